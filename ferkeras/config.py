@@ -1,0 +1,269 @@
+"""The configuration: one typed, immutable tree, read from YAML and overridden as section.key=value.
+
+Imports no TensorFlow, so that a typing error is answered at once.
+Epochs are counted from 1 everywhere, as they are printed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+Epoch = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys refused, numbers finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+class Data(Section):
+    """Where the faces come from."""
+
+    path: Annotated[str, Field(min_length=1)] = Field(
+        "demo", description="file or folder of faces; 'demo' draws them from the seed"
+    )
+    demo_faces: int = Field(
+        6000, ge=200, le=1_000_000, description="faces drawn for path=demo, all splits together"
+    )
+    demo_label_noise: Rate = Field(
+        0.03, description="share of drawn training faces that get a wrong label"
+    )
+    validation_fraction: float = Field(
+        0.15, gt=0, lt=0.9, description="share held out where the source has no split of its own"
+    )
+    cache: bool = Field(True, description="keep what was read, for a start in a blink next time")
+    follow_symlinks: bool = Field(
+        False, description="follow symbolic links that leave the data folder"
+    )
+
+
+class Augment(Section):
+    """Random changes to training faces, stateless in (seed, epoch, face)."""
+
+    flip: bool = Field(True, description="mirror every second face, by chance")
+    shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.08, description="largest shift each way, as a share of the side"
+    )
+    rotate_degrees: Annotated[float, Field(ge=0, le=180)] = Field(
+        10.0, description="largest turn each way, in degrees"
+    )
+    zoom: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="largest zoom in or out, as a share"
+    )
+    brightness: Share = Field(0.1, description="largest brightness change, as a share of white")
+    contrast: Rate = Field(0.2, description="largest contrast change, as a share")
+    erase: Share = Field(0.1, description="chance that a rectangle of the face is erased")
+
+
+class Network(Section):
+    """The convolutional network."""
+
+    filters: tuple[PositiveInt, ...] = Field(
+        (32, 64, 128, 256),
+        min_length=1,
+        max_length=5,
+        description="filters of each block (two convolutions and a pooling that halves the side)",
+    )
+    dense_units: tuple[PositiveInt, ...] = Field(
+        (256,), description="units of each dense layer; delete a number to remove its layer"
+    )
+    conv_dropout: Rate = Field(0.1, description="dropout rate after each block, at the start")
+    dense_dropout: Rate = Field(
+        0.3, description="dropout rate after each dense layer, at the start"
+    )
+    batchnorm_momentum: float = Field(
+        0.9,
+        ge=0.5,
+        lt=1,
+        description="BatchNormalization: weight of the OLD running average (PyTorch's 0.1 is 0.9)",
+    )
+    batchnorm_epsilon: float = Field(
+        1e-5, gt=0, le=0.1, description="BatchNormalization: added to the variance"
+    )
+
+    @field_validator("batchnorm_momentum", mode="before")
+    @classmethod
+    def _name_the_pytorch_habit(cls, value: object) -> object:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 0.5:
+            raise ValueError(
+                f"in Keras this is the weight of the OLD average, so {value:g} throws "
+                f"{1 - value:.0%} of it away at every step; PyTorch's momentum {value:g} is "
+                f"written {1 - value:g} here, which was probably meant"
+            )
+        return value
+
+
+class Train(Section):
+    """Optimisation."""
+
+    epochs: PositiveInt = Field(10, description="passes over the training faces")
+    batch_size: Annotated[int, Field(ge=2, le=65_536)] = Field(64, description="faces a step")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="sgd is with Nesterov momentum 0.9"
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(1e-3, description="at the start")
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="decoupled, kernels only (no biases, no BatchNormalization); adamw, sgd"
+    )
+    global_clip_norm: Annotated[float, Field(gt=0)] | None = Field(
+        5.0, description="largest norm of the gradient over all weights together; null: no clipping"
+    )
+    label_smoothing: Rate = Field(0.0, description="label smoothing at the start")
+    sampler: Literal["shuffle", "balanced"] = Field(
+        "shuffle",
+        description="balanced draws every class equally often, with replacement "
+        "(PyTorch's WeightedRandomSampler)",
+    )
+    allow_sampler_with_class_weight: bool = Field(
+        False, description="say true to correct rare classes twice on purpose"
+    )
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        "float32", description="mixed_bfloat16 is faster on processors with AVX512-BF16"
+    )
+
+    @model_validator(mode="after")
+    def _weight_decay_needs_an_optimizer_that_has_it(self) -> Self:
+        if self.weight_decay and self.optimizer == "adam":
+            raise ValueError("weight_decay: adam has none; set train.optimizer=adamw or sgd")
+        return self
+
+
+class ClassWeight(Section):
+    """Weights of the loss by class: (N / (K n_c)) ** power, clipped."""
+
+    rule: Literal["cube_root", "square_root", "inverse", "none"] = Field(
+        "cube_root", description="power 1/3, 1/2, 1, or no weights"
+    )
+    min: Annotated[float, Field(gt=0)] = Field(0.7, description="smallest weight")
+    max: Annotated[float, Field(gt=0)] = Field(1.3, description="largest weight")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min:g}) must not be above max ({self.max:g})")
+        return self
+
+
+class Schedule(Section):
+    """Regularisation that is added once the model learns, and the learning rate's decay."""
+
+    gate_accuracy: Share = Field(
+        0.5, description="validation accuracy to be passed before any ramp begins"
+    )
+    dropout_from_epoch: Epoch | None = Field(
+        20, description="first epoch of the dropout ramp; null: none"
+    )
+    dropout_over_epochs: PositiveInt = Field(10, description="epochs the dropout ramp takes")
+    conv_dropout_end: Rate = Field(0.2, description="conv dropout at the end of the ramp")
+    dense_dropout_end: Rate = Field(0.4, description="dense dropout at the end of the ramp")
+    smoothing_from_epoch: Epoch | None = Field(
+        30, description="first epoch of the label-smoothing ramp; null: none"
+    )
+    smoothing_over_epochs: PositiveInt = Field(10, description="epochs the smoothing ramp takes")
+    smoothing_begin: Rate = Field(0.05, description="label smoothing in the ramp's first epoch")
+    smoothing_end: Rate = Field(0.1, description="label smoothing at the end of the ramp")
+    plateau_from_epoch: Epoch | None = Field(
+        40, description="first epoch that may lower the learning rate; null: never"
+    )
+    plateau_patience: PositiveInt = Field(
+        5, description="epochs without a better validation accuracy before it is lowered"
+    )
+    plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="what the learning rate is multiplied by"
+    )
+    plateau_min_learning_rate: Annotated[float, Field(ge=0)] = Field(
+        1e-5, description="never lower than this"
+    )
+
+
+class Monitor(Section):
+    """What is watched, how often, and what an alarm does."""
+
+    per_class_every: PositiveInt = Field(5, description="epochs between per-emotion tables")
+    layer_norms_every: PositiveInt = Field(5, description="epochs between gradient norms per layer")
+    vanishing_norm: Annotated[float, Field(ge=0)] = Field(
+        1e-4, description="warn when the mean gradient norm of an epoch is below this"
+    )
+    exploding_norm: Annotated[float, Field(gt=0)] = Field(
+        100.0, description="warn when the mean gradient norm of an epoch is above this"
+    )
+    collapse_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.8, description="alarm when one class gets this share of all validation answers"
+    )
+    collapse_action: Literal["warn", "stop"] = Field(
+        "warn", description="stop ends the run with exit code 1"
+    )
+    overfit_every: PositiveInt = Field(
+        2, description="epochs between measurements of accuracy on training faces"
+    )
+    overfit_faces: Annotated[int, Field(ge=32)] = Field(
+        1024, description="training faces it is measured on, without augmentation"
+    )
+    overfit_gap: Share = Field(
+        0.15, description="warn when training accuracy is this far above validation accuracy"
+    )
+    tensorboard: bool = Field(True, description="write TensorBoard events")
+    images_every: PositiveInt = Field(
+        5, description="epochs between TensorBoard images and weight histograms"
+    )
+
+
+class Output(Section):
+    """Where runs are kept."""
+
+    folder: Annotated[str, Field(min_length=1)] = Field(
+        "saved_models", description="each run gets a folder <name>-NNN in it"
+    )
+
+
+class Config(Section):
+    """All settings of one run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = Field(
+        "run", description="name of the run: letters, digits, dot, dash, underscore"
+    )
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
+        0, description="the same seed gives the same run, bit for bit, on one machine"
+    )
+    data: Data = Data()
+    augment: Augment = Augment()
+    network: Network = Network()
+    train: Train = Train()
+    class_weight: ClassWeight = ClassWeight()
+    schedule: Schedule = Schedule()
+    monitor: Monitor = Monitor()
+    output: Output = Output()
+
+    @model_validator(mode="after")
+    def _rare_classes_are_corrected_once(self) -> Self:
+        if (
+            self.train.sampler == "balanced"
+            and self.class_weight.rule != "none"
+            and not self.train.allow_sampler_with_class_weight
+        ):
+            raise ValueError(
+                "train.sampler=balanced and class_weight.rule="
+                f"{self.class_weight.rule} correct rare classes twice, a known way to collapse "
+                "onto the rarest; set one of them to shuffle / none, or say it is meant: "
+                "train.allow_sampler_with_class_weight=true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ramps_add_dropout(self) -> Self:
+        ramp = self.schedule
+        for key, start, end in (
+            ("conv_dropout", self.network.conv_dropout, ramp.conv_dropout_end),
+            ("dense_dropout", self.network.dense_dropout, ramp.dense_dropout_end),
+        ):
+            if ramp.dropout_from_epoch is not None and end < start:
+                raise ValueError(
+                    f"schedule.{key}_end ({end:g}) is below network.{key} ({start:g}): the ramp "
+                    "adds dropout; raise the end or set schedule.dropout_from_epoch=null"
+                )
+        return self

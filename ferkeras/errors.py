@@ -1,0 +1,17 @@
+"""The two ways a command can end badly, as exceptions that carry a message for people."""
+
+
+class InputError(Exception):
+    """Wrong usage or wrong input (exit code 2).
+
+    The message says what was found, where (file, row, key), what was expected and what to do.
+    It may span several lines; it is printed as it stands, without a traceback.
+    """
+
+    exit_code = 2
+
+
+class RunError(Exception):
+    """The work was asked for correctly and failed (exit code 1), for example a collapsed run."""
+
+    exit_code = 1

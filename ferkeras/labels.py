@@ -1,0 +1,42 @@
+"""The seven emotions, once: their codes, their names and the names other people give them.
+
+The codes are those of FER2013 (Goodfellow et al. 2013, "Challenges in representation
+learning"). A label is always found by its name, never by its place in an alphabet.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Names in code order: ``EMOTIONS[3] == "happy"``."""
+
+_ALIASES = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "scared": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+    "neutrality": "neutral",
+}
+
+
+def code_of(name: str) -> int:
+    """Return the FER2013 code (0 to 6) of an emotion name or one of its aliases.
+
+    Case and surrounding blanks do not matter.
+
+    Raises:
+        KeyError: the name is none of them; the message names the nearest one.
+    """
+    wanted = name.strip().lower()
+    wanted = _ALIASES.get(wanted, wanted)
+    if wanted in EMOTIONS:
+        return EMOTIONS.index(wanted)
+    near = difflib.get_close_matches(wanted, [*EMOTIONS, *_ALIASES], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise KeyError(f"unknown emotion {name!r}: expected one of {', '.join(EMOTIONS)}{hint}")

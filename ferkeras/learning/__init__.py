@@ -1,0 +1,1 @@
+"""How it learns: class weights, samplers and the assembly of one fit."""

@@ -1,0 +1,1 @@
+"""The network: layers, loss, metrics, the functional model and its training step."""
