@@ -1,1 +1,1 @@
-"""Keras callbacks, drop-in for any Keras 3 project: they import Keras, NumPy and scikit-learn only."""
+"""Keras callbacks, drop-in for any Keras 3 project (they need Keras, NumPy and scikit-learn)."""
