@@ -8,17 +8,36 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
 Epoch = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
     """Base of all sections: immutable, unknown keys refused, numbers finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic would read `epochs: true` as 1.
+        if (
+            isinstance(value, bool)
+            and cls.model_fields[str(info.field_name)].annotation is not bool
+        ):
+            raise ValueError("true and false are no value for this key")
+        return value
 
 
 class Data(Section):
@@ -63,13 +82,13 @@ class Augment(Section):
 class Network(Section):
     """The convolutional network."""
 
-    filters: tuple[PositiveInt, ...] = Field(
+    filters: tuple[Count, ...] = Field(
         (32, 64, 128, 256),
         min_length=1,
         max_length=5,
         description="filters of each block (two convolutions and a pooling that halves the side)",
     )
-    dense_units: tuple[PositiveInt, ...] = Field(
+    dense_units: tuple[Count, ...] = Field(
         (256,), description="units of each dense layer; delete a number to remove its layer"
     )
     conv_dropout: Rate = Field(0.1, description="dropout rate after each block, at the start")
@@ -101,7 +120,7 @@ class Network(Section):
 class Train(Section):
     """Optimisation."""
 
-    epochs: PositiveInt = Field(10, description="passes over the training faces")
+    epochs: Count = Field(10, description="passes over the training faces")
     batch_size: Annotated[int, Field(ge=2, le=65_536)] = Field(64, description="faces a step")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="sgd is with Nesterov momentum 0.9"
@@ -158,19 +177,19 @@ class Schedule(Section):
     dropout_from_epoch: Epoch | None = Field(
         20, description="first epoch of the dropout ramp; null: none"
     )
-    dropout_over_epochs: PositiveInt = Field(10, description="epochs the dropout ramp takes")
+    dropout_over_epochs: Count = Field(10, description="epochs the dropout ramp takes")
     conv_dropout_end: Rate = Field(0.2, description="conv dropout at the end of the ramp")
     dense_dropout_end: Rate = Field(0.4, description="dense dropout at the end of the ramp")
     smoothing_from_epoch: Epoch | None = Field(
         30, description="first epoch of the label-smoothing ramp; null: none"
     )
-    smoothing_over_epochs: PositiveInt = Field(10, description="epochs the smoothing ramp takes")
+    smoothing_over_epochs: Count = Field(10, description="epochs the smoothing ramp takes")
     smoothing_begin: Rate = Field(0.05, description="label smoothing in the ramp's first epoch")
     smoothing_end: Rate = Field(0.1, description="label smoothing at the end of the ramp")
     plateau_from_epoch: Epoch | None = Field(
         40, description="first epoch that may lower the learning rate; null: never"
     )
-    plateau_patience: PositiveInt = Field(
+    plateau_patience: Count = Field(
         5, description="epochs without a better validation accuracy before it is lowered"
     )
     plateau_factor: Annotated[float, Field(gt=0, lt=1)] = Field(
@@ -184,8 +203,8 @@ class Schedule(Section):
 class Monitor(Section):
     """What is watched, how often, and what an alarm does."""
 
-    per_class_every: PositiveInt = Field(5, description="epochs between per-emotion tables")
-    layer_norms_every: PositiveInt = Field(5, description="epochs between gradient norms per layer")
+    per_class_every: Count = Field(5, description="epochs between per-emotion tables")
+    layer_norms_every: Count = Field(5, description="epochs between gradient norms per layer")
     vanishing_norm: Annotated[float, Field(ge=0)] = Field(
         1e-4, description="warn when the mean gradient norm of an epoch is below this"
     )
@@ -198,7 +217,7 @@ class Monitor(Section):
     collapse_action: Literal["warn", "stop"] = Field(
         "warn", description="stop ends the run with exit code 1"
     )
-    overfit_every: PositiveInt = Field(
+    overfit_every: Count = Field(
         2, description="epochs between measurements of accuracy on training faces"
     )
     overfit_faces: Annotated[int, Field(ge=32)] = Field(
@@ -208,7 +227,7 @@ class Monitor(Section):
         0.15, description="warn when training accuracy is this far above validation accuracy"
     )
     tensorboard: bool = Field(True, description="write TensorBoard events")
-    images_every: PositiveInt = Field(
+    images_every: Count = Field(
         5, description="epochs between TensorBoard images and weight histograms"
     )
 
