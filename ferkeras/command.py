@@ -1,0 +1,87 @@
+"""What all commands share: how they are called, and how they end.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted from the keyboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ferkeras.config import Config
+from ferkeras.config_file import describe_keys, load_config
+from ferkeras.errors import InputError, RunError
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+
+Main = Callable[[Sequence[str] | None], int]
+
+
+def verb(main: Main) -> Main:
+    """Turn the errors that are meant for people into their text on stderr and an exit code."""
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except (InputError, RunError) as error:
+            sys.stdout.flush()
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        except KeyboardInterrupt:
+            print("\ninterrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            # The reader of our output has gone; nothing may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+    return guarded
+
+
+def parser(module: str, documentation: str | None, **settings: str) -> argparse.ArgumentParser:
+    """An argument parser for `python -m <module>` whose help is the module's docstring."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=documentation,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        **settings,
+    )
+
+
+def config_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
+    """A `parser` that takes --config, --name and section.key=value, and documents every key."""
+    result = parser(
+        module,
+        documentation,
+        epilog=f"Keys, with what holds where none is given:\n\n{describe_keys()}",
+    )
+    result.add_argument(
+        "--config",
+        type=Path,
+        default=CONFIGS / "demo.yaml",
+        metavar="FILE",
+        help="YAML file (default: configs/demo.yaml, drawn faces)",
+    )
+    result.add_argument("--name", help="name of the run (default: the configuration's)")
+    result.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="change one key of the file"
+    )
+    return result
+
+
+def configured(arguments: argparse.Namespace) -> Config:
+    """The configuration that the arguments of a `config_parser` ask for.
+
+    Raises:
+        InputError: see `ferkeras.config_file.load_config`.
+    """
+    overrides = list(arguments.overrides)
+    if arguments.name is not None:
+        overrides.append(f"name={arguments.name}")
+    return load_config(arguments.config, overrides)

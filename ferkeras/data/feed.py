@@ -1,0 +1,119 @@
+"""From arrays to batches by `tf.data`: order and augmentation depend on (seed, epoch) alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from ferkeras.config import Augment
+from ferkeras.data.augment import NUMBERS, augment
+from ferkeras.data.faces import Faces
+from ferkeras.labels import EMOTIONS
+
+
+class TrainingFeed:
+    """Batches of training faces, the same for the same (seed, epoch, step) however they began.
+
+    Nothing is remembered between batches, so that a run can begin in any epoch at any step and
+    sees exactly what an uninterrupted run saw.
+
+    Args:
+        faces: the training faces; kept in memory once, as uint8.
+        batch_size: faces a step; the last batch of an epoch may be smaller.
+        seed: seeds order and augmentation.
+        augmentation: how far each random change may go.
+        balanced: draw each class equally often, with replacement, instead of shuffling.
+    """
+
+    def __init__(
+        self,
+        faces: Faces,
+        *,
+        batch_size: int,
+        seed: int,
+        augmentation: Augment,
+        balanced: bool = False,
+    ) -> None:
+        self.steps_per_epoch = -(-len(faces) // batch_size)
+        self._count = len(faces)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._augmentation = augmentation
+        self._images = tf.constant(faces.images)
+        self._labels = tf.constant(faces.labels, tf.int32)
+        self._draw = _BalancedDraw(faces.labels) if balanced else None
+
+    def order(self, epoch: int | tf.Tensor) -> tf.Tensor:
+        """Which face stands at each place of `epoch` (from 1): int64, shape (N,)."""
+        seed = tf.stack([tf.cast(self._seed, tf.int64), 2 * tf.cast(epoch, tf.int64)])
+        if self._draw is not None:
+            return self._draw(self._count, seed)
+        indices = tf.range(self._count, dtype=tf.int64)
+        return tf.random.experimental.stateless_shuffle(indices, seed)
+
+    def dataset(self, first_epoch: int, last_epoch: int, first_step: int = 0) -> tf.data.Dataset:
+        """Batches (uint8 (B, 48, 48, 1), int32 (B,)) of the epochs `first_epoch..last_epoch`.
+
+        Give `steps_per_epoch` to `fit` along with it: epochs follow each other in one iterator,
+        so the next epoch's first batches are made while validation runs.
+
+        Args:
+            first_epoch: counted from 1.
+            last_epoch: the last one included.
+            first_step: steps of the first epoch to leave out, counted from 0.
+        """
+
+        def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
+            seed = tf.stack([tf.cast(self._seed, tf.int64), 2 * epoch + 1])
+            order = self.order(epoch)
+            numbers = tf.random.stateless_uniform((self._count, NUMBERS), seed)
+            first = tf.where(epoch == first_epoch, first_step, 0)
+            steps = tf.data.Dataset.range(tf.cast(first, tf.int64), self.steps_per_epoch)
+
+            def places(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                begin = step * self._batch_size
+                end = tf.minimum(begin + self._batch_size, self._count)
+                return order[begin:end], numbers[begin:end]
+
+            return steps.map(places)
+
+        def batch(order: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            images = tf.gather(self._images, order)
+            labels = tf.gather(self._labels, order)
+            return augment(images, numbers, self._augmentation), labels
+
+        epochs = last_epoch - first_epoch + 1
+        return (
+            tf.data.Dataset.range(first_epoch, last_epoch + 1)
+            .flat_map(batches_of)
+            .map(batch, num_parallel_calls=2, deterministic=True)
+            .apply(
+                tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch - first_step)
+            )
+            .prefetch(4)
+        )
+
+
+def plain_dataset(faces: Faces, batch_size: int = 256) -> tf.data.Dataset:
+    """Batches (uint8 (B, 48, 48, 1), int32 (B,)) in the order given, without augmentation."""
+    dataset = tf.data.Dataset.from_tensor_slices((faces.images, faces.labels.astype(np.int32)))
+    return dataset.batch(batch_size).prefetch(2)
+
+
+class _BalancedDraw:
+    """Indices with replacement, every class equally likely (PyTorch's WeightedRandomSampler)."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        counts = np.bincount(labels, minlength=len(EMOTIONS))
+        present = np.flatnonzero(counts)
+        self._by_class = tf.constant(np.argsort(labels, kind="stable"), tf.int64)
+        self._counts = tf.constant(counts[present], tf.int64)
+        self._starts = tf.constant((np.cumsum(counts) - counts)[present], tf.int64)
+
+    def __call__(self, count: int, seed: tf.Tensor) -> tf.Tensor:
+        # float64: a float32 cannot tell the members of a class of millions apart.
+        numbers = tf.random.stateless_uniform((2, count), seed, dtype=tf.float64)
+        classes = tf.cast(numbers[0] * self._counts.shape[0], tf.int64)
+        sizes = tf.gather(self._counts, classes)
+        member = tf.cast(numbers[1] * tf.cast(sizes, tf.float64), tf.int64)
+        return tf.gather(self._by_class, tf.gather(self._starts, classes) + member)

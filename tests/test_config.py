@@ -1,0 +1,168 @@
+"""The configuration: what it refuses, how it says so, and that it documents itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ferkeras.command import CONFIGS
+from ferkeras.config import Config
+from ferkeras.config_file import describe_keys, dump_config, flat, load_config
+from ferkeras.errors import InputError
+
+
+def problems(path: Path | None, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        load_config(path, overrides)
+    return str(caught.value)
+
+
+def refusal(path: Path | None, *overrides: str) -> str | None:
+    """The error's text, or None where the configuration is taken; anything else is raised."""
+    try:
+        load_config(path, overrides)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(text: str) -> Path:
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return path
+
+    return write_text
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_configuration_is_valid_and_bears_its_file_name(path):
+    assert load_config(path).name == path.stem
+
+
+def test_file_then_command_line(write):
+    path = write("train:\n  epochs: 3\n  batch_size: 16\n")
+    config = load_config(
+        path, ["train.epochs=7", "network.dense_units=[]", "train.learning_rate=1e-2"]
+    )
+    assert (config.train.epochs, config.train.batch_size) == (7, 16)
+    assert config.network.dense_units == ()
+    assert config.train.learning_rate == 0.01
+    assert config.name == "mine"
+
+
+def test_resolved_configuration_reads_back_equal(write):
+    config = load_config(CONFIGS / "stuck.yaml", ["train.global_clip_norm=null"])
+    assert load_config(write(dump_config(config))) == config
+
+
+def test_all_errors_at_once_each_with_place_value_rule_and_nearest_key(write):
+    path = write(
+        "train:\n  epochs: ten\n  batch_sise: 3\nnetwrk: {}\nmonitor: 3\nseed: true\n"
+        "class_weight:\n  min: 2\n  max: 1\n"
+    )
+    text = problems(path, "train.optimizer=adm", "data.path")
+    assert text.startswith("8 errors")
+    assert f"{path}:2: train.epochs = ten: expected whole number, at least 1; default 10" in text
+    assert f"{path}:3: train.batch_sise: no such key; did you mean train.batch_size?" in text
+    assert f"{path}:4: netwrk: no such key; did you mean network?" in text
+    assert f"{path}:5: monitor: expected a section" in text
+    assert "seed = true" in text
+    assert "min (2) must not be above max (1)" in text
+    assert "command line: train.optimizer = adm: expected one of adam, adamw, sgd" in text
+    assert "'data.path': expected section.key=value" in text
+
+
+def test_rules_between_keys_are_named_together_with_wrong_values(write):
+    text = problems(write("train:\n  sampler: balanced\n  epochs: 0\n"))
+    assert "train.epochs = 0" in text
+    assert "train.allow_sampler_with_class_weight=true" in text
+
+
+def test_sampler_with_class_weight_passes_when_it_is_meant():
+    load_config(None, ["train.sampler=balanced", "train.allow_sampler_with_class_weight=true"])
+    load_config(None, ["train.sampler=balanced", "class_weight.rule=none"])
+
+
+def test_a_pytorch_momentum_is_translated():
+    text = problems(None, "network.batchnorm_momentum=0.1")
+    assert "weight of the OLD average" in text
+    assert "written 0.9 here" in text
+
+
+def test_weight_decay_without_an_optimizer_that_has_it_is_refused():
+    assert "adamw" in problems(None, "train.weight_decay=0.05")
+
+
+def test_a_ramp_never_takes_dropout_away():
+    assert "conv_dropout_end" in problems(None, "network.conv_dropout=0.3")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train: [", "not valid YAML"),
+        ("- a\n- b\n", "expected `section:`"),
+        ("train:\n  epochs: 1\n  epochs: 2\n", ":3: train.epochs stands twice (first in line 2)"),
+        ("a: !!python/object/apply:os.system [true]\n", "not valid YAML"),
+        ("x" * (2 << 20), "larger than 1 MiB"),
+        ("train: \x00\n", "not"),
+    ],
+)
+def test_a_file_that_is_no_configuration(write, text, expected):
+    assert expected in problems(write(text))
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path):
+    (tmp_path / "fer2013.yaml").write_text("")
+    assert "did you mean" in problems(tmp_path / "fer2103.yaml")
+
+
+def test_the_configuration_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        Config().train.epochs = 3
+
+
+def test_help_documents_every_key_with_its_default():
+    text = describe_keys()
+    for key, value in flat(Config()).items():
+        assert f"  {key}=" in text, key
+        if isinstance(value, str):
+            assert f"  {key}={value}\n" in text
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_configuration_or_one_clear_error(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("any") / "any.yaml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    assert refusal(path) != ""
+
+
+@given(
+    st.sampled_from(sorted(flat(Config()))),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
+)
+def test_any_value_of_any_key_is_taken_or_named(key, value):
+    text = yaml.safe_dump(value).removesuffix("\n...\n")
+    refused = refusal(None, f"{key}={text}")
+    assert refused is None or key.rpartition(".")[2] in refused
+
+
+def test_configuration_errors_come_before_tensorflow_is_imported():
+    code = (
+        "import sys\nfrom ferkeras.fit import main\ncode = main(['train.epocs=3'])\n"
+        "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules), 'imported too early'\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=CONFIGS.parent
+    )
+    assert done.returncode == 2, done.stderr
+    assert "did you mean train.epochs?" in done.stderr
+    assert "Traceback" not in done.stderr
