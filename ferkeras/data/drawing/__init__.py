@@ -1,0 +1,1 @@
+"""Parametric faces: people, action units, portraits and photographs of them, in NumPy."""
