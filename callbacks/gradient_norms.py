@@ -1,0 +1,188 @@
+"""Watch the gradients of a model that measures them, and say where they vanish or explode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+_NEEDED = ("gradient_norm", "gradient_clipped", "gradient_skipped")
+
+
+class GradientNormMonitor(keras.callbacks.Callback):
+    """Publish gradient norms per layer and warn when the gradients are not healthy.
+
+    Use it in every training: it tells a learning rate that is too high (norms explode, clipping
+    binds in nearly every step, steps are skipped) from a signal that does not reach the first
+    layers (norms fall by orders of magnitude towards the input).
+
+    The model measures, in its training step: it publishes ``gradient_norm``,
+    ``gradient_clipped`` and ``gradient_skipped`` and has an attribute ``gradient_norms`` whose
+    ``mean_norms()`` gives the mean norm by variable path.
+
+    Reads: the logs above. Publishes: ``gradient_norm/<layer>`` for every layer with a kernel,
+    every epoch; NaN if no step was applied. Costs: one small read per epoch. An alarm is given
+    when a condition begins, and a line when it ends; skipped steps are told in each epoch.
+
+    Args:
+        layers_every: epochs between two lines with the norms of all layers, at least 1.
+        vanishing: alarm when the epoch's mean norm is below this, at least 0.
+        exploding: alarm when the epoch's mean norm is above this, above `vanishing`.
+        clipping: alarm when this share of the steps is clipped, above 0 and at most 1.
+        say: called with each line.
+        alarm: called with each alarm.
+
+    Raises:
+        ValueError: an argument is out of its range, or the model measures no gradients.
+
+    Source:
+        Pascanu et al. 2013, "On the difficulty of training recurrent neural networks".
+    """
+
+    def __init__(
+        self,
+        layers_every: int = 5,
+        vanishing: float = 1e-4,
+        exploding: float = 100.0,
+        clipping: float = 0.95,
+        say: Callable[[str], None] = print,
+        alarm: Callable[[str], None] = print,
+    ) -> None:
+        super().__init__()
+        if layers_every < 1:
+            raise ValueError(
+                "Invalid value received for argument `layers_every`. Expected at least 1. "
+                f"Received: layers_every={layers_every}"
+            )
+        if not 0 <= vanishing < exploding:
+            raise ValueError(
+                "Expected 0 <= vanishing < exploding. "
+                f"Received: vanishing={vanishing}, exploding={exploding}"
+            )
+        if not 0 < clipping <= 1:
+            raise ValueError(
+                "Invalid value received for argument `clipping`. Expected a share above 0 and at "
+                f"most 1. Received: clipping={clipping}"
+            )
+        self.layers_every = layers_every
+        self.vanishing = vanishing
+        self.exploding = exploding
+        self.clipping = clipping
+        self.say = say
+        self.alarm = alarm
+        self._lasting: dict[str, int] = {}
+        self._norms: dict[str, float] | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Refuse a model that measures no gradients."""
+        if not hasattr(getattr(self.model, "gradient_norms", None), "mean_norms"):
+            raise ValueError(
+                "GradientNormMonitor needs a model whose training step measures its gradients: "
+                "with an attribute `gradient_norms` that has `mean_norms()`. "
+                f"Received: model={self.model}"
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Forget the norms of the epoch before."""
+        self._norms = None
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Read the norms, because validation is about to reset the metrics."""
+        if self._norms is None:
+            self._norms = self._read()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Publish the norms of the layers; say them now and then; raise alarms."""
+        logs = {} if logs is None else logs
+        missing = [key for key in _NEEDED if key not in logs]
+        if missing:
+            raise ValueError(
+                f"GradientNormMonitor reads {', '.join(_NEEDED)} from the logs. "
+                f"Received: logs without {', '.join(missing)}"
+            )
+        norms = self._norms if self._norms is not None else self._read()
+        layers = layer_norms(norms)
+        for path in self._layers():
+            logs[f"gradient_norm/{path}"] = layers.get(path, math.nan)
+        epoch += 1
+        if epoch % self.layers_every == 0 and layers:
+            self.say(f"epoch {epoch}: gradient norms by layer: {describe(layers)}")
+        self._judge(epoch, logs)
+
+    def get_state(self) -> dict[str, Any]:
+        """Since which epoch each condition lasts, for JSON."""
+        return {"lasting": dict(self._lasting)}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        self._lasting = dict(state["lasting"])
+
+    def _read(self) -> dict[str, float]:
+        return self.model.gradient_norms.mean_norms()
+
+    def _layers(self) -> list[str]:
+        kernels = layer_norms({v.path: 0.0 for v in self.model.trainable_weights})
+        return list(kernels)
+
+    def _judge(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        norm = float(logs["gradient_norm"])
+        clipped = float(logs["gradient_clipped"])
+        skipped = float(logs["gradient_skipped"])
+        if skipped:
+            self.alarm(
+                f"epoch {epoch}: {skipped:.0f} step(s) had a loss or gradient that was not "
+                "finite and were skipped; lower the learning rate or look at the data"
+            )
+        self._tell(
+            epoch,
+            "vanishing",
+            norm < self.vanishing,
+            f"gradients vanish: mean norm {norm:.2g}, below {self.vanishing:g}",
+        )
+        self._tell(
+            epoch,
+            "exploding",
+            norm > self.exploding,
+            f"gradients explode: mean norm {norm:.4g}, above {self.exploding:g}; "
+            "lower the learning rate",
+        )
+        self._tell(
+            epoch,
+            "clipping",
+            clipped >= self.clipping,
+            f"{clipped:.0%} of the steps were clipped (mean norm {norm:.3g}): the clip norm sets "
+            "the step, not the learning rate; raise it or lower the learning rate",
+        )
+
+    def _tell(self, epoch: int, condition: str, holds: bool, message: str) -> None:
+        if holds and condition not in self._lasting:
+            self._lasting[condition] = epoch
+            self.alarm(f"epoch {epoch}: {message}")
+        elif not holds and condition in self._lasting:
+            since = self._lasting.pop(condition)
+            self.say(f"epoch {epoch}: gradients: {condition} since epoch {since} is over")
+
+
+def layer_norms(norms: Mapping[str, float]) -> dict[str, float]:
+    """Norm by layer from norms by variable path; layers without a kernel are left out.
+
+    The norms of several kernels of one layer (a separable convolution) are added as squares.
+    """
+    squares: dict[str, float] = {}
+    for path, norm in norms.items():
+        layer, _, variable = path.rpartition("/")
+        if variable.endswith("kernel"):
+            squares[layer] = squares.get(layer, 0.0) + norm**2
+    return {layer: math.sqrt(square) for layer, square in squares.items()}
+
+
+def describe(layers: Mapping[str, float]) -> str:
+    """Write norms by layer on one line, from the input on, with their spread."""
+    listed = ", ".join(f"{layer} {norm:.2g}" for layer, norm in layers.items())
+    smallest = min(layers, key=lambda layer: layers[layer])
+    if not layers[smallest]:
+        return f"{listed} (none reaches {smallest})"
+    spread = max(layers.values()) / layers[smallest]
+    return f"{listed} (smallest at {smallest}, 1/{spread:.0f} of the largest)"

@@ -1,0 +1,153 @@
+"""Precision, recall, F1 and share of answers for each class, from Keras's own validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.metrics import precision_recall_fscore_support
+
+from .confusion import read_confusion_matrix
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of each class, all arrays of shape (K,).
+
+    Attributes:
+        precision: share of the answers for the class that are right, 0 where there are none.
+        recall: share of the class that is found (its accuracy), 0 where there is none of it.
+        f1: harmonic mean of the two.
+        support: int64, samples of the class.
+        predicted: share of all answers that are the class.
+        truth: share of all samples that are the class.
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    support: np.ndarray
+    predicted: np.ndarray
+    truth: np.ndarray
+
+
+def score_classes(matrix: np.ndarray) -> ClassScores:
+    """Score each class from a confusion matrix of counts (K, K), truth by row.
+
+    Raises:
+        ValueError: the matrix is not square, or is empty of counts.
+    """
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"Expected a square matrix. Received: shape {matrix.shape}")
+    total = matrix.sum()
+    if not total:
+        raise ValueError("Expected a matrix with counts. Received: only zeros")
+    classes = len(matrix)
+    truths, answers = np.indices(matrix.shape)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truths.ravel(),
+        answers.ravel(),
+        labels=np.arange(classes),
+        sample_weight=matrix.ravel(),
+        zero_division=0.0,
+    )
+    support = matrix.sum(axis=1)
+    return ClassScores(precision, recall, f1, support, matrix.sum(axis=0) / total, support / total)
+
+
+def format_table(scores: ClassScores, names: Sequence[str]) -> str:
+    """Lay the scores out as an aligned table, one line a class and one of means."""
+    width = max(len(name) for name in (*names, "mean"))
+    head = f"{'class':<{width}}  recall  precision     F1  support  answers   truth"
+    rows = [
+        f"{name:<{width}}  {recall:6.1%}  {precision:9.1%}  {f1:5.1%}  {support:7,}"
+        f"  {predicted:7.1%}  {truth:6.1%}"
+        for name, recall, precision, f1, support, predicted, truth in zip(
+            names,
+            scores.recall,
+            scores.precision,
+            scores.f1,
+            scores.support,
+            scores.predicted,
+            scores.truth,
+            strict=True,
+        )
+    ]
+    present = scores.support > 0
+    means = [values[present].mean() for values in (scores.recall, scores.precision, scores.f1)]
+    rows.append(
+        f"{'mean':<{width}}  {means[0]:6.1%}  {means[1]:9.1%}  {means[2]:5.1%}"
+        f"  {scores.support.sum():7,}"
+    )
+    return "\n".join([head, *rows])
+
+
+class PerClassReport(keras.callbacks.Callback):
+    """Publish the scores of every class after validation, and say a table now and then.
+
+    Use it wherever classes are unequal: an accuracy that rises can hide a class that is never
+    found. The scores come from the confusion matrix that a compiled metric has kept during
+    Keras's validation, so they cost no forward pass.
+
+    Reads: a compiled metric with a variable ``matrix`` (see `read_confusion_matrix`).
+    Publishes, every epoch: ``recall/<name>``, ``precision/<name>``, ``f1/<name>`` and
+    ``predicted/<name>`` (share of all answers), of the validation data; NaN in an epoch without
+    validation.
+
+    Args:
+        names: names of the classes in the order of their labels, at least two, all different.
+        every: epochs between two tables, at least 1.
+        say: called with each table.
+
+    Attributes:
+        matrix: int64 array (K, K) of the last validation, truth by row; None before.
+
+    Raises:
+        ValueError: an argument is out of its range, or the model keeps no such matrix.
+    """
+
+    def __init__(
+        self, names: Sequence[str], every: int = 5, say: Callable[[str], None] = print
+    ) -> None:
+        super().__init__()
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(
+                "Invalid value received for argument `names`. Expected at least two different "
+                f"names. Received: names={names}"
+            )
+        if every < 1:
+            raise ValueError(
+                "Invalid value received for argument `every`. Expected at least 1. "
+                f"Received: every={every}"
+            )
+        self.names = tuple(names)
+        self.every = every
+        self.say = say
+        self.matrix: np.ndarray | None = None
+        self._fresh = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Wait for this epoch's validation."""
+        self._fresh = False
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Keep the matrix of the validation that has just ended."""
+        self.matrix = read_confusion_matrix(self.model, len(self.names))
+        self._fresh = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Publish the scores; say the table every few epochs."""
+        logs = {} if logs is None else logs
+        scores = None
+        if self._fresh and self.matrix is not None and self.matrix.any():
+            scores = score_classes(self.matrix)
+        for key in ("recall", "precision", "f1", "predicted"):
+            for index, name in enumerate(self.names):
+                value = math.nan if scores is None else float(getattr(scores, key)[index])
+                logs[f"{key}/{name}"] = value
+        if scores is not None and (epoch + 1) % self.every == 0:
+            self.say(f"epoch {epoch + 1}: validation by class\n{format_table(scores, self.names)}")

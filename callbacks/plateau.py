@@ -1,0 +1,99 @@
+"""Lower the learning rate on a plateau, but not before a given epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+
+
+class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
+    """`keras.callbacks.ReduceLROnPlateau` that may act only from a given epoch on.
+
+    Use it beside schedules that need a steady learning rate at first, such as regularisation
+    ramps. The best value and the epochs without a better one are counted from the beginning, so
+    that a plateau which began earlier is acted on in `from_epoch`.
+
+    Reads: the monitored key. Publishes: ``learning_rate``, the one in force during the epoch,
+    every epoch. Costs nothing that can be measured. Conflicts with a learning-rate schedule in
+    the optimizer.
+
+    Args:
+        from_epoch: first epoch that may lower the learning rate, counted from 1.
+        say: called with a line for each reduction.
+        **kwargs: as for `keras.callbacks.ReduceLROnPlateau`: monitor, factor, patience, mode,
+            min_delta (absolute), cooldown, min_lr.
+
+    Raises:
+        ValueError: `from_epoch` is below 1, or a value that Keras refuses.
+        TypeError: a keyword that Keras does not have.
+    """
+
+    _options = ("monitor", "factor", "patience", "mode", "min_delta", "cooldown", "min_lr")
+
+    def __init__(
+        self, from_epoch: int = 40, say: Callable[[str], None] = print, **kwargs: Any
+    ) -> None:
+        # Keras would swallow a misspelt keyword.
+        unknown = sorted(set(kwargs) - set(self._options))
+        if unknown:
+            raise TypeError(
+                f"DelayedReduceLROnPlateau has the options {', '.join(self._options)}. "
+                f"Received: {', '.join(unknown)}"
+            )
+        if from_epoch < 1:
+            raise ValueError(
+                "Invalid value received for argument `from_epoch`. Expected at least 1. "
+                f"Received: from_epoch={from_epoch}"
+            )
+        super().__init__(**kwargs)
+        self.from_epoch = from_epoch
+        self.say = say
+        self.patience: float
+        self._restored: dict[str, Any] | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begin to count, or go on counting after `set_state`."""
+        super().on_train_begin(logs)
+        if self._restored is not None:
+            self.best = self._restored["best"]
+            self.wait = self._restored["wait"]
+            self.cooldown_counter = self._restored["cooldown_counter"]
+            self._restored = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Publish the learning rate; lower it for the next epoch if it is time."""
+        logs = {} if logs is None else logs
+        before = self._learning_rate()
+        patience: float = self.patience
+        if epoch + 1 < self.from_epoch:
+            self.patience = math.inf
+        try:
+            super().on_epoch_end(epoch, logs)
+        finally:
+            self.patience = patience
+        after = self._learning_rate()
+        if after < before:
+            self.say(
+                f"epoch {epoch + 1}: learning rate lowered from {before:.3g} to {after:.3g}: "
+                f"{self.monitor} was not better than {float(self.best):.4g} for at least "
+                f"{patience} epochs"
+            )
+
+    def get_state(self) -> dict[str, Any]:
+        """The counters, for JSON."""
+        return {
+            "best": None if self.best is None else float(self.best),
+            "wait": self.wait,
+            "cooldown_counter": self.cooldown_counter,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned, in the training that begins next."""
+        # Keras resets the counters when a training begins.
+        self._restored = dict(state)
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

@@ -1,0 +1,174 @@
+"""What a training step counts: a confusion matrix and the norms of the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="ferkeras")
+class ConfusionMatrix(keras.metrics.Metric):
+    """Count truths against answers; as a number, the balanced accuracy.
+
+    Keras's own validation pass fills `matrix`, so that reports per class need no forward pass of
+    their own: after ``evaluate`` (and in callbacks from `on_test_end` on) it holds the counts.
+    The result is the mean recall over the classes that occur (0 before any sample was seen).
+
+    Args:
+        num_classes: number of classes K, at least 2.
+        name: name of the metric.
+        dtype: dtype of the result.
+
+    Attributes:
+        matrix: int64 variable of shape (K, K); row is the truth, column the answer.
+
+    Raises:
+        ValueError: fewer than two classes, or sample weights are given: these are counts, so
+            pass the metric in ``metrics=``, not in ``weighted_metrics=``.
+    """
+
+    _direction = "up"
+
+    def __init__(
+        self, num_classes: int, name: str = "balanced_accuracy", dtype: str | None = None
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        if num_classes < 2:
+            raise ValueError(
+                "Invalid value received for argument `num_classes`. Expected at least 2. "
+                f"Received: num_classes={num_classes}"
+            )
+        self.num_classes = num_classes
+        # float32 would stop counting at 2 ** 24.
+        self.matrix = self.add_variable(
+            shape=(num_classes, num_classes), initializer="zeros", dtype="int64", name="matrix"
+        )
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Count labels (N,) or (N, 1) against the largest of logits or probabilities (N, K)."""
+        if sample_weight is not None:
+            raise ValueError(
+                "ConfusionMatrix counts samples and takes no weights; pass it in `metrics=`, not "
+                f"in `weighted_metrics=`. Received: sample_weight={sample_weight}"
+            )
+        truths = ops.one_hot(ops.reshape(y_true, (-1,)), self.num_classes, dtype="float32")
+        answers = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype="float32")
+        counts = ops.matmul(ops.transpose(truths), answers)
+        self.matrix.assign_add(ops.cast(counts, "int64"))
+
+    def result(self) -> Any:
+        """Balanced accuracy, a scalar from 0 to 1."""
+        matrix = ops.cast(self.matrix, self.dtype)
+        support = ops.sum(matrix, axis=1)
+        recalls = ops.divide_no_nan(ops.diagonal(matrix), support)
+        present = ops.cast(support > 0, self.dtype)
+        return ops.divide_no_nan(ops.sum(recalls), ops.sum(present))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "num_classes": self.num_classes}
+
+
+@keras.saving.register_keras_serializable(package="ferkeras")
+class GradientNorms(keras.metrics.Metric):
+    """Keep the norms of an epoch's gradients, before clipping, without leaving the graph.
+
+    Steps whose loss or gradient was not finite are counted and kept out of all other figures.
+    A figure of which nothing was measured is NaN.
+
+    Args:
+        paths: path of each variable that may have a gradient, for instance
+            ``"dense/kernel"``.
+        name: name of the metric.
+        dtype: dtype of all figures.
+    """
+
+    keys = (
+        "gradient_norm",
+        "gradient_norm_max",
+        "gradient_norm_min",
+        "gradient_clipped",
+        "gradient_skipped",
+    )
+    """What `result` holds: mean, largest and smallest global norm of the steps that were
+    applied, the share of these that clipping shortened, and the number of skipped steps."""
+
+    def __init__(
+        self, paths: Sequence[str], name: str = "gradient_norms", dtype: str | None = None
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self.paths = tuple(paths)
+        self.sums = self.add_variable((len(self.paths),), "zeros", name="sums")
+        self.total = self.add_variable((), "zeros", name="total")
+        self.largest = self.add_variable((), "zeros", name="largest")
+        self.smallest = self.add_variable((), _infinity, name="smallest")
+        self.applied = self.add_variable((), "zeros", name="applied")
+        self.clipped = self.add_variable((), "zeros", name="clipped")
+        self.skipped = self.add_variable((), "zeros", name="skipped")
+
+    def update_state(self, norms: Any, global_norm: Any, finite: Any, clipped: Any = False) -> None:
+        """Take in one step.
+
+        Args:
+            norms: float tensor of shape (len(paths),), the norm of each variable's gradient;
+                NaN for a variable that had none.
+            global_norm: float scalar, the norm of all gradients together.
+            finite: bool scalar, whether loss and gradients were finite.
+            clipped: bool scalar, whether the step was shortened by clipping.
+        """
+        norms = ops.cast(norms, self.dtype)
+        global_norm = ops.cast(global_norm, self.dtype)
+        one = ops.cast(finite, self.dtype)
+        self.sums.assign_add(ops.where(finite, norms, 0.0))
+        self.total.assign_add(ops.where(finite, global_norm, 0.0))
+        # Spelled out, because a maximum with NaN is NaN.
+        larger = ops.logical_and(finite, global_norm > self.largest)
+        self.largest.assign(ops.where(larger, global_norm, self.largest))
+        smaller = ops.logical_and(finite, global_norm < self.smallest)
+        self.smallest.assign(ops.where(smaller, global_norm, self.smallest))
+        self.applied.assign_add(one)
+        self.clipped.assign_add(one * ops.cast(clipped, self.dtype))
+        self.skipped.assign_add(1.0 - one)
+
+    def result(self) -> dict[str, Any]:
+        """A scalar tensor for each of `keys`."""
+        applied = ops.convert_to_tensor(self.applied)
+        measured = applied > 0
+        values = (
+            self.total / applied,
+            ops.where(measured, self.largest, np.nan),
+            ops.where(measured, self.smallest, np.nan),
+            self.clipped / applied,
+            # Never the variable itself: validation resets it before `fit` reads it.
+            ops.convert_to_tensor(self.skipped) + 0.0,
+        )
+        return dict(zip(self.keys, values, strict=True))
+
+    def mean_norms(self) -> dict[str, float]:
+        """Mean norm of each variable's gradient over the applied steps, by path.
+
+        Variables without a gradient are left out, all of them if no step was applied.
+        """
+        applied = float(ops.convert_to_numpy(self.applied))
+        if not applied:
+            return {}
+        means = ops.convert_to_numpy(self.sums) / applied
+        named = zip(self.paths, means, strict=True)
+        return {path: float(mean) for path, mean in named if not np.isnan(mean)}
+
+    def reset_state(self) -> None:
+        """Forget the epoch."""
+        super().reset_state()
+        self.smallest.assign(np.inf)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "paths": list(self.paths)}
+
+
+def _infinity(shape: Sequence[int], dtype: str | None = None) -> Any:
+    return ops.full(shape, np.inf, dtype=dtype)
