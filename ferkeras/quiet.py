@@ -1,0 +1,79 @@
+"""TensorFlow and Keras, imported without a word, unless there is something to say."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_NVIDIA_DRIVER = Path("/dev/nvidiactl")
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and Keras and look for GPUs, with stderr left empty.
+
+    TensorFlow's C++ code writes to file descriptor 2 while it is loaded and while it looks for
+    a GPU, before and regardless of `TF_CPP_MIN_LOG_LEVEL`: the descriptor is redirected for that
+    long and no longer. What was caught is written out after all when the import fails, or when
+    the machine has an NVIDIA driver and TensorFlow found no GPU.
+
+    Afterwards `TF_CPP_MIN_LOG_LEVEL` is 2, unless the environment says otherwise: the notes and
+    warnings of the C++ code ("end of sequence", graph optimisation) are left out, its errors are
+    not. Import tensorflow or keras after this call, never before.
+
+    Raises:
+        ImportError: as raised by TensorFlow or Keras, after what they wrote.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _caught_stderr() as replay:
+        tensorflow = importlib.import_module("tensorflow")
+        importlib.import_module("keras")
+        if not tensorflow.config.list_physical_devices("GPU") and _NVIDIA_DRIVER.exists():
+            replay()
+    # Keras and SavedModel report each file they write through this Python logger.
+    tensorflow.get_logger().setLevel("WARNING")
+
+
+@contextlib.contextmanager
+def _caught_stderr() -> Iterator[Callable[[], None]]:
+    """Keep file descriptor 2 silent inside the block; yield a function that replays it after.
+
+    An exception that leaves the block replays it too.
+    """
+    try:
+        original = os.dup(2)
+    except OSError:
+        # The process was started without a stderr: there is nothing to keep silent.
+        yield lambda: None
+        return
+    replay = False
+
+    def ask_for_replay() -> None:
+        nonlocal replay
+        replay = True
+
+    with tempfile.TemporaryFile() as caught:
+        sys.stderr.flush()
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield ask_for_replay
+        except BaseException:
+            replay = True
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            os.close(original)
+            if replay:
+                caught.seek(0)
+                _write_all(2, caught.read())
+
+
+def _write_all(descriptor: int, text: bytes) -> None:
+    while text:
+        text = text[os.write(descriptor, text) :]

@@ -1,0 +1,442 @@
+"""Everything people read while it trains goes through one object: a `Console`.
+
+In a terminal there are colours, a progress bar and lines that fit the width. Anywhere else (a
+file, a pipe, a log of a build server) there are plain lines of any length and no control codes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import numbers
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, NamedTuple, Self
+
+from rich import box
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Values = Sequence[float] | np.ndarray
+
+Cell = str | int | float | None
+"""What stands in a table: int gets thousands separators, float three digits, None a dash."""
+
+_BAR_SECONDS = 0.25
+_PLAIN_SECONDS = 30.0
+_QUIET_SECONDS = 1.0
+_UNBOUNDED = 10_000
+
+
+class Alarm(NamedTuple):
+    """An alarm that was raised: in which epoch (None outside training), and what it said."""
+
+    epoch: int | None
+    text: str
+
+
+class Console:
+    """Prints headers, lines, tables, progress and alarms, and remembers the alarms.
+
+    Use it as a context manager, or call `close` at the end, so that a progress bar that an
+    exception left behind gives the cursor back.
+
+    Args:
+        stream: where to print; the standard output by default.
+        clock: seconds that only grow; for tests.
+
+    Attributes:
+        clock: seconds that only grow.
+        epoch: the running epoch, counted from 1; None outside training.
+        alarms: every alarm so far, in order.
+        live: True when a person watches a terminal that can redraw a line.
+    """
+
+    def __init__(
+        self, stream: IO[str] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        probe = RichConsole(file=stream)
+        self.live = (
+            _is_tty(probe.file) and not probe.is_dumb_terminal and probe.legacy_windows is False
+        )
+        self._rich = RichConsole(
+            file=stream,
+            # FORCE_COLOR and its kin must not put cursor movements into a file.
+            force_terminal=self.live,
+            width=None if self.live else _UNBOUNDED,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+        self.clock = clock
+        self._bar: Bar | None = None
+        self.epoch: int | None = None
+        self.alarms: list[Alarm] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove a progress bar that still stands; the console can be used on."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; a very large number where there is none."""
+        return self._rich.width
+
+    def say(self, line: str | Text = "") -> None:
+        """Print a line of text as it stands; a terminal wraps it between words."""
+        self._rich.print(Text(line) if isinstance(line, str) else line)
+
+    def header(self, title: str, facts: Mapping[str, str] | None = None) -> None:
+        """Print a title and, below it, what there is to know, one `name  value` a line."""
+        self._rich.print(Text(title, style="bold"))
+        if facts:
+            grid = Table.grid(padding=(0, 2))
+            grid.add_column(style="dim" if self.live else "", no_wrap=True)
+            grid.add_column(overflow="fold")
+            for name, value in facts.items():
+                grid.add_row(Text(f"  {name}"), Text(value))
+            self._print_table(grid)
+        self.say()
+
+    def alarm(self, text: str) -> None:
+        """Print an alarm that stands out, and remember it with the running epoch."""
+        self.alarms.append(Alarm(self.epoch, text))
+        if not self.live:
+            # One line, so that a search through a log finds all of it.
+            self._rich.print(Text(f"ALARM: {' '.join(text.split())}"))
+            return
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold", style="bold red")
+        grid.add_row(Text(" ALARM ", style="bold white on red"), Text(text))
+        self._rich.print(grid)
+
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Cell]],
+        total: Sequence[Cell] | None = None,
+    ) -> None:
+        """Print a table; columns of numbers are set flush right.
+
+        Args:
+            title: what it shows.
+            columns: their headings.
+            rows: one cell for each column.
+            total: a last row below a line.
+
+        Raises:
+            ValueError: a row has more or fewer cells than there are columns.
+        """
+        table = Table(
+            title=Text(title, style="bold"),
+            title_justify="left",
+            box=box.SIMPLE_HEAD if self.live else box.ASCII2,
+            show_edge=False,
+            show_footer=total is not None,
+            pad_edge=False,
+            header_style="dim" if self.live else "",
+            footer_style="bold",
+        )
+        everything = [*rows] if total is None else [*rows, total]
+        for row in everything:
+            if len(row) != len(columns):
+                raise ValueError(f"expected {len(columns)} cells ({columns}), received {row}")
+        for at, name in enumerate(columns):
+            numeric = all(_is_number(row[at]) for row in everything if row[at] != "")
+            table.add_column(
+                Text(name),
+                footer=Text(_cell(total[at])) if total is not None else "",
+                justify="right" if numeric else "left",
+                overflow="fold",
+            )
+        for row in rows:
+            table.add_row(*(Text(_cell(cell)) for cell in row))
+        self._print_table(table)
+        self.say()
+
+    def class_table(
+        self,
+        names: Sequence[str],
+        counts: Mapping[str, Values],
+        class_weight: Values | None = None,
+        effective_weight: Values | None = None,
+        note: str = "",
+    ) -> None:
+        """Print how many faces of each emotion there are, and what they weigh.
+
+        Args:
+            names: emotions in code order.
+            counts: faces of each emotion, by split; the first split's shares are shown.
+            class_weight: weight of each emotion in the loss; None: the loss is not weighted.
+            effective_weight: weight times how often the sampler draws the emotion relative to
+                its share of the data.
+            note: a line below, for example which rule the weights follow.
+        """
+        splits = list(counts)
+        columns = ["emotion", *splits]
+        columns.insert(2, "share")
+        columns += [] if class_weight is None else ["weight"]
+        columns += [] if effective_weight is None else ["effective"]
+        sums = {split: int(sum(counts[split])) for split in splits}
+        rows: list[list[Cell]] = []
+        for at, name in enumerate(names):
+            row: list[Cell] = [name, *(int(counts[split][at]) for split in splits)]
+            row.insert(2, percent(_share(counts[splits[0]], at)))
+            row += [] if class_weight is None else [f"{class_weight[at]:.3f}"]
+            row += [] if effective_weight is None else [f"{effective_weight[at]:.3f}"]
+            rows.append(row)
+        total: list[Cell] = ["all", *sums.values()]
+        total.insert(2, "")
+        total += [""] * (len(columns) - len(total))
+        self.table("Faces", columns, rows, total)
+        if note:
+            self.say(note)
+            self.say()
+
+    def emotion_table(
+        self,
+        title: str,
+        names: Sequence[str],
+        precision: Values,
+        recall: Values,
+        f1: Values,
+        support: Values,
+        predicted: Values | None = None,
+    ) -> None:
+        """Print precision, recall, F1 (0 to 1, NaN where undefined) and support per emotion.
+
+        Args:
+            title: what was measured, on what.
+            names: emotions in code order.
+            precision: share of the answers with this emotion that are right.
+            recall: share of the faces with this emotion that are found.
+            f1: harmonic mean of the two.
+            support: faces with this emotion.
+            predicted: share of all answers with this emotion.
+        """
+        columns = ["emotion", "precision", "recall", "F1", "faces"]
+        columns += [] if predicted is None else ["answers"]
+        rows: list[list[Cell]] = []
+        for at, name in enumerate(names):
+            row: list[Cell] = [name, *(percent(each[at]) for each in (precision, recall, f1))]
+            row.append(int(support[at]))
+            row += [] if predicted is None else [percent(predicted[at])]
+            rows.append(row)
+        total: list[Cell] = ["mean", *(percent(_mean(each)) for each in (precision, recall, f1))]
+        total.append(int(sum(support)))
+        total += [] if predicted is None else [""]
+        self.table(title, columns, rows, total)
+
+    def commands(self, title: str, commands: Mapping[str, str]) -> None:
+        """Print commands to be copied, each on a line of its own and never wrapped.
+
+        Args:
+            title: what they are, for example "Next".
+            commands: what it does, and the command.
+        """
+        self._rich.print(Text(title, style="bold"))
+        for purpose, command in commands.items():
+            self.say(f"  {purpose}:")
+            self._rich.print(Text(f"    {command}", style="cyan"), soft_wrap=True)
+        self.say()
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show how far a piece of work is; what takes under a second is not shown.
+
+        Args:
+            title: what is being done.
+            total: steps in all; None when that is not known.
+
+        Yields:
+            A function to call with the number of steps just done. It may be called often.
+        """
+        bar = Bar(self, title, total, first_after=_QUIET_SECONDS)
+        try:
+            yield bar.advance
+        finally:
+            bar.stop()
+
+    def _print_table(self, table: Table) -> None:
+        # Rich pads the last column; plain output must not end in blanks.
+        if self.live:
+            self._rich.print(table)
+            return
+        with self._rich.capture() as captured:
+            self._rich.print(table)
+        for line in captured.get().splitlines():
+            self.say(line.rstrip())
+
+
+class Bar:
+    """A progress bar in a terminal, a plain line now and then elsewhere.
+
+    It is drawn by `reach` and `advance` when it is time, at most four times a second (elsewhere:
+    a line every 30 s). No thread runs beside the training, and a call that draws nothing costs
+    one reading of the clock.
+
+    Args:
+        console: where to draw.
+        title: what is being done.
+        total: steps in all; None when that is not known.
+        first_after: seconds before the bar appears in a terminal.
+        unit: what to count per second, for example "faces"; empty: no pace is shown.
+        per_step: how many of them a step has.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        title: str,
+        total: int | None,
+        first_after: float = 0.0,
+        unit: str = "",
+        per_step: int = 1,
+    ) -> None:
+        self._console = console
+        self._title = title
+        self._total = total
+        self._unit = unit
+        self._per_step = per_step
+        self._done = 0
+        self._first: tuple[int, float] | None = None
+        wait = first_after if console.live else _PLAIN_SECONDS
+        self._next = console.clock() + wait
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+
+    def advance(self, steps: int = 1) -> None:
+        """Count `steps` more as done."""
+        self.reach(self._done + steps)
+
+    def reach(self, done: int) -> None:
+        """Count `done` steps in all as done."""
+        self._done = done
+        now = self._console.clock()
+        if self._first is None and done:
+            # The pace is measured from here: the first step of a training compiles the graph.
+            self._first = (done, now)
+        if now < self._next:
+            return
+        if self._console.live:
+            self._next = now + _BAR_SECONDS
+            self._draw(self._state(now))
+        else:
+            self._next = now + _PLAIN_SECONDS
+            self._console.say(f"{self._title}  {self._state(now)}")
+
+    def state(self, text: str) -> None:
+        """Say what is being done now, in place of the count."""
+        if self._progress is not None:
+            self._draw(text)
+
+    def stop(self) -> None:
+        """Remove it from the terminal."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            atexit.unregister(self.stop)
+        if self._console._bar is self:
+            self._console._bar = None
+
+    def _draw(self, text: str) -> None:
+        if self._progress is None:
+            self._console.close()
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=None, complete_style="green", finished_style="green"),
+                TextColumn("{task.fields[text]}", markup=False),
+                console=self._console._rich,
+                transient=True,
+                auto_refresh=False,
+                expand=True,
+            )
+            self._task = self._progress.add_task(self._title, total=self._total, text=text)
+            # A process that ends in mid-epoch must leave the cursor visible.
+            atexit.register(self.stop)
+            self._progress.start()
+            self._console._bar = self
+        self._progress.update(self._task, completed=self._done, text=text, refresh=True)
+
+    def _state(self, now: float) -> str:
+        parts = [f"{self._done:,}/{self._total:,}" if self._total else f"{self._done:,}"]
+        if self._first is not None:
+            done, since = self._first
+            rate = (self._done - done) / (now - since) if now > since else 0.0
+            if rate and self._unit:
+                parts.append(f"{_significant(rate * self._per_step)} {self._unit}/s")
+            if rate and self._total:
+                parts.append(f"{duration((self._total - self._done) / rate)} left")
+        return "  ".join(parts)
+
+
+def percent(share: float) -> str:
+    """Write a share (0 to 1) as `44.0 %`; a dash when it is NaN."""
+    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as `0:07`, `1:52` or `2:05:09`."""
+    whole = round(max(0.0, seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _share(counts: Values, at: int) -> float:
+    """Share of `counts[at]` in all counts; NaN when there are none."""
+    whole = float(sum(counts))
+    return float(counts[at]) / whole if whole else math.nan
+
+
+def _mean(values: Values) -> float:
+    """Mean over the classes; an undefined one counts as 0, as scikit-learn's zero_division=0."""
+    return sum(0.0 if math.isnan(value) else value for value in values) / len(values)
+
+
+def _significant(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, numbers.Integral):
+        return f"{int(cell):,}"
+    return "-" if math.isnan(cell) else f"{cell:.3g}"
+
+
+def _is_number(cell: Cell) -> bool:
+    if not isinstance(cell, str):
+        return True
+    return cell == "-" or cell.lstrip("+-<>= ")[:1].isdigit()
+
+
+def _is_tty(stream: IO[str]) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
