@@ -14,9 +14,13 @@ import platform
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
 
 import ferkeras
 from ferkeras.config import Config
@@ -132,20 +136,35 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all: a temporary file beside it, flushed, then renamed."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(text)
+    """Write a text file (UTF-8) whole or not at all."""
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """Write compressed arrays whole or not at all."""
+    with whole_file(path) as file:
+        np.savez_compressed(file, **arrays)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that replaces `path` when the block ends well, and vanishes when it does not.
+
+    A temporary file beside it, flushed to the disk, then renamed.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.chmod(0o644)
-    temporary.replace(path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _version(package: str) -> str | None:

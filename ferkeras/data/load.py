@@ -2,35 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from ferkeras.config import Config
 from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Splits
 from ferkeras.data.read import read_faces
 from ferkeras.data.split import split_faces
+from ferkeras.report.console import Console
 
 DEMO = "demo"
 """The `data.path` that means drawn faces."""
 
 
-def load_splits(config: Config, *, progress: Callable[[int, int], None] | None = None) -> Splits:
+def load_splits(config: Config, console: Console) -> Splits:
     """Read or draw the configured faces and split them.
 
     Args:
         config: `data` and `seed` are used.
-        progress: called with (done, total) while reading or drawing.
+        console: shows how far the reading is.
 
     Raises:
         InputError: see `read_faces` and `split_faces`.
     """
     data = config.data
-    if data.path == DEMO:
-        read = draw_faces(
-            data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=progress
-        )
-    else:
-        read = read_faces(
-            data.path, cache=data.cache, follow_symlinks=data.follow_symlinks, progress=progress
-        )
+    title = "drawing faces" if data.path == DEMO else f"reading {data.path}"
+    with _progress(console, title) as reach:
+        if data.path == DEMO:
+            read = draw_faces(
+                data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
+            )
+        else:
+            read = read_faces(
+                data.path, cache=data.cache, follow_symlinks=data.follow_symlinks, progress=reach
+            )
     return split_faces(read, seed=config.seed, validation_fraction=data.validation_fraction)
+
+
+@contextmanager
+def _progress(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for work that tells how much it is only once it has begun."""
+    with ExitStack() as stack:
+        advance: Callable[[int], None] | None = None
+        before = 0
+
+        def reach(done: int, total: int) -> None:
+            nonlocal advance, before
+            if advance is None:
+                advance = stack.enter_context(console.progress(title, total))
+            advance(done - before)
+            before = done
+
+        yield reach

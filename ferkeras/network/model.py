@@ -12,9 +12,7 @@ from ferkeras.network.dropout import VariableDropout
 from ferkeras.network.step import MonitoredModel
 
 
-def build_network(
-    settings: Network, *, mean: float, deviation: float, global_clip_norm: float | None = None
-) -> MonitoredModel:
+def build_network(settings: Network, *, mean: float, deviation: float) -> MonitoredModel:
     """Build the network; it owns its preprocessing, so what is trained is what is exported.
 
     Input: uint8 (N, 48, 48, 1), raw grey values. Output: float32 logits (N, 7), FER2013 codes.
@@ -24,8 +22,7 @@ def build_network(
     Args:
         settings: filters, dense units, dropout rates, BatchNormalization momentum and epsilon.
         mean: of the training faces' pixels / 255.
-        deviation: standard deviation of the same.
-        global_clip_norm: see `MonitoredModel`.
+        deviation: standard deviation of the same, above 0.
     """
 
     def normalise_and_activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
@@ -60,7 +57,7 @@ def build_network(
         x = normalise_and_activate(x, name)
         x = VariableDropout(settings.dense_dropout, name=f"{name}_dropout")(x)
     logits = layers.Dense(len(EMOTIONS), dtype="float32", name="logits")(x)
-    return MonitoredModel(faces, logits, name="ferkeras", global_clip_norm=global_clip_norm)
+    return MonitoredModel(faces, logits, name="ferkeras")
 
 
 def dropout_layers(model: keras.Model) -> tuple[list[VariableDropout], list[VariableDropout]]:

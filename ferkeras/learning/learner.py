@@ -1,0 +1,97 @@
+"""Everything that one training needs, built from the configuration and the faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ferkeras.config import Config
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.feed import TrainingFeed, plain_dataset
+from ferkeras.labels import EMOTIONS
+from ferkeras.learning.class_weights import ClassBalance, class_balance
+from ferkeras.learning.optimizer import build_optimizer
+from ferkeras.network.loss import SmoothedCrossentropy
+from ferkeras.network.metrics import ConfusionMatrix
+from ferkeras.network.model import build_network
+from ferkeras.network.step import MonitoredModel
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A compiled network with the data it learns from.
+
+    Attributes:
+        model: compiled; uint8 faces to logits.
+        confusion: its metric that counts truths against answers.
+        feed: batches of training faces.
+        validation: batches of validation faces, in order.
+        balance: weights by class, and what they come to with the sampler.
+        mean: of the training pixels / 255.
+        deviation: standard deviation of the same.
+    """
+
+    model: MonitoredModel
+    confusion: ConfusionMatrix
+    feed: TrainingFeed
+    validation: tf.data.Dataset
+    balance: ClassBalance
+    mean: float
+    deviation: float
+
+
+def make_reproducible(config: Config) -> None:
+    """Seed everything and set the precision, for this process."""
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.train.precision)
+
+
+def build_learner(config: Config, splits: Splits) -> Learner:
+    """Build and compile the configured network and its data; `make_reproducible` comes first."""
+    mean, deviation = pixel_statistics(splits.train)
+    model = build_network(config.network, mean=mean, deviation=deviation)
+    confusion = ConfusionMatrix(len(EMOTIONS))
+    model.compile(
+        optimizer=build_optimizer(config.train),
+        loss=SmoothedCrossentropy(config.train.label_smoothing),
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            # What the loss is without smoothing and weights: comparable over a whole run.
+            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="cross_entropy"),
+            confusion,
+        ],
+        jit_compile=False,  # XLA is several times slower for convolutions on a processor
+    )
+    balanced = config.train.sampler == "balanced"
+    feed = TrainingFeed(
+        splits.train,
+        batch_size=config.train.batch_size,
+        seed=config.seed,
+        augmentation=config.augment,
+        balanced=balanced,
+    )
+    return Learner(
+        model,
+        confusion,
+        feed,
+        plain_dataset(splits.validation),
+        class_balance(splits.train.labels, config.class_weight, balanced=balanced),
+        mean,
+        deviation,
+    )
+
+
+def pixel_statistics(faces: Faces) -> tuple[float, float]:
+    """Mean and standard deviation of pixel / 255, exactly, from the counts of the 256 values."""
+    # In pieces: bincount wants its input as int64, eight times the size of the faces.
+    pieces = np.array_split(faces.images.reshape(-1), max(1, faces.images.size // (1 << 24)))
+    counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
+    values = np.arange(256) / 255
+    mean = np.average(values, weights=counts)
+    deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
+    # Faces of one single grey have no deviation to divide by.
+    return float(mean), float(deviation) or 1.0

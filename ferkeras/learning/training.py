@@ -1,0 +1,202 @@
+"""One run: from a configuration and faces to a folder with a trained, exported network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from ferkeras.config import Config
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.warp import BACKEND
+from ferkeras.errors import RunError
+from ferkeras.insight.evaluation import Predictions, predict
+from ferkeras.labels import EMOTIONS
+from ferkeras.learning.learner import Learner, build_learner, make_reproducible
+from ferkeras.learning.watchers import Watchers, build_watchers
+from ferkeras.network.saved_model import export_saved_model
+from ferkeras.report.console import Console
+from ferkeras.report.pictures import (
+    draw_confusion_matrix,
+    draw_curves,
+    draw_mosaic,
+    draw_per_class,
+)
+from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
+
+_PROBE = 64
+"""Validation faces on which the export is compared with the network."""
+
+_MOSAIC = 40
+"""Augmented training faces shown in `train_batch.png`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        run: its folder.
+        best_epoch: the epoch with the highest validation accuracy, from 1.
+        validation: answers of that epoch's network on the validation faces.
+        metrics: what `metrics.json` holds.
+        stopped: why the run was ended early, None if it was not.
+    """
+
+    run: Run
+    best_epoch: int
+    validation: Predictions
+    metrics: dict[str, Any]
+    stopped: str | None
+
+
+def train(config: Config, splits: Splits, console: Console) -> Outcome:
+    """Train the configured network on `splits`, and leave everything about it in a new folder.
+
+    The epoch is chosen by validation accuracy; a test split is not touched.
+
+    Raises:
+        InputError: the run folder cannot be made.
+        RunError: not one step could be applied, or the export answers otherwise than the network.
+    """
+    make_reproducible(config)
+    learner = build_learner(config, splits)
+    _say_what_will_be_trained(config, splits, learner, console)
+    run = create_run(config)
+    record_start(
+        run,
+        config,
+        {
+            "source": splits.source,
+            "fingerprint": splits.fingerprint,
+            "official_split": splits.official,
+            "faces": {name: len(faces) for name, faces in _named(splits).items()},
+            "mean": learner.mean,
+            "deviation": learner.deviation,
+            "warp": BACKEND,
+        },
+    )
+    console.say(f"run folder: {run.folder}\n")
+    _draw_train_batch(run, learner)
+    watchers = build_watchers(config, learner, splits, run, console)
+    learner.model.fit(
+        learner.feed.dataset(1, config.train.epochs),
+        steps_per_epoch=learner.feed.steps_per_epoch,
+        epochs=config.train.epochs,
+        validation_data=learner.validation,
+        class_weight=learner.balance.weights,
+        callbacks=watchers.callbacks,
+        shuffle=False,  # the feed has its own order
+        verbose=0,
+    )
+    learner.model.save(run.last)
+    return _finish(config, splits, run, watchers, console)
+
+
+def _finish(
+    config: Config, splits: Splits, run: Run, watchers: Watchers, console: Console
+) -> Outcome:
+    """Evaluate, export and draw the best network; `metrics.json` comes last."""
+    if not run.best.exists():
+        raise RunError(
+            f"{run.folder}: no epoch had a validation accuracy, so there is no best network; "
+            "history.csv shows whether the loss was finite"
+        )
+    history = watchers.history.frame()
+    best_epoch = int(history["epoch"][history["val_accuracy"].idxmax()])
+    model = keras.saving.load_model(run.best)
+    validation = predict(model, splits.validation)
+    write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
+    matrix = validation.matrix()
+    results = validation.metrics()
+    draw_curves(history, run.picture("curves"), _events(watchers))
+    draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
+    draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
+    provenance = {
+        "run": run.folder.name,
+        "data": splits.source,
+        "fingerprint": splits.fingerprint,
+        "epoch": best_epoch,
+        "seed": config.seed,
+        "validation_accuracy": results["accuracy"],
+    }
+    difference = export_saved_model(
+        model,
+        run.export,
+        names=EMOTIONS,
+        provenance=provenance,
+        probe=splits.validation.images[:_PROBE],
+    )
+    metrics = {
+        "best_epoch": best_epoch,
+        "epochs": len(history),
+        "stopped": watchers.collapse.stopped,
+        "parameters": int(model.count_params()),
+        "validation": results,
+        "alarms": [alarm._asdict() for alarm in console.alarms],
+        "export_difference": difference,
+    }
+    write_json(run.metrics, metrics)
+    return Outcome(run, best_epoch, validation, metrics, watchers.collapse.stopped)
+
+
+def _events(watchers: Watchers) -> list[tuple[int, str]]:
+    """When each ramp began, for the curves."""
+    return [
+        (ramp.started_epoch, f"{ramp.name.replace('_', ' ')} ramp")
+        for ramp in watchers.ramps
+        if ramp.started_epoch is not None
+    ]
+
+
+def _named(splits: Splits) -> dict[str, Faces]:
+    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: faces for name, faces in named.items() if faces is not None}
+
+
+def _say_what_will_be_trained(
+    config: Config, splits: Splits, learner: Learner, console: Console
+) -> None:
+    network, train = config.network, config.train
+    split = "official split" if splits.official else "split by ferkeras from the seed"
+    console.header(
+        f"ferkeras: {config.name}",
+        {
+            "faces": f"{splits.source} ({split})",
+            "pixels": f"mean {learner.mean:.3f}, standard deviation {learner.deviation:.3f} "
+            "of pixel / 255, standardised in the network",
+            "network": f"blocks {' '.join(map(str, network.filters))}, "
+            f"dense {' '.join(map(str, network.dense_units)) or 'none'}, "
+            f"{learner.model.count_params():,} parameters",
+            "training": f"{train.epochs} epochs of {learner.feed.steps_per_epoch} steps of "
+            f"{train.batch_size} faces, {train.optimizer}, learning rate {train.learning_rate:g}",
+            "seed": str(config.seed),
+        },
+    )
+    counts = {
+        name: np.bincount(faces.labels, minlength=len(EMOTIONS))
+        for name, faces in _named(splits).items()
+    }
+    classes = range(len(EMOTIONS))
+    weights, effective = learner.balance.weights, learner.balance.effective
+    console.class_table(
+        EMOTIONS,
+        counts,
+        class_weight=[weights[c] for c in classes],
+        effective_weight=[effective[c] for c in classes],
+        note=f"weight: class_weight.rule={config.class_weight.rule}; effective: with "
+        f"train.sampler={train.sampler}, relative to unweighted, shuffled faces",
+    )
+
+
+def _draw_train_batch(run: Run, learner: Learner) -> None:
+    images, labels = next(iter(learner.feed.dataset(1, 1)))
+    captions = [EMOTIONS[label] for label in labels.numpy()[:_MOSAIC]]
+    draw_mosaic(
+        images.numpy()[:_MOSAIC],
+        captions,
+        run.picture("train_batch"),
+        title="Training faces as the network sees them in its first step",
+    )

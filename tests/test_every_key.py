@@ -1,0 +1,283 @@
+"""Every key of the configuration does something: change it, and something observable changes."""
+
+import io
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferkeras.config import Config
+from ferkeras.config_file import flat, load_config
+from ferkeras.data.drawn import draw_faces
+from ferkeras.data.faces import Splits
+from ferkeras.data.load import load_splits
+from ferkeras.errors import InputError
+from ferkeras.labels import EMOTIONS
+from ferkeras.learning.learner import build_learner, make_reproducible
+from ferkeras.learning.training import train
+from ferkeras.learning.watchers import build_watchers
+from ferkeras.report.console import Console
+from ferkeras.runs import Run, create_run
+
+TINY = (
+    "data.demo_faces=200",
+    "network.filters=[2]",
+    "network.dense_units=[4]",
+    "train.epochs=2",
+    "train.batch_size=32",
+    "schedule.dropout_from_epoch=2",
+    "schedule.dropout_over_epochs=3",
+    "schedule.smoothing_from_epoch=2",
+    "schedule.smoothing_over_epochs=3",
+    "schedule.plateau_from_epoch=3",
+    "schedule.plateau_patience=2",
+    "monitor.overfit_faces=32",
+    "monitor.tensorboard=false",
+)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Splits:
+    read = draw_faces(200, 0)
+    train_faces, validation = (
+        read.faces.take(read.usage == usage) for usage in np.unique(read.usage)
+    )
+    return Splits(train_faces, validation, None, read.source, read.fingerprint, True)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, drawn):
+    """What observers may look at; the reader's cache lies in the test's own folder."""
+    monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return SimpleNamespace(folder=tmp_path, splits=drawn)
+
+
+# Observers: what can be seen of a configuration, as something that compares.
+
+
+def loaded(config, world):
+    splits = load_splits(config, Console(io.StringIO()))
+    return [len(splits.train), len(splits.validation), splits.train.labels.tolist(), splits.source]
+
+
+def from_folder(config, world):
+    """What is read from class folders; one class is a link that leads out of the data folder."""
+    source, outside = world.folder / "faces", world.folder / "outside"
+    if not source.exists():
+        rng = np.random.default_rng(0)
+        for emotion in EMOTIONS:
+            (source / emotion).mkdir(parents=True)
+            for number in range(8):
+                face = Image.fromarray(rng.integers(0, 256, (48, 48), dtype=np.uint8))
+                face.save(source / emotion / f"{number}.png")
+        outside.mkdir()
+        face.save(outside / "far.png")
+        (source / "happy" / "linked.png").symlink_to(outside / "far.png")
+    changed = config.model_copy(
+        update={"data": config.data.model_copy(update={"path": str(source)})}
+    )
+    try:
+        splits = load_splits(changed, Console(io.StringIO()))
+    except InputError as error:
+        return "refused" if "link" in str(error) else str(error)
+    return [len(splits.train), len(splits.validation)]
+
+
+def cached(config, world):
+    from_folder(config.model_copy(update={"data": LINKED.data}), world)
+    cache = world.folder / "cache"
+    before = set(cache.rglob("*")) if cache.exists() else set()
+    data = config.data.model_copy(
+        update={"path": str(world.folder / "faces"), "follow_symlinks": True}
+    )
+    (world.folder / "faces" / "sad" / f"{config.data.cache}.png").write_bytes(
+        (world.folder / "outside" / "far.png").read_bytes()
+    )
+    load_splits(config.model_copy(update={"data": data}), Console(io.StringIO()))
+    after = set(cache.rglob("*")) if cache.exists() else set()
+    return len(after) > len(before)
+
+
+LINKED = load_config(None, ["data.cache=false", "data.follow_symlinks=true"])
+
+
+def first_batch(config, world):
+    images, labels = next(iter(learner(config, world).feed.dataset(1, 1)))
+    return [images.numpy().tobytes(), labels.numpy().tolist()]
+
+
+def learner(config, world):
+    make_reproducible(config)
+    return build_learner(config, world.splits)
+
+
+def network(config, world):
+    built = learner(config, world)
+    layers = [
+        {k: v for k, v in layer.get_config().items() if k in WATCHED_LAYER_SETTINGS}
+        for layer in built.model.layers
+    ]
+    return [layers, str(built.model.layers[2].compute_dtype)]
+
+
+WATCHED_LAYER_SETTINGS = ("filters", "units", "rate", "momentum", "epsilon")
+
+
+def optimizer(config, world):
+    built = learner(config, world).model
+    settings = built.optimizer.get_config()
+    return [
+        settings["name"],
+        settings["learning_rate"],
+        settings["weight_decay"],
+        settings["global_clipnorm"],
+        float(built.loss.smoothing.numpy()),
+    ]
+
+
+def weights(config, world):
+    return learner(config, world).balance.weights
+
+
+def run_folder(config, world):
+    return create_run(config).folder
+
+
+def schedule(config, world):
+    """Dropout, smoothing and learning rate over eight epochs at a standing accuracy of 55 %."""
+    built = learner(config, world)
+    run = Run(world.folder / "run")
+    run.folder.mkdir(exist_ok=True)
+    watchers = build_watchers(config, built, world.splits, run, Console(io.StringIO()))
+    names = ("PublishVariables", "VariableRamp", "DelayedReduceLROnPlateau")
+    watched = [c for c in watchers.callbacks if type(c).__name__ in names]
+    seen = []
+    for callback in watched:
+        callback.set_model(built.model)
+        callback.on_train_begin()
+    for epoch in range(8):
+        logs = {"val_accuracy": 0.55}
+        for callback in watched:
+            callback.on_epoch_begin(epoch)
+        for callback in watched:
+            callback.on_epoch_end(epoch, logs)
+        seen.append({key: round(float(value), 6) for key, value in logs.items()})
+    return seen
+
+
+def training(config, world):
+    """Console, history and events of a whole small run."""
+    stream = io.StringIO()
+    outcome = train(config, world.splits, Console(stream))
+    text = stream.getvalue()
+    folder = outcome.run.folder
+    events = sorted(path.parent.name for path in folder.rglob("events.out.*"))
+    size = sum(path.stat().st_size for path in folder.rglob("events.out.*"))
+    lines = [line.split("  0:")[0] for line in text.splitlines() if str(folder) not in line]
+    history = (folder / "history.csv").read_text()
+    return [outcome.stopped, lines[20:], history, events, size // 20_000]
+
+
+def accepted(config, world):
+    """Whether rare classes may be corrected twice."""
+    values = config.model_dump()
+    values["train"]["sampler"] = "balanced"
+    try:
+        Config.model_validate(values)
+    except ValueError:
+        return False
+    return True
+
+
+OUT = "output.folder=models"
+EFFECTS = {
+    "name": ("other", run_folder, ()),
+    "seed": (1, first_batch, ()),
+    "data.path": ("faces", None, ()),
+    "data.demo_faces": (300, loaded, ()),
+    "data.demo_label_noise": (0.5, loaded, ()),
+    "data.validation_fraction": (0.4, from_folder, ("data.follow_symlinks=true",)),
+    "data.cache": (False, cached, ()),
+    "data.follow_symlinks": (True, from_folder, ("data.cache=false",)),
+    "augment.flip": (False, first_batch, ()),
+    "augment.shift": (0.0, first_batch, ()),
+    "augment.rotate_degrees": (0.0, first_batch, ()),
+    "augment.zoom": (0.0, first_batch, ()),
+    "augment.brightness": (0.0, first_batch, ()),
+    "augment.contrast": (0.0, first_batch, ()),
+    "augment.erase": (0.9, first_batch, ()),
+    "network.filters": ([2, 3], network, ()),
+    "network.dense_units": ([], network, ()),
+    "network.conv_dropout": (0.15, network, ()),
+    "network.dense_dropout": (0.35, network, ()),
+    "network.batchnorm_momentum": (0.99, network, ()),
+    "network.batchnorm_epsilon": (0.001, network, ()),
+    "train.epochs": (1, training, ()),
+    "train.batch_size": (16, first_batch, ()),
+    "train.optimizer": ("sgd", optimizer, ()),
+    "train.learning_rate": (0.01, optimizer, ()),
+    "train.weight_decay": (0.05, optimizer, ("train.optimizer=adamw",)),
+    "train.global_clip_norm": (None, optimizer, ()),
+    "train.label_smoothing": (0.1, optimizer, ()),
+    "train.sampler": ("balanced", first_batch, ("class_weight.rule=none",)),
+    "train.allow_sampler_with_class_weight": (True, accepted, ()),
+    "train.precision": ("mixed_bfloat16", network, ()),
+    "class_weight.rule": ("inverse", weights, ()),
+    "class_weight.min": (0.9, weights, ()),
+    "class_weight.max": (2.0, weights, ()),
+    "schedule.gate_accuracy": (0.6, schedule, ()),
+    "schedule.dropout_from_epoch": (4, schedule, ()),
+    "schedule.dropout_over_epochs": (5, schedule, ()),
+    "schedule.conv_dropout_end": (0.3, schedule, ()),
+    "schedule.dense_dropout_end": (0.5, schedule, ()),
+    "schedule.smoothing_from_epoch": (4, schedule, ()),
+    "schedule.smoothing_over_epochs": (5, schedule, ()),
+    "schedule.smoothing_begin": (0.02, schedule, ()),
+    "schedule.smoothing_end": (0.2, schedule, ()),
+    "schedule.plateau_from_epoch": (5, schedule, ()),
+    "schedule.plateau_patience": (1, schedule, ()),
+    "schedule.plateau_factor": (0.1, schedule, ()),
+    "schedule.plateau_min_learning_rate": (4e-4, schedule, ()),
+    "monitor.per_class_every": (1, training, ()),
+    "monitor.layer_norms_every": (1, training, ()),
+    "monitor.vanishing_norm": (50.0, training, ()),
+    "monitor.exploding_norm": (1e-3, training, ()),
+    "monitor.collapse_share": (0.01, training, ()),
+    "monitor.collapse_action": ("stop", training, ("monitor.collapse_share=0.01",)),
+    "monitor.overfit_every": (1, training, ()),
+    "monitor.overfit_faces": (64, training, ()),
+    "monitor.overfit_gap": (0.0, training, ()),
+    "monitor.tensorboard": (True, training, ()),
+    "monitor.images_every": (1, training, ("monitor.tensorboard=true", "train.epochs=3")),
+    "output.folder": ("elsewhere", run_folder, ()),
+}
+
+
+def test_the_table_has_every_key():
+    assert set(EFFECTS) == set(flat(Config()))
+
+
+@pytest.mark.parametrize("key", [key for key in EFFECTS if EFFECTS[key][1] is not None])
+def test_key_has_an_effect(key, world):
+    value, observe, setting = EFFECTS[key]
+    base = load_config(None, [*TINY, OUT, *setting])
+    section, _, name = key.rpartition(".")
+    if section:
+        inner = getattr(base, section).model_dump() | {name: value}
+        changed = Config.model_validate(base.model_dump() | {section: inner})
+    else:
+        changed = Config.model_validate(base.model_dump() | {name: value})
+    assert flat(changed)[key] != flat(base)[key]
+    try:
+        assert observe(changed, world) != observe(base, world)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_data_path_is_what_is_read(world):
+    demo = load_config(None, [*TINY])
+    other = load_config(None, [*TINY, "data.follow_symlinks=true"])
+    assert loaded(demo, world)[:2] != from_folder(other, world)
