@@ -1,0 +1,169 @@
+"""Faces kept from an earlier reading, found by a digest of what they were read from.
+
+A kept reading is one ``.npy`` file with one record (labels, usage, pixels and their
+fingerprint), which is mapped into memory, not copied. It is written beside its final name and
+moved into place, so that it is there as a whole or not at all; what fails its fingerprint is
+passed over and written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ferkeras.data.digests import fingerprint_of
+from ferkeras.data.faces import SIZE, Faces
+
+READER_VERSION = 1
+"""Raised whenever the readers would read the same files differently."""
+
+KEPT = 8
+"""Readings kept; the ones longest unused go first. FER2013 takes 80 MB."""
+
+_ABANDONED_SECONDS = 3600
+
+_log = logging.getLogger(__name__)
+
+
+def cache_folder() -> Path | None:
+    """Return where readings are kept, or None if there is no place.
+
+    ``$FERKERAS_CACHE``, else ``$XDG_CACHE_HOME/ferkeras``, else ``~/.cache/ferkeras``.
+    """
+    if own := os.environ.get("FERKERAS_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification has relative paths ignored.
+    if Path(base).is_absolute():
+        return Path(base) / "ferkeras"
+    try:
+        return Path.home() / ".cache" / "ferkeras"
+    except RuntimeError:
+        return None
+
+
+def load(key: str) -> tuple[Faces, np.ndarray, str] | None:
+    """Return the faces, usage and fingerprint kept under `key`, or None.
+
+    The pixels are mapped read-only. None too if what is kept is damaged or of another version.
+
+    Args:
+        key: hexadecimal digest of the source.
+    """
+    path = _path(key)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            record = _mapped(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        _log.info("cache entry %s is damaged (%s); reading anew", path, error)
+        return None
+    fingerprint: bytes = record["fingerprint"].item()
+    labels = np.array(record["labels"], np.int32)
+    usage = np.array(record["usage"], np.int8)
+    images = record["images"].view(np.ndarray)
+    faces = Faces(images, labels)
+    if fingerprint_of(faces, usage).encode("ascii") != fingerprint:
+        _log.info("cache entry %s fails its fingerprint; reading anew", path)
+        return None
+    # The time of last use, for `_prune`.
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return faces, usage, fingerprint.decode("ascii")
+
+
+def store(key: str, faces: Faces, usage: np.ndarray, fingerprint: str) -> None:
+    """Keep a reading under `key`; where it cannot be kept, say so in the log and do nothing.
+
+    Args:
+        key: hexadecimal digest of the source.
+        faces: what was read.
+        usage: int8, shape (N,).
+        fingerprint: of the faces and their usage.
+    """
+    path = _path(key)
+    if path is None:
+        return
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        # Written, not mapped: a full disk is then an OSError and not a killed process.
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_header(len(faces)))
+            file.write(fingerprint.encode("ascii"))
+            file.write(faces.labels.astype("<i4").tobytes())
+            file.write(usage.astype("i1").tobytes())
+            file.write(np.ascontiguousarray(faces.images).data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        temporary = None
+        _prune(path.parent)
+    except OSError as error:
+        _log.info("%s: what was read cannot be kept (%s)", path.parent, error)
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+
+
+def _path(key: str) -> Path | None:
+    folder = cache_folder()
+    return folder / f"faces-v{READER_VERSION}-{key}.npy" if folder else None
+
+
+def _record_type(count: int) -> np.dtype:
+    return np.dtype(
+        [
+            ("fingerprint", "S64"),
+            ("labels", "<i4", (count,)),
+            ("usage", "i1", (count,)),
+            ("images", "u1", (count, SIZE, SIZE, 1)),
+        ]
+    )
+
+
+def _header(count: int) -> bytes:
+    """Return the opening of the ``.npy`` file of a record of `count` faces."""
+    opening = io.BytesIO()
+    descr = np.lib.format.dtype_to_descr(_record_type(count))
+    np.lib.format.write_array_header_1_0(
+        opening, {"descr": descr, "fortran_order": False, "shape": ()}
+    )
+    return opening.getvalue()
+
+
+def _mapped(file: BinaryIO) -> np.memmap:
+    """Map the record of an entry; ValueError if the file is none."""
+    opening = file.read(1024)
+    size = os.fstat(file.fileno()).st_size
+    length = 10 + int.from_bytes(opening[8:10], "little")
+    empty, one = _record_type(0).itemsize, _record_type(1).itemsize
+    count = (size - length - empty) // (one - empty)
+    # NumPy's parser of headers raises all sorts of errors on damaged ones, so it is not asked:
+    # the header must be the very one that is written for so many faces.
+    if count < 1 or opening[:length] != _header(count):
+        raise ValueError("not the header of a reading")
+    if size != length + _record_type(count).itemsize:
+        raise ValueError("not of its proper length")
+    return np.memmap(file, _record_type(count), mode="r", offset=length, shape=())
+
+
+def _prune(folder: Path) -> None:
+    entries = sorted(folder.glob("faces-*.npy"), key=lambda each: each.stat().st_mtime)
+    long_ago = time.time() - _ABANDONED_SECONDS
+    abandoned = [each for each in folder.glob("*.tmp") if each.stat().st_mtime < long_ago]
+    for each in [*entries[:-KEPT], *abandoned]:
+        each.unlink(missing_ok=True)

@@ -1,0 +1,99 @@
+"""One picture file to one face: 48 x 48, grey, as a person sees it."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ferkeras.data.faces import SIZE
+from ferkeras.errors import InputError
+
+MAX_PICTURE_BYTES = 64 * 2**20
+MAX_PICTURE_PIXELS = 50_000_000
+SUFFIXES = (".jpeg", ".jpg", ".png")
+
+# What a decoder asks for is not left to the content of a foreign file.
+_FORMATS = ("PNG", "JPEG")
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings about odd metadata; what matters of them is checked here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\\.")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+def decode_face(content: bytes) -> np.ndarray:
+    """Return the face in a PNG or JPEG file.
+
+    Turned upright by its EXIF orientation; transparency is laid on white, as viewers show it;
+    16 bits are scaled to 8; colour becomes ITU-R 601 luma; resized with antialiasing to 48 x 48
+    whatever its proportions.
+
+    Args:
+        content: the bytes of the file.
+
+    Returns:
+        uint8, shape (48, 48).
+
+    Raises:
+        InputError: not a PNG or JPEG, truncated, damaged, or more than 50 million pixels. The
+            message leaves it to the caller to name the file.
+    """
+    try:
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        width, height = image.size
+        # The header alone has been read so far: no memory is spent on a bomb.
+        if width * height > MAX_PICTURE_PIXELS:
+            raise InputError(
+                f"{width:,} x {height:,} pixels, expected at most {MAX_PICTURE_PIXELS:,} in all"
+            )
+        # verify() passes a truncated JPEG, load() does not.
+        image.load()
+        grey = _grey(ImageOps.exif_transpose(image))
+        if grey.size != (SIZE, SIZE):
+            grey = grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+        return np.asarray(grey, np.uint8)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{_reason(error)}; expected at most {MAX_PICTURE_PIXELS:,} pixels"
+        ) from error
+    # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ... on
+    # damaged content; all of them say the same about the file.
+    except Exception as error:
+        raise InputError(
+            f"unreadable image ({_reason(error)}); expected a whole PNG or JPEG"
+        ) from error
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        deep = np.asarray(image, np.int64)
+        if "transparency" in image.info:
+            deep = np.where(deep == image.info["transparency"], 65_535, deep)
+        # convert("L") would clip at 255 instead of scaling.
+        eight_bits = np.rint(np.clip(deep, 0, 65_535) / 257).astype(np.uint8)
+        return Image.fromarray(eight_bits)
+    if image.has_transparency_data:
+        # convert("L") would uncover the colour that transparency hides.
+        above = image.convert("RGBA")
+        white = Image.new("RGBA", above.size, "white")
+        return Image.alpha_composite(white, above).convert("L")
+    if image.mode in {"1", "L", "RGB"}:
+        return image.convert("L")
+    return image.convert("RGB").convert("L")
+
+
+def _reason(error: Exception) -> str:
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "neither PNG nor JPEG inside"
+    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -1,0 +1,75 @@
+"""Pixels written as text, ``"70 80 82 ..."``, to numbers: fast, and exact about what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from ferkeras.data.faces import SIZE
+from ferkeras.data.wording import quoted
+
+PIXELS = SIZE * SIZE
+
+_SPACE = ord(" ")
+_VALUE = re.compile(rb"[0-9]{1,3}")
+
+
+def parse_pixels(rows: Sequence[bytes]) -> np.ndarray | None:
+    """Return the pixels of some faces, or None if any of them is malformed.
+
+    A well-formed row is 2304 tokens between spaces, each one to three ASCII digits, at most 255.
+    Works on all bytes of all rows at once, about twice as fast as ``np.fromstring`` per row and
+    strict about every byte. Some dozens of rows a call keep the temporaries in the processor's
+    cache.
+
+    Args:
+        rows: text of the pixels, one face each.
+
+    Returns:
+        uint8, shape (len(rows), 2304), or None.
+    """
+    # Two spaces in front and one behind, so that every byte has the neighbours looked at below.
+    text = np.frombuffer(b"  " + b" ".join(rows) + b" ", np.uint8)
+    digits = text - np.uint8(ord("0"))
+    is_digit = digits < 10
+    if np.count_nonzero(is_digit) + np.count_nonzero(text == _SPACE) != len(text):
+        return None
+    digits *= is_digit
+    two_before, one_before, here, after = (
+        slice(0, -3),
+        slice(1, -2),
+        slice(2, -1),
+        slice(3, None),
+    )
+    three = is_digit[two_before] & is_digit[one_before] & is_digit[here]
+    if (three & is_digit[after]).any():
+        return None
+    is_end = is_digit[here] & ~is_digit[after]
+    start = 0
+    for row in rows:
+        if np.count_nonzero(is_end[start : start + len(row)]) != PIXELS:
+            return None
+        start += len(row) + 1
+    wide = digits.astype(np.uint16)
+    values = (wide[here] + wide[one_before] * 10 + wide[two_before] * 100 * is_digit[one_before])[
+        is_end
+    ]
+    if values.size and values.max() > 255:
+        return None
+    return values.astype(np.uint8).reshape(len(rows), PIXELS)
+
+
+def explain_pixels(row: bytes) -> str | None:
+    """Return what is wrong with the pixels of one face, or None if nothing is.
+
+    The rule is that of `parse_pixels`, one token at a time.
+    """
+    tokens = [token for token in row.split(b" ") if token]
+    for number, token in enumerate(tokens, 1):
+        if not _VALUE.fullmatch(token) or int(token) > 255:
+            return f"pixel {number} is {quoted(token)}, expected a whole number from 0 to 255"
+    if len(tokens) != PIXELS:
+        return f"{len(tokens)} pixels, expected {PIXELS} ({SIZE} x {SIZE}) separated by spaces"
+    return None

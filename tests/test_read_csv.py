@@ -1,0 +1,297 @@
+"""Reading tables of faces: every layout, every way they can be wrong, and exact pixels."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferkeras.data import csv_files, pixels, text_lines
+from ferkeras.data.read import read_faces
+from ferkeras.errors import InputError
+
+RNG = np.random.default_rng(7)
+IMAGES = RNG.integers(0, 256, (40, 48 * 48), dtype=np.uint8)
+
+
+def text_of(image: np.ndarray) -> str:
+    return " ".join(map(str, image))
+
+
+def fer2013(count: int = 3, **changes: str) -> str:
+    """A well-formed table; `changes` such as pixels_2="..." replace a field of a data row."""
+    usages = ("Training", "PublicTest", "PrivateTest")
+    lines = ["emotion,pixels,Usage"]
+    for row in range(1, count + 1):
+        fields = {
+            "emotion": str(row % 7),
+            "pixels": text_of(IMAGES[row - 1]),
+            "usage": usages[(row - 1) % 3],
+        }
+        for name in fields:
+            fields[name] = changes.get(f"{name}_{row}", fields[name])
+        lines.append(",".join(fields.values()))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def writing(content: str | bytes, name: str = "fer2013.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return writing
+
+
+def zipped(*members: tuple[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read_faces(path, cache=False)
+    message = str(caught.value)
+    assert str(path) in message
+    assert "\n" not in message
+    return message
+
+
+def test_pixels_labels_and_usage_are_those_of_the_file(write):
+    read = read_faces(write(fer2013(40)), cache=False)
+    np.testing.assert_array_equal(read.faces.images, IMAGES.reshape(-1, 48, 48, 1))
+    assert read.faces.images.dtype == np.uint8
+    assert read.faces.labels.dtype == np.int32
+    assert read.faces.labels.tolist() == [row % 7 for row in range(1, 41)]
+    assert read.usage.tolist() == [1 + row % 3 for row in range(40)]
+
+
+@pytest.mark.parametrize("name", ["fer2013.csv.gz", "fer2013.csv.zip", "renamed.csv"])
+def test_compression_is_recognised_and_changes_nothing(write, name):
+    plain = read_faces(write(fer2013()), cache=False)
+    content = (
+        zipped(("__MACOSX/._fer2013.csv", "x"), ("deep/fer2013.csv", fer2013()))
+        if name.endswith("zip")
+        else gzip.compress(fer2013().encode())
+    )
+    packed = read_faces(write(content, name), cache=False)
+    assert packed.fingerprint == plain.fingerprint
+    np.testing.assert_array_equal(packed.faces.images, plain.faces.images)
+
+
+def test_icml_columns_have_blanks_and_another_order(write):
+    rows = [
+        f"{row % 7}, Training, {text_of(IMAGES[row])}" if row else "emotion, Usage, pixels"
+        for row in range(4)
+    ]
+    read = read_faces(write("\r\n".join(rows), "icml_face_data.csv"), cache=False)
+    np.testing.assert_array_equal(read.faces.images[:, :, :, 0].reshape(3, -1), IMAGES[1:4])
+    assert read.usage.tolist() == [1, 1, 1]
+
+
+def test_kaggle_train_has_no_usage_and_quoted_pixels_and_names_are_understood(write):
+    rows = f'\ufeffemotion,pixels\n3,"{text_of(IMAGES[0])}"\n\n"Happiness",{text_of(IMAGES[1])}\n\n'
+    read = read_faces(write(rows, "train.csv"), cache=False)
+    assert read.usage.tolist() == [0, 0]
+    assert read.faces.labels.tolist() == [3, 3]
+    np.testing.assert_array_equal(read.faces.images.reshape(2, -1), IMAGES[:2])
+
+
+def test_other_columns_are_passed_over(write):
+    text = fer2013().replace("emotion,", "id,emotion,", 1).replace("\n", "\n9,")[: -len("9,")]
+    assert len(read_faces(write(text), cache=False).faces) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"pixels_2": text_of(IMAGES[1][:-1])}, ["2303 pixels", "2304", "48 x 48"]),
+        ({"pixels_2": text_of(IMAGES[1]) + " 7"}, ["2305 pixels"]),
+        ({"pixels_2": ""}, ["0 pixels"]),
+        ({"pixels_2": "256 " + text_of(IMAGES[1][1:])}, ["pixel 1 ", "'256'", "0 to 255"]),
+        ({"pixels_2": "-1 " + text_of(IMAGES[1][1:])}, ["'-1'", "0 to 255"]),
+        ({"pixels_2": "7 1e2 " + text_of(IMAGES[1][2:])}, ["pixel 2 ", "'1e2'"]),
+        ({"pixels_2": "0000 " + text_of(IMAGES[1][1:])}, ["'0000'"]),
+        ({"pixels_2": "\u0663 " + text_of(IMAGES[1][1:])}, ["pixel 1 "]),
+        ({"emotion_2": "7"}, ["unknown emotion '7'", "6 neutral"]),
+        ({"emotion_2": "hapy"}, ["'hapy'", "did you mean 'happy'"]),
+        ({"emotion_2": ""}, ["unknown emotion ''"]),
+        ({"usage_2": "PublicTests"}, ["unknown Usage", "did you mean 'PublicTest'"]),
+        ({"usage_2": ""}, ["unknown Usage ''"]),
+        ({"usage_2": "Training,x"}, ["4 fields", "expected 3"]),
+        ({"emotion_2": '"1'}, ["quotes"]),
+        ({"emotion_2": "x" * 50_000}, ["unknown emotion 'xxx", "..."]),
+    ],
+)
+def test_a_wrong_row_is_named_by_line_and_data_row(write, change, parts):
+    message = refusal(write(fer2013(3, **change).replace("\n", "\n\n", 1)))
+    for part in ["line 4 (data row 2)", *parts]:
+        assert part in message
+    assert len(message) < 500
+
+
+def test_the_first_wrong_row_is_the_one_named(write):
+    message = refusal(write(fer2013(40, pixels_35="1 2 3", emotion_36="99", pixels_38="")))
+    assert "line 36 (data row 35): 3 pixels" in message
+
+
+@pytest.mark.parametrize(
+    ("header", "parts"),
+    [
+        ("emotion,pixel,Usage", ["no column named pixels", "did you mean 'pixel'"]),
+        ("emotions,pixels", ["no column named emotion", "did you mean 'emotions'"]),
+        ("pixels", ["test.csv", "train.csv"]),
+        ("emotion,pixels,Usages", ["'Usages'", "official split"]),
+        ("emotion,pixels,pixels", ["2 columns are named pixels"]),
+        ("emotion;pixels;Usage", ["no column named emotion"]),
+        ("Usage,Image name,neutral,happiness,NF", ["FER+", "fer2013.csv"]),
+        ('"emotion,pixels', ["quotes"]),
+        ("PNG\0\0", ["not text"]),
+    ],
+)
+def test_wrong_columns_are_named_with_the_nearest(write, header, parts):
+    message = refusal(write(header + "\n"))
+    for part in ["line 1", *parts]:
+        assert part in message
+
+
+def test_files_without_faces_are_refused(write):
+    assert "empty file" in refusal(write(""))
+    assert "empty file" in refusal(write("\n \n"))
+    assert "no faces" in refusal(write("emotion,pixels\n"))
+    assert "UTF-16" in refusal(write(fer2013().encode("utf-16")))
+    assert "tar archive" in refusal(write(b"fer2013.csv".ljust(257, b"\0") + b"ustar"))
+
+
+def test_damaged_and_misnamed_archives_are_refused(write):
+    packed = gzip.compress(fer2013(40).encode())
+    assert "damaged after line" in refusal(write(packed[: len(packed) // 2], "a.csv.gz"))
+    spoilt = bytearray(packed)
+    spoilt[-6] ^= 255
+    assert "damaged after line" in refusal(write(bytes(spoilt), "b.csv.gz"))
+    assert "named .gz but" in refusal(write(fer2013(), "c.csv.gz"))
+    whole = zipped(("fer2013.csv", fer2013(40)))
+    assert "cannot be opened" in refusal(write(whole[:-30], "d.zip"))
+    spoilt = bytearray(whole)
+    # The checksum in the directory at the end, 30 bytes before the name.
+    spoilt[whole.rindex(b"fer2013.csv") - 30] ^= 255
+    assert "damaged after line" in refusal(write(bytes(spoilt), "e.zip"))
+
+
+def test_a_zip_holds_exactly_one_table(write):
+    assert "no .csv file" in refusal(write(zipped(("train/happy/1.jpg", "")), "a.zip"))
+    assert "holds nothing" in refusal(write(zipped(), "b.zip"))
+    two = refusal(write(zipped(("train.csv", ""), ("test.csv", "")), "c.zip"))
+    assert "2 .csv files" in two
+    assert "'train.csv', 'test.csv'" in two
+
+
+def test_overlong_rows_blank_floods_and_bombs_are_bounded(write, monkeypatch):
+    assert "longer than" in refusal(write(fer2013(2, pixels_1=" " * 2**20)))
+    assert "blank lines" in refusal(write(fer2013().replace("\n", "\n" * 1005, 1)))
+    monkeypatch.setattr(text_lines, "BOMB_FROM_BYTES", 100_000)
+    flat = gzip.compress(fer2013(1, pixels_1=text_of(IMAGES[0] * 0)).encode() + b"\n" * 900)
+    read_faces(write(flat, "small.csv.gz"), cache=False)
+    row = f"0,{text_of(IMAGES[0] * 0)}\n"
+    bomb = gzip.compress(b"emotion,pixels\n" + row.encode() * 500)
+    assert "no table of faces" in refusal(write(bomb, "bomb.csv.gz"))
+    monkeypatch.setattr(csv_files, "MAX_ROWS", 2)
+    assert "more than 2 faces" in refusal(write(fer2013(3)))
+
+
+def test_a_missing_file_is_answered_with_its_neighbour(write, tmp_path):
+    path = write(fer2013())
+    assert f"did you mean {path}" in refusal(tmp_path / "fer2031.csv")
+    assert f"there is {tmp_path}" in refusal(tmp_path / "none" / "at" / "all.csv")
+    assert "no such file" in refusal(path / "below")
+
+
+def test_paths_that_are_none_are_input_errors():
+    for path in ("a\0b", "~nobody-of-this-name/x", "x" * 5000):
+        with pytest.raises(InputError):
+            read_faces(path, cache=False)
+
+
+def test_an_unreadable_file_is_named(write, monkeypatch):
+    path = write(fer2013())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # chmod would not stop a superuser.
+    monkeypatch.setattr(Path, "open", refuse)
+    assert "not readable with your permissions" in refusal(path)
+
+
+def test_progress_ends_at_the_whole_file(write):
+    path = write(fer2013(), "train.csv")
+    seen: list[tuple[int, int]] = []
+    read_faces(path, cache=False, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (path.stat().st_size, path.stat().st_size)
+
+
+@st.composite
+def almost_pixels(draw: st.DrawFn) -> bytes:
+    """A row near the rule: mostly right tokens, some odd ones, some odd gaps."""
+    random_source = random.Random(draw(st.integers(0, 2**32)))
+    count = draw(st.sampled_from([2304, 2304, 2304, 2303, 2305, 0]))
+    tokens = [str(random_source.randrange(256)).encode() for _ in range(count)]
+    odd = st.sampled_from(
+        [
+            b"256",
+            b"999",
+            b"0255",
+            b"-1",
+            b"007",
+            b"1.0",
+            b"x",
+            b"\xff",
+            b"",
+            b"1\t2",
+            b"\n",
+            b"/",
+            b":",
+        ]
+    )
+    for _ in range(draw(st.integers(0, 2))):
+        if tokens:
+            tokens[draw(st.integers(0, len(tokens) - 1))] = draw(odd)
+    return draw(st.sampled_from([b"", b" ", b"   "])) + draw(st.sampled_from([b" ", b"  "])).join(
+        tokens
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(almost_pixels(), min_size=1, max_size=3))
+def test_the_fast_parser_accepts_exactly_what_the_plain_rule_accepts(rows):
+    expected_wrong = [pixels.explain_pixels(row) for row in rows]
+    parsed = pixels.parse_pixels(rows)
+    assert (parsed is None) == any(expected_wrong)
+    if parsed is not None:
+        assert parsed.tolist() == [[int(token) for token in row.split()] for row in rows]
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=400), kind=st.sampled_from(["plain", "gzip", "zip", "row"]))
+def test_whatever_the_bytes_there_are_faces_or_one_input_error(tmp_path_factory, data, kind):
+    content = {
+        "plain": data,
+        "gzip": b"\x1f\x8b\x08\x00" + data,
+        "zip": b"PK\x03\x04" + data,
+        "row": b"emotion,pixels,Usage\n" + data,
+    }[kind]
+    path = tmp_path_factory.mktemp("any") / "faces.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError):
+        read_faces(path, cache=False)

@@ -1,0 +1,283 @@
+"""Reading class folders: layouts, names, and pictures made grey as a person sees them."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ferkeras.data import folders, pictures
+from ferkeras.data.pictures import decode_face
+from ferkeras.data.read import read_faces
+from ferkeras.errors import InputError
+from ferkeras.labels import EMOTIONS
+
+RNG = np.random.default_rng(11)
+
+
+def face() -> np.ndarray:
+    return RNG.integers(0, 256, (48, 48), dtype=np.uint8)
+
+
+def put(path: Path, pixels: np.ndarray | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(face() if pixels is None else pixels).save(path)
+    return path
+
+
+def decoded(image: Image.Image, path: Path, **options: object) -> np.ndarray:
+    image.save(path, **options)
+    return decode_face(path.read_bytes())
+
+
+def refusal(path: Path, **options: bool) -> str:
+    with pytest.raises(InputError) as caught:
+        read_faces(path, cache=False, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_labels_follow_names_and_not_the_alphabet(tmp_path):
+    drawn = {name: face() for name in EMOTIONS}
+    for name, pixels in drawn.items():
+        put(tmp_path / name / "one.png", pixels)
+    read = read_faces(tmp_path, cache=False)
+    assert read.faces.images.shape == (7, 48, 48, 1)
+    for label, image in zip(read.faces.labels, read.faces.images, strict=True):
+        np.testing.assert_array_equal(image[:, :, 0], drawn[EMOTIONS[label]])
+    assert read.usage.tolist() == [0] * 7
+
+
+def test_aliases_codes_and_both_together_name_a_class(tmp_path):
+    for name in ("Anger", "1", "2_fear", "3-happiness", " sad", "neutral"):
+        put(tmp_path / name / "one.jpg")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.txt").write_text("about")
+    (tmp_path / "1" / ".DS_Store").write_text("")
+    (tmp_path / "1" / "Thumbs.db").write_text("")
+    assert sorted(read_faces(tmp_path, cache=False).faces.labels.tolist()) == [0, 1, 2, 3, 4, 6]
+
+
+def test_split_folders_are_the_official_split(tmp_path):
+    for split in ("train", "validation", "test"):
+        put(tmp_path / split / "happy" / "one.png")
+    assert sorted(read_faces(tmp_path, cache=False).usage.tolist()) == [1, 2, 3]
+
+
+def test_kaggle_test_folder_is_test_and_names_recover_publictest(tmp_path):
+    put(tmp_path / "train" / "sad" / "im1.png")
+    put(tmp_path / "test" / "sad" / "im2.png")
+    put(tmp_path / "test" / "sad" / "PublicTest_7.jpg")
+    put(tmp_path / "test" / "sad" / "PrivateTest_9.jpg")
+    # In the order of the names: PrivateTest_9, PublicTest_7, im2, then train.
+    assert read_faces(tmp_path, cache=False).usage.tolist() == [3, 2, 3, 1]
+
+
+def test_the_split_is_recovered_from_file_names_alone(tmp_path):
+    for name in ("Training_1.jpg", "PublicTest_2.jpg", "privatetest_3.png"):
+        put(tmp_path / "fear" / name)
+    assert sorted(read_faces(tmp_path, cache=False).usage.tolist()) == [1, 2, 3]
+    unnamed = put(tmp_path / "fear" / "other.jpg")
+    assert str(unnamed) in refusal(tmp_path)
+
+
+def test_contradictions_are_refused(tmp_path):
+    path = put(tmp_path / "a" / "train" / "sad" / "PrivateTest_1.png")
+    assert str(path) in refusal(tmp_path / "a")
+    put(tmp_path / "b" / "3_sad" / "1.png")
+    assert "code 4" in refusal(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("hapy", ["'hapy'", "did you mean 'happy'", "neutral"]),
+        ("contempt", ["'contempt'", "angry, disgust"]),
+        ("7", ["'7'", "0 to 6"]),
+        ("03", ["'03'"]),
+        ("archive", ["holds the class folders"]),
+    ],
+)
+def test_an_unknown_class_folder_is_named(tmp_path, name, parts):
+    put(tmp_path / "happy" / "1.png")
+    put(tmp_path / name / "1.png")
+    message = refusal(tmp_path)
+    for part in [str(tmp_path / name), *parts]:
+        assert part in message
+
+
+def test_what_belongs_to_no_class_is_refused(tmp_path):
+    put(tmp_path / "a" / "happy" / "1.png")
+    stray = put(tmp_path / "a" / "2.png")
+    assert str(stray) in refusal(tmp_path / "a")
+    put(tmp_path / "b" / "train" / "happy" / "1.png")
+    put(tmp_path / "b" / "happy" / "1.png")
+    assert str(tmp_path / "b" / "happy") in refusal(tmp_path / "b")
+    put(tmp_path / "c" / "happy" / "1.png").with_suffix(".gif").write_bytes(b"GIF89a")
+    assert "1.gif" in refusal(tmp_path / "c")
+    (tmp_path / "d" / "happy" / "more.png").mkdir(parents=True)
+    assert "more.png: not a file" in refusal(tmp_path / "d")
+    os.mkfifo(put(tmp_path / "e" / "happy" / "1.png").parent / "2.png")
+    assert "2.png: not a file" in refusal(tmp_path / "e")
+
+
+def test_empty_folders_are_refused(tmp_path):
+    assert "no pictures" in refusal(tmp_path)
+    (tmp_path / "fer2013.csv").write_text("emotion,pixels\n")
+    assert f"was {tmp_path / 'fer2013.csv'} meant?" in refusal(tmp_path)
+    (tmp_path / "train" / "happy").mkdir(parents=True)
+    assert "no pictures" in refusal(tmp_path)
+
+
+def test_links_out_of_the_folder_need_permission(tmp_path):
+    outside = put(tmp_path / "outside" / "1.png")
+    data = tmp_path / "data"
+    put(data / "happy" / "0.png")
+    (data / "happy" / "inside.png").symlink_to(data / "happy" / "0.png")
+    assert len(read_faces(data, cache=False).faces) == 2
+    (data / "happy" / "1.png").symlink_to(outside)
+    assert "follow_symlinks" in refusal(data)
+    assert len(read_faces(data, cache=False, follow_symlinks=True).faces) == 3
+    (data / "sad").symlink_to(outside.parent)
+    (data / "happy" / "1.png").unlink()
+    assert str(data / "sad") in refusal(data)
+    (data / "sad").unlink()
+    (data / "happy" / "2.png").symlink_to(tmp_path / "nowhere")
+    assert "not there" in refusal(data, follow_symlinks=True)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("kept", [0, 1, 20, 0.5, 0.9])
+def test_truncated_pictures_are_named(tmp_path, suffix, kept):
+    path = put(tmp_path / "happy" / f"cut{suffix}")
+    put(tmp_path / "happy" / "whole.png")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept) if isinstance(kept, float) else kept])
+    message = refusal(tmp_path)
+    assert str(path) in message
+    assert "unreadable image" in message
+
+
+def test_a_picture_of_another_kind_is_not_opened(tmp_path):
+    put(tmp_path / "happy" / "1.png")
+    Image.fromarray(face()).save(tmp_path / "happy" / "2.png", format="GIF")
+    assert "neither PNG nor JPEG" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("side", [8_000, 12_000, 60_000])
+def test_a_gigapixel_header_costs_nothing(tmp_path, side):
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    put(tmp_path / "happy" / "1.png").write_bytes(bomb)
+    message = refusal(tmp_path)
+    assert "1.png" in message
+    assert "expected at most 50,000,000" in message
+
+
+def test_bounds_on_bytes_and_number_hold(tmp_path, monkeypatch):
+    for number in range(3):
+        put(tmp_path / "happy" / f"{number}.png")
+    monkeypatch.setattr(folders, "MAX_PICTURE_BYTES", 100)
+    assert "larger than" in refusal(tmp_path)
+    monkeypatch.setattr(folders, "MAX_PICTURES", 2)
+    assert "more than 2" in refusal(tmp_path)
+    monkeypatch.setattr(pictures, "MAX_PICTURE_PIXELS", 100)
+    with pytest.raises(InputError, match="48 x 48 pixels, expected at most 100"):
+        decode_face((tmp_path / "happy" / "0.png").read_bytes())
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    ramp = np.linspace(0, 65_535, 48 * 48).astype(np.uint16).reshape(48, 48)
+    got = decoded(Image.fromarray(ramp), tmp_path / "deep.png")
+    np.testing.assert_array_equal(got, np.rint(ramp / 257).astype(np.uint8))
+
+
+def test_transparency_is_laid_on_white_in_every_mode(tmp_path):
+    hidden = np.zeros((48, 48, 4), np.uint8)
+    hidden[:, 24:] = (0, 0, 0, 255)
+    image = Image.fromarray(hidden)
+    expected = np.where(hidden[:, :, 3] == 0, 255, 0)
+    np.testing.assert_array_equal(decoded(image, tmp_path / "rgba.png"), expected)
+    np.testing.assert_array_equal(decoded(image.convert("LA"), tmp_path / "la.png"), expected)
+    palette = Image.fromarray((hidden[:, :, 3] // 255).astype(np.uint8)).convert("P")
+    palette.putpalette([9, 9, 9, 0, 0, 0])
+    got = decoded(palette, tmp_path / "p.png", transparency=0)
+    np.testing.assert_array_equal(got, expected)
+    key = Image.fromarray(np.where(hidden[:, :, 3] == 0, 9, 0).astype(np.uint8))
+    np.testing.assert_array_equal(decoded(key, tmp_path / "l.png", transparency=9), expected)
+    deep = Image.fromarray(np.where(hidden[:, :, 3] == 0, 999, 0).astype(np.uint16))
+    np.testing.assert_array_equal(decoded(deep, tmp_path / "d.png", transparency=999), expected)
+
+
+def test_palette_bilevel_colour_and_cmyk_become_luma(tmp_path):
+    colours = np.zeros((48, 48, 3), np.uint8)
+    colours[:16], colours[16:32], colours[32:] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    image = Image.fromarray(colours)
+    luma = np.repeat(np.array([76, 150, 29]), 16)[:, None].repeat(48, 1)
+    np.testing.assert_allclose(decoded(image, tmp_path / "rgb.png"), luma, atol=1)
+    np.testing.assert_allclose(decoded(image.quantize(8), tmp_path / "palette.png"), luma, atol=1)
+    np.testing.assert_allclose(
+        decoded(image.convert("CMYK"), tmp_path / "cmyk.jpg", quality=100), luma, atol=12
+    )
+    bilevel = Image.fromarray(np.repeat([[0], [255]], 24, 0).astype(np.uint8).repeat(48, 1))
+    got = decoded(bilevel.convert("1"), tmp_path / "one.png")
+    np.testing.assert_array_equal(got, np.asarray(bilevel))
+
+
+def test_exif_orientation_turns_the_face_upright(tmp_path):
+    upright = np.zeros((48, 48), np.uint8)
+    upright[:24] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    # Orientation 6: to be turned 90 degrees clockwise for viewing.
+    stored = Image.fromarray(np.rot90(upright))
+    got = decoded(stored, tmp_path / "turned.jpg", exif=exif, quality=100)
+    np.testing.assert_allclose(got, upright, atol=3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 30), (47, 49), (300, 200)])
+def test_any_size_becomes_48_by_48_and_keeps_its_mean(tmp_path, size):
+    image = Image.linear_gradient("L").resize(size)
+    got = decoded(image, tmp_path / "any.png")
+    assert got.shape == (48, 48)
+    assert abs(got.mean() - np.asarray(image).mean()) < 3
+
+
+def test_progress_counts_pictures(tmp_path):
+    for number in range(3):
+        put(tmp_path / "happy" / f"{number}.png")
+    seen: list[tuple[int, int]] = []
+    read_faces(tmp_path, cache=False, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (3, 3)
+
+
+@pytest.fixture(scope="module")
+def whole_pictures(tmp_path_factory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("whole")
+    return [put(folder / name).read_bytes() for name in ("a.png", "a.jpg")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(which=st.integers(0, 1), at=st.integers(0, 5000), junk=st.binary(min_size=1, max_size=8))
+def test_damage_gives_a_face_or_an_input_error_and_nothing_else(whole_pictures, which, at, junk):
+    content = bytearray(whole_pictures[which])
+    at %= len(content)
+    content[at : at + len(junk)] = junk
+    try:
+        with pictures.quiet_pillow():
+            got = decode_face(bytes(content))
+    except InputError:
+        return
+    assert got.shape == (48, 48)
+    assert got.dtype == np.uint8

@@ -1,0 +1,151 @@
+"""Splitting: the source's own split to the face, else a fair draw that keeps copies together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ferkeras.data.faces import Faces, ReadFaces, Splits
+from ferkeras.data.split import split_faces
+from ferkeras.errors import InputError
+
+
+def reading(identities, labels, usage=None) -> ReadFaces:
+    """Faces whose pixels spell their identity: equal identities are copies of one image."""
+    identities = np.asarray(identities)
+    images = np.zeros((len(identities), 48, 48, 1), np.uint8)
+    images[:, 0, 0, 0], images[:, 47, 47, 0] = identities % 256, identities // 256
+    return ReadFaces(
+        Faces(images, np.asarray(labels, np.int32)),
+        np.zeros(len(identities), np.int8) if usage is None else np.asarray(usage, np.int8),
+        "somewhere/faces.csv",
+        "f00d",
+    )
+
+
+def spelt(faces: Faces) -> list[tuple[int, int]]:
+    low, high = faces.images[:, 0, 0, 0].astype(int), faces.images[:, 47, 47, 0].astype(int)
+    identity = low + 256 * high
+    return sorted(zip(identity.tolist(), faces.labels.tolist(), strict=True))
+
+
+def identities_of(faces: Faces) -> set[int]:
+    return {identity for identity, _ in spelt(faces)}
+
+
+def assert_equal(one: Splits, other: Splits) -> None:
+    for name in ("train", "validation"):
+        np.testing.assert_array_equal(getattr(one, name).images, getattr(other, name).images)
+        np.testing.assert_array_equal(getattr(one, name).labels, getattr(other, name).labels)
+
+
+def test_an_official_split_is_honoured_to_the_face_copies_included():
+    usage = [1, 2, 3] * 7
+    identities = [number // 3 for number in range(21)]
+    read = reading(identities, identities, usage)
+    splits = split_faces(read, seed=1, validation_fraction=0.5)
+    assert splits.official
+    assert spelt(splits.train) == spelt(splits.validation) == [(each, each) for each in range(7)]
+    assert splits.test is not None
+    assert spelt(splits.test) == [(each, each) for each in range(7)]
+    assert (splits.source, splits.fingerprint) == (read.source, read.fingerprint)
+    assert_equal(splits, split_faces(read, seed=2, validation_fraction=0.1))
+
+
+def test_validation_is_drawn_from_train_where_only_test_is_official():
+    labels = np.arange(700) % 7
+    usage = np.where(np.arange(700) < 490, 1, 3)
+    splits = split_faces(reading(np.arange(700), labels, usage), seed=0, validation_fraction=0.2)
+    assert not splits.official
+    assert identities_of(splits.test) == set(range(490, 700))
+    np.testing.assert_array_equal(np.bincount(splits.validation.labels), [14] * 7)
+    np.testing.assert_array_equal(np.bincount(splits.train.labels), [56] * 7)
+
+
+def test_no_test_split_is_no_test_split():
+    splits = split_faces(reading(np.arange(70), np.arange(70) % 7), seed=0, validation_fraction=0.3)
+    assert splits.test is None
+    assert not splits.official
+
+
+def test_another_seed_draws_another_split():
+    read = reading(np.arange(700), np.arange(700) % 7)
+    drawn = [
+        spelt(split_faces(read, seed=seed, validation_fraction=0.5).validation) for seed in (0, 1)
+    ]
+    assert drawn[0] != drawn[1]
+
+
+def test_a_class_without_training_faces_is_named_with_counts():
+    labels = np.arange(60) % 6
+    with pytest.raises(InputError) as caught:
+        split_faces(reading(np.arange(60), labels), seed=0, validation_fraction=0.2)
+    for part in ("somewhere/faces.csv", "no training images of neutral;", "neutral 0", "angry 8"):
+        assert part in str(caught.value)
+
+
+def test_only_test_faces_are_nothing_to_train_on():
+    with pytest.raises(InputError, match="no training images of angry, disgust"):
+        split_faces(reading(range(7), range(7), [3] * 7), seed=0, validation_fraction=0.2)
+
+
+def test_nothing_left_for_validation_is_said():
+    with pytest.raises(InputError, match="no validation images"):
+        split_faces(reading(range(7), range(7)), seed=0, validation_fraction=0.5)
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> tuple[ReadFaces, int]:
+    """Faces of all emotions with copies, a few of which carry another label."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    distinct = draw(st.integers(8, 120))
+    most_copies = draw(st.integers(1, 6))
+    label_of = np.concatenate([np.arange(7), rng.integers(0, 7, distinct - 7)])
+    identities = np.repeat(np.arange(distinct), rng.integers(1, most_copies + 1, distinct))
+    rng.shuffle(identities)
+    return reading(identities, label_of[identities]), most_copies
+
+
+shares = st.floats(0.01, 0.89)
+seeds = st.integers(0, 2**31 - 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(crowds(), seeds, shares)
+def test_a_drawn_split_is_whole_fair_and_keeps_copies_together(crowd, seed, share):
+    read, most_copies = crowd
+    splits = split_faces(read, seed=seed, validation_fraction=share)
+    assert sorted(spelt(splits.train) + spelt(splits.validation)) == spelt(read.faces)
+    assert not identities_of(splits.train) & identities_of(splits.validation)
+    totals = np.bincount(read.faces.labels, minlength=7)
+    held_out = np.bincount(splits.validation.labels, minlength=7)
+    assert (np.abs(held_out - share * totals) <= most_copies).all()
+    assert (held_out < totals).all()
+    distinct = np.bincount([label for _, label in set(spelt(read.faces))], minlength=7)
+    assert (held_out[distinct > 1] > 0).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(crowds(), seeds, shares, st.randoms(use_true_random=False))
+def test_a_drawn_split_depends_on_seed_and_content_and_not_on_order(crowd, seed, share, random):
+    read, _ = crowd
+    splits = split_faces(read, seed=seed, validation_fraction=share)
+    assert_equal(splits, split_faces(read, seed=seed, validation_fraction=share))
+    order = list(range(len(read.faces)))
+    random.shuffle(order)
+    shuffled = ReadFaces(read.faces.take(np.array(order)), read.usage, "elsewhere", "beef")
+    again = split_faces(shuffled, seed=seed, validation_fraction=share)
+    assert spelt(again.validation) == spelt(splits.validation)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), seeds)
+def test_copies_with_different_labels_still_stay_together(source_seed, seed):
+    rng = np.random.default_rng(source_seed)
+    identities = np.concatenate([np.arange(70), rng.integers(0, 70, 100)])
+    labels = np.concatenate([np.arange(70) % 7, rng.integers(0, 7, 100)])
+    splits = split_faces(reading(identities, labels), seed=seed, validation_fraction=0.25)
+    assert not identities_of(splits.train) & identities_of(splits.validation)
+    assert len(splits.train) + len(splits.validation) == 170
