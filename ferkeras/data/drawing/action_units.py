@@ -95,16 +95,16 @@ def act(labels: np.ndarray, draws: Draws) -> ActionUnits:
         draws: random columns, `faces` rows.
 
     Returns:
-        The intensities. On top of the emotion's own units one unit in ten moves a little by
+        The intensities. On top of the emotion's own units one unit in seven moves a little by
         itself, as in speech, habit or a half-suppressed smile.
     """
-    strength = draws.between(0.5, 1.15)
+    strength = draws.between(0.38, 1.15)
     units: ActionUnits = {}
     for unit in NAMES:
         table = [PROTOTYPES[emotion].get(unit, (0.0, 0.0)) for emotion in EMOTIONS]
         probability, mean = np.array(table, np.float32)[labels].T[:, :, None, None]
         shown = draws.unit() < probability
         own = np.where(shown, mean * strength * draws.between(0.7, 1.3), 0.0)
-        stray = np.where(draws.chance(0.1), draws.between(0.05, 0.35), 0.0)
+        stray = np.where(draws.chance(0.14), draws.between(0.05, 0.4), 0.0)
         units[unit] = np.maximum(own, stray).astype(np.float32)
     return units

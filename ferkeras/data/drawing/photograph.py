@@ -85,7 +85,7 @@ def expose(canvas: Canvas, draws: Draws, grain: npt.NDArray[np.uint64]) -> npt.N
     shade -= shade.mean(axis=(1, 2), keepdims=True)
     shade *= contrast / np.sqrt(np.square(shade).mean(axis=(1, 2), keepdims=True) + 1e-4)
     shade += middle
-    amount = 0.05 * draws.unit() ** 2
+    amount = 0.06 * draws.unit() ** 2
     halves = grain.view(np.uint16).reshape(canvas.faces, 2, SIZE, SIZE)
     noise = halves[:, 0].astype(np.float32)
     noise += halves[:, 1]

@@ -1,0 +1,178 @@
+"""Pictures of a confusion matrix: the matrix itself, and what it says of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from ferkeras.report.palette import MUTED, legend_below, new_figure, style_of, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MEASURES = (("precision", "#56B4E9", ""), ("recall", "#0072B2", ""), ("F1", "#BBBBBB", "///"))
+
+
+def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") -> Figure:
+    """Draw a confusion matrix: counts and percent of the truth in each cell.
+
+    Args:
+        matrix: int, shape (K, K), counts by [truth, answer].
+        names: the K classes, in the matrix's order.
+        title: before the accuracy, for example the split and the epoch.
+
+    Raises:
+        ValueError: the matrix is not square, not K wide, or has a negative count.
+    """
+    counts = _checked(matrix, names)
+    support = counts.sum(axis=1)
+    share = _ratio(counts, support[:, None])
+    size = len(names)
+    figure = new_figure(1.02 * size + 2.4, 0.82 * size + 1.7)
+    axes = figure.add_subplot()
+    shown = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    shown.cmap.set_bad("#F2F2F2")
+    for truth in range(size):
+        for answer in range(size):
+            part = share[truth, answer]
+            percent = "-" if np.isnan(part) else f"{part:.0%}"
+            axes.text(
+                answer,
+                truth,
+                f"{percent}\n{counts[truth, answer]:,}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                fontweight="bold" if truth == answer else "normal",
+                color="white" if part > 0.5 else "#222222",
+            )
+    answered = counts.sum(axis=0)
+    axes.set_xticks(range(size), [_counted(n, c) for n, c in zip(names, answered, strict=True)])
+    axes.set_yticks(range(size), [_counted(n, c) for n, c in zip(names, support, strict=True)])
+    axes.set_xlabel("answer of the network (how often given)")
+    axes.set_ylabel("truth (faces)")
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="both", length=0)
+    total = counts.sum()
+    right = f"accuracy {np.trace(counts) / total:.1%} of {total:,} faces" if total else "no faces"
+    axes.set_title(
+        f"{title}: {right}" if title else right[0].upper() + right[1:],
+        loc="left",
+        fontsize=11,
+        fontweight="bold",
+        parse_math=False,
+    )
+    bar = figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.25, 0.5, 0.75, 1])
+    bar.ax.set_yticklabels(["0%", "25%", "50%", "75%", "100%"], fontsize=8)
+    bar.set_label("share of the truth", fontsize=9)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") -> Figure:
+    """Draw precision, recall and F1 of each class, and how often it is answered against true.
+
+    Args:
+        matrix: int, shape (K, K), counts by [truth, answer].
+        names: the K classes, in the matrix's order.
+        title: before the panels' own titles.
+
+    Raises:
+        ValueError: the matrix is not square, not K wide, or has a negative count.
+    """
+    from matplotlib.patches import Patch
+
+    counts = _checked(matrix, names)
+    hits, support, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    measures = {
+        "precision": _ratio(hits, answered),
+        "recall": _ratio(hits, support),
+        "F1": _ratio(2 * hits, support + answered),
+    }
+    figure = new_figure(max(7.0, 1.45 * len(names)), 7.4)
+    if title:
+        figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+    above, below = figure.subplots(2, 1, height_ratios=(3, 2))
+    tidy(above, "Precision, recall and F1")
+    for place, (name, color, hatch) in enumerate(_MEASURES):
+        bars = _bars(above, measures[name], (place - 1) * 0.27, 0.25)
+        for bar in bars:
+            bar.set(facecolor=color, hatch=hatch, edgecolor="white", linewidth=0)
+        bars[0].set_label(name)
+    labels = [_counted(name, count, " faces") for name, count in zip(names, support, strict=True)]
+    if any(np.isnan(values).any() for values in measures.values()):
+        above.plot([], [], " ", label="- undefined: never answered, or no such face")
+    _class_axis(above, labels, 1.0)
+    tidy(below, "How often it is the answer, and how often the truth")
+    truth, answer = _ratio(support, support.sum()), _ratio(answered, support.sum())
+    for bar in _bars(below, truth, -0.2, 0.36):
+        bar.set(facecolor="white", edgecolor=MUTED, hatch="////", linewidth=0.8)
+    for bar, name in zip(_bars(below, answer, 0.2, 0.36), names, strict=True):
+        bar.set(facecolor=style_of(name)[0])
+    keys = [
+        Patch(facecolor="white", edgecolor=MUTED, hatch="////", label="truth"),
+        Patch(facecolor=MUTED, label="answers (in the colour of the emotion)"),
+    ]
+    top = float(np.nanmax([truth, answer, np.full_like(truth, 0.1)]))
+    _class_axis(below, list(names), top, keys)
+    return figure
+
+
+def _checked(matrix: np.ndarray, names: Sequence[str]) -> npt.NDArray[np.int64]:
+    counts = np.asarray(matrix)
+    if counts.shape != (len(names), len(names)) or (counts < 0).any():
+        raise ValueError(
+            f"a confusion matrix of {len(names)} classes needs shape "
+            f"({len(names)}, {len(names)}) and counts of 0 or more. Received: shape "
+            f"{counts.shape}" + (f", smallest {counts.min()}" if counts.size else "")
+        )
+    return counts.astype(np.int64)
+
+
+def _ratio(part: npt.NDArray[np.int64], whole: np.ndarray) -> npt.NDArray[np.float64]:
+    """part / whole, NaN where there is nothing to divide by."""
+    of = np.broadcast_to(np.asarray(whole, float), part.shape)
+    return np.divide(part, of, out=np.full(part.shape, np.nan), where=of > 0)
+
+
+def _counted(name: str, count: int, unit: str = "") -> str:
+    return f"{name}\n{count:,}{unit}"
+
+
+def _bars(axes: Axes, values: npt.NDArray[np.float64], shift: float, width: float) -> list:
+    places = np.arange(len(values)) + shift
+    bars = axes.bar(places, np.nan_to_num(values), width, zorder=2)
+    for place, value in zip(places, values, strict=True):
+        text = "-" if np.isnan(value) else f"{100 * value:.0f}"
+        axes.annotate(
+            text,
+            (place, np.nan_to_num(value)),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+        )
+    return list(bars)
+
+
+def _class_axis(
+    axes: Axes, labels: list[str], top: float, keys: Sequence[Artist] | None = None
+) -> None:
+    from matplotlib.ticker import PercentFormatter
+
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xlim(-0.6, len(labels) - 0.4)
+    axes.set_ylim(0, 1.1 * top)
+    axes.grid(axis="x", visible=False)
+    axes.tick_params(axis="x", length=0, labelsize=10)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    legend_below(axes, 4, keys)

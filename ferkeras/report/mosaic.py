@@ -1,0 +1,88 @@
+"""Many small faces in one picture, each with its caption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ferkeras.report.palette import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_INCHES = 1.15
+_GAP = 0.07
+_LINE = 0.15
+
+
+def mosaic_figure(
+    images: np.ndarray,
+    captions: Sequence[str],
+    *,
+    columns: int = 8,
+    title: str = "",
+    colors: Sequence[str] | None = None,
+) -> Figure:
+    """Lay faces out in rows, a caption under each.
+
+    Args:
+        images: uint8, shape (N, height, width, 1) or (N, height, width), 0 is black.
+        captions: N texts of a few words; a line break starts a second line.
+        columns: faces in a row.
+        title: above all of them.
+        colors: of the N captions, as matplotlib names them; black by default.
+
+    Raises:
+        ValueError: there is no image, their type is not uint8, or the numbers of images,
+            captions and colours differ.
+    """
+    count = len(images)
+    if not count or images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise ValueError(
+            "a mosaic needs uint8 images of shape (N, height, width, 1) with N above 0. "
+            f"Received: {images.dtype}, shape {images.shape}"
+        )
+    if len(captions) != count or (colors is not None and len(colors) != count):
+        raise ValueError(
+            f"a mosaic needs one caption (and colour) for each image. Received: {count} images, "
+            f"{len(captions)} captions" + ("" if colors is None else f", {len(colors)} colors")
+        )
+    if columns < 1:
+        raise ValueError(f"columns must be 1 or more. Received: columns={columns}")
+    grey = images[..., 0] if images.ndim == 4 else images
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    lines = max(text.count("\n") + 1 if text else 0 for text in captions)
+    tall = _INCHES * grey.shape[1] / grey.shape[2]
+    step_x, step_y = _INCHES + _GAP, tall + _GAP + lines * _LINE
+    head = 0.38 if title else _GAP
+    width, height = columns * step_x + _GAP, rows * step_y + head + _GAP
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")
+    if title:
+        figure.text(
+            _GAP / width, 1 - 0.12 / height, title, va="top", fontsize=11, fontweight="bold",
+            parse_math=False,
+        )  # fmt: skip
+    for number, (face, caption) in enumerate(zip(grey, captions, strict=True)):
+        row, column = divmod(number, columns)
+        left, top = _GAP + column * step_x, head + row * step_y
+        axes = figure.add_axes(
+            (left / width, 1 - (top + tall) / height, _INCHES / width, tall / height)
+        )
+        axes.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        figure.text(
+            (left + _INCHES / 2) / width,
+            1 - (top + tall + 0.02) / height,
+            caption,
+            ha="center",
+            va="top",
+            fontsize=8,
+            color="black" if colors is None else colors[number],
+            parse_math=False,
+        )
+    return figure

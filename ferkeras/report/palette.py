@@ -1,0 +1,104 @@
+"""How pictures look: the colours, the paper, and the way to a PNG file or an array.
+
+Colours are those of Okabe and Ito ("Color universal design", 2008), which people with every
+kind of colour vision tell apart; each emotion has one for good, and a marker for grey printers.
+matplotlib is imported when something is drawn, and its global state is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferkeras.runs import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TRAIN = "#0072B2"
+VALIDATION = "#D55E00"
+THIRD = "#009E73"
+MUTED = "#6E6E6E"
+
+_EMOTION_STYLES = {
+    "angry": ("#D55E00", "o"),
+    "disgust": ("#009E73", "s"),
+    "fear": ("#CC79A7", "^"),
+    "happy": ("#E69F00", "D"),
+    "sad": ("#0072B2", "v"),
+    "surprise": ("#56B4E9", "P"),
+    "neutral": ("#555555", "X"),
+}
+_OTHER_STYLE = ("#882255", "*")
+
+_DPI = 110
+
+
+def style_of(emotion: str) -> tuple[str, str]:
+    """Colour and marker of an emotion; one spare pair for any other class."""
+    return _EMOTION_STYLES.get(emotion, _OTHER_STYLE)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty white figure of this size in inches, its parts kept from overlapping."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def tidy(axes: Axes, title: str) -> None:
+    """Give axes their title and a light look: no box, a faint grid behind the data."""
+    axes.set_title(title, loc="left", pad=14, fontsize=11, fontweight="bold", parse_math=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#E3E3E3", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9, color="#999999")
+
+
+def legend_below(axes: Axes, columns: int = 2, handles: Sequence[Artist] | None = None) -> None:
+    """Put the legend under the axes, where it covers no data.
+
+    Args:
+        axes: whose labelled artists are listed.
+        columns: entries side by side.
+        handles: what is listed instead of them.
+    """
+    if handles is None:
+        handles = axes.get_legend_handles_labels()[0]
+    if handles:
+        axes.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.16),
+            ncols=columns,
+            fontsize=8.5,
+            frameon=False,
+            handlelength=2.2,
+            columnspacing=1.4,
+        )
+
+
+def as_array(figure: Figure) -> np.ndarray:
+    """Render a figure; uint8, shape (height, width, 3), as TensorBoard takes it."""
+    canvas: Any = figure.canvas
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all; an older file is replaced.
+
+    Raises:
+        OSError: the folder is missing or cannot be written to.
+    """
+    with whole_file(path) as file:
+        figure.savefig(file, format="png")

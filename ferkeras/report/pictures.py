@@ -1,0 +1,68 @@
+"""The pictures of a run, written as PNG files.
+
+Each `draw_...` function writes one file, whole or not at all; each `..._figure` function gives
+the figure itself, which `as_array` renders, for TensorBoard or a notebook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ferkeras.report.curves import curves_figure
+from ferkeras.report.matrix import confusion_figure, per_class_figure
+from ferkeras.report.mosaic import mosaic_figure
+from ferkeras.report.palette import as_array, save
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "as_array",
+    "confusion_figure",
+    "curves_figure",
+    "draw_confusion_matrix",
+    "draw_curves",
+    "draw_mosaic",
+    "draw_per_class",
+    "mosaic_figure",
+    "per_class_figure",
+]
+
+
+def draw_curves(
+    history: pd.DataFrame,
+    path: Path,
+    events: Sequence[tuple[int, str]] = (),
+    clip_norm: float | None = None,
+) -> None:
+    """Write the curves of a run; see `curves_figure`."""
+    save(curves_figure(history, events, clip_norm), path)
+
+
+def draw_confusion_matrix(
+    matrix: np.ndarray, names: Sequence[str], path: Path, title: str = ""
+) -> None:
+    """Write a confusion matrix, [truth, answer]; see `confusion_figure`."""
+    save(confusion_figure(matrix, names, title), path)
+
+
+def draw_per_class(matrix: np.ndarray, names: Sequence[str], path: Path, title: str = "") -> None:
+    """Write precision, recall, F1 and share of answers of each class; see `per_class_figure`."""
+    save(per_class_figure(matrix, names, title), path)
+
+
+def draw_mosaic(
+    images: np.ndarray,
+    captions: Sequence[str],
+    path: Path,
+    *,
+    columns: int = 8,
+    title: str = "",
+    colors: Sequence[str] | None = None,
+) -> None:
+    """Write captioned faces; see `mosaic_figure`."""
+    save(mosaic_figure(images, captions, columns=columns, title=title, colors=colors), path)
