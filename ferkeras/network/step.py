@@ -73,6 +73,11 @@ class MonitoredModel(keras.Model):
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
 
+        for metric in self.metrics:
+            # Keras makes metrics of names at their first update, which may be skipped here.
+            if not getattr(metric, "built", True):
+                metric.build(y, y_pred)
+
         norms = self._norms(gradients, loss_scale)
         global_norm = tf.norm(list(norms.values()))
         finite = tf.math.is_finite(loss) & tf.math.is_finite(global_norm)

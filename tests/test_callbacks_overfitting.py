@@ -1,0 +1,109 @@
+"""The overfitting watch."""
+
+import keras
+import numpy as np
+import pytest
+
+from callbacks.overfitting import OverfittingWatch, inference_accuracy
+
+X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+Y = np.random.default_rng(1).integers(0, 3, 20)
+BATCHES = [(X[:8], Y[:8]), (X[8:16], Y[8:16, None]), (X[16:], Y[16:])]
+
+
+class Answers:
+    """A model that is right on a given share of the samples."""
+
+    def __init__(self, share):
+        self.share = share
+
+    def predict_on_batch(self, x):
+        wrong = np.arange(len(x)) >= round(self.share * len(x))
+        return np.eye(2)[wrong.astype(int)]
+
+
+def watch_run(watch, shares_and_validation):
+    logs = []
+    for epoch, (share, validation) in enumerate(shares_and_validation):
+        watch.set_model(Answers(share))
+        logs.append({"val_accuracy": validation})
+        watch.on_epoch_end(epoch, logs[-1])
+    return logs
+
+
+def test_alarm_when_the_gap_opens_and_a_line_when_it_closes():
+    said, alarms = [], []
+    watch = OverfittingWatch(
+        [(np.zeros((10, 1)), np.zeros(10))], every=1, gap=0.2, say=said.append, alarm=alarms.append
+    )
+    watch_run(watch, [(0.5, 0.4), (0.9, 0.5), (0.9, 0.4), (0.6, 0.5)])
+    assert len(alarms) == 1
+    assert alarms[0].startswith("epoch 2: overfitting: accuracy 90.0% on training samples, 50.0%")
+    assert len(said) == 1
+    assert said[0].startswith("epoch 4: the gap since epoch 2 has closed")
+
+
+def test_measures_every_few_epochs_and_is_nan_between():
+    watch = OverfittingWatch([(np.zeros((10, 1)), np.zeros(10))], every=2)
+    logs = watch_run(watch, [(0.5, 0.5)] * 4)
+    values = [entry["inference_accuracy"] for entry in logs]
+    np.testing.assert_array_equal(values, [np.nan, 0.5, np.nan, 0.5])
+
+
+def test_goes_on_from_its_state():
+    alarms = []
+    batches = [(np.zeros((10, 1)), np.zeros(10))]
+    first = OverfittingWatch(batches, every=1, alarm=alarms.append)
+    watch_run(first, [(0.9, 0.1)])
+    second = OverfittingWatch(batches, every=1, alarm=alarms.append)
+    second.set_state(first.get_state())
+    watch_run(second, [(0.9, 0.1)])
+    assert len(alarms) == 1
+
+
+def test_leaves_the_running_fit_alone():
+    def build():
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((3,))
+        outputs = keras.layers.Dense(3)(keras.layers.Dropout(0.5, seed=0)(inputs))
+        model = keras.Model(inputs, outputs)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        model.compile("adam", loss=loss, metrics=[accuracy])
+        return model
+
+    def fit(callbacks):
+        model = build()
+        history = model.fit(
+            X,
+            Y,
+            batch_size=8,
+            epochs=3,
+            validation_data=(X, Y),
+            verbose=0,
+            shuffle=False,
+            callbacks=callbacks,
+        ).history
+        return model, history
+
+    _, expected = fit([])
+    model, history = fit([OverfittingWatch(BATCHES, every=1)])
+    # On the same samples both accuracies are one number: the footing is the same.
+    assert history.pop("inference_accuracy") == pytest.approx(history["val_accuracy"])
+    assert history == expected
+    answers = model.predict(X, verbose=0).argmax(axis=1)
+    assert inference_accuracy(model, BATCHES) == np.mean(answers == Y)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"every": 0}, {"gap": -0.1}, {"gap": 1.1}, {"dataset": iter(BATCHES)}],
+)
+def test_misuse_is_refused(arguments):
+    with pytest.raises(ValueError, match="Received: "):
+        OverfittingWatch(**({"dataset": BATCHES} | arguments))
+
+
+def test_no_samples_is_an_error():
+    with pytest.raises(ValueError, match="Received: none"):
+        inference_accuracy(Answers(1), [])
