@@ -34,9 +34,9 @@ _FEWEST = 200
 _CHUNK = 50
 _STREAM_PERSON, _STREAM_FACE, _STREAM_GRAIN, _STREAM_LABEL = range(4)
 _POSE_COLUMNS = 12
-_FACE_COLUMNS = 4 * -(
-    -(action_units.COLUMNS + _POSE_COLUMNS + head.COLUMNS + eyes.COLUMNS + photograph.COLUMNS) // 4
-)
+_FACE_COLUMNS = (
+    action_units.COLUMNS + _POSE_COLUMNS + head.COLUMNS + eyes.COLUMNS + photograph.COLUMNS
+) // 4 * 4 + 4
 
 
 def draw_faces(

@@ -36,7 +36,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     figure = new_figure(1.02 * size + 2.4, 0.82 * size + 1.7)
     axes = figure.add_subplot()
     shown = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    shown.cmap.set_bad("#F2F2F2")
+    axes.set_facecolor("#F2F2F2")
     for truth in range(size):
         for answer in range(size):
             part = share[truth, answer]
