@@ -9,8 +9,9 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from ferkeras.config import Config
 from ferkeras.config_file import describe_keys, load_config
@@ -18,7 +19,12 @@ from ferkeras.errors import InputError, RunError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
-Main = Callable[[Sequence[str] | None], int]
+
+class Main(Protocol):
+    """A command's entry: what tests call."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run with `argv` (default: the process's arguments); return the exit code."""
 
 
 def verb(main: Main) -> Main:
@@ -43,14 +49,16 @@ def verb(main: Main) -> Main:
     return guarded
 
 
-def parser(module: str, documentation: str | None, **settings: str) -> argparse.ArgumentParser:
+def parser(
+    module: str, documentation: str | None, epilog: str | None = None
+) -> argparse.ArgumentParser:
     """An argument parser for `python -m <module>` whose help is the module's docstring."""
     return argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=documentation,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
-        **settings,
+        epilog=epilog,
     )
 
 

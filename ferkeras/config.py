@@ -218,10 +218,10 @@ class Monitor(Section):
         "warn", description="stop ends the run with exit code 1"
     )
     overfit_every: Count = Field(
-        2, description="epochs between measurements of accuracy on training faces"
+        5, description="epochs between measurements of accuracy on training faces"
     )
-    overfit_faces: Annotated[int, Field(ge=32)] = Field(
-        1024, description="training faces it is measured on, without augmentation"
+    overfit_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="share of the training faces it is measured on, without augmentation"
     )
     overfit_gap: Share = Field(
         0.15, description="warn when training accuracy is this far above validation accuracy"

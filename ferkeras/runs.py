@@ -144,7 +144,7 @@ def write_text(path: Path, text: str) -> None:
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write compressed arrays whole or not at all."""
     with whole_file(path) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 @contextmanager

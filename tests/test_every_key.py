@@ -33,7 +33,8 @@ TINY = (
     "schedule.smoothing_over_epochs=3",
     "schedule.plateau_from_epoch=3",
     "schedule.plateau_patience=2",
-    "monitor.overfit_faces=32",
+    "monitor.overfit_every=2",
+    "monitor.overfit_share=0.2",
     "monitor.tensorboard=false",
 )
 
@@ -248,7 +249,7 @@ EFFECTS = {
     "monitor.collapse_share": (0.01, training, ()),
     "monitor.collapse_action": ("stop", training, ("monitor.collapse_share=0.01",)),
     "monitor.overfit_every": (1, training, ()),
-    "monitor.overfit_faces": (64, training, ()),
+    "monitor.overfit_share": (0.5, training, ()),
     "monitor.overfit_gap": (0.0, training, ()),
     "monitor.tensorboard": (True, training, ()),
     "monitor.images_every": (1, training, ("monitor.tensorboard=true", "train.epochs=3")),

@@ -105,13 +105,15 @@ def _finish(
             "history.csv shows whether the loss was finite"
         )
     history = watchers.history.frame()
-    best_epoch = int(history["epoch"][history["val_accuracy"].idxmax()])
+    best_epoch = int(history["epoch"].iloc[history["val_accuracy"].argmax()])
     model = keras.saving.load_model(run.best)
     validation = predict(model, splits.validation)
     write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
     matrix = validation.matrix()
     results = validation.metrics()
-    draw_curves(history, run.picture("curves"), _events(watchers))
+    draw_curves(
+        history, run.picture("curves"), _events(watchers), clip_norm=config.train.global_clip_norm
+    )
     draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
     draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
     provenance = {

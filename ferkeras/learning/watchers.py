@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import keras
@@ -54,6 +55,7 @@ def build_watchers(
     """Build the callbacks that the configuration asks for."""
     monitor, schedule = config.monitor, config.schedule
     ramps = _ramps(config, learner, console)
+    overfit_faces = math.ceil(monitor.overfit_share * len(splits.train))
     history = HistoryFile(run.history)
     collapse = CollapseAlarm(
         EMOTIONS,
@@ -79,7 +81,7 @@ def build_watchers(
         per_class,
         collapse,
         OverfittingWatch(
-            plain_dataset(_sample(splits.train, monitor.overfit_faces, config.seed)),
+            plain_dataset(_sample(splits.train, overfit_faces, config.seed)),
             every=monitor.overfit_every,
             gap=monitor.overfit_gap,
             say=console.say,
@@ -112,7 +114,7 @@ def build_watchers(
                 run.tensorboard,
                 config,
                 EMOTIONS,
-                lambda: per_class.matrix,
+                lambda: keras.ops.convert_to_numpy(learner.confusion.matrix),
                 samples.images,
                 samples.labels,
             )
