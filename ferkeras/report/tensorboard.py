@@ -1,0 +1,174 @@
+"""Everything about a run that TensorBoard can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from ferkeras.config import Config
+from ferkeras.config_file import dump_config
+from ferkeras.report import pictures, summaries
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# TensorBoard shows images about 300 pixels wide; the captions of three faces can be read there.
+_COLUMNS = 3
+
+
+class TensorBoardWriter(keras.callbacks.Callback):
+    """Write a run's numbers, pictures, weights, graph and settings for TensorBoard.
+
+    Training and validation are two TensorBoard runs, `train` and `validation`, that use the same
+    tags, so that each chart shows both. The step is the number of the epoch, counted from 1.
+
+    Each epoch: all logs as scalars (tags: `ferkeras.report.summaries.split_by_writer`), in one
+    write. In the first and the last epoch, and every `config.monitor.images_every` epochs: the
+    confusion matrix and answers for some fixed faces as images, and the weights as histograms.
+    Once: the graph of the network in inference, the configuration as text, the arrangement of the
+    Custom Scalars page and, for the HParams page, settings and (at the end) results.
+
+    Stand it after every callback that adds to the logs. It costs one trace of the network in
+    inference, and one inference of the sample for each image.
+
+    Args:
+        folder: where to write; `train` and `validation` are made in it.
+        config: the resolved configuration.
+        class_names: names of the K classes, in code order.
+        confusion: returns the epoch's confusion matrix of the validation faces: integers of
+            shape (K, K), truth by row.
+        sample_images: uint8, shape (n, 48, 48, 1): a few validation faces.
+        sample_labels: integer, shape (n,): what they show.
+        trial: what the run is called on the HParams page; by default as the folder that holds
+            `folder`. Runs with one name would be averaged there.
+        best: logs of the best epoch so far, when a run goes on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        class_names: tuple[str, ...],
+        confusion: Callable[[], np.ndarray],
+        sample_images: np.ndarray,
+        sample_labels: np.ndarray,
+        trial: str | None = None,
+        best: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self._folder = folder
+        self._config = config
+        self._class_names = tuple(class_names)
+        self._confusion = confusion
+        self._images = sample_images
+        self._labels = sample_labels
+        self._trial = trial or folder.resolve().parent.name
+        self._best = dict(best or {})
+        self._matrix: np.ndarray | None = None
+        self._step = 0
+        self._pictured = 0
+        self._answer: Any = None
+        self._writers: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Open the files; write what does not change."""
+        self._writers = {
+            name: tf.summary.create_file_writer(str(self._folder / name), max_queue=1000)
+            for name in ("train", "validation")
+        }
+        inputs = self.model.inputs[0]
+        network = self.model
+        self._answer = tf.function(
+            lambda faces: tf.nn.softmax(tf.cast(network(faces, training=False), tf.float32)),
+            input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)],
+        )
+        with self._writers["train"].as_default():
+            tf.summary.graph(self._answer.get_concrete_function().graph)
+        self._write("validation", summaries.layout(self._class_names), 0)
+        self._write("validation", summaries.hyperparameters(self._config, self._trial), 0)
+        with self._writers["validation"].as_default():
+            tf.summary.text("configuration", f"```yaml\n{dump_config(self._config)}\n```", step=0)
+        self._flush()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the epoch's numbers and, when it is time, pictures and weights."""
+        logs = logs or {}
+        self._step = epoch + 1
+        train, validation = summaries.split_by_writer(logs)
+        self._write("train", summaries.scalars(train), self._step)
+        self._write("validation", summaries.scalars(validation), self._step)
+        if logs.get("val_accuracy", 0.0) > self._best.get("val_accuracy", -1.0):
+            self._best = dict(logs)
+        self._matrix = self._confusion()
+        every = self._config.monitor.images_every
+        if self._step == 1 or self._step % every == 0 or self._step == self.params["epochs"]:
+            self._write_pictures()
+        self._flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Write the results and close the files."""
+        if self._pictured < self._step:
+            self._write_pictures()
+        results = {
+            tag: self._best[key]
+            for tag in summaries.RESULTS
+            if (key := tag.removeprefix("result/")) in self._best
+        }
+        self._write("validation", summaries.scalars(results), self._step)
+        self._write("validation", summaries.end_of_session(), self._step)
+        self.close()
+
+    def close(self) -> None:
+        """Write what is waiting and close the files; for a training that did not end well."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def _write_pictures(self) -> None:
+        self._pictured = self._step
+        assert self._matrix is not None
+        shares = self._answer(tf.constant(self._images)).numpy()
+        figures = {
+            "validation/confusion_matrix": pictures.confusion_figure(
+                self._matrix, self._class_names
+            ),
+            "validation/sample_predictions": self._sample_figure(shares),
+        }
+        with self._writers["validation"].as_default():
+            for tag, figure in figures.items():
+                tf.summary.image(tag, pictures.as_array(figure)[None], step=self._step)
+        for variable in self.model.weights:
+            values = variable.numpy()
+            if values.size > 1 and np.issubdtype(values.dtype, np.floating):
+                tag = f"weights/{variable.path}"
+                self._write("train", summaries.histogram(tag, values), self._step)
+
+    def _sample_figure(self, shares: np.ndarray) -> Figure:
+        answers = shares.argmax(axis=1)
+        names = self._class_names
+        return pictures.mosaic_figure(
+            self._images,
+            [
+                f"{names[label]}\n{names[answer]} {share:.0%}"
+                for label, answer, share in zip(
+                    self._labels, answers, shares.max(axis=1), strict=True
+                )
+            ],
+            columns=_COLUMNS,
+            title="truth, then answer",
+            colors=np.where(answers == self._labels, "green", "firebrick").tolist(),
+        )
+
+    def _write(self, writer: str, summary: Summary, step: int) -> None:
+        with self._writers[writer].as_default():
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
+
+    def _flush(self) -> None:
+        for writer in self._writers.values():
+            writer.flush()
