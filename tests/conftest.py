@@ -1,10 +1,15 @@
-"""What tests share: small faces, and one way to import TensorFlow without its chatter."""
+"""What tests share: small faces, a finished run, and TensorFlow imported without its chatter."""
+
+import io
 
 import numpy as np
 import pytest
 
+from ferkeras.config_file import load_config
 from ferkeras.data.faces import SIZE, Faces
+from ferkeras.data.load import load_splits
 from ferkeras.quiet import import_tensorflow
+from ferkeras.report.console import Console
 
 import_tensorflow()
 
@@ -19,3 +24,30 @@ def make_faces():
         return Faces(rng.integers(0, 256, (len(labels), SIZE, SIZE, 1), dtype=np.uint8), labels)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """Folder of a finished run on 200 drawn faces: tiny network, 3 epochs, ramps. Change nothing
+    in it; copy it to damage it."""
+    from ferkeras.learning.training import train
+
+    folder = tmp_path_factory.mktemp("saved_models")
+    settings = (
+        "name=tiny",
+        f"output.folder={folder}",
+        "data.demo_faces=200",
+        "network.filters=[4,8]",
+        "network.dense_units=[8]",
+        "train.epochs=3",
+        "train.batch_size=32",
+        "schedule.gate_accuracy=0",
+        "schedule.dropout_from_epoch=2",
+        "schedule.smoothing_from_epoch=3",
+        "monitor.layer_norms_every=1",
+        "monitor.collapse_share=0.3",
+        "monitor.tensorboard=false",
+    )
+    config = load_config(None, settings)
+    console = Console(io.StringIO())
+    return train(config, load_splits(config, console), console).run.folder

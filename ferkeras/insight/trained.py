@@ -1,0 +1,100 @@
+"""The network of a finished run, rebuilt from its configuration."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from ferkeras.config import Config
+from ferkeras.errors import InputError
+from ferkeras.finished_runs import FinishedRun, open_run
+from ferkeras.network.model import build_network
+from ferkeras.network.step import MonitoredModel
+from ferkeras.runs import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run with its best network.
+
+    Attributes:
+        finished: what the run tells of itself.
+        model: uint8 faces (N, 48, 48, 1) to float32 logits (N, 7); not compiled.
+    """
+
+    finished: FinishedRun
+    model: MonitoredModel
+
+    @property
+    def run(self) -> Run:
+        """The run's folder."""
+        return self.finished.run
+
+    @property
+    def config(self) -> Config:
+        """The run's resolved configuration."""
+        return self.finished.config
+
+
+def load_trained(path: str | Path | FinishedRun) -> Trained:
+    """Load the best network of a finished run, given its folder or what `open_run` returned.
+
+    The network is built from the validated configuration, and `best.keras` gives numbers only:
+    nothing that the file says is executed.
+
+    Raises:
+        InputError: see `ferkeras.finished_runs.open_run`; or the weights are missing, damaged or
+            those of another network.
+    """
+    finished = path if isinstance(path, FinishedRun) else open_run(path)
+    run, config = finished.run, finished.config
+    mean, deviation = _pixel_statistics(finished)
+    with _precision(config.train.precision):
+        model = build_network(config.network, mean=mean, deviation=deviation)
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers for which it found no weights and left at random.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(run.best)
+    except FileNotFoundError:
+        raise InputError(
+            f"{run.best}: no such file; without it the run has no network; train again"
+        ) from None
+    # h5py and zipfile raise these on damaged files, Keras on weights of other shapes.
+    except (OSError, ValueError, KeyError, RuntimeError, UserWarning, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{run.best}: damaged, or not of the network that {run.config.name} beside it "
+            f"describes ({type(error).__name__}: {reason}); take the file from a copy of the run, "
+            "or train again"
+        ) from None
+    return Trained(finished, model)
+
+
+def _pixel_statistics(finished: FinishedRun) -> tuple[float, float]:
+    data = finished.environment.get("data")
+    values = [data.get(key) for key in ("mean", "deviation")] if isinstance(data, dict) else []
+    numbers = [v for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
+    if len(numbers) != 2 or numbers[1] <= 0:
+        raise InputError(
+            f"{finished.run.environment}: damaged: expected the training pixels' data.mean and "
+            f"data.deviation (above 0), found {values}; take the file from a copy of the run"
+        )
+    return float(numbers[0]), float(numbers[1])
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,116 @@
+"""Finished runs are found by their folder, and their network comes back as it was."""
+
+import io
+import json
+import shutil
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from ferkeras.errors import InputError
+from ferkeras.finished_runs import open_run
+from ferkeras.insight.trained import load_trained
+from ferkeras.runs import Run
+
+
+@pytest.fixture
+def copied(finished_run, tmp_path):
+    """The run as a copy that may be damaged."""
+    return Run(shutil.copytree(finished_run, tmp_path / "tiny-001"))
+
+
+def test_the_network_answers_as_the_one_that_was_saved(finished_run, make_faces):
+    images = make_faces(range(7)).images
+    trained = load_trained(finished_run)
+    saved = keras.saving.load_model(trained.run.best)
+    answers = trained.model.predict(images, verbose=0)
+    np.testing.assert_array_equal(answers, saved.predict(images, verbose=0))
+    assert trained.config.name == "tiny"
+    assert trained.finished.metrics["best_epoch"] in (1, 2, 3)
+
+
+def test_the_precision_of_the_process_is_left_alone(finished_run):
+    load_trained(finished_run)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_a_misspelt_run_is_answered_with_the_nearest(finished_run):
+    with pytest.raises(InputError, match=r"no such run folder; did you mean .*tiny-001\?"):
+        open_run(finished_run.parent / "tiny-01")
+
+
+def test_a_folder_of_runs_is_no_run(finished_run):
+    with pytest.raises(InputError, match=r"not a run: it has no config.yaml.*tiny-001"):
+        open_run(finished_run.parent)
+
+
+def test_a_file_of_a_run_is_answered_with_its_folder(finished_run):
+    with pytest.raises(InputError, match="name the run's folder"):
+        open_run(finished_run / "best.keras")
+
+
+def test_an_unfinished_run_is_told_from_a_finished_one(copied):
+    copied.metrics.unlink()
+    with pytest.raises(InputError, match=r"not finished: metrics.json.*3 epochs in history.csv"):
+        open_run(copied.folder)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
+def test_damaged_metrics_are_named(copied, content):
+    copied.metrics.write_bytes(content)
+    with pytest.raises(InputError, match=r"metrics.json: damaged"):
+        open_run(copied.folder)
+
+
+def test_a_damaged_configuration_is_named(copied):
+    copied.config.write_text("network: {filters: [0]}")
+    with pytest.raises(InputError, match=r"config.yaml:1: network.filters"):
+        open_run(copied.folder)
+
+
+@pytest.mark.parametrize("data", [None, {}, {"mean": 0.5, "deviation": 0}, {"mean": "x"}])
+def test_missing_pixel_statistics_are_named(copied, data):
+    copied.environment.write_text(json.dumps({"data": data}))
+    with pytest.raises(InputError, match=r"environment.json: damaged"):
+        load_trained(copied.folder)
+
+
+def _half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _noise(path):
+    path.write_bytes(np.random.default_rng(0).bytes(5000))
+
+
+def _no_weights_inside(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+
+
+def _noise_inside(path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("model.weights.h5", np.random.default_rng(0).bytes(5000))
+    path.write_bytes(content.getvalue())
+
+
+@pytest.mark.parametrize("damage", [_half, _noise, _no_weights_inside, _noise_inside])
+def test_damaged_weights_are_named(copied, damage):
+    damage(copied.best)
+    with pytest.raises(InputError, match=r"best.keras: damaged"):
+        load_trained(copied.folder)
+
+
+def test_missing_weights_are_named(copied):
+    copied.best.unlink()
+    with pytest.raises(InputError, match=r"best.keras"):
+        load_trained(copied.folder)
+
+
+def test_weights_of_another_network_are_refused(copied):
+    copied.config.write_text(copied.config.read_text().replace("  - 8\n", "  - 9\n"))
+    with pytest.raises(InputError, match=r"not of the network that config.yaml"):
+        load_trained(copied.folder)
