@@ -1,6 +1,7 @@
 """What all commands share: how they are called, and how they end.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted from the keyboard.
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted from the keyboard, 143
+terminated.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 
 from ferkeras.config import Config
 from ferkeras.config_file import describe_keys, load_config
-from ferkeras.errors import InputError, RunError
+from ferkeras.errors import InputError, Interrupted, RunError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -38,6 +39,9 @@ def verb(main: Main) -> Main:
             sys.stdout.flush()
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code
+        except Interrupted as stop:
+            print(stop, file=sys.stderr)
+            return stop.exit_code
         except KeyboardInterrupt:
             print("\ninterrupted", file=sys.stderr)
             return 130

@@ -1,4 +1,4 @@
-"""The two ways a command can end badly, as exceptions that carry a message for people."""
+"""The ways a command can end early, as exceptions that carry a message for people."""
 
 
 class InputError(Exception):
@@ -15,3 +15,16 @@ class RunError(Exception):
     """The work was asked for correctly and failed (exit code 1), for example a collapsed run."""
 
     exit_code = 1
+
+
+class Interrupted(Exception):
+    """The work was stopped by a signal and can go on later; the message says how.
+
+    Args:
+        message: for people.
+        signal: number of the signal; the exit code is 128 more, as in a shell.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal

@@ -2,16 +2,18 @@
 
 A run folder tells how it came about: `config.yaml` (resolved), `environment.json`, `history.csv`,
 `best.keras`, `last.keras`, pictures, `tensorboard/`, `export/1/` and, last of all, `metrics.json`:
-a folder that has it is complete.
+a folder that has it is complete. Until then there are `checkpoints/`, from which it can go on.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
 import os
 import platform
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +28,9 @@ import ferkeras
 from ferkeras.config import Config
 from ferkeras.config_file import dump_config
 from ferkeras.errors import InputError
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")
+"""Names that `tempfile.mkstemp` makes for `whole_path`."""
 
 _PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
 
@@ -67,6 +72,11 @@ class Run:
         return self.folder / "tensorboard"
 
     @property
+    def checkpoints(self) -> Path:
+        """States of the training from which it can go on."""
+        return self.folder / "checkpoints"
+
+    @property
     def export(self) -> Path:
         """The SavedModel, in the folder layout of TensorFlow Serving."""
         return self.folder / "export" / "1"
@@ -81,6 +91,20 @@ class Run:
         """Results; written last, so that its presence means that the run is complete."""
         return self.folder / "metrics.json"
 
+    @property
+    def calibration(self) -> Path:
+        """The temperature, if `python -m ferkeras.evaluate --calibrate` has fitted one."""
+        return self.folder / "calibration.json"
+
+    @property
+    def report(self) -> Path:
+        """Everything about the run on one page."""
+        return self.folder / "report.html"
+
+    def evaluation(self, split: str) -> Path:
+        """The folder of what `python -m ferkeras.evaluate` found on a split."""
+        return self.folder / "evaluation" / split
+
     def picture(self, name: str) -> Path:
         """Where the picture `name` goes."""
         return self.folder / f"{name}.png"
@@ -89,23 +113,23 @@ class Run:
 def create_run(config: Config) -> Run:
     """Make the next free folder `<output.folder>/<name>-NNN`; an existing one is never reused.
 
+    It appears under that name together with its `config.yaml`, so that a run can be resumed
+    whenever it was cut off.
+
     Raises:
         InputError: the folder cannot be made.
     """
     parent = Path(config.output.folder)
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        pattern = re.compile(re.escape(config.name) + r"-(\d+)")
-        matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
-        number = max((int(match[1]) for match in matches if match), default=0)
-        while True:
-            number += 1
-            run = Run(parent / f"{config.name}-{number:03d}")
-            try:
-                run.folder.mkdir()
-            except FileExistsError:  # another process was faster
-                continue
-            return run
+        made = Path(tempfile.mkdtemp(dir=parent, prefix=f".{config.name}."))
+        try:
+            made.chmod(0o755)
+            write_text(Run(made).config, dump_config(config))
+            return Run(_move_to_free_number(made, parent / config.name))
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
     except OSError as error:
         raise InputError(
             f"output.folder = {parent}: no run folder can be made in it ({error.strerror}); "
@@ -113,9 +137,23 @@ def create_run(config: Config) -> Run:
         ) from None
 
 
-def record_start(run: Run, config: Config, data: dict[str, Any]) -> None:
-    """Write the resolved configuration and the environment of a run that begins."""
-    write_text(run.config, dump_config(config))
+def _move_to_free_number(made: Path, name: Path) -> Path:
+    pattern = re.compile(re.escape(name.name) + r"-(\d+)")
+    matches = (pattern.fullmatch(path.name) for path in name.parent.iterdir())
+    number = max((int(match[1]) for match in matches if match), default=0)
+    while True:
+        number += 1
+        folder = name.with_name(f"{name.name}-{number:03d}")
+        try:
+            return made.rename(folder)
+        except OSError as error:
+            # Another process was faster; its folder is not empty, so it cannot be replaced.
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+
+
+def record_start(run: Run, data: dict[str, Any]) -> None:
+    """Write down what a run that begins is made from and with."""
     write_json(
         run.environment,
         {
@@ -149,22 +187,38 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that replaces `path` when the block ends well, and vanishes when it does not.
+    """Open a file that replaces `path` when the block ends well, and vanishes when it does not."""
+    with whole_path(path) as temporary, temporary.open("wb") as file:
+        yield file
 
-    A temporary file beside it, flushed to the disk, then renamed.
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """A file to be written that replaces `path` when the block ends well, or else vanishes.
+
+    A temporary file beside it with the same suffix, flushed to the disk, then renamed.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix
+    )
+    os.close(descriptor)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_litter(folder: Path) -> None:
+    """Remove what a killed process left of `whole_path` in a folder that nobody writes to."""
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _version(package: str) -> str | None:

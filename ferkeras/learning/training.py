@@ -67,7 +67,6 @@ def train(config: Config, splits: Splits, console: Console) -> Outcome:
     run = create_run(config)
     record_start(
         run,
-        config,
         {
             "source": splits.source,
             "fingerprint": splits.fingerprint,
