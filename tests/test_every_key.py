@@ -1,6 +1,7 @@
 """Every key of the configuration does something: change it, and something observable changes."""
 
 import io
+import re
 from types import SimpleNamespace
 
 import keras
@@ -16,7 +17,6 @@ from ferkeras.data.load import load_splits
 from ferkeras.errors import InputError
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.learner import build_learner, make_reproducible
-from ferkeras.learning.training import train
 from ferkeras.learning.watchers import build_watchers
 from ferkeras.report.console import Console
 from ferkeras.runs import Run, create_run
@@ -170,16 +170,54 @@ def schedule(config, world):
 
 
 def training(config, world):
-    """Console, history and events of a whole small run."""
+    """Console, history and events of a small fit with all callbacks."""
+    if config not in TRAINED:
+        TRAINED[config] = train_once(config, world)
+    return TRAINED[config]
+
+
+def train_once(config, world):
     stream = io.StringIO()
-    outcome = train(config, world.splits, Console(stream))
-    text = stream.getvalue()
-    folder = outcome.run.folder
-    events = sorted(path.parent.name for path in folder.rglob("events.out.*"))
-    size = sum(path.stat().st_size for path in folder.rglob("events.out.*"))
-    lines = [line.split("  0:")[0] for line in text.splitlines() if str(folder) not in line]
-    history = (folder / "history.csv").read_text()
-    return [outcome.stopped, lines[20:], history, events, size // 20_000]
+    built = learner(config, world)
+    run = create_run(config)
+    watchers = build_watchers(config, built, world.splits, run, Console(stream))
+    built.model.fit(
+        built.feed.dataset(1, config.train.epochs),
+        steps_per_epoch=built.feed.steps_per_epoch,
+        epochs=config.train.epochs,
+        validation_data=built.validation,
+        class_weight=built.balance.weights,
+        callbacks=watchers.callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+    events = list(run.folder.rglob("events.out.*"))
+    # What differs between two runs of one configuration is the time that an epoch took.
+    told = [line for line in stream.getvalue().splitlines() if not EPOCH_LINE.match(line)]
+    return [
+        watchers.collapse.stopped,
+        told,
+        run.history.read_text(),
+        len(events),
+        sum(path.stat().st_size for path in events) // 20_000,
+    ]
+
+
+TRAINED = {}
+EPOCH_LINE = re.compile(r"epoch \d+/")
+
+
+def overfitting(config, world):
+    """Alarms where the untrained network is right now and then, and validation never is."""
+    built = learner(config, world)
+    console = Console(io.StringIO())
+    run = Run(world.folder / "run")
+    run.folder.mkdir(exist_ok=True)
+    watchers = build_watchers(config, built, world.splits, run, console)
+    watch = next(c for c in watchers.callbacks if type(c).__name__ == "OverfittingWatch")
+    watch.set_model(built.model)
+    watch.on_epoch_end(config.monitor.overfit_every - 1, {"val_accuracy": 0.0})
+    return len(console.alarms)
 
 
 def accepted(config, world):
@@ -246,11 +284,11 @@ EFFECTS = {
     "monitor.layer_norms_every": (1, training, ()),
     "monitor.vanishing_norm": (50.0, training, ()),
     "monitor.exploding_norm": (1e-3, training, ()),
-    "monitor.collapse_share": (0.01, training, ()),
-    "monitor.collapse_action": ("stop", training, ("monitor.collapse_share=0.01",)),
+    "monitor.collapse_share": (0.3, training, ()),
+    "monitor.collapse_action": ("stop", training, ("monitor.collapse_share=0.3",)),
     "monitor.overfit_every": (1, training, ()),
     "monitor.overfit_share": (0.5, training, ()),
-    "monitor.overfit_gap": (0.0, training, ()),
+    "monitor.overfit_gap": (0.9, overfitting, ("monitor.overfit_gap=0.01",)),
     "monitor.tensorboard": (True, training, ()),
     "monitor.images_every": (1, training, ("monitor.tensorboard=true", "train.epochs=3")),
     "output.folder": ("elsewhere", run_folder, ()),
