@@ -12,6 +12,7 @@ from ferkeras.report.console import Console
 def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     """Print the result per emotion, the verdict and the exact next commands."""
     scores = score_classes(outcome.validation.matrix())
+    console.say()
     console.emotion_table(
         f"Validation faces, network of epoch {outcome.best_epoch}",
         EMOTIONS,

@@ -1,0 +1,174 @@
+"""python -m ferkeras.fit, whole: what it leaves behind, that it repeats itself, how it fails."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferkeras.command import CONFIGS
+from ferkeras.config_file import load_config
+from ferkeras.fit import main
+from ferkeras.labels import EMOTIONS
+
+SMALL = [
+    "data.demo_faces=300",
+    "network.filters=[4]",
+    "network.dense_units=[8]",
+    "train.epochs=3",
+    "train.batch_size=32",
+    "schedule.gate_accuracy=0",
+    "schedule.dropout_from_epoch=2",
+    "schedule.dropout_over_epochs=2",
+    "schedule.smoothing_from_epoch=2",
+    "schedule.smoothing_over_epochs=1",
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def run(models):
+    """A finished run."""
+    assert main([*SMALL, f"output.folder={models}", "--name", "first"]) == 0
+    return models / "first-001"
+
+
+def test_the_folder_tells_how_the_run_came_about(run):
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "environment.json",
+        "history.csv",
+        "best.keras",
+        "last.keras",
+        "tensorboard",
+        "curves.png",
+        "confusion_matrix.png",
+        "per_class.png",
+        "train_batch.png",
+        "predictions.npz",
+        "export",
+        "metrics.json",
+    }
+    config = load_config(run / "config.yaml")
+    assert config.name == "first"
+    assert config.train.epochs == 3
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["data"]["faces"] == {"train": 255, "validation": 45}
+
+
+def test_history_has_one_line_an_epoch_and_the_ramps(run):
+    history = pd.read_csv(run / "history.csv")
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert list(history["conv_dropout"].round(6)) == [0.1, 0.1, 0.15]
+    assert list(history["label_smoothing"].round(6)) == [0.0, 0.05, 0.1]
+    assert not history[[f"recall/{name}" for name in EMOTIONS]].isna().any(axis=None)
+    assert (history["gradient_norm"] > 0).all()
+
+
+def test_metrics_agree_with_the_predictions_and_the_history(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    history = pd.read_csv(run / "history.csv").set_index("epoch")
+    with np.load(run / "predictions.npz") as predictions:
+        right = predictions["probabilities"].argmax(axis=1) == predictions["labels"]
+    assert metrics["validation"]["accuracy"] == pytest.approx(right.mean())
+    assert history["val_accuracy"].max() == pytest.approx(right.mean(), abs=1e-6)
+    assert history["val_accuracy"].idxmax() == metrics["best_epoch"]
+
+
+def test_the_export_needs_no_keras(run):
+    code = f"""
+import sys
+sys.modules["keras"] = sys.modules["ferkeras"] = None  # cannot be imported
+import numpy as np
+import tensorflow as tf
+model = tf.saved_model.load({str(run / "export" / "1")!r})
+faces = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1), dtype=np.uint8)
+answer = model.signatures["serving_default"](faces=tf.constant(faces))
+assert answer["probabilities"].shape == (5, 7)
+assert np.allclose(answer["probabilities"].numpy().sum(axis=1), 1, atol=1e-5)
+about = model.signatures["about"]()
+names = [name.decode() for name in about["emotions"].numpy()]
+best = answer["probabilities"].numpy().argmax(axis=1)
+assert [label.decode() for label in answer["label"].numpy()] == [names[i] for i in best]
+print(" ".join(names))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=run, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == list(EMOTIONS)
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(run, models):
+    for name, seed in (("again", 0), ("other", 1)):
+        arguments = [f"output.folder={models}", "monitor.tensorboard=false", f"seed={seed}"]
+        assert main([*SMALL, *arguments, "--name", name]) == 0
+    histories = [
+        (models / f"{name}-001" / "history.csv").read_bytes()
+        for name in ("first", "again", "other")
+    ]
+    assert histories[0] == histories[1]
+    assert histories[0] != histories[2]
+    first, again = (
+        weights_of(models / f"{name}-001" / "last.keras") for name in ("first", "again")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def weights_of(path):
+    import keras
+
+    return keras.saving.load_model(path).get_weights()
+
+
+def test_a_collapse_stops_the_run_with_code_1_and_is_told_in_the_metrics(models, capsys):
+    arguments = [
+        *SMALL,
+        f"output.folder={models}",
+        "monitor.collapse_action=stop",
+        "monitor.collapse_share=0.2",
+        "monitor.tensorboard=false",
+        "train.learning_rate=1e-5",
+        "--name=stopped",
+    ]
+    assert main(arguments) == 1
+    metrics = json.loads((models / "stopped-001" / "metrics.json").read_text())
+    assert metrics["stopped"]
+    assert metrics["epochs"] == 1
+    assert metrics["alarms"]
+    assert "ALARM" in capsys.readouterr().out
+
+
+def test_missing_data_is_one_clear_error(tmp_path, capsys):
+    path = tmp_path / "fer2013.csv"
+    assert main([f"data.path={path}", f"output.folder={tmp_path / 'models'}"]) == 2
+    assert "no such file" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_help_is_there_before_tensorflow_and_a_healthy_run_says_nothing_on_stderr(tmp_path):
+    help_ = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ferkeras.fit", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=CONFIGS.parent,
+        check=True,
+    )
+    assert "train.learning_rate=0.001" in help_.stdout
+    assert "tensorflow" not in help_.stderr
+    healthy = subprocess.run(
+        [sys.executable, "-m", "ferkeras.fit", *SMALL, f"output.folder={tmp_path}"],
+        capture_output=True,
+        text=True,
+        cwd=CONFIGS.parent,
+        check=True,
+    )
+    assert healthy.stderr == ""
+    assert f"tensorboard --logdir {tmp_path}" in healthy.stdout
