@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import annotated_types
 import yaml
@@ -17,9 +17,13 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ferkeras.config import Config, Section
+from ferkeras.data.wording import cannot_read, nearest, quoted, shown
 from ferkeras.errors import InputError
 
-_LARGEST_FILE = 1 << 20
+_LARGEST_FILE = 1 << 16
+_LONGEST_VALUE = 4096
+_DEEPEST = 16
+_MOST_PROBLEMS = 20
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -39,25 +43,65 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     problems: list[str] = []
     if path is not None:
         values, lines = _read_yaml(path)
-        places = {key: f"{path}:{line}" for key, line in lines.items()}
+        places = {key: f"{shown(path)}:{line}" for key, line in lines.items()}
         values.setdefault("name", path.stem)
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
-            problems.append(f"{text!r}: expected section.key=value, for example train.epochs=5")
+            problems.append(
+                f"{quoted(text, 80)}: expected section.key=value, for example train.epochs=5"
+            )
             continue
         try:
-            _put(values, key, yaml.safe_load(value) if value else "")
-        except (yaml.YAMLError, ValueError) as error:
-            problems.append(f"command line: {key}={value}: not readable as YAML ({_brief(error)})")
+            _put(values, key, _read_value(value) if value else "")
+        except _UNREADABLE as error:
+            problems.append(
+                f"command line: {_cut(key)}={_cut(value)}: not readable as YAML ({_brief(error)})"
+            )
             continue
         places[key] = "command line"
     config, found = _validate(values, places)
     problems += found
     if config is None or problems:
-        count = f"{len(problems)} error{'s' if len(problems) > 1 else ''} in the configuration"
-        raise InputError("\n".join([f"{count}:", *(f"  {text}" for text in problems)]))
+        count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
+        if len(problems) > _MOST_PROBLEMS:
+            count = f"more than {_MOST_PROBLEMS} errors"
+        listed = (f"  {text}" for text in problems[:_MOST_PROBLEMS])
+        raise InputError("\n".join([f"{count} in the configuration:", *listed]))
     return config
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without anchors, aliases and tags, and bounded: it holds no more than it shows.
+
+    An alias doubles a list in a few bytes, and a tag hands text to a constructor that may not
+    expect it; a configuration needs neither.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            self._refuse(event, "anchors (&) and aliases (*) are not read; write the value out")
+        if event.tag is not None:
+            self._refuse(event, "tags (!) are not read; write the plain value")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_VALUE:
+            self._refuse(event, f"a value of more than {_LONGEST_VALUE:,} characters")
+        if self.depth == _DEEPEST:
+            self._refuse(event, f"nested more than {_DEEPEST} deep")
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def _refuse(self, event: Any, problem: str) -> NoReturn:
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+
+_UNREADABLE = (yaml.YAMLError, ValueError, OverflowError)
+"""What PyYAML raises; the last two for numbers and dates that are none."""
 
 
 def dump_config(config: Config) -> str:
@@ -145,27 +189,37 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_FILE + 1)
         if len(raw) > _LARGEST_FILE:
-            raise InputError(f"{path}: larger than 1 MiB, which no configuration is")
-        loader = yaml.SafeLoader(raw.decode("utf-8"))
+            raise InputError(f"{shown(path)}: larger than 64 KiB, which no configuration is")
+        loader = _PlainLoader(raw.decode("utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file{_near_file(path)}") from None
+        raise InputError(f"{shown(path)}: no such file{_near_file(path)}") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise cannot_read(path, error) from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not a YAML text ({_brief(error)})") from None
+        raise InputError(f"{shown(path)}: not a YAML text ({_brief(error)})") from None
+    except ValueError as error:
+        raise InputError(f"{shown(path)}: not a path ({error})") from None
     lines: dict[str, int] = {}
     try:
         root = loader.get_single_node()
         if root is None:
             return {}, {}
-        values = _construct(loader, root, "", lines, str(path))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML ({_brief(error)})") from None
+        values = _construct(loader, root, "", lines, shown(path))
+    except _UNREADABLE as error:
+        raise InputError(f"{shown(path)}: not valid YAML ({_brief(error)})") from None
     if not isinstance(values, dict):
         raise InputError(
-            f"{path}: expected `section:` and `key: value` lines, found something else"
+            f"{shown(path)}: expected `section:` and `key: value` lines, found something else"
         )
     return values, lines
+
+
+def _read_value(text: str) -> Any:
+    loader = _PlainLoader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _construct(
@@ -180,7 +234,7 @@ def _construct(
         line = key_node.start_mark.line + 1
         if key in result:
             raise InputError(
-                f"{path}:{line}: {prefix}{key} stands twice (first in line "
+                f"{path}:{line}: {_cut(prefix + key)} stands twice (first in line "
                 f"{lines[prefix + key]}); keep one"
             )
         lines[prefix + key] = line
@@ -206,7 +260,8 @@ def _validate(values: dict[str, Any], places: dict[str, str]) -> tuple[Config | 
             return Config.model_validate(values), problems
         except ValidationError as error:
             found = error.errors(include_url=False)
-        for item in found:
+        # A handful of them helps; looking for the names nearest to thousands takes minutes.
+        for item in found[: _MOST_PROBLEMS + 1]:
             location = [part for part in item["loc"] if isinstance(part, str)]
             problems.append(_explain(item, location, places))
         wrong = {tuple(p for p in item["loc"] if isinstance(p, str)) for item in found}
@@ -230,11 +285,12 @@ def _explain(item: Any, location: list[str], places: dict[str, str]) -> str:
     if item["type"] == "extra_forbidden":
         near = _nearest(key, [*known, *Config.model_fields])
         hint = f"did you mean {near}?" if near else "see --help for all keys"
-        return f"{where}{key}: no such key; {hint}"
+        return f"{where}{_cut(key)}: no such key; {hint}"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "model_type":
         return (
-            f"{where}{key}: expected a section of `key: value` lines, found {item['input']!r:.50}"
+            f"{where}{key}: expected a section of `key: value` lines, found "
+            f"{_cut(repr(item['input']))}"
         )
     if key not in known:
         return f"{where}{key + ': ' if key else ''}{message[0].lower()}{message[1:]}"
@@ -259,16 +315,23 @@ def _near_file(path: Path) -> str:
     try:
         names = [p.name for p in path.parent.iterdir()]
     except OSError:
-        return f" (nor is there a folder {path.parent})"
-    near = difflib.get_close_matches(path.name, names, n=1)
-    return f"; did you mean {path.parent / near[0]}?" if near else ""
+        return f" (nor is there a folder {shown(path.parent)})"
+    near = nearest(path.name, names)
+    return f"; did you mean {shown(path.parent / near)}?" if near else ""
 
 
 def _as_yaml(value: Any) -> str:
     if isinstance(value, tuple):
         value = list(value)
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    try:
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of thousands of digits"
     return text.removesuffix("\n").removesuffix("\n...")[:200]
+
+
+def _cut(text: str) -> str:
+    return shown(text if len(text) <= 80 else text[:80] + "...")
 
 
 def _brief(error: Exception) -> str:

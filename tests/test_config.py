@@ -111,7 +111,7 @@ def test_a_ramp_never_takes_dropout_away():
         ("- a\n- b\n", "expected `section:`"),
         ("train:\n  epochs: 1\n  epochs: 2\n", ":3: train.epochs stands twice (first in line 2)"),
         ("a: !!python/object/apply:os.system [true]\n", "not valid YAML"),
-        ("x" * (2 << 20), "larger than 1 MiB"),
+        ("x" * (2 << 20), "larger than 64 KiB"),
         ("train: \x00\n", "not"),
     ],
 )

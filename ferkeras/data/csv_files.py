@@ -19,6 +19,8 @@ from ferkeras.labels import EMOTIONS, code_of
 
 MAX_ROWS = 1_000_000
 _ROWS_A_BLOCK = 32
+_MAX_COLUMNS = 1000
+_LONGEST_KNOWN = 40
 
 _USAGE_CODES = {
     "training": USAGES.index("train"),
@@ -156,6 +158,8 @@ def _columns(at: str, line: bytes) -> Columns:
         fields = _fields(line.removeprefix(b"\xef\xbb\xbf"))
     except InputError as error:
         raise InputError(f"{at}: {error}") from error
+    if len(fields) > _MAX_COLUMNS:
+        raise InputError(f"{at}: {len(fields):,} columns, expected emotion,pixels or a few more")
     names = [field.decode("utf-8", "replace").strip() for field in fields]
     found = [name.lower() for name in names]
     for wanted in ("emotion", "pixels", "usage"):
@@ -218,6 +222,9 @@ def _code(field: bytes, known: dict[bytes, int]) -> int:
                     f"unknown emotion {quoted(text)}{did_you_mean(text, EMOTIONS)} "
                     f"expected one of {codes}"
                 ) from error
+        # Blanks around a name may differ in every row: what is remembered stays small.
+        if len(field) > _LONGEST_KNOWN:
+            return code
         known[field] = code
     return known[field]
 
@@ -231,5 +238,7 @@ def _usage(field: bytes, known: dict[bytes, int]) -> int:
                 f"unknown Usage {quoted(text)}{did_you_mean(text, names)} "
                 f"expected one of {', '.join(names)}"
             )
+        if len(field) > _LONGEST_KNOWN:
+            return _USAGE_CODES[text.lower()]
         known[field] = _USAGE_CODES[text.lower()]
     return known[field]

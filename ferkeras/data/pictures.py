@@ -8,24 +8,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from ferkeras.data.faces import SIZE
 from ferkeras.errors import InputError
 
-MAX_PICTURE_BYTES = 64 * 2**20
+# Pillow spends most of a second and 80 MB on each MiB of empty segments before it gives up.
+MAX_PICTURE_BYTES = 16 * 2**20
 MAX_PICTURE_PIXELS = 50_000_000
 SUFFIXES = (".jpeg", ".jpg", ".png")
 
 # What a decoder asks for is not left to the content of a foreign file.
 _FORMATS = ("PNG", "JPEG")
 
+# A picture is made grey in bands, so that what is held of it in between does not grow with it.
+_PIXELS_A_BAND = 1_000_000
+
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
     """Silence Pillow's warnings about odd metadata; what matters of them is checked here."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\\.")
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
 
@@ -57,7 +61,7 @@ def decode_face(content: bytes) -> np.ndarray:
             )
         # verify() passes a truncated JPEG, load() does not.
         image.load()
-        grey = _grey(ImageOps.exif_transpose(image))
+        grey = ImageOps.exif_transpose(_grey(image))
         if grey.size != (SIZE, SIZE):
             grey = grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
         return np.asarray(grey, np.uint8)
@@ -76,6 +80,19 @@ def decode_face(content: bytes) -> np.ndarray:
 
 
 def _grey(image: Image.Image) -> Image.Image:
+    """The picture in mode L, with what it says of its orientation."""
+    width, height = image.size
+    grey = Image.new("L", image.size)
+    rows = max(1, _PIXELS_A_BAND // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        grey.paste(_grey_band(image.crop((0, top, width, bottom))), (0, top))
+    if orientation := image.getexif().get(ExifTags.Base.Orientation):
+        grey.getexif()[ExifTags.Base.Orientation] = orientation
+    return grey
+
+
+def _grey_band(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         deep = np.asarray(image, np.int64)
         if "transparency" in image.info:

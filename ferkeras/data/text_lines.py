@@ -15,7 +15,8 @@ from ferkeras.errors import InputError
 
 Progress = Callable[[int, int], None]
 
-MAX_LINE_BYTES = 2**20
+# A face takes 5 to 9 KB.
+MAX_LINE_BYTES = 2**16
 MAX_BLANK_LINES = 1000
 MAX_TEXT_BYTES = 16 * 2**30
 # Digits compress about three times, a dataset of flat faces a few dozen times.
@@ -39,7 +40,7 @@ def lines_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int
         progress: called now and then with (bytes of the file consumed, bytes of the file).
 
     Raises:
-        InputError: the file cannot be read, is damaged, or exceeds a bound (1 MiB a line, 1000
+        InputError: the file cannot be read, is damaged, or exceeds a bound (64 KiB a line, 1000
             blank lines, 16 GiB of text, 100 times its compressed size).
     """
     number = 0
