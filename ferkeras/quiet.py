@@ -30,7 +30,7 @@ def import_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _caught_stderr() as replay:
+    with caught_stderr() as replay:
         tensorflow = importlib.import_module("tensorflow")
         importlib.import_module("keras")
         if not tensorflow.config.list_physical_devices("GPU") and _NVIDIA_DRIVER.exists():
@@ -40,7 +40,7 @@ def import_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _caught_stderr() -> Iterator[Callable[[], None]]:
+def caught_stderr() -> Iterator[Callable[[], None]]:
     """Keep file descriptor 2 silent inside the block; yield a function that replays it after.
 
     An exception that leaves the block replays it too.

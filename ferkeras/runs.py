@@ -29,6 +29,9 @@ from ferkeras.config import Config
 from ferkeras.config_file import dump_config
 from ferkeras.errors import InputError
 
+LITERT_FILE = "model.tflite"
+"""What the network is called as a LiteRT file, in the folder of the exports."""
+
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")
 """Names that `tempfile.mkstemp` makes for `whole_path`."""
 
@@ -79,7 +82,17 @@ class Run:
     @property
     def export(self) -> Path:
         """The SavedModel, in the folder layout of TensorFlow Serving."""
-        return self.folder / "export" / "1"
+        return self.exports / "1"
+
+    @property
+    def exports(self) -> Path:
+        """Everything exported: numbered SavedModels, files, and the model card README.md."""
+        return self.folder / "export"
+
+    @property
+    def litert(self) -> Path:
+        """The network as a LiteRT file, which answers without TensorFlow."""
+        return self.exports / LITERT_FILE
 
     @property
     def predictions(self) -> Path:

@@ -1,11 +1,10 @@
-"""Export a trained network as a SavedModel that needs neither Keras nor ferkeras to be used."""
+"""A trained network as a SavedModel that needs neither Keras nor ferkeras to be used."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,100 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.data.faces import SIZE
-from ferkeras.errors import RunError
+from ferkeras.network.chatter import without_asset_chatter
+from ferkeras.network.enclosed import About
+from ferkeras.network.parity import Parity
+from ferkeras.network.served import served_network
 
-_TOLERANCE = 1e-4
-"""Largest difference of a probability between the network and its export."""
+
+def write_saved_model(served: keras.Model, folder: Path, about: About) -> None:
+    """Write a SavedModel, whole or not at all.
+
+    Its signatures, all with any number N of faces:
+
+    - `serving_default`: `faces`, uint8 (N, 48, 48, 1), to `probabilities`, float32 (N, K), and
+      `label`, strings (N,).
+    - `encoded`: `image_bytes`, strings (N,), each the content of a PNG or JPEG file, to the same.
+      Transparency is laid on white, colour becomes ITU-R 601 luma, any size becomes 48 x 48. The
+      EXIF orientation is not looked at: turn photographs upright first.
+    - `about`: nothing, to `emotions`, strings (K,) in code order, and `provenance`, JSON text.
+
+    Args:
+        served: uint8 faces to probabilities (N, K); see `served_network`.
+        folder: must not exist; TensorFlow Serving's `<model>/<version>`. Its parent must.
+        about: names of the K classes, and how the network came about.
+
+    Raises:
+        OSError: the folder exists and is not empty, or cannot be written.
+    """
+    emotions = tf.constant(about.emotions)
+    provenance = tf.constant(about.provenance_text())
+
+    def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = served(faces, training=False)
+        return {
+            "probabilities": probabilities,
+            "label": tf.gather(emotions, tf.argmax(probabilities, axis=-1)),
+        }
+
+    def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        face = tf.TensorSpec((SIZE, SIZE, 1), tf.uint8)
+        return serve(tf.map_fn(decode_face_in_graph, image_bytes, fn_output_signature=face))
+
+    archive = keras.export.ExportArchive()
+    archive.track(served)
+    faces = tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="faces")
+    archive.add_endpoint("serve", serve, input_signature=[faces])
+    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
+    archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": provenance}, [])
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        with without_asset_chatter():
+            archive.write_out(str(temporary), verbose=False)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def saved_model_answers(folder: Path, faces: np.ndarray) -> np.ndarray:
+    """Probabilities (N, K) of a SavedModel for uint8 faces (N, 48, 48, 1).
+
+    A SavedModel is a program: only those written by this process or its own run are loaded.
+    """
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return serve(faces=tf.constant(faces))["probabilities"].numpy()
+
+
+def decode_face_in_graph(content: tf.Tensor) -> tf.Tensor:
+    """One PNG or JPEG file (scalar string) to a face, uint8 (48, 48, 1).
+
+    Answers as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
+    levels), but for the EXIF orientation, and for PNG files of fewer than 8 bits of grey.
+    """
+
+    def from_jpeg() -> tf.Tensor:
+        return _luma(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"))
+
+    def from_png() -> tf.Tensor:
+        pixels = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
+        colour, alpha = pixels[..., :3], pixels[..., 3:]
+        # Half of 255 added: integer division rounds down.
+        return _luma((colour * alpha + 255 * (255 - alpha) + 127) // 255)
+
+    grey = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png)
+    resized = tf.image.resize(grey, (SIZE, SIZE), method="bicubic", antialias=True)
+    face = tf.saturate_cast(tf.round(resized), tf.uint8)
+    return tf.ensure_shape(face, (SIZE, SIZE, 1))
+
+
+def _luma(colour: tf.Tensor) -> tf.Tensor:
+    # The integer arithmetic of Pillow's convert("L"), so that both ways round alike.
+    weights = tf.constant((19_595, 38_470, 7_471), tf.int32)
+    total = tf.reduce_sum(tf.cast(colour, tf.int32) * weights, axis=-1, keepdims=True)
+    return tf.cast((total + 0x8000) // 0x10000, tf.float32)
 
 
 def export_saved_model(
@@ -28,66 +117,18 @@ def export_saved_model(
     provenance: Mapping[str, Any],
     probe: np.ndarray,
 ) -> float:
-    """Write a SavedModel and check that it answers as the network does.
-
-    Its signature `serving_default` takes `faces`, uint8 (N, 48, 48, 1), and returns
-    `probabilities`, float32 (N, K), and `label`, strings (N,). The signature `about` takes nothing
-    and returns `emotions`, strings (K,) in code order, and `provenance`, JSON text.
-
-    Args:
-        model: takes uint8 faces and returns logits (N, K).
-        folder: written anew, TensorFlow Serving's `<model>/<version>`.
-        names: of the K classes, in code order.
-        provenance: how the model came about; travels inside the export.
-        probe: uint8 faces (n, 48, 48, 1) on which network and export are compared.
+    """Write a network of logits as `write_saved_model` does, and check that it answers alike.
 
     Returns:
-        The largest difference of a probability found.
+        The largest difference of a probability found on `probe`, uint8 faces (n, 48, 48, 1).
 
     Raises:
         RunError: the export answers otherwise than the network.
     """
-    emotions = tf.constant(list(names))
-    about = tf.constant(json.dumps(provenance, default=str))
-
-    def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = tf.nn.softmax(model(faces, training=False))
-        return {
-            "probabilities": probabilities,
-            "label": tf.gather(emotions, tf.argmax(probabilities, axis=-1)),
-        }
-
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    signature = [tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="faces")]
-    archive.add_endpoint("serve", serve, input_signature=signature)
-    archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": about}, [])
-    with _without_asset_chatter():
-        archive.write_out(str(folder), verbose=False)
-    return _check(model, folder, probe)
-
-
-def _check(model: keras.Model, folder: Path, probe: np.ndarray) -> float:
-    exported = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    answers = exported(faces=tf.constant(probe))["probabilities"].numpy()
-    expected = keras.ops.convert_to_numpy(keras.ops.softmax(model(probe, training=False)))
-    difference = float(np.abs(answers - expected).max())
-    if not difference <= _TOLERANCE:
-        raise RunError(
-            f"{folder}: the exported model differs from the trained one by {difference:.2g} in a "
-            f"probability (at most {_TOLERANCE:g} allowed) on {len(probe)} validation faces; "
-            "do not use this export"
-        )
-    return difference
-
-
-@contextmanager
-def _without_asset_chatter() -> Iterator[None]:
-    # TensorFlow announces each SavedModel it writes, under this logger, at level INFO.
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    served = served_network(model)
+    write_saved_model(served, folder, About(tuple(names), dict(provenance)))
+    expected = served.predict(probe, verbose=0)
+    parity = Parity.of(expected, saved_model_answers(folder, probe))
+    parity.demand(str(folder), difference=1e-4, agreement=0.995)
+    return parity.largest_difference

@@ -1,0 +1,1 @@
+"""From pictures to answers, without TensorFlow where the run has a LiteRT file."""
