@@ -37,15 +37,33 @@ def quiet_pillow() -> Iterator[None]:
 def decode_face(content: bytes) -> np.ndarray:
     """Return the face in a PNG or JPEG file.
 
-    Turned upright by its EXIF orientation; transparency is laid on white, as viewers show it;
-    16 bits are scaled to 8; colour becomes ITU-R 601 luma; resized with antialiasing to 48 x 48
-    whatever its proportions.
+    Made grey as `decode_grey` does it; resized with antialiasing to 48 x 48 whatever its
+    proportions.
 
     Args:
         content: the bytes of the file.
 
     Returns:
         uint8, shape (48, 48).
+
+    Raises:
+        InputError: see `decode_grey`.
+    """
+    return face_of(decode_grey(content))
+
+
+def face_of(grey: Image.Image) -> np.ndarray:
+    """Resize a picture of mode L with antialiasing to a face, uint8 (48, 48)."""
+    if grey.size != (SIZE, SIZE):
+        grey = grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    return np.asarray(grey, np.uint8)
+
+
+def decode_grey(content: bytes) -> Image.Image:
+    """Return the picture in a PNG or JPEG file in grey, of mode L, in its own size.
+
+    Turned upright by its EXIF orientation; transparency is laid on white, as viewers show it;
+    16 bits are scaled to 8; colour becomes ITU-R 601 luma.
 
     Raises:
         InputError: not a PNG or JPEG, truncated, damaged, or more than 50 million pixels. The
@@ -61,10 +79,7 @@ def decode_face(content: bytes) -> np.ndarray:
             )
         # verify() passes a truncated JPEG, load() does not.
         image.load()
-        grey = ImageOps.exif_transpose(_grey(image))
-        if grey.size != (SIZE, SIZE):
-            grey = grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-        return np.asarray(grey, np.uint8)
+        return ImageOps.exif_transpose(_grey(image))
     except InputError:
         raise
     except Image.DecompressionBombError as error:

@@ -1,0 +1,124 @@
+"""What to look at: pictures and frames of videos, from paths as people write them."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_grey
+from ferkeras.data.wording import cannot_read, shown
+from ferkeras.errors import InputError
+
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture to look at.
+
+    Attributes:
+        name: the path it was found under.
+        seconds: time in the video it is a frame of; None for a picture file.
+        read: returns it in grey (mode L), upright; raises InputError where it is unreadable.
+    """
+
+    name: str
+    seconds: float | None
+    read: Callable[[], Image.Image]
+
+
+def find_files(paths: Sequence[str]) -> list[Path]:
+    """The files that these paths mean, in order.
+
+    A file stands for itself; a folder for all pictures and videos in it and below, by name,
+    hidden ones and symbolic links to folders left out; anything else is taken for a glob pattern
+    (`*`, `?`, `[...]`, `**`).
+
+    Raises:
+        InputError: a path means no file.
+    """
+    found: list[Path] = []
+    for each in paths:
+        path = Path(each).expanduser()
+        if path.is_dir():
+            inside = _below(path)
+            if not inside:
+                raise InputError(
+                    f"{shown(each)}: no picture or video in this folder; looked for "
+                    f"{', '.join((*SUFFIXES, *VIDEO_SUFFIXES))}"
+                )
+            found += inside
+        elif path.exists() or not glob.has_magic(each):
+            if not path.exists():
+                raise InputError(f"{shown(each)}: no such file or folder")
+            found.append(path)
+        else:
+            # Path.glob knows no absolute patterns.
+            matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
+            files = [match for match in map(Path, sorted(matches)) if _known(match)]
+            if not files:
+                raise InputError(f"{shown(each)}: no picture or video matches this pattern")
+            found += files
+    return found
+
+
+def is_video(path: Path) -> bool:
+    """Whether the name is that of a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
+    """Pictures and frames, one after the other; picture files are read when they are looked at.
+
+    Args:
+        files: as `find_files` returned them.
+        every_seconds: time between two frames of a video, 0 for every frame.
+    """
+    for path in files:
+        if is_video(path):
+            from ferkeras.inference.videos import frames_of
+
+            yield from frames_of(path, every_seconds)
+        else:
+            yield View(shown(path), None, partial(_read_picture, path))
+
+
+def _read_picture(path: Path) -> Image.Image:
+    return decode_grey(read_bounded(path))
+
+
+def read_bounded(path: Path) -> bytes:
+    """The content of a picture file.
+
+    Raises:
+        InputError: it cannot be read, is no regular file, or has more than 16 MiB.
+    """
+    if not path.is_file():
+        raise InputError("not a regular file")
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_PICTURE_BYTES + 1)
+    except OSError as error:
+        raise InputError(str(cannot_read(path, error)).removeprefix(f"{path}: ")) from None
+    if len(content) > MAX_PICTURE_BYTES:
+        raise InputError(f"more than {MAX_PICTURE_BYTES >> 20} MiB, too large for a picture")
+    return content
+
+
+def _below(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if _known(path)
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def _known(path: Path) -> bool:
+    return path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES)
