@@ -124,23 +124,68 @@ def read_pictures(listing: Listing, progress: Progress | None = None) -> tuple[F
     Raises:
         InputError: a picture cannot be read; the message names it.
     """
+    readable = read_what_is_readable(listing, progress, at_most_unreadable=0)
+    return readable.faces, readable.usage
+
+
+class Readable(NamedTuple):
+    """What could be read of the pictures of a listing.
+
+    Attributes:
+        faces: the readable ones, in the order of the listing.
+        usage: int8, shape (N,), index into `USAGES`.
+        names: N paths below the folder.
+        unreadable: what is wrong with each of the others; a message begins with its path.
+    """
+
+    faces: Faces
+    usage: np.ndarray
+    names: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def read_what_is_readable(
+    listing: Listing, progress: Progress | None = None, *, at_most_unreadable: int = MAX_PICTURES
+) -> Readable:
+    """Decode the pictures of a listing, and pass over those that cannot be read.
+
+    Args:
+        listing: what `list_pictures` found.
+        progress: called now and then with (pictures read, pictures in all).
+        at_most_unreadable: pictures that may be passed over.
+
+    Raises:
+        InputError: one picture more cannot be read; the message names it.
+    """
     pictures = listing.pictures
     images = np.empty((len(pictures), SIZE, SIZE, 1), np.uint8)
+    read: list[Picture] = []
+    unreadable: list[str] = []
     with quiet_pillow():
-        for index, picture in enumerate(pictures):
+        for done, picture in enumerate(pictures, 1):
             path = listing.root / picture.name
             try:
-                images[index, :, :, 0] = decode_face(_content(path, picture))
-            except InputError as error:
-                raise InputError(f"{shown(path)}: {error}") from error
-            except OSError as error:
-                raise cannot_read(path, error) from error
-            if progress and (index + 1) % _PICTURES_BETWEEN_PROGRESS == 0:
-                progress(index + 1, len(pictures))
+                images[len(read), :, :, 0] = decode_face(_content(path, picture))
+                read.append(picture)
+            except (InputError, OSError) as error:
+                wrong = (
+                    InputError(f"{shown(path)}: {error}")
+                    if isinstance(error, InputError)
+                    else cannot_read(path, error)
+                )
+                if len(unreadable) == at_most_unreadable:
+                    raise wrong from error
+                unreadable.append(str(wrong))
+            if progress and done % _PICTURES_BETWEEN_PROGRESS == 0:
+                progress(done, len(pictures))
     if progress:
         progress(len(pictures), len(pictures))
-    labels = np.array([picture.label for picture in pictures], np.int32)
-    return Faces(images, labels), np.array([picture.usage for picture in pictures], np.int8)
+    return Readable(
+        Faces(images[: len(read)], np.array([each.label for each in read], np.int32)),
+        np.array([each.usage for each in read], np.int8),
+        tuple(each.name for each in read),
+        tuple(unreadable),
+    )
 
 
 def _content(path: Path, picture: Picture) -> bytes:

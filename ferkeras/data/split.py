@@ -36,12 +36,7 @@ def split_faces(read: ReadFaces, *, seed: int, validation_fraction: float) -> Sp
     Raises:
         InputError: a class has no training faces, or there are no validation faces.
     """
-    usage = read.usage.copy()
-    official = bool((usage == _TRAIN).any() and (usage == _VALIDATION).any())
-    if not (usage == _VALIDATION).any():
-        pool = np.flatnonzero(usage != _TEST)
-        drawn = _draw(read.faces.take(pool), seed, validation_fraction)
-        usage[pool] = np.where(drawn, _VALIDATION, _TRAIN)
+    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction)
     train, validation, test = (
         read.faces.take(np.flatnonzero(usage == code)) for code in (_TRAIN, _VALIDATION, _TEST)
     )
@@ -52,8 +47,27 @@ def split_faces(read: ReadFaces, *, seed: int, validation_fraction: float) -> Sp
         test=test if len(test) else None,
         source=read.source,
         fingerprint=read.fingerprint,
-        official=official,
+        official=bool((read.usage == _TRAIN).any() and (read.usage == _VALIDATION).any()),
     )
+
+
+def usage_as_split(read: ReadFaces, *, seed: int, validation_fraction: float) -> np.ndarray:
+    """Say of every face where `split_faces` puts it, without asking whether that can be trained on.
+
+    Args:
+        read: what a reader found.
+        seed: 0 to 2**31 - 1; matters for a drawn split only.
+        validation_fraction: share of the training faces drawn for validation, above 0, below 1.
+
+    Returns:
+        int8, shape (N,), index into `ferkeras.data.faces.USAGES`: train, validation or test.
+    """
+    usage = read.usage.copy()
+    if not (usage == _VALIDATION).any():
+        pool = np.flatnonzero(usage != _TEST)
+        drawn = _draw(read.faces.take(pool), seed, validation_fraction)
+        usage[pool] = np.where(drawn, _VALIDATION, _TRAIN)
+    return usage
 
 
 def _draw(faces: Faces, seed: int, fraction: float) -> np.ndarray:

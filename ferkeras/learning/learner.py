@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ferkeras.config import Config
-from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.faces import Splits
 from ferkeras.data.feed import TrainingFeed, plain_dataset
+from ferkeras.data.statistics import pixel_statistics
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.class_weights import ClassBalance, class_balance
 from ferkeras.learning.optimizer import build_optimizer
@@ -83,15 +83,3 @@ def build_learner(config: Config, splits: Splits) -> Learner:
         mean,
         deviation,
     )
-
-
-def pixel_statistics(faces: Faces) -> tuple[float, float]:
-    """Mean and standard deviation of pixel / 255, exactly, from the counts of the 256 values."""
-    # In pieces: bincount wants its input as int64, eight times the size of the faces.
-    pieces = np.array_split(faces.images.reshape(-1), max(1, faces.images.size // (1 << 24)))
-    counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
-    values = np.arange(256) / 255
-    mean = np.average(values, weights=counts)
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
-    # Faces of one single grey have no deviation to divide by.
-    return float(mean), float(deviation) or 1.0
