@@ -97,11 +97,14 @@ def decode_grey(content: bytes) -> Image.Image:
 def _grey(image: Image.Image) -> Image.Image:
     """The picture in mode L, with what it says of its orientation."""
     width, height = image.size
-    grey = Image.new("L", image.size)
-    rows = max(1, _PIXELS_A_BAND // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        grey.paste(_grey_band(image.crop((0, top, width, bottom))), (0, top))
+    if width * height <= _PIXELS_A_BAND:
+        grey = _grey_band(image)
+    else:
+        grey = Image.new("L", image.size)
+        rows = max(1, _PIXELS_A_BAND // width)
+        for top in range(0, height, rows):
+            bottom = min(top + rows, height)
+            grey.paste(_grey_band(image.crop((0, top, width, bottom))), (0, top))
     if orientation := image.getexif().get(ExifTags.Base.Orientation):
         grey.getexif()[ExifTags.Base.Orientation] = orientation
     return grey

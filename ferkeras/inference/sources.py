@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_grey
-from ferkeras.data.wording import cannot_read, shown
+from ferkeras.data.wording import shown
 from ferkeras.errors import InputError
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -69,7 +70,7 @@ def find_files(paths: Sequence[str]) -> list[Path]:
 
 def is_video(path: Path) -> bool:
     """Whether the name is that of a video."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    return path.name.lower().endswith(VIDEO_SUFFIXES)
 
 
 def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
@@ -98,16 +99,17 @@ def read_bounded(path: Path) -> bytes:
     Raises:
         InputError: it cannot be read, is no regular file, or has more than 16 MiB.
     """
-    if not path.is_file():
-        raise InputError("not a regular file")
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_PICTURE_BYTES + 1)
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError("not a regular file")
+        if state.st_size > MAX_PICTURE_BYTES:
+            raise InputError(f"more than {MAX_PICTURE_BYTES >> 20} MiB, too large for a picture")
+        with path.open("rb", buffering=0) as file:
+            # A file that grows meanwhile is cut off, and the decoder says so.
+            return file.read(state.st_size)
     except OSError as error:
-        raise InputError(str(cannot_read(path, error)).removeprefix(f"{path}: ")) from None
-    if len(content) > MAX_PICTURE_BYTES:
-        raise InputError(f"more than {MAX_PICTURE_BYTES >> 20} MiB, too large for a picture")
-    return content
+        raise InputError(f"cannot be read: {error.strerror or error}") from None
 
 
 def _below(folder: Path) -> list[Path]:
@@ -121,4 +123,4 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _known(path: Path) -> bool:
-    return path.suffix.lower() in (*SUFFIXES, *VIDEO_SUFFIXES)
+    return path.name.lower().endswith((*SUFFIXES, *VIDEO_SUFFIXES))
