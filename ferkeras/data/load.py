@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from ferkeras.config import Config
 from ferkeras.data.drawn import draw_faces
-from ferkeras.data.faces import Splits
+from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import read_faces
 from ferkeras.data.split import split_faces
 from ferkeras.report.console import Console
@@ -26,18 +26,34 @@ def load_splits(config: Config, console: Console) -> Splits:
     Raises:
         InputError: see `read_faces` and `split_faces`.
     """
+    return split_as_configured(load_faces(config, console), config)
+
+
+def split_as_configured(read: ReadFaces, config: Config) -> Splits:
+    """Split faces that were read; `data.validation_fraction` and `seed` are used."""
+    return split_faces(read, seed=config.seed, validation_fraction=config.data.validation_fraction)
+
+
+def load_faces(config: Config, console: Console) -> ReadFaces:
+    """Read or draw the configured faces.
+
+    Args:
+        config: `data` and `seed` are used.
+        console: shows how far the reading is.
+
+    Raises:
+        InputError: see `read_faces`.
+    """
     data = config.data
     title = "drawing faces" if data.path == DEMO else f"reading {data.path}"
     with _progress(console, title) as reach:
         if data.path == DEMO:
-            read = draw_faces(
+            return draw_faces(
                 data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
             )
-        else:
-            read = read_faces(
-                data.path, cache=data.cache, follow_symlinks=data.follow_symlinks, progress=reach
-            )
-    return split_faces(read, seed=config.seed, validation_fraction=data.validation_fraction)
+        return read_faces(
+            data.path, cache=data.cache, follow_symlinks=data.follow_symlinks, progress=reach
+        )
 
 
 @contextmanager

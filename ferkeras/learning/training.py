@@ -18,12 +18,14 @@ from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 from ferkeras.learning.watchers import Watchers, build_watchers
 from ferkeras.network.saved_model import export_saved_model
 from ferkeras.report.console import Console
+from ferkeras.report.events import events_of
 from ferkeras.report.pictures import (
     draw_confusion_matrix,
     draw_curves,
     draw_mosaic,
     draw_per_class,
 )
+from ferkeras.report.run_report import write_run_report
 from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
 
 _PROBE = 64
@@ -91,11 +93,16 @@ def train(config: Config, splits: Splits, console: Console) -> Outcome:
         verbose=0,
     )
     learner.model.save(run.last)
-    return _finish(config, splits, run, watchers, console)
+    return _finish(config, splits, learner, run, watchers, console)
 
 
 def _finish(
-    config: Config, splits: Splits, run: Run, watchers: Watchers, console: Console
+    config: Config,
+    splits: Splits,
+    learner: Learner,
+    run: Run,
+    watchers: Watchers,
+    console: Console,
 ) -> Outcome:
     """Evaluate, export and draw the best network; `metrics.json` comes last."""
     if not run.best.exists():
@@ -111,7 +118,10 @@ def _finish(
     matrix = validation.matrix()
     results = validation.metrics()
     draw_curves(
-        history, run.picture("curves"), _events(watchers), clip_norm=config.train.global_clip_norm
+        history,
+        run.picture("curves"),
+        [(event.first, event.text) for event in events_of(history)],
+        clip_norm=config.train.global_clip_norm,
     )
     draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
     draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
@@ -139,17 +149,11 @@ def _finish(
         "alarms": [alarm._asdict() for alarm in console.alarms],
         "export_difference": difference,
     }
+    write_run_report(
+        run, config, metrics, history, model, splits.validation, validation, _first_batch(learner)
+    )
     write_json(run.metrics, metrics)
     return Outcome(run, best_epoch, validation, metrics, watchers.collapse.stopped)
-
-
-def _events(watchers: Watchers) -> list[tuple[int, str]]:
-    """When each ramp began, for the curves."""
-    return [
-        (ramp.started_epoch, f"{ramp.name.replace('_', ' ')} ramp")
-        for ramp in watchers.ramps
-        if ramp.started_epoch is not None
-    ]
 
 
 def _named(splits: Splits) -> dict[str, Faces]:
@@ -193,11 +197,15 @@ def _say_what_will_be_trained(
 
 
 def _draw_train_batch(run: Run, learner: Learner) -> None:
-    images, labels = next(iter(learner.feed.dataset(1, 1)))
-    captions = [EMOTIONS[label] for label in labels.numpy()[:_MOSAIC]]
+    batch = _first_batch(learner)
     draw_mosaic(
-        images.numpy()[:_MOSAIC],
-        captions,
+        batch.images[:_MOSAIC],
+        [EMOTIONS[label] for label in batch.labels[:_MOSAIC]],
         run.picture("train_batch"),
         title="Training faces as the network sees them in its first step",
     )
+
+
+def _first_batch(learner: Learner) -> Faces:
+    images, labels = next(iter(learner.feed.dataset(1, 1)))
+    return Faces(images.numpy(), labels.numpy())

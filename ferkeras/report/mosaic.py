@@ -29,7 +29,8 @@ def mosaic_figure(
     """Lay faces out in rows, a caption under each.
 
     Args:
-        images: uint8, shape (N, height, width, 1) or (N, height, width), 0 is black.
+        images: uint8, shape (N, height, width), (N, height, width, 1) or, in colour,
+            (N, height, width, 3); 0 is black.
         captions: N texts of a few words; a line break starts a second line.
         columns: faces in a row.
         title: above all of them.
@@ -52,11 +53,11 @@ def mosaic_figure(
         )
     if columns < 1:
         raise ValueError(f"columns must be 1 or more. Received: columns={columns}")
-    grey = images[..., 0] if images.ndim == 4 else images
+    pictures = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     lines = max(text.count("\n") + 1 if text else 0 for text in captions)
-    tall = _INCHES * grey.shape[1] / grey.shape[2]
+    tall = _INCHES * pictures.shape[1] / pictures.shape[2]
     step_x, step_y = _INCHES + _GAP, tall + _GAP + lines * _LINE
     head = 0.38 if title else _GAP
     width, height = columns * step_x + _GAP, rows * step_y + head + _GAP
@@ -67,7 +68,7 @@ def mosaic_figure(
             _GAP / width, 1 - 0.12 / height, title, va="top", fontsize=11, fontweight="bold",
             parse_math=False,
         )  # fmt: skip
-    for number, (face, caption) in enumerate(zip(grey, captions, strict=True)):
+    for number, (face, caption) in enumerate(zip(pictures, captions, strict=True)):
         row, column = divmod(number, columns)
         left, top = _GAP + column * step_x, head + row * step_y
         axes = figure.add_axes(

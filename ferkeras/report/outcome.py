@@ -7,6 +7,7 @@ from ferkeras.config import Config
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.training import Outcome
 from ferkeras.report.console import Console
+from ferkeras.report.verdict import verdict_on
 
 
 def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
@@ -22,7 +23,7 @@ def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
         scores.support,
         scores.predicted,
     )
-    console.say(verdict(outcome))
+    console.say(verdict_on(outcome.metrics["validation"]))
     if outcome.stopped:
         console.say(f"stopped: {outcome.stopped}")
     run = outcome.run
@@ -30,22 +31,9 @@ def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     console.commands(
         "Next",
         {
-            "look at the pictures": f"ls {run.folder}/*.png",
+            "read the report": f"xdg-open {run.report}",
+            "look closer": f"python -m ferkeras.evaluate {run.folder}",
             "see every curve": f"tensorboard --logdir {config.output.folder}",
             "look into the exported model": f"saved_model_cli show --dir {run.export} --all",
         },
-    )
-
-
-def verdict(outcome: Outcome) -> str:
-    """One sentence: how accurate, against what, and which emotions it misses."""
-    scores = score_classes(outcome.validation.matrix())
-    results = outcome.metrics["validation"]
-    majority = int(scores.support.argmax())
-    share = scores.support[majority] / scores.support.sum()
-    missed = [name for name, recall in zip(EMOTIONS, scores.recall, strict=True) if recall == 0]
-    return (
-        f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; always "
-        f"answering {EMOTIONS[majority]} would give {share:.1%}; "
-        + (f"never recognised: {', '.join(missed)}" if missed else "every emotion is recognised")
     )

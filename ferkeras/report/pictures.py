@@ -6,19 +6,23 @@ the figure itself, which `as_array` renders, for TensorBoard or a notebook.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ferkeras.report.curves import curves_figure
+from ferkeras.report.heat import grad_cam_figure
 from ferkeras.report.matrix import confusion_figure, per_class_figure
 from ferkeras.report.mosaic import mosaic_figure
 from ferkeras.report.palette import as_array, save
+from ferkeras.report.reliability import reliability_figure
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ferkeras.insight.calibration import Reliability
 
 __all__ = [
     "as_array",
@@ -26,10 +30,14 @@ __all__ = [
     "curves_figure",
     "draw_confusion_matrix",
     "draw_curves",
+    "draw_grad_cam",
     "draw_mosaic",
     "draw_per_class",
+    "draw_reliability",
+    "grad_cam_figure",
     "mosaic_figure",
     "per_class_figure",
+    "reliability_figure",
 ]
 
 
@@ -66,3 +74,19 @@ def draw_mosaic(
 ) -> None:
     """Write captioned faces; see `mosaic_figure`."""
     save(mosaic_figure(images, captions, columns=columns, title=title, colors=colors), path)
+
+
+def draw_reliability(curves: Mapping[str, Reliability], path: Path, title: str = "") -> None:
+    """Write one or two reliability curves; see `reliability_figure`."""
+    save(reliability_figure(curves, title), path)
+
+
+def draw_grad_cam(
+    images: np.ndarray,
+    heat: np.ndarray,
+    captions: Sequence[str],
+    path: Path,
+    colors: Sequence[str] | None = None,
+) -> None:
+    """Write faces beside themselves with their heat; see `grad_cam_figure`."""
+    save(grad_cam_figure(images, heat, captions, colors), path)

@@ -1,0 +1,66 @@
+"""When a run changed its regularisation or its learning rate, read from its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RAMPS = ("conv_dropout", "dense_dropout", "label_smoothing")
+
+# A learning rate that moves in more of its epochs than this follows a schedule of its own.
+_STEADY = 1 / 3
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that was changed during a training.
+
+    Attributes:
+        first: first epoch with another value, from 1.
+        last: the epoch in which it reached its last value.
+        text: what was changed, from what to what.
+    """
+
+    first: int
+    last: int
+    text: str
+
+
+def events_of(history: pd.DataFrame) -> list[Event]:
+    """Ramps (one event each) and reductions of the learning rate, in time order.
+
+    Args:
+        history: one row an epoch; columns as `ferkeras.report.curves.curves_figure` takes them.
+    """
+    events = []
+    for key in _RAMPS:
+        if key in history and len(at := _changes(history, key)):
+            values, epochs = history[key].to_numpy(float), history["epoch"].to_numpy(int)
+            text = f"{key.replace('_', ' ')} {values[at[0] - 1]:.3g} → {values[at[-1]]:.3g}"
+            events.append(Event(int(epochs[at[0]]), int(epochs[at[-1]]), text))
+    if "learning_rate" in history:
+        at = _changes(history, "learning_rate")
+        values, epochs = history["learning_rate"].to_numpy(float), history["epoch"].to_numpy(int)
+        if len(at) <= _STEADY * len(history):
+            events += [
+                Event(
+                    int(epochs[place]),
+                    int(epochs[place]),
+                    f"learning rate {values[place - 1]:.3g} → {values[place]:.3g}",
+                )
+                for place in at
+                if values[place] < values[place - 1]
+            ]
+    return sorted(events, key=lambda event: (event.first, event.text))
+
+
+def _changes(history: pd.DataFrame, key: str) -> np.ndarray:
+    """Rows whose value is not that of the row before."""
+    values = history[key].to_numpy(float)
+    # float32 variables: what differs in the last digit has not been changed.
+    return np.flatnonzero(~np.isclose(values[1:], values[:-1], rtol=1e-5, atol=1e-9)) + 1

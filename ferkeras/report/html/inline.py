@@ -1,0 +1,84 @@
+"""Faces inside a page: small pictures as data URIs, each with its caption as text."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ferkeras.labels import EMOTIONS
+from ferkeras.report.heat import overlaid
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A face with what is said under it.
+
+    Attributes:
+        source: data URI of the picture.
+        caption: first line.
+        second: second line, may be empty.
+        good: True for a right answer, False for a wrong one, None where neither is said.
+    """
+
+    source: str
+    caption: str
+    second: str = ""
+    good: bool | None = None
+
+
+def answer_tiles(
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    heat: np.ndarray | None = None,
+) -> list[Tile]:
+    """Faces with their truth, the answer and how sure it was.
+
+    Args:
+        images: uint8, shape (N, 48, 48, 1).
+        labels: the truth, shape (N,).
+        probabilities: shape (N, 7).
+        heat: where the network looked, float 0 to 1, shape (N, 48, 48), laid over the face.
+    """
+    answers = probabilities.argmax(axis=1)
+    sources = [face_uri(image) for image in images] if heat is None else heat_uris(images, heat)
+    return [
+        Tile(
+            source,
+            EMOTIONS[label],
+            f"{EMOTIONS[answer]} {shares[answer]:.0%}",
+            bool(label == answer),
+        )
+        for source, label, answer, shares in zip(
+            sources, labels, answers, probabilities, strict=True
+        )
+    ]
+
+
+def face_uri(image: np.ndarray) -> str:
+    """A grey face, uint8 (height, width, 1), as a PNG data URI."""
+    return _uri(Image.fromarray(image[..., 0]), "png")
+
+
+def heat_uris(images: np.ndarray, heat: np.ndarray) -> list[str]:
+    """Faces (N, 48, 48, 1) with heat (N, 48, 48), 0 to 1, laid over them, as JPEG data URIs."""
+    return [_uri(Image.fromarray(picture), "jpeg") for picture in overlaid(images, heat)]
+
+
+def _uri(image: Image.Image, kind: str) -> str:
+    stream = io.BytesIO()
+    image.save(stream, kind, **({"quality": 82} if kind == "jpeg" else {"optimize": True}))
+    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def labelled_tiles(images: np.ndarray, labels: Sequence[int] | np.ndarray) -> list[Tile]:
+    """Faces with nothing but their truth."""
+    return [
+        Tile(face_uri(image), EMOTIONS[int(label)])
+        for image, label in zip(images, labels, strict=True)
+    ]

@@ -1,0 +1,45 @@
+"""Pages from templates, everything in them escaped, nothing in them fetched."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from ferkeras.labels import EMOTIONS
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill the page `template`; a name that it uses and that is not given is an error."""
+    return _environment().get_template(template).render(emotions=EMOTIONS, **values)
+
+
+def confusion_cells(matrix: np.ndarray) -> list[dict[str, Any]]:
+    """Rows of a confusion table: the emotion, its faces, and cells with share and count.
+
+    Args:
+        matrix: counts [truth, answer], int, shape (7, 7).
+    """
+    rows = []
+    for truth, counts in zip(EMOTIONS, matrix, strict=True):
+        total = int(counts.sum())
+        shares = counts / total if total else np.zeros(len(counts))
+        cells = [
+            {"count": int(count), "percent": round(100 * float(share))}
+            for count, share in zip(counts, shares, strict=True)
+        ]
+        rows.append({"truth": truth, "faces": total, "cells": cells})
+    return rows
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ferkeras.report.html"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

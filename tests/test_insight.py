@@ -1,0 +1,114 @@
+"""Copies between splits, faces worth showing, Grad-CAM, and what changed in a training."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferkeras.insight.examples import examples_of_each, worst_mistakes
+from ferkeras.insight.gradcam import grad_cam
+from ferkeras.insight.leaks import occurs_in
+from ferkeras.insight.predictions import Predictions
+from ferkeras.report.events import events_of
+
+
+def test_copies_are_found_pixel_for_pixel(make_faces):
+    train, other = make_faces(range(7)).images, make_faces(range(3), seed=1).images
+    almost = train[2:3].copy()
+    almost[0, 40, 40, 0] ^= 1
+    images = np.concatenate([other, train[5:6], almost, train[:1]])
+    assert occurs_in(images, train).tolist() == [False] * 3 + [True, False, True]
+    assert not occurs_in(images, train[:0]).any()
+
+
+@pytest.fixture
+def predictions():
+    """Faces 0 to 20, three of each emotion; the first of each is answered wrongly."""
+    labels = np.repeat(np.arange(7), 3).astype(np.int32)
+    answers = labels.copy()
+    answers[::3] = (labels[::3] + 1) % 7
+    confidence = np.linspace(0.5, 0.9, 21)
+    shares = np.repeat(((1 - confidence) / 6)[:, None], 7, axis=1)
+    shares[np.arange(21), answers] = confidence
+    return Predictions(shares.astype(np.float32), labels)
+
+
+def test_the_surest_wrong_answers_come_first(predictions):
+    assert worst_mistakes(predictions, 3).tolist() == [18, 15, 12]
+    assert len(worst_mistakes(predictions, 100)) == 7
+
+
+def test_examples_are_of_every_emotion_and_both_kinds(predictions):
+    chosen = examples_of_each(predictions, 2)
+    assert predictions.labels[chosen].tolist() == [c for c in range(7) for _ in range(2)]
+    right = predictions.answers[chosen] == predictions.labels[chosen]
+    assert right.tolist() == [True, False] * 7
+    everything = examples_of_each(predictions, 10)
+    assert sorted(everything) == list(range(21))
+
+
+def test_grad_cam_is_class_activation_mapping_where_the_two_must_agree():
+    """With global average pooling before the logits the weights are those of the dense layer."""
+    keras.utils.set_random_seed(0)
+    faces = keras.Input((48, 48, 1), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(faces)
+    x = keras.layers.Conv2D(5, 3, strides=4, padding="same", name="last")(x)
+    x = keras.layers.ReLU()(x)
+    logits = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(faces, logits)
+    images = np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1), dtype=np.uint8)
+    maps = keras.Model(faces, x).predict(images, verbose=0)
+    classes = np.array([0, 3, 3, 6])
+    kernel = model.layers[-1].get_weights()[0]
+    raw = np.maximum(np.einsum("nhwk,kn->nhw", maps, kernel[:, classes]), 0)
+    found = grad_cam(model, images, classes)
+    assert found.shape == (4, 48, 48)
+    # 48 is 4 x 12: the centres of enlarged pixels lie between four pixels of the result.
+    shrunk = found.reshape(4, 12, 4, 12, 4)[:, :, 1:3, :, 1:3].mean(axis=(2, 4))
+    for heat, expected in zip(shrunk, raw, strict=True):
+        if expected.max() > 0:
+            assert np.corrcoef(heat.ravel(), expected.ravel())[0, 1] > 0.99
+        else:
+            assert not heat.any()
+
+
+def test_grad_cam_finds_the_only_part_of_a_face_that_counts():
+    faces = keras.Input((48, 48, 1), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(faces)
+    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones", use_bias=False)(x)
+    x = keras.layers.ReLU()(x)
+    model = keras.Model(faces, keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(x)))
+    model.layers[-1].set_weights([np.eye(1, 7, 2), np.zeros(7)])
+    images = np.zeros((1, 48, 48, 1), np.uint8)
+    images[0, 8:16, 24:32] = 255
+    heat = grad_cam(model, images, np.array([2]))[0]
+    assert heat[8:16, 24:32].min() == 1
+    assert heat.sum() == pytest.approx(64)
+    assert not grad_cam(model, images, np.array([0])).any()
+
+
+def test_grad_cam_needs_a_convolution():
+    faces = keras.Input((48, 48, 1), dtype="uint8")
+    model = keras.Model(faces, keras.layers.Dense(7)(keras.layers.Flatten()(faces)))
+    with pytest.raises(ValueError, match="needs a convolution"):
+        grad_cam(model, np.zeros((1, 48, 48, 1), np.uint8), np.array([0]))
+
+
+def history(**columns):
+    return pd.DataFrame({"epoch": range(1, 13)} | columns)
+
+
+def test_a_ramp_is_one_event_from_its_first_change_to_its_last():
+    found = events_of(history(conv_dropout=[0.1] * 4 + [0.125, 0.15, 0.175] + [0.2] * 5))
+    assert [(e.first, e.last, e.text) for e in found] == [(5, 8, "conv dropout 0.1 → 0.2")]
+
+
+def test_reductions_of_the_learning_rate_are_events_and_a_schedule_is_not():
+    plateau = events_of(history(learning_rate=[1e-3] * 7 + [5e-4] * 3 + [2.5e-4] * 2))
+    assert [e.first for e in plateau] == [8, 11]
+    assert plateau[0].text == "learning rate 0.001 → 0.0005"
+    assert events_of(history(learning_rate=np.linspace(1e-3, 1e-5, 12))) == []
+
+
+def test_nothing_happens_in_a_run_of_one_epoch():
+    assert events_of(pd.DataFrame({"epoch": [1], "learning_rate": [1e-3]})) == []
