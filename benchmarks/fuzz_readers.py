@@ -35,6 +35,9 @@ _TARGETS = ("csv", "picture", "config")
 _LARGEST_INPUT = {"csv": 4096, "picture": 16_384, "config": 2048}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _INSTRUMENTED = ("ferkeras", "PIL", "yaml", "csv", "gzip", "zipfile", "_compression")
+# Atheris 3.0.0 never frees what an instrumented comparison of arrays returns, which soon looks
+# like a leak of ours.
+_LEFT_OUT = ("ferkeras.data.pixels",)
 
 # One byte of a fuzzed table stands for a whole row of pixels, so that short inputs reach far.
 _ROWS = {
@@ -48,7 +51,7 @@ def fuzz(target: str, corpus: Path, seconds: int) -> None:
     """Fuzz in this process; libFuzzer ends it."""
     import atheris
 
-    with atheris.instrument_imports(include=list(_INSTRUMENTED)):
+    with atheris.instrument_imports(include=list(_INSTRUMENTED), exclude=list(_LEFT_OUT)):
         one_input = {"csv": _table, "picture": _picture, "config": _configuration}[target]()
     options = {
         "-max_total_time": seconds,

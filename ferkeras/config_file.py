@@ -335,4 +335,4 @@ def _cut(text: str) -> str:
 
 
 def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return shown(" ".join(str(error).split())[:200])

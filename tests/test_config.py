@@ -113,10 +113,42 @@ def test_a_ramp_never_takes_dropout_away():
         ("a: !!python/object/apply:os.system [true]\n", "not valid YAML"),
         ("x" * (2 << 20), "larger than 64 KiB"),
         ("train: \x00\n", "not"),
+        ("a: &a [1, 1]\nb: &b [*a, *a]\nmonitor: [*b, *b]\n", "anchors (&) and aliases (*)"),
+        ("seed: !!int ''\n", "tags (!)"),
+        ("monitor: " + "[" * 3000 + "]" * 3000, "nested more than 16 deep"),
+        ("data:\n  path: " + "x" * 5000, "more than 4,096 characters"),
+        ("seed: 1" + ":1" * 2000, "seed = "),
+        ("seed: 1" + ":1" * 2000 + ".5", "not valid YAML"),
+        ("seed: 0x" + "f" * 4090, "thousands of digits"),
+        ("seed: 2001-99-99", "not valid YAML"),
+        ("".join(f"k{n}: 1\n" for n in range(5000)), "more than 20 errors"),
+        ('"\\e[2J": 1\n', "\\x1b[2J"),
     ],
 )
 def test_a_file_that_is_no_configuration(write, text, expected):
     assert expected in problems(write(text))
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.epochs=" + "[" * 5000, "nested more than 16 deep"),
+        ("seed=!!int ''", "tags (!)"),
+        ("train." + "x." * 50_000 + "=1", "no such key"),
+        ("\x1b[2J=1", "\\x1b[2J"),
+        ("train.epochs=\udcff", "not readable as YAML"),
+        ("no sign at all\x1b" + "x" * 5000, "expected section.key=value"),
+    ],
+)
+def test_an_override_that_is_none(override, expected):
+    text = problems(None, override)
+    assert expected in text
+    assert "\x1b" not in text
+    assert len(text) < 1000
+
+
+def test_a_path_that_is_none():
+    assert "not a path" in problems(Path("a\0b"))
 
 
 def test_a_missing_file_names_its_neighbour(tmp_path):

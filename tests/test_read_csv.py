@@ -6,6 +6,7 @@ import gzip
 import io
 import random
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferkeras.data import csv_files, pixels, text_lines
+from ferkeras.data.gunzip import Gunzip
 from ferkeras.data.read import read_faces
 from ferkeras.errors import InputError
 
@@ -208,6 +210,60 @@ def test_overlong_rows_blank_floods_and_bombs_are_bounded(write, monkeypatch):
     assert "no table of faces" in refusal(write(bomb, "bomb.csv.gz"))
     monkeypatch.setattr(csv_files, "MAX_ROWS", 2)
     assert "more than 2 faces" in refusal(write(fer2013(3)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    parts=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
+    padding=st.integers(0, 70_000),
+    step=st.integers(1, 500),
+)
+def test_gzip_members_are_unpacked_as_gzip_does(parts, padding, step):
+    packed = bytes(padding).join(gzip.compress(part) for part in parts) + bytes(padding)
+    unpacked = Gunzip(io.BufferedReader(io.BytesIO(packed)))
+    pieces = iter(lambda: unpacked.read(step), b"")
+    assert b"".join(pieces) == gzip.decompress(packed) == b"".join(parts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.binary(max_size=300), at=st.integers(0, 400), kept=st.booleans())
+def test_a_gzip_member_cut_or_changed_is_never_passed_off_as_another(text, at, kept):
+    packed = bytearray(gzip.compress(text, mtime=0))
+    at %= len(packed)
+    if kept:
+        packed[at] ^= 1
+    else:
+        del packed[at:]
+    try:
+        unpacked = Gunzip(io.BufferedReader(io.BytesIO(packed))).read()
+    except (EOFError, ValueError, zlib.error):
+        return
+    # Of the header's time and system nothing depends.
+    assert unpacked == (text if at else b"")
+
+
+def test_archives_of_much_ado_are_refused_at_once(write, monkeypatch):
+    empty = gzip.compress(b"") * 2000
+    assert "empty members" in refusal(write(empty + gzip.compress(fer2013().encode()), "a.gz"))
+    monkeypatch.setattr(text_lines, "_LARGEST_CONTENTS", 2000)
+    many = zipped(*((f"{number}.csv", "") for number in range(100)))
+    assert "table of contents" in refusal(write(many, "b.zip"))
+    lzma = io.BytesIO()
+    with zipfile.ZipFile(lzma, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.csv", fer2013())
+    assert "another method" in refusal(write(lzma.getvalue(), "c.zip"))
+
+
+def test_a_thousand_columns_are_no_table_of_faces(write):
+    assert "2,003 columns" in refusal(write("emotion,pixels,Usage" + ",x" * 2000 + "\n"))
+
+
+def test_blanks_around_names_are_not_collected(write, monkeypatch):
+    remembered: dict[bytes, int] = {}
+    for blanks in range(100, 200):
+        assert csv_files._code(b" " * blanks + b"happy", remembered) == 3
+        assert csv_files._usage(b" " * blanks + b"Training", remembered) == 1
+    assert not remembered
 
 
 def test_a_missing_file_is_answered_with_its_neighbour(write, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -233,6 +234,40 @@ def test_palette_bilevel_colour_and_cmyk_become_luma(tmp_path):
     bilevel = Image.fromarray(np.repeat([[0], [255]], 24, 0).astype(np.uint8).repeat(48, 1))
     got = decoded(bilevel.convert("1"), tmp_path / "one.png")
     np.testing.assert_array_equal(got, np.asarray(bilevel))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "I;16", "1", "CMYK"])
+def test_bands_join_to_the_whole_picture(tmp_path, mode, monkeypatch):
+    pixels = RNG.integers(0, 256, (31, 17), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(pixels.astype(np.uint16) * 250)
+    else:
+        image = Image.fromarray(pixels).convert("RGB").convert(mode.replace("A", ""))
+        if mode.endswith("A"):
+            image.putalpha(Image.fromarray(pixels[::-1].copy()))
+    path = tmp_path / ("any.jpg" if mode == "CMYK" else "any.png")
+    whole = decoded(image, path)
+    monkeypatch.setattr(pictures, "_PIXELS_A_BAND", 17 * 4)
+    np.testing.assert_array_equal(decode_face(path.read_bytes()), whole)
+
+
+def test_odd_metadata_is_passed_over_in_silence(tmp_path):
+    path = tmp_path / "happy" / "1.jpg"
+    path.parent.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(face()).save(path, exif=exif)
+    # The directory of the EXIF block, said to hold 255 entries.
+    content = path.read_bytes()
+    at = content.index(b"Exif\0\0MM") + 14
+    path.write_bytes(content[:at] + b"\0\xff" + content[at + 2 :])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        Image.open(path).getexif()
+        assert said
+        said.clear()
+        read_faces(tmp_path, cache=False)
+        assert not said
 
 
 def test_exif_orientation_turns_the_face_upright(tmp_path):

@@ -114,7 +114,7 @@ def _grey_band(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         deep = np.asarray(image, np.int64)
         if "transparency" in image.info:
-            deep = np.where(deep == image.info["transparency"], 65_535, deep)
+            deep = np.where(np.equal(deep, image.info["transparency"]), 65_535, deep)
         # convert("L") would clip at 255 instead of scaling.
         eight_bits = np.rint(np.clip(deep, 0, 65_535) / 257).astype(np.uint8)
         return Image.fromarray(eight_bits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zipfile
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
+from ferkeras.data.gunzip import Gunzip
 from ferkeras.data.wording import cannot_read, quoted, shown
 from ferkeras.errors import InputError
 
@@ -24,6 +24,11 @@ BOMB_RATIO = 100
 BOMB_FROM_BYTES = 64 * 2**20
 _LINES_BETWEEN_PROGRESS = 500
 _STEP_BYTES = 2**18
+
+# Some 200,000 members, which is more than a folder of all of FER2013's faces.
+_LARGEST_CONTENTS = 16 * 2**20
+# Not LZMA, whose decoder takes as much memory as the archive says.
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -49,7 +54,7 @@ def lines_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int
     with ExitStack() as stack:
         try:
             size = path.stat().st_size
-            file = stack.enter_context(path.open("rb"))
+            file = stack.enter_context(_ModestFile(path.open("rb", buffering=0)))
         except OSError as error:
             raise cannot_read(path, error) from error
         text = _opened(path, file, stack)
@@ -99,7 +104,7 @@ def _opened(path: Path, file: io.BufferedReader, stack: ExitStack) -> BinaryIO:
     except OSError as error:
         raise cannot_read(path, error) from error
     if head.startswith(_GZIP):
-        return _buffered(stack.enter_context(gzip.GzipFile(fileobj=file, mode="rb")))
+        return _buffered(stack.enter_context(Gunzip(file)))
     if head in _ZIP:
         return _only_csv_in_zip(path, file, stack)
     if suffix in {".gz", ".zip"} and head:
@@ -110,7 +115,16 @@ def _opened(path: Path, file: io.BufferedReader, stack: ExitStack) -> BinaryIO:
     return file
 
 
-def _buffered(unpacked: gzip.GzipFile | IO[bytes]) -> BinaryIO:
+class _ModestFile(io.BufferedReader):
+    """A file that is never asked for much at once, as zipfile does for a table of contents."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LARGEST_CONTENTS:
+            raise ValueError(f"its table of contents is larger than {_LARGEST_CONTENTS:,} bytes")
+        return super().read(size)
+
+
+def _buffered(unpacked: Gunzip | IO[bytes]) -> BinaryIO:
     # Unpacking in larger steps than the decompressors' own saves a tenth of the time.
     return io.BufferedReader(cast(io.RawIOBase, unpacked), _STEP_BYTES)
 
@@ -126,6 +140,8 @@ def _only_csv_in_zip(path: Path, file: io.BufferedReader, stack: ExitStack) -> B
             and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
         ]
         if len(tables) == 1:
+            if archive.getinfo(tables[0]).compress_type not in _ZIP_METHODS:
+                raise NotImplementedError("packed by another method than deflate or bzip2")
             return _buffered(stack.enter_context(archive.open(tables[0])))
     # zipfile raises BadZipFile, RuntimeError (password), NotImplementedError (compression),
     # struct.error, UnicodeDecodeError, ... on archives that are damaged or not for it.
