@@ -161,12 +161,13 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, Any]:
         """The collapse that lasts, for JSON."""
-        return {"label": self._label, "since": self._since}
+        return {"label": self._label, "since": self._since, "stopped": self.stopped}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned."""
         self._label = state["label"]
         self._since = state["since"]
+        self.stopped = state["stopped"]
 
     def _tell(self, epoch: int, collapse: Collapse | None) -> None:
         if collapse is None:

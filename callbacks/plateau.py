@@ -58,9 +58,7 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
         """Begin to count, or go on counting after `set_state`."""
         super().on_train_begin(logs)
         if self._restored is not None:
-            self.best = self._restored["best"]
-            self.wait = self._restored["wait"]
-            self.cooldown_counter = self._restored["cooldown_counter"]
+            self._put_back(self._restored)
             self._restored = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -91,9 +89,15 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned, in the training that begins next."""
+        """Go on from what `get_state` returned, now or in a training that begins after this."""
+        self._put_back(state)
         # Keras resets the counters when a training begins.
         self._restored = dict(state)
+
+    def _put_back(self, state: Mapping[str, Any]) -> None:
+        self.best = state["best"]
+        self.wait = state["wait"]
+        self.cooldown_counter = state["cooldown_counter"]
 
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

@@ -232,6 +232,31 @@ class Monitor(Section):
     )
 
 
+class CheckpointTimes(Section):
+    """When the state of a running training is saved, besides after each epoch."""
+
+    every_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        60.0, description="seconds between two checkpoints; null: not by the clock"
+    )
+    every_steps: Count | None = Field(
+        None, description="steps between two checkpoints; null: not by steps"
+    )
+
+
+class Recovery(Section):
+    """What happens when losses or gradients are not finite, step after step."""
+
+    after_skipped_steps: Count = Field(
+        10, description="skipped steps in a row after which the last checkpoint is gone back to"
+    )
+    learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="what the learning rate is multiplied by then"
+    )
+    at_most: Annotated[int, Field(ge=0)] = Field(
+        3, description="how often, before the run ends with a diagnosis and exit code 1"
+    )
+
+
 class Output(Section):
     """Where runs are kept."""
 
@@ -256,6 +281,8 @@ class Config(Section):
     class_weight: ClassWeight = ClassWeight()
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()
+    checkpoint: CheckpointTimes = CheckpointTimes()
+    recovery: Recovery = Recovery()
     output: Output = Output()
 
     @model_validator(mode="after")

@@ -9,17 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from callbacks.divergence import DivergenceGuard
 from ferkeras.config import Config
 from ferkeras.config_file import flat, load_config
 from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
-from ferkeras.errors import InputError
+from ferkeras.errors import InputError, RunError
 from ferkeras.labels import EMOTIONS
+from ferkeras.learning.checkpoints import CheckpointFolder
 from ferkeras.learning.learner import build_learner, make_reproducible
+from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import build_watchers
 from ferkeras.report.console import Console
 from ferkeras.runs import Run, create_run
+from ferkeras.signals import StopRequest
 
 TINY = (
     "data.demo_faces=200",
@@ -207,6 +211,38 @@ TRAINED = {}
 EPOCH_LINE = re.compile(r"epoch \d+/")
 
 
+def survival(config, world):
+    """What is saved, said and done while the weights break twice."""
+    built = learner(config, world)
+    console = Console(io.StringIO())
+    folder = CheckpointFolder(world.folder / "checkpoints")
+    saved = []
+    save = folder.save
+    folder.save = lambda checkpoint: saved.append(checkpoint.place) or save(checkpoint)
+    guard = DivergenceGuard(config.recovery.after_skipped_steps)
+    loop = TrainingLoop(config, built, [BreakTwice(), guard], folder, console, StopRequest())
+    try:
+        loop.run(ended=False)
+    except RunError as error:
+        saved.append(str(error))
+    folder.clear()
+    return [saved, console.alarms, float(built.model.optimizer.learning_rate.numpy())]
+
+
+class BreakTwice(keras.callbacks.Callback):
+    """Make a weight NaN before the third step, the first two times it comes."""
+
+    times = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 2 and self.times < 2:
+            self.times += 1
+            self.model.trainable_weights[0].assign(self.model.trainable_weights[0] * np.nan)
+
+
+BREAKS = ("recovery.after_skipped_steps=2", "train.epochs=1")
+
+
 def overfitting(config, world):
     """Alarms where the untrained network is right now and then, and validation never is."""
     built = learner(config, world)
@@ -291,6 +327,11 @@ EFFECTS = {
     "monitor.overfit_gap": (0.9, overfitting, ("monitor.overfit_gap=0.01",)),
     "monitor.tensorboard": (True, training, ()),
     "monitor.images_every": (1, training, ("monitor.tensorboard=true", "train.epochs=3")),
+    "checkpoint.every_seconds": (1e-6, survival, BREAKS),
+    "checkpoint.every_steps": (1, survival, BREAKS),
+    "recovery.after_skipped_steps": (1, survival, BREAKS),
+    "recovery.learning_rate_factor": (0.1, survival, BREAKS),
+    "recovery.at_most": (1, survival, BREAKS),
     "output.folder": ("elsewhere", run_folder, ()),
 }
 

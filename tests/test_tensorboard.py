@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -67,19 +68,26 @@ def small_network() -> keras.Model:
     return model
 
 
-def train(folder, config, model=None, initial_epoch=0, epochs=4, before=(), **more):
-    feed = tf.data.Dataset.from_tensor_slices((FACES, LABELS)).batch(7)
-    writer = TensorBoardWriter(
-        folder, config, EMOTIONS, lambda: np.diag([2] * 7), FACES[:7], LABELS[:7], **more
+def tensorboard(folder, config=None) -> TensorBoardWriter:
+    return TensorBoardWriter(
+        folder, config or CONFIG, EMOTIONS, lambda: np.diag([2] * 7), FACES[:7], LABELS[:7]
     )
-    (model or small_network()).fit(
+
+
+def train(folder, config, model=None, epochs=4, before=()):
+    fit(model or small_network(), [*before, tensorboard(folder, config)], epochs=epochs)
+
+
+def fit(model, callbacks, initial_epoch=0, epochs=4):
+    feed = tf.data.Dataset.from_tensor_slices((FACES, LABELS)).batch(7)
+    model.fit(
         feed,
         validation_data=feed,
         initial_epoch=initial_epoch,
         epochs=epochs,
         verbose=0,
         shuffle=False,
-        callbacks=[SyntheticLogs(), *before, writer],
+        callbacks=[SyntheticLogs(), *callbacks],
     )
 
 
@@ -242,12 +250,25 @@ def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
             assert any(tf.strings.regex_full_match(tag, pattern) for tag in sorted(known)), pattern
 
 
-def test_a_run_that_goes_on_continues_its_charts(tmp_path):
-    model = small_network()
-    train(tmp_path, CONFIG, model, epochs=2)
-    train(tmp_path, CONFIG, model, initial_epoch=2, epochs=3, best={"val_accuracy": 0.5})
-    assert steps(events(tmp_path / "validation"), "epoch/accuracy") == [1, 2, 3]
-    assert numbers(events(tmp_path / "validation"), "result/val_accuracy") == {2: 0.5, 3: 0.5}
+def test_a_run_that_goes_on_has_neither_gap_nor_overlap(tmp_path):
+    model, states = small_network(), []
+
+    class Remember(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            states.append(json.loads(json.dumps(writer.get_state())))
+
+    writer = tensorboard(tmp_path)
+    fit(model, [writer, Remember()], epochs=3)
+    after_two = states[1]
+    writer = tensorboard(tmp_path)
+    writer.set_state(after_two)
+    fit(model, [writer], initial_epoch=2, epochs=4)
+    read = events(tmp_path / "validation")
+    assert steps(read, "epoch/accuracy") == [1, 2, 3, 4]
+    assert steps(events(tmp_path / "train"), "epoch/accuracy") == [1, 2, 3, 4]
+    assert steps(read, "validation/confusion_matrix") == [1, 3, 4]
+    assert numbers(read, "result/val_accuracy") == {4: VALIDATION[1]}
+    assert steps(read, "configuration/text_summary") == [0]
 
 
 def test_it_adds_no_trace_of_the_training_step(tmp_path):

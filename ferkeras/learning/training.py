@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,13 @@ from ferkeras.data.warp import BACKEND
 from ferkeras.errors import RunError
 from ferkeras.insight.evaluation import Predictions, predict
 from ferkeras.labels import EMOTIONS
+from ferkeras.learning.best import save_network
+from ferkeras.learning.checkpoints import CheckpointFolder
+from ferkeras.learning.endings import resumable
 from ferkeras.learning.learner import Learner, build_learner, make_reproducible
+from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import Watchers, build_watchers
+from ferkeras.lock import sole_use
 from ferkeras.network.saved_model import export_saved_model
 from ferkeras.report.console import Console
 from ferkeras.report.events import events_of
@@ -27,6 +33,7 @@ from ferkeras.report.pictures import (
 )
 from ferkeras.report.run_report import write_run_report
 from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
+from ferkeras.signals import stop_requests
 
 _PROBE = 64
 """Validation faces on which the export is compared with the network."""
@@ -54,46 +61,70 @@ class Outcome:
     stopped: str | None
 
 
-def train(config: Config, splits: Splits, console: Console) -> Outcome:
-    """Train the configured network on `splits`, and leave everything about it in a new folder.
+def train(config: Config, splits: Splits, console: Console, run: Run | None = None) -> Outcome:
+    """Train the configured network on `splits`, and leave everything about it in a folder.
 
     The epoch is chosen by validation accuracy; a test split is not touched.
 
+    Args:
+        config: the resolved configuration.
+        splits: the faces.
+        console: where to say what happens.
+        run: a run of this configuration that was cut off, to go on with; the caller has locked
+            it. None begins a new one.
+
     Raises:
-        InputError: the run folder cannot be made.
-        RunError: not one step could be applied, or the export answers otherwise than the network.
+        InputError: the run folder cannot be made, or its checkpoints cannot be used.
+        RunError: not one step could be applied, the training diverged, the export answers
+            otherwise than the network, or something could not be written.
+        Interrupted: SIGINT or SIGTERM came; the run can go on.
     """
     make_reproducible(config)
     learner = build_learner(config, splits)
     _say_what_will_be_trained(config, splits, learner, console)
+    if run is not None:
+        with resumable(run):
+            return _train(config, splits, learner, run, console)
     run = create_run(config)
-    record_start(
-        run,
-        {
-            "source": splits.source,
-            "fingerprint": splits.fingerprint,
-            "official_split": splits.official,
-            "faces": {name: len(faces) for name, faces in _named(splits).items()},
-            "mean": learner.mean,
-            "deviation": learner.deviation,
-            "warp": BACKEND,
-        },
-    )
+    with sole_use(run.folder), resumable(run):
+        return _train(config, splits, learner, run, console)
+
+
+def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: Console) -> Outcome:
+    if not run.environment.exists():
+        record_start(
+            run,
+            {
+                "source": splits.source,
+                "fingerprint": splits.fingerprint,
+                "official_split": splits.official,
+                "faces": {name: len(faces) for name, faces in _named(splits).items()},
+                "mean": learner.mean,
+                "deviation": learner.deviation,
+                "warp": BACKEND,
+            },
+        )
     console.say(f"run folder: {run.folder}\n")
-    _draw_train_batch(run, learner)
+    if not run.picture("train_batch").exists():
+        _draw_train_batch(run, learner)
     watchers = build_watchers(config, learner, splits, run, console)
-    learner.model.fit(
-        learner.feed.dataset(1, config.train.epochs),
-        steps_per_epoch=learner.feed.steps_per_epoch,
-        epochs=config.train.epochs,
-        validation_data=learner.validation,
-        class_weight=learner.balance.weights,
-        callbacks=watchers.callbacks,
-        shuffle=False,  # the feed has its own order
-        verbose=0,
-    )
-    learner.model.save(run.last)
-    return _finish(config, splits, learner, run, watchers, console)
+    checkpoints = CheckpointFolder(run.checkpoints)
+    with stop_requests() as request:
+        loop = TrainingLoop(config, learner, watchers.callbacks, checkpoints, console, request)
+        if not loop.go_on():
+            _remove_results(run)
+        loop.run(ended=watchers.collapse.stopped is not None)
+    save_network(learner.model, run.last)
+    outcome = _finish(config, splits, learner, run, watchers, console)
+    checkpoints.clear()
+    return outcome
+
+
+def _remove_results(run: Run) -> None:
+    """Begin anew in the folder of a run that was cut off before its first checkpoint."""
+    shutil.rmtree(run.tensorboard, ignore_errors=True)
+    for path in (run.best, run.history):
+        path.unlink(missing_ok=True)
 
 
 def _finish(
@@ -133,6 +164,7 @@ def _finish(
         "seed": config.seed,
         "validation_accuracy": results["accuracy"],
     }
+    shutil.rmtree(run.export, ignore_errors=True)  # a part of one, if the run was cut off here
     difference = export_saved_model(
         model,
         run.export,

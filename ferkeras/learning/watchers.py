@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from callbacks.collapse_alarm import CollapseAlarm
+from callbacks.divergence import DivergenceGuard
 from callbacks.gradient_norms import GradientNormMonitor
 from callbacks.overfitting import OverfittingWatch
 from callbacks.per_class_report import PerClassReport
@@ -19,6 +20,7 @@ from ferkeras.config import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.feed import plain_dataset
 from ferkeras.labels import EMOTIONS
+from ferkeras.learning.best import BestNetwork
 from ferkeras.learning.learner import Learner
 from ferkeras.network.model import dropout_layers
 from ferkeras.report.console import Console
@@ -68,6 +70,8 @@ def build_watchers(
     per_class = PerClassReport(EMOTIONS, every=monitor.per_class_every, say=console.say)
     callbacks: list[keras.callbacks.Callback] = [
         EpochBar(console, config.train.batch_size),
+        # Before everything that takes the epoch for a good one.
+        DivergenceGuard(config.recovery.after_skipped_steps),
         PublishVariables(_settings_in_force(learner)),
         *ramps,
         EpochLine(console),
@@ -101,12 +105,7 @@ def build_watchers(
                 say=console.say,
             )
         )
-    callbacks.append(
-        keras.callbacks.ModelCheckpoint(
-            run.best, monitor="val_accuracy", mode="max", save_best_only=True
-        )
-    )
-    callbacks.append(history)
+    callbacks += [BestNetwork(run.best), history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
         callbacks.append(

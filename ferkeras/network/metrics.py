@@ -85,6 +85,9 @@ class GradientNorms(keras.metrics.Metric):
             ``"dense/kernel"``.
         name: name of the metric.
         dtype: dtype of all figures.
+
+    Attributes:
+        skipped_in_a_row: int32 scalar variable: the steps skipped since one was applied.
     """
 
     keys = (
@@ -109,6 +112,9 @@ class GradientNorms(keras.metrics.Metric):
         self.applied = self.add_variable((), "zeros", name="applied")
         self.clipped = self.add_variable((), "zeros", name="clipped")
         self.skipped = self.add_variable((), "zeros", name="skipped")
+        self.skipped_in_a_row = self.add_variable(
+            (), "zeros", dtype="int32", name="skipped_in_a_row"
+        )
 
     def update_state(self, norms: Any, global_norm: Any, finite: Any, clipped: Any = False) -> None:
         """Take in one step.
@@ -133,6 +139,7 @@ class GradientNorms(keras.metrics.Metric):
         self.applied.assign_add(one)
         self.clipped.assign_add(one * ops.cast(clipped, self.dtype))
         self.skipped.assign_add(1.0 - one)
+        self.skipped_in_a_row.assign(ops.where(finite, 0, self.skipped_in_a_row + 1))
 
     def result(self) -> dict[str, Any]:
         """A scalar tensor for each of `keys`."""
@@ -161,9 +168,11 @@ class GradientNorms(keras.metrics.Metric):
         return {path: float(mean) for path, mean in named if not np.isnan(mean)}
 
     def reset_state(self) -> None:
-        """Forget the epoch."""
+        """Forget the epoch; a row of skipped steps may go on in the next."""
+        in_a_row = ops.convert_to_numpy(self.skipped_in_a_row)
         super().reset_state()
         self.smallest.assign(np.inf)
+        self.skipped_in_a_row.assign(in_a_row)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

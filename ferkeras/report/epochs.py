@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -79,16 +80,15 @@ class EpochLine(keras.callbacks.Callback):
 
     Args:
         console: where to print.
-        best: best validation accuracy (0 to 1) of earlier epochs, when a run goes on.
 
     Attributes:
         best: the best validation accuracy so far.
     """
 
-    def __init__(self, console: Console, best: float = -math.inf) -> None:
+    def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self.best = best
+        self.best = -math.inf
         self._began = 0.0
         self._seconds: list[float] = []
         self._settings: dict[str, str] = {}
@@ -115,6 +115,15 @@ class EpochLine(keras.callbacks.Callback):
         self._settings = settings
         head = [_title(epoch, epochs), f"{duration(self._seconds[-1]):>4}"]
         self._console.say(line(head, logs, is_best, changed, remaining, self._console.width))
+
+    def get_state(self) -> dict[str, Any]:
+        """What the next line is compared with, for JSON."""
+        return {"best": self.best, "settings": self._settings}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        self.best = state["best"]
+        self._settings = dict(state["settings"])
 
 
 def line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,15 @@ class HistoryFile(keras.callbacks.Callback):
 
     Args:
         path: the CSV file; columns are `epoch` and the keys of the logs, in order.
-        rows: epochs of an earlier part of the run, when a run goes on.
 
     Raises:
         ValueError: an epoch's keys are not those of the first one.
     """
 
-    def __init__(self, path: Path, rows: list[dict[str, float]] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
-        self.rows = rows or []
+        self.rows: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Add the epoch and write the file."""
@@ -37,8 +37,23 @@ class HistoryFile(keras.callbacks.Callback):
             odd = sorted(row.keys() ^ self.rows[0].keys())
             raise ValueError(f"epoch {epoch + 1} published other keys than the first: {odd}")
         self.rows.append(row)
-        write_text(self._path, self.frame().to_csv(index=False))
+        self._write()
+
+    def get_state(self) -> dict[str, Any]:
+        """The epochs so far, for JSON."""
+        return {"rows": self.rows}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned; epochs that the file has beyond that are lost."""
+        self.rows = [dict(row) for row in state["rows"]]
+        if self.rows:
+            self._write()
+        else:
+            self._path.unlink(missing_ok=True)
 
     def frame(self) -> pd.DataFrame:
         """The history so far, one row an epoch."""
         return pd.DataFrame(self.rows)
+
+    def _write(self) -> None:
+        write_text(self._path, self.frame().to_csv(index=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
         sample_labels: integer, shape (n,): what they show.
         trial: what the run is called on the HParams page; by default as the folder that holds
             `folder`. Runs with one name would be averaged there.
-        best: logs of the best epoch so far, when a run goes on.
     """
 
     def __init__(
@@ -59,7 +59,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
         sample_images: np.ndarray,
         sample_labels: np.ndarray,
         trial: str | None = None,
-        best: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self._folder = folder
@@ -69,25 +68,25 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._images = sample_images
         self._labels = sample_labels
         self._trial = trial or folder.resolve().parent.name
-        self._best = dict(best or {})
+        self._best: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0
         self._pictured = 0
         self._answer: Any = None
         self._writers: dict[str, Any] = {}
+        self._goes_on = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Open the files; write what does not change."""
-        self._writers = {
-            name: tf.summary.create_file_writer(str(self._folder / name), max_queue=1000)
-            for name in ("train", "validation")
-        }
+        """Open files; write what does not change, unless the run goes on."""
+        self._open()
         inputs = self.model.inputs[0]
         network = self.model
         self._answer = tf.function(
             lambda faces: tf.nn.softmax(tf.cast(network(faces, training=False), tf.float32)),
             input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)],
         )
+        if self._goes_on:
+            return
         with self._writers["train"].as_default():
             tf.summary.graph(self._answer.get_concrete_function().graph)
         self._write("validation", summaries.layout(self._class_names), 0)
@@ -129,6 +128,45 @@ class TensorBoardWriter(keras.callbacks.Callback):
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
+
+    def get_state(self) -> dict[str, Any]:
+        """How long each file is, and what the rest depends on, for JSON."""
+        return {
+            "files": {
+                str(path.relative_to(self._folder)): path.stat().st_size for path in self._files()
+            },
+            "best": self._best,
+            "step": self._step,
+            "pictured": self._pictured,
+            "matrix": None if self._matrix is None else self._matrix.tolist(),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned; what the files have beyond that is cut off."""
+        is_open = bool(self._writers)
+        self.close()
+        for path in self._files():
+            size = state["files"].get(str(path.relative_to(self._folder)))
+            if size is None:
+                path.unlink()
+            elif path.stat().st_size > size:
+                os.truncate(path, size)
+        self._best = dict(state["best"])
+        self._step = state["step"]
+        self._pictured = state["pictured"]
+        self._matrix = None if state["matrix"] is None else np.array(state["matrix"])
+        self._goes_on = True
+        if is_open:
+            self._open()
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*/events.out.tfevents.*"))
+
+    def _open(self) -> None:
+        self._writers = {
+            name: tf.summary.create_file_writer(str(self._folder / name), max_queue=1000)
+            for name in ("train", "validation")
+        }
 
     def _write_pictures(self) -> None:
         self._pictured = self._step
