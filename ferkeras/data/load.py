@@ -46,7 +46,7 @@ def load_faces(config: Config, console: Console) -> ReadFaces:
     """
     data = config.data
     title = "drawing faces" if data.path == DEMO else f"reading {data.path}"
-    with _progress(console, title) as reach:
+    with reading_progress(console, title) as reach:
         if data.path == DEMO:
             return draw_faces(
                 data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
@@ -57,7 +57,7 @@ def load_faces(config: Config, console: Console) -> ReadFaces:
 
 
 @contextmanager
-def _progress(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+def reading_progress(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar for work that tells how much it is only once it has begun."""
     with ExitStack() as stack:
         advance: Callable[[int], None] | None = None
