@@ -19,8 +19,9 @@ from pydantic import (
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Epoch = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Units = Annotated[int, Field(ge=1, le=4096)]
+Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Section(BaseModel):
@@ -82,14 +83,16 @@ class Augment(Section):
 class Network(Section):
     """The convolutional network."""
 
-    filters: tuple[Count, ...] = Field(
+    filters: tuple[Units, ...] = Field(
         (32, 64, 128, 256),
         min_length=1,
         max_length=5,
         description="filters of each block (two convolutions and a pooling that halves the side)",
     )
-    dense_units: tuple[Count, ...] = Field(
-        (256,), description="units of each dense layer; delete a number to remove its layer"
+    dense_units: tuple[Units, ...] = Field(
+        (256,),
+        max_length=8,
+        description="units of each dense layer; delete a number to remove its layer",
     )
     conv_dropout: Rate = Field(0.1, description="dropout rate after each block, at the start")
     dense_dropout: Rate = Field(
