@@ -1,0 +1,116 @@
+"""What people read of a check of their faces: one table, what to do, one JSON, pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ferkeras.data.wording import shown
+from ferkeras.errors import InputError
+from ferkeras.insight.data_checks.checks import DataCheck
+from ferkeras.insight.data_checks.counts import class_counts
+from ferkeras.insight.data_checks.finding import Level
+from ferkeras.labels import EMOTIONS
+from ferkeras.report.console import Console
+from ferkeras.report.data_pictures import draw_pictures
+from ferkeras.runs import write_json
+
+_VERDICTS = {
+    Level.OK: "Nothing speaks against training on these faces.",
+    Level.LOOK: "These faces can be trained on; know what is in them.",
+    Level.WRONG: "Training on these faces would be wrong.",
+}
+_MOST_MESSAGES = 20
+
+
+def check_output(output: str | None) -> None:
+    """Refuse a folder for the results that has something in it, before any work is done.
+
+    Raises:
+        InputError: it is not empty, or no folder.
+    """
+    if output is None:
+        return
+    folder = Path(output).expanduser()
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        if there is folder and any(folder.iterdir()):
+            raise InputError(
+                f"--output {shown(folder)}: not empty; name a new folder, nothing is replaced"
+            )
+        if not there.is_dir():
+            raise InputError(
+                f"--output {shown(folder)}: {shown(there)} is no folder; name a new folder"
+            )
+    except OSError as error:
+        raise InputError(
+            f"--output {shown(folder)}: cannot be written to ({error.strerror}); name a new folder"
+        ) from None
+
+
+def make_folder(output: str | None, source: str) -> Path:
+    """Make a new folder for what will be written; an existing one is never written to.
+
+    Args:
+        output: the folder; None: `check_data-<name of the source>`, with a number where that is
+            taken.
+        source: what is checked.
+
+    Raises:
+        InputError: as `check_output`, or the folder cannot be made.
+    """
+    check_output(output)
+    try:
+        if output is not None:
+            folder = Path(output).expanduser()
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+        name = re.sub(r"[^\w-]+", "-", Path(source).expanduser().resolve().name.split(".")[0])
+        number = 1
+        while True:
+            folder = Path(f"check_data-{name}" + (f"-{number}" if number > 1 else ""))
+            try:
+                folder.mkdir()
+                return folder
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise InputError(
+            f"{shown(folder)}: cannot be made ({error.strerror}); name another with --output"
+        ) from None
+
+
+def say_check(checked: DataCheck, console: Console) -> None:
+    """Print the counts, the table of checks, the verdict and what to do."""
+    material = checked.material
+    console.header(
+        f"Faces of {shown(material.read.source)}",
+        {
+            "faces": f"{len(material.faces):,}",
+            "split": "the source's own" if material.official else "drawn, as training would",
+            "fingerprint": material.read.fingerprint[:16],
+        },
+    )
+    if counts := class_counts(material):
+        console.class_table(EMOTIONS, counts)
+    console.table(
+        "Checks",
+        ["check", "verdict", "found"],
+        [[each.check, str(each.level), each.found] for each in checked.findings],
+    )
+    for message in material.unreadable[:_MOST_MESSAGES]:
+        console.say(f"  {message}")
+    if len(material.unreadable) > _MOST_MESSAGES:
+        console.say(f"  ... all {len(material.unreadable):,} are in the JSON")
+    console.say(_VERDICTS[checked.level])
+    for finding in sorted(checked.findings, key=lambda each: each.level is not Level.WRONG):
+        if finding.advice:
+            console.say(f"  {finding.level}: {finding.check}: {finding.advice}")
+
+
+def write_check(checked: DataCheck, folder: Path) -> None:
+    """Write the pictures, and `check_data.json` last, which names them."""
+    pictures = draw_pictures(checked, folder)
+    content = checked.as_json()
+    content["pictures"] = [picture.name for picture in pictures]
+    write_json(folder / "check_data.json", content)
