@@ -8,15 +8,18 @@ from __future__ import annotations
 import difflib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ferkeras.config import Config
 from ferkeras.config_file import load_config
 from ferkeras.errors import InputError
+from ferkeras.labels import EMOTIONS
+from ferkeras.network.enclosed import About
 from ferkeras.runs import Run
 
 _LARGEST_JSON = 1 << 26
+_METRICS = {"best_epoch": int, "epochs": int, "parameters": int, "alarms": list, "validation": dict}
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,22 @@ class FinishedRun:
         """Digest of the faces it was trained on, as `ferkeras.data.faces.Splits` has it."""
         return self.environment.get("data", {}).get("fingerprint")
 
+    def about(self) -> About:
+        """What its exports tell of themselves; no path of this machine."""
+        data = self.environment.get("data", {})
+        return About(
+            EMOTIONS,
+            {
+                "run": self.name,
+                "ferkeras": self.environment.get("ferkeras"),
+                "data": PurePath(str(data.get("source"))).name,
+                "fingerprint": self.fingerprint,
+                "epoch": self.metrics.get("best_epoch"),
+                "seed": self.config.seed,
+                "validation_accuracy": self.metrics.get("validation", {}).get("accuracy"),
+            },
+        )
+
 
 def open_run(path: str | Path) -> FinishedRun:
     """Open the folder of a finished run.
@@ -68,9 +87,28 @@ def open_run(path: str | Path) -> FinishedRun:
             f"missing ({_epochs_done(run)}); wait for it, or name a finished run"
             f"{_runs_in(folder.parent)}"
         )
-    return FinishedRun(
-        run, load_config(run.config), _read_json(run.metrics), _read_json(run.environment)
+    finished = FinishedRun(
+        run, load_config(run.config), read_json(run.metrics), read_json(run.environment)
     )
+    _check(finished)
+    return finished
+
+
+def _check(finished: FinishedRun) -> None:
+    """Refuse files that hold other things than a training writes."""
+    data = finished.environment.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("fingerprint"), str):
+        raise InputError(
+            f"{finished.run.environment}: damaged: expected data with the faces' fingerprint; "
+            "take the file from a copy of the run, or train again"
+        )
+    for key, kind in _METRICS.items():
+        if not isinstance(finished.metrics.get(key), kind):
+            raise InputError(
+                f"{finished.run.metrics}: damaged: expected {key} ({kind.__name__}), found "
+                f"{repr(finished.metrics.get(key))[:100]}; take the file from a copy of the run, "
+                "or train again"
+            )
 
 
 def _no_folder(path: Path) -> InputError:
@@ -106,7 +144,12 @@ def _epochs_done(run: Run) -> str:
     return f"{done} epoch{'' if done == 1 else 's'} in {run.history.name}"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file of a run.
+
+    Raises:
+        InputError: it cannot be read, or is damaged.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(_LARGEST_JSON + 1)

@@ -7,8 +7,6 @@ import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from ferkeras.errors import InputError
 from ferkeras.runs import Run, write_json
@@ -98,6 +96,10 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
         logits: of validation faces, shape (N, K).
         labels: the truth, shape (N,).
     """
+    # Prediction reads temperatures and shall not wait for SciPy.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax, softmax
+
     logits = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:

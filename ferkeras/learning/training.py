@@ -13,6 +13,7 @@ from ferkeras.config import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.warp import BACKEND
 from ferkeras.errors import RunError
+from ferkeras.finished_runs import FinishedRun, read_json
 from ferkeras.insight.evaluation import Predictions, predict
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.best import save_network
@@ -22,9 +23,10 @@ from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import Watchers, build_watchers
 from ferkeras.lock import sole_use
-from ferkeras.network.saved_model import export_saved_model
+from ferkeras.network.exports import export_network
 from ferkeras.report.console import Console
 from ferkeras.report.events import events_of
+from ferkeras.report.model_card import write_model_card
 from ferkeras.report.pictures import (
     draw_confusion_matrix,
     draw_curves,
@@ -36,7 +38,7 @@ from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
 from ferkeras.signals import stop_requests
 
 _PROBE = 64
-"""Validation faces on which the export is compared with the network."""
+"""Validation faces on which the exports are compared with the network."""
 
 _MOSAIC = 40
 """Augmented training faces shown in `train_batch.png`."""
@@ -156,36 +158,37 @@ def _finish(
     )
     draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
     draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
-    provenance = {
-        "run": run.folder.name,
-        "data": splits.source,
-        "fingerprint": splits.fingerprint,
-        "epoch": best_epoch,
-        "seed": config.seed,
-        "validation_accuracy": results["accuracy"],
-    }
-    shutil.rmtree(run.export, ignore_errors=True)  # a part of one, if the run was cut off here
-    difference = export_saved_model(
-        model,
-        run.export,
-        names=EMOTIONS,
-        provenance=provenance,
-        probe=splits.validation.images[:_PROBE],
-    )
-    metrics = {
+    metrics: dict[str, Any] = {
         "best_epoch": best_epoch,
         "epochs": len(history),
         "stopped": watchers.collapse.stopped,
         "parameters": int(model.count_params()),
         "validation": results,
         "alarms": [alarm._asdict() for alarm in console.alarms],
-        "export_difference": difference,
     }
+    metrics["export_difference"] = _export(config, splits, run, model, metrics)
     write_run_report(
         run, config, metrics, history, model, splits.validation, validation, _first_batch(learner)
     )
     write_json(run.metrics, metrics)
     return Outcome(run, best_epoch, validation, metrics, watchers.collapse.stopped)
+
+
+def _export(
+    config: Config, splits: Splits, run: Run, model: keras.Model, metrics: dict[str, Any]
+) -> float:
+    """Write SavedModel, LiteRT file and model card; return the largest difference found."""
+    shutil.rmtree(run.exports, ignore_errors=True)  # parts of them, if the run was cut off here
+    finished = FinishedRun(run, config, metrics, read_json(run.environment))
+    exported = export_network(
+        model,
+        ("saved_model", "litert"),
+        run.exports,
+        finished.about(),
+        probe=splits.validation.images[:_PROBE],
+    )
+    write_model_card(run.exports, finished, exported)
+    return max(each.parity.largest_difference for each in exported)
 
 
 def _named(splits: Splits) -> dict[str, Faces]:

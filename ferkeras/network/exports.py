@@ -41,12 +41,14 @@ class Exported:
         format: one of `FILES`, or `saved_model`.
         path: file or folder.
         size: bytes on the disk.
+        temperature: what its logits are divided by.
         parity: how its answers compare with those of the trained network.
     """
 
     format: str
     path: Path
     size: int
+    temperature: float
     parity: Parity
 
 
@@ -104,7 +106,7 @@ def export_network(
                         served.save(temporary)
                         enclose(temporary, about)
             parity = Parity.of(expected, answers_of(name, path, probe))
-            exported.append(Exported(name, path, _size(path), parity))
+            exported.append(Exported(name, path, _size(path), temperature, parity))
     for each in exported:
         integers = each.format == "litert-int8"
         each.parity.demand(

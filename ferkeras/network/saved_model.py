@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -15,8 +13,6 @@ import tensorflow as tf
 from ferkeras.data.faces import SIZE
 from ferkeras.network.chatter import without_asset_chatter
 from ferkeras.network.enclosed import About
-from ferkeras.network.parity import Parity
-from ferkeras.network.served import served_network
 
 
 def write_saved_model(served: keras.Model, folder: Path, about: About) -> None:
@@ -54,7 +50,6 @@ def write_saved_model(served: keras.Model, folder: Path, about: About) -> None:
         return serve(tf.map_fn(decode_face_in_graph, image_bytes, fn_output_signature=face))
 
     archive = keras.export.ExportArchive()
-    archive.track(served)
     faces = tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="faces")
     archive.add_endpoint("serve", serve, input_signature=[faces])
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
@@ -107,28 +102,3 @@ def _luma(colour: tf.Tensor) -> tf.Tensor:
     weights = tf.constant((19_595, 38_470, 7_471), tf.int32)
     total = tf.reduce_sum(tf.cast(colour, tf.int32) * weights, axis=-1, keepdims=True)
     return tf.cast((total + 0x8000) // 0x10000, tf.float32)
-
-
-def export_saved_model(
-    model: keras.Model,
-    folder: Path,
-    *,
-    names: Sequence[str],
-    provenance: Mapping[str, Any],
-    probe: np.ndarray,
-) -> float:
-    """Write a network of logits as `write_saved_model` does, and check that it answers alike.
-
-    Returns:
-        The largest difference of a probability found on `probe`, uint8 faces (n, 48, 48, 1).
-
-    Raises:
-        RunError: the export answers otherwise than the network.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    served = served_network(model)
-    write_saved_model(served, folder, About(tuple(names), dict(provenance)))
-    expected = served.predict(probe, verbose=0)
-    parity = Parity.of(expected, saved_model_answers(folder, probe))
-    parity.demand(str(folder), difference=1e-4, agreement=0.995)
-    return parity.largest_difference
