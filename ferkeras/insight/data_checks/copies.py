@@ -18,7 +18,7 @@ from ferkeras.insight.data_checks.finding import (
 from ferkeras.insight.data_checks.material import SPLITS, Material
 from ferkeras.labels import EMOTIONS
 
-_SHOWN = 32
+_SHOWN = 30
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ def check_readable(material: Material) -> Finding:
         "unreadable",
         Level.WRONG if wrong else Level.OK,
         f"{counted(len(wrong), 'picture')} of {len(wrong) + len(material.faces):,}"
-        if material.names is not None
-        else "none: a table that is malformed is refused",
+        if wrong
+        else "none",
         "copy them again or remove them; training refuses the folder until then" if wrong else "",
         {"count": len(wrong), "messages": list(wrong[:MOST_LISTED])},
     )

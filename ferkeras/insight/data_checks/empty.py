@@ -58,7 +58,9 @@ def check_empty(material: Material, deviation: np.ndarray) -> Finding:
         "flat and blank",
         level_of_share(len(empty) / len(deviation)),
         f"{len(flat):,} flat (one grey value), {len(empty) - len(flat):,} more blank "
-        f"(deviation below {BLANK_BELOW:g} of 255)",
+        f"(deviation below {BLANK_BELOW:g} of 255)"
+        if len(empty)
+        else "none",
         "remove these rows: their labels are noise" if len(empty) else "",
         {
             "flat": len(flat),

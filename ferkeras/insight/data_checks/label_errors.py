@@ -23,7 +23,6 @@ from ferkeras.insight.data_checks.copies import Copies
 from ferkeras.insight.data_checks.finding import MOST_LISTED, Exhibit, Finding, Level
 from ferkeras.insight.data_checks.material import Material
 from ferkeras.insight.data_checks.near import NearCopies
-from ferkeras.insight.evaluation import logits_of
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.learner import build_learner, make_reproducible
 
@@ -185,4 +184,8 @@ def _trained_logits(config: Config, splits: Splits, progress: Callable[[int], No
         shuffle=False,
         verbose=0,
     )
-    return logits_of(learner.model, splits.validation)
+    # Not `predict`: it is traced anew for each fold, of which TensorFlow complains.
+    batches = [
+        np.asarray(learner.model(images, training=False)) for images, _ in learner.validation
+    ]
+    return np.concatenate(batches)

@@ -17,7 +17,7 @@ PEOPLE = 0.65
 """Accuracy of people on FER2013 (Goodfellow et al. 2013: 65 +- 5 %), taken for that of an honest
 network on faces it has not met."""
 
-_SHOWN = 32
+_SHOWN = 30
 
 
 def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding:
@@ -97,5 +97,6 @@ def _exhibit(
     chosen = leaked[np.argsort(~differ, kind="stable")][:_SHOWN]
     pairs = np.stack([chosen, twin[copies.image[chosen]]], axis=1)
     captions = [material.pair_caption(*pair) for pair in pairs]
-    title = f"{split} above, its copy in train below: {len(chosen)} of {len(leaked)}"
+    shown = f"{len(chosen)} of {len(leaked)}, other labels first"
+    title = f"{split} above, its copy in train below: {shown}"
     return Exhibit(f"leaks_{split}", title, pairs, captions)

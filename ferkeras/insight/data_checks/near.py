@@ -22,7 +22,7 @@ from FER2013, all 144 above it were the same photograph to the eye; the first of
 _DIRECTIONS = 16
 _MOST_CANDIDATES = 20_000_000
 _SAMPLE = 500
-_SHOWN = 32
+_SHOWN = 30
 
 
 @dataclass(frozen=True)

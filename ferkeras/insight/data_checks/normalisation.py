@@ -52,7 +52,8 @@ def check_normalisation(material: Material) -> Finding:
             "brightness_shift": shift,
         }
         said.append(
-            f"{split} {split_mean:.3f} +- {split_deviation:.3f} -> {seen_mean:+.3f} +- {ratio:.3f}"
+            f"{split} {split_mean:.3f} +- {split_deviation:.3f}, "
+            f"the network sees {seen_mean:+.3f} +- {ratio:.3f}"
         )
         if split not in HELD_OUT:
             continue
