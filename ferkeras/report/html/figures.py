@@ -40,6 +40,15 @@ def written(key: str, value: float | None) -> str:
     return f"{value:.3f}" if key in _PLAIN else f"{100 * value:.1f} %"
 
 
+def written_difference(key: str, value: float | None, *, unit: bool = True) -> str:
+    """A difference of two figures with its sign; shares in percentage points."""
+    if value is None:
+        return _DASH
+    if key in _PLAIN:
+        return f"{value:+.3f}"
+    return f"{100 * value:+.1f}{' points' if unit else ''}"
+
+
 def written_interval(key: str, interval: tuple[float, float] | None) -> str:
     """An interval as text, the unit left out; empty for None."""
     if interval is None:

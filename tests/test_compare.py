@@ -1,0 +1,109 @@
+"""`python -m ferkeras.compare`: one page and one table of runs side by side."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from ferkeras.compare import main
+from ferkeras.finished_runs import open_run
+from ferkeras.insight.comparison import differences_to, load_compared
+from ferkeras.runs import Run, write_npz
+
+
+@pytest.fixture
+def runs(finished_run, tmp_path):
+    """The run twice: the second with other settings and better answers."""
+    first = shutil.copytree(finished_run, tmp_path / "tiny-001")
+    second = Run(shutil.copytree(finished_run, tmp_path / "tiny-002"))
+    config = second.config.read_text().replace("learning_rate: 0.001", "learning_rate: 0.01")
+    second.config.write_text(config.replace("seed: 0", "seed: 5"))
+    with np.load(second.predictions) as file:
+        shares, labels = file["probabilities"], file["labels"]
+    better = shares.copy()
+    better[np.arange(len(labels)), labels] += 0.5
+    better[::2] = shares[::2]
+    better /= better.sum(axis=1, keepdims=True)
+    write_npz(second.predictions, probabilities=better, labels=labels)
+    return first, second.folder
+
+
+def test_the_page_and_the_table_tell_both_runs(runs, capsys):
+    first, second = runs
+    assert main([str(first), str(second)]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"train.learning_rate +\| +0.001 +\| +0.01", out)
+    assert re.search(r"accuracy +\| +\+\d+\.\d points .* better", out)
+    page = (first.parent / "compare-tiny-001-tiny-002.html").read_text()
+    assert '<td class="mono">train.learning_rate</td>' in page
+    assert "the draws are paired" in page
+    assert page.count('class="line run0"') > 5
+    assert page.count('class="line run1"') == page.count('class="line run0"')
+    assert "<script" not in page
+
+
+def test_a_run_does_not_differ_from_itself(runs):
+    first, _ = runs
+    same = load_compared([open_run(first), open_run(first)])
+    for difference in differences_to(*same):
+        assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+        assert difference.verdict == "open"
+
+
+def test_lower_is_better_where_it_is(runs):
+    before, after = load_compared([open_run(path) for path in runs])
+    found = {d.key: d for d in differences_to(before, after)}
+    assert found["log_loss"].value < 0
+    assert found["log_loss"].verdict == "better"
+    assert found["accuracy"].value > 0
+    assert found["accuracy"].verdict == "better"
+    accuracy = after.results["accuracy"] - before.results["accuracy"]
+    assert found["accuracy"].low < accuracy < found["accuracy"].high
+
+
+def test_runs_on_other_faces_are_not_paired(runs, capsys):
+    first, second = runs
+    environment = json.loads((second / "environment.json").read_text())
+    environment["data"]["fingerprint"] = "f" * 64
+    (second / "environment.json").write_text(json.dumps(environment))
+    page = first.parent / "page.html"
+    assert main([str(first), str(second), "--output", str(page)]) == 0
+    assert "Not all runs were validated on the same faces" in page.read_text()
+    one, other = load_compared([open_run(first), open_run(second)])
+    assert not np.array_equal(one.samples["accuracy"], other.samples["accuracy"])
+
+
+def test_runs_of_one_name_are_told_apart(runs, tmp_path, capsys):
+    first, _ = runs
+    (tmp_path / "elsewhere").mkdir()
+    twin = shutil.copytree(first, tmp_path / "elsewhere" / "tiny-001")
+    assert main([str(first), str(twin)]) == 0
+    assert "elsewhere/tiny-001" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("history.csv", b""), ("history.csv", b"a,b\n1,2\n"), ("history.csv", b"epoch\nx\n"),
+     ("predictions.npz", b"PK"), ("metrics.json", b"{")],
+)  # fmt: skip
+def test_damaged_files_are_errors_for_people(runs, capsys, name, content):
+    first, second = runs
+    (second / name).write_bytes(content)
+    assert main([str(first), str(second)]) == 2
+    said = capsys.readouterr().err
+    assert re.search(rf"{name}: damaged", said)
+    assert "Traceback" not in said
+
+
+def test_a_page_that_cannot_be_written_is_said(runs, capsys):
+    first, second = runs
+    assert main([str(first), str(second), "--output", str(first / "no" / "page.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_one_run_is_not_enough(runs):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(runs[0])])
+    assert stopped.value.code == 2

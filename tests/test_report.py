@@ -1,0 +1,174 @@
+"""report.html: what it tells, that it needs nothing but itself, and that nothing breaks it."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferkeras.finished_runs import FinishedRun, open_run
+from ferkeras.insight.calibration import reliability
+from ferkeras.insight.comparison import read_history
+from ferkeras.insight.predictions import read_predictions
+from ferkeras.labels import EMOTIONS
+from ferkeras.report.events import Event
+from ferkeras.report.html.charts import Chart, Line, letters, reliability_diagram
+from ferkeras.report.html.inline import answer_tiles
+from ferkeras.report.html.run_page import Mosaic, run_page
+from ferkeras.report.verdict import verdict_on
+
+
+@pytest.fixture(scope="module")
+def page(finished_run):
+    return (finished_run / "report.html").read_text()
+
+
+def test_it_tells_the_figures_of_the_run(finished_run, page):
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    results = metrics["validation"]
+    assert f"<b>{100 * results['accuracy']:.1f} %</b>" in page
+    assert f"<b>{results['log_loss']:.3f}</b>" in page
+    sentence = verdict_on(results)
+    assert sentence[1:] in page
+    for emotion in EMOTIONS:
+        assert f"<td>{emotion}</td>" in page
+    assert open_run(finished_run).fingerprint in page
+
+
+def test_it_has_every_section(page):
+    for section in (
+        "curves", "emotions", "calibration", "faces", "alarms", "settings", "environment",
+    ):  # fmt: skip
+        assert f'<section id="{section}">' in page
+        assert f'href="#{section}"' in page
+    for title in ("Worst mistakes", "Where the network looks", "Training faces as the network"):
+        assert title in page
+    assert page.count("<img src=") > 40
+
+
+def test_it_marks_what_was_changed_in_training(page):
+    assert re.search(r"<b>A</b> epochs? 3.*: conv dropout 0.1 → 0.11", page)
+    assert "label smoothing 0 → 0.05" in page
+    assert 'class="letter"' in page
+
+
+def test_every_setting_is_there_and_what_was_changed_is_bold(page):
+    assert re.search(r'class="changed"><td>filters</td><td class="mono">\[4, 8\]</td>', page)
+    assert re.search(r"<tr><td>batchnorm_momentum</td>", page)
+
+
+def test_it_needs_nothing_but_itself(page):
+    assert "<script" not in page
+    addresses = re.findall(r"""(?:src|href|url\()=?["']?([^"')>\s]+)""", page)
+    assert all(a.startswith(("data:", "#")) for a in addresses)
+    assert "default-src 'none'" in page
+
+
+def test_text_from_outside_is_only_text(finished_run):
+    """A hostile file name, an alarm with markup: shown as it stands, never executed."""
+    finished = open_run(finished_run)
+    hostile = "<script>alert(1)</script>\"'&"
+    metrics = finished.metrics | {
+        "stopped": hostile,
+        "alarms": [{"epoch": 1, "text": hostile}, {"epoch": None, "text": "after"}],
+    }
+    environment = finished.environment | {"command": [hostile], "platform": hostile}
+    environment["data"] = environment["data"] | {"source": hostile}
+    page = run_page(
+        FinishedRun(finished.run, finished.config, metrics, environment),
+        read_history(finished),
+        read_predictions(finished.run.predictions),
+        [],
+    )
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
+    assert "Stopped: " in page
+    assert page.index("<b>epoch 1</b>") < page.index("<b>after training</b>")
+
+
+def test_a_history_of_one_epoch_with_gaps_is_drawn(finished_run):
+    finished = open_run(finished_run)
+    history = read_history(finished).iloc[:1].copy()
+    history["inference_accuracy"] = np.nan
+    history["gradient_norm"] = np.nan
+    page = run_page(
+        finished, history, read_predictions(finished.run.predictions), [Mosaic("none", "", [])]
+    )
+    assert "Gradient norm before clipping" not in page
+    assert "<h3>none</h3>" not in page
+    assert "nan" not in re.sub(r"data:[^\"]*", "", page).lower().replace("dominant", "")
+
+
+def test_a_finished_run_without_a_test_of_its_report_is_copied_whole(finished_run, tmp_path):
+    """The page does not refer to the run's other files: it can be sent alone."""
+    alone = shutil.copy(finished_run / "report.html", tmp_path)
+    assert "file:" not in open(alone).read()  # noqa: PTH123, SIM115
+
+
+def chart(values, **settings):
+    epochs = np.arange(1.0, len(values) + 1)
+    return Chart("title", [Line("name", epochs, np.array(values, float), "train")], **settings)
+
+
+def coordinates(drawn, style="train"):
+    path = re.search(rf'class="line {style}" d="M([^"]*)"/><circle', drawn.__html__())[1]
+    return [tuple(map(float, point.split())) for point in path.split("L")]
+
+
+def test_points_lie_where_their_values_are():
+    points = coordinates(chart([0.0, 0.5, 1.0]))
+    assert [x for x, _ in points] == sorted(x for x, _ in points)
+    ys = [y for _, y in points]
+    assert ys[1] == pytest.approx((ys[0] + ys[2]) / 2, abs=0.1)
+    assert ys[0] > ys[2]
+    logarithmic = [y for _, y in coordinates(chart([1.0, 10.0, 100.0], log=True))]
+    assert logarithmic[1] == pytest.approx((logarithmic[0] + logarithmic[2]) / 2, abs=0.1)
+
+
+@pytest.mark.parametrize("values", [[0.0], [3.0, 3.0], [-1.0, 0.0], [np.nan, 2.0], [1e-9, 1e9]])
+@pytest.mark.parametrize("log", [False, True])
+def test_every_finite_series_is_drawn_inside_its_frame(values, log):
+    for x, y in coordinates(chart(values, log=log)):
+        assert 44 <= x <= 352
+        assert 14 <= y <= 180
+
+
+def test_a_chart_without_a_value_is_nothing():
+    assert chart([np.nan, np.nan]).__html__() == ""
+
+
+def test_ramps_are_shaded_and_single_changes_marked():
+    events = [Event(2, 4, "ramp"), Event(4, 4, "plateau")]
+    drawn = chart([1.0, 2.0, 3.0, 4.0], events=events).__html__()
+    assert drawn.count('class="ramp"') == 1
+    assert drawn.count('class="event"') == 1
+    assert letters(events) == ["A", "B"]
+
+
+def test_the_reliability_diagram_tells_its_numbers():
+    shares = np.full((100, 7), 0.1 / 6)
+    shares[:, 2] = 0.9
+    labels = np.where(np.arange(100) < 60, 2, 0)
+    drawn = reliability_diagram(reliability(shares, labels), "title")
+    assert "100 answers: 90.0% sure, 60.0% right" in drawn
+    assert 'class="gap"' in drawn
+
+
+def test_tiles_say_truth_answer_and_confidence(make_faces):
+    faces = make_faces([3, 0])
+    shares = np.full((2, 7), 0.02)
+    shares[:, 3] = 0.88
+    happy, angry = answer_tiles(faces.images, faces.labels, shares)
+    assert (happy.caption, happy.second, happy.good) == ("happy", "happy 88%", True)
+    assert (angry.caption, angry.second, angry.good) == ("angry", "happy 88%", False)
+    warm = answer_tiles(faces.images, faces.labels, shares, np.zeros((2, 48, 48)))
+    assert warm[0].source.startswith("data:image/jpeg;base64,")
+
+
+def test_columns_that_a_newer_ferkeras_adds_do_not_matter(finished_run):
+    finished = open_run(finished_run)
+    history = pd.concat([read_history(finished)], axis=1).assign(something_new=1.0)
+    page = run_page(finished, history, read_predictions(finished.run.predictions), [])
+    assert "something_new" not in page
