@@ -1,6 +1,7 @@
 """A training that is cut off anywhere goes on to exactly the same end."""
 
 import io
+import os
 
 import keras
 import numpy as np
@@ -12,13 +13,19 @@ from ferkeras.config import Config
 from ferkeras.config_file import load_config
 from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Splits
+from ferkeras.errors import InputError, Interrupted, RunError
+from ferkeras.fit import main
 from ferkeras.learning.checkpoints import CheckpointFolder
+from ferkeras.learning.endings import resumable
+from ferkeras.learning.keeper import Stopped
 from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import build_watchers
+from ferkeras.lock import sole_use
 from ferkeras.report.console import Console
-from ferkeras.runs import Run
+from ferkeras.runs import Run, create_run, record_start
 from ferkeras.signals import StopRequest
+from ferkeras.unfinished_runs import find_run
 
 EPOCHS, STEPS = 3, 4
 
@@ -120,6 +127,16 @@ def events(folder) -> list[tuple]:
     return sorted(found, key=lambda event: event[:3])
 
 
+def best(folder) -> list[bytes]:
+    model = keras.saving.load_model(folder / "best.keras")
+    return [variable.numpy().tobytes() for variable in model.weights]
+
+
+def steps_done(folder) -> int:
+    saved = CheckpointFolder(folder / "checkpoints").newest(pytest.fail)
+    return (saved.epoch - 1) * STEPS + saved.step
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(splits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
@@ -138,9 +155,8 @@ def uninterrupted(splits, tmp_path_factory):
 )
 def test_cut_off_and_resumed_is_the_same_bit_for_bit(place, splits, uninterrupted, tmp_path):
     folder, expected = uninterrupted
-    kill = Kill(*place)
     with pytest.raises(Killed):
-        go(settings(), splits, tmp_path / "run", kill)
+        go(settings(), splits, tmp_path / "run", Kill(*place))
     got = go(settings(), splits, tmp_path / "run")
     assert_same(got, expected)
     assert (tmp_path / "run/history.csv").read_bytes() == (folder / "history.csv").read_bytes()
@@ -148,6 +164,172 @@ def test_cut_off_and_resumed_is_the_same_bit_for_bit(place, splits, uninterrupte
     assert events(tmp_path / "run" / "tensorboard") == events(folder / "tensorboard")
 
 
-def best(folder) -> list[bytes]:
-    model = keras.saving.load_model(folder / "best.keras")
-    return [variable.numpy().tobytes() for variable in model.weights]
+QUICK = ("monitor.tensorboard=false", "monitor.overfit_every=9")
+
+
+def test_checkpoints_change_nothing_and_at_most_n_steps_are_lost(splits, uninterrupted, tmp_path):
+    rare = settings(*QUICK, "checkpoint.every_steps=1000")
+    got = go(rare, splits, tmp_path / "rare")
+    for a, b in zip(everything(got[0]), everything(uninterrupted[1][0]), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for hook, epoch, batch in (("train_batch_begin", 1, 3), ("train_batch_begin", 3, 2)):
+        folder = tmp_path / f"{epoch}"
+        with pytest.raises(Killed):
+            go(settings(*QUICK), splits, folder, Kill(hook, epoch, batch))
+        assert 0 <= (epoch - 1) * STEPS + batch - steps_done(folder) <= 3
+
+
+class Ask(keras.callbacks.Callback):
+    """Ask to leave, as a signal would, when two steps of epoch 2 are done."""
+
+    def __init__(self, request):
+        super().__init__()
+        self.request = request
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == (2, 2):
+            self.request.signal = 15
+
+
+def test_a_request_is_granted_after_the_step(splits, tmp_path):
+    request = StopRequest()
+    expected = go(settings(*QUICK), splits, tmp_path / "whole")
+    rare = settings(*QUICK, "checkpoint.every_steps=1000")
+    with pytest.raises(Stopped) as stopped:
+        go(rare, splits, tmp_path / "run", Ask(request), request=request)
+    assert stopped.value.signal == 15
+    assert steps_done(tmp_path / "run") == STEPS + 2
+    assert_same(go(rare, splits, tmp_path / "run"), expected)
+
+
+def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, tmp_path):
+    stops = settings(
+        "monitor.collapse_action=stop", "monitor.collapse_share=0.3", "monitor.images_every=9"
+    )
+    with pytest.raises(Killed):
+        go(stops, splits, tmp_path / "run", Kill("train_end", 1))
+    before = (tmp_path / "run/history.csv").read_bytes()
+    assert before.count(b"\n") == 2
+    go(stops, splits, tmp_path / "run", Kill("epoch_begin", 2))
+    assert (tmp_path / "run/history.csv").read_bytes() == before
+
+
+class Break(keras.callbacks.Callback):
+    """Make a weight NaN when two steps of epoch 2 are done, as often as it is asked to."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times, self.epoch = times, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if (self.epoch, batch) == (2, 2) and self.times:
+            self.times -= 1
+            self.model.trainable_weights[0].assign(self.model.trainable_weights[0] * np.nan)
+
+
+DIVERGES = (*QUICK, "recovery.after_skipped_steps=2", "schedule.plateau_from_epoch=null")
+
+
+def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path):
+    learner, console = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2))
+    assert float(learner.model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3 / 4)
+    assert all(np.isfinite(values).all() for values in everything(learner))
+    told = [alarm.text for alarm in console.alarms if "not finite; went back" in alarm.text]
+    assert "lowered the learning rate from 0.001 to 0.0005 (1 of at most 3 times)" in told[0]
+    assert "(2 of at most 3 times)" in told[1]
+    history = np.genfromtxt(tmp_path / "run/history.csv", delimiter=",", names=True)
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["learning_rate"] == pytest.approx([1e-3, 1e-3 / 4, 1e-3 / 4])
+    assert history["gradient_skipped"].tolist() == [0, 0, 0]
+
+
+def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path):
+    with pytest.raises(RunError) as error:
+        go(settings(*DIVERGES), splits, tmp_path / "run", Break(9))
+    message = str(error.value)
+    assert "the last 2 steps had a loss or gradient that was not finite" in message
+    assert "after going back 3 times" in message
+    assert "not finite: block1a/kernel" in message
+    assert "suspected: " in message
+    saved = CheckpointFolder(tmp_path / "run/checkpoints").newest(pytest.fail)
+    assert (saved.epoch, saved.step) == (2, 0)
+    # Of the metrics, the smallest norm so far begins at infinity.
+    assert not any(np.isnan(array).any() for array in saved.arrays)
+    assert best(tmp_path / "run")
+
+
+def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path):
+    with pytest.raises(Killed):
+        go(settings(*QUICK), splits, tmp_path / "run", Kill("train_batch_begin", 1, 0))
+    with pytest.raises(InputError, match="does not fit this training"):
+        go(settings(*QUICK, "network.dense_units=[5]"), splits, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (Stopped(15), 143, ["stopped by SIGTERM; the state is saved"]),
+        (KeyboardInterrupt(), 130, ["interrupted"]),
+        (OSError(28, "No space left on device", "x/best.keras"), 1, ["x/best.keras: No space"]),
+        (OSError("h5py: errno = 28"), 1, ["cannot be written (h5py: errno = 28)"]),
+        (tf.errors.UnknownError(None, None, "f; Read-only file system"), 1, ["Read-only"]),
+    ],
+)
+def test_whatever_ends_a_run_it_says_how_to_go_on(error, code, words, tmp_path):
+    with pytest.raises((RunError, Interrupted)) as ending, resumable(Run(tmp_path)):
+        raise error
+    assert ending.value.exit_code == code
+    for text in (*words, f"python -m ferkeras.fit --resume {tmp_path}"):
+        assert text in str(ending.value)
+
+
+def resume(capsys, *arguments) -> tuple[int, str]:
+    code = main(["--resume", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def test_what_cannot_be_resumed_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = settings("name=a", "data.demo_faces=200", f"output.folder={tmp_path}/saved_models")
+    assert resume(capsys) == (
+        2,
+        "error: saved_models: no such folder; expected one that python -m ferkeras.fit made\n",
+    )
+    run = create_run(config)
+    code, text = resume(capsys, run.folder, "train.epochs=9")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "leave out --config, --name and section.key=value" in text
+    with sole_use(run.folder):
+        code, text = resume(capsys, tmp_path / "saved_models")
+    assert code == 2
+    assert f"process {os.getpid()} is training in this folder" in text
+    record_start(run, {"fingerprint": "0123456789abcdef"})
+    code, text = resume(capsys)
+    assert code == 2
+    assert "holds other faces than when the run began" in text
+    run.metrics.write_text("{}")
+    assert resume(capsys, run.folder) == (
+        0,
+        f"{run.folder}: this run is complete; there is nothing to resume\n",
+    )
+    code, text = resume(capsys)
+    assert code == 2
+    assert "no unfinished run in it" in text
+
+
+def test_the_newest_unfinished_run_is_found(tmp_path):
+    config = settings("name=a", f"output.folder={tmp_path}")
+    runs = [create_run(config) for _ in range(4)]
+    for age, run in enumerate(reversed(runs)):
+        os.utime(run.config, (1e9 - age, 1e9 - age))
+    runs[3].metrics.write_text("{}")
+    assert find_run(tmp_path).folder == runs[2].folder
+    assert find_run(runs[0].folder).folder == runs[0].folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ferkeras.config import Config
@@ -24,15 +26,19 @@ def diagnose_divergence(config: Config, model: MonitoredModel) -> str:
     train = config.train
     rate = float(model.optimizer.learning_rate.numpy())
     norms = {key: float(value) for key, value in model.gradient_norms.result().items()}
-    largest, name = max(
-        (float(np.abs(variable.numpy()).max()), variable.path)
-        for variable in model.trainable_weights
+    sizes = {v.path: float(np.abs(v.numpy()).max()) for v in model.trainable_weights}
+    broken = [path for path, size in sizes.items() if not math.isfinite(size)]
+    name = max(sizes, key=sizes.__getitem__)
+    largest = (
+        f"weights that are not finite: {', '.join(broken)}"
+        if broken
+        else f"largest weight: {sizes[name]:.3g} in {name}"
     )
     clip = "none" if train.global_clip_norm is None else f"{train.global_clip_norm:g}"
     facts = (
         f"learning rate {rate:.3g}, clip norm {clip}; gradient norm of the applied steps of the "
         f"epoch: mean {norms['gradient_norm']:.3g}, largest {norms['gradient_norm_max']:.3g}; "
-        f"largest weight: {largest:.3g} in {name}"
+        f"{largest}"
     )
     suspects = []
     if rate > _HIGH[train.optimizer]:
@@ -42,7 +48,7 @@ def diagnose_divergence(config: Config, model: MonitoredModel) -> str:
         )
     if train.global_clip_norm is None:
         suspects.append("gradients are not clipped; try train.global_clip_norm=5")
-    if largest > _LARGE:
+    if broken or sizes[name] > _LARGE:
         suspects.append("weights have run away: each step was too long for the network")
     if train.precision != "float32":
         suspects.append(f"{train.precision} has few digits; try train.precision=float32")
