@@ -45,7 +45,8 @@ def compare_page(runs: Sequence[Compared]) -> str:
     """Two or more runs side by side as one HTML page that fetches nothing and runs nothing."""
     first, *others = runs
     found = [{d.key: d for d in differences_to(first, other)} for other in others]
-    reach = max((max(abs(d.low), abs(d.high)) for each in found for d in each.values()), default=0) or 1
+    ends = [abs(end) for each in found for d in each.values() for end in (d.low, d.high)]
+    reach = max(ends, default=0) or 1
     rows = []
     for key, name in _rows():
         if any(key in each for each in found):
