@@ -15,20 +15,28 @@ from .confusion import read_confusion_matrix
 
 @dataclass(frozen=True)
 class Collapse:
-    """A classifier whose answers fall on one class.
+    """A classifier whose answers fall on one class, or that is no better for leaning to it.
 
     Attributes:
         label: the class.
+        complete: whether its answers fall on the class. If not, the classifier is no more
+            accurate than the best constant answer, and this class is the one that it answers
+            most beyond its share of the samples.
         share: share of all answers that it gets, 0 to 1.
         constant_accuracy: the accuracy of always answering it (its share of the samples).
+        best_constant: the class that occurs most.
+        best_constant_accuracy: the accuracy of always answering that one.
         accuracy: the accuracy that was reached.
         samples: number of samples.
         never: labels of classes that occur and are never answered.
     """
 
     label: int
+    complete: bool
     share: float
     constant_accuracy: float
+    best_constant: int
+    best_constant_accuracy: float
     accuracy: float
     samples: int
     never: tuple[int, ...]
@@ -37,24 +45,30 @@ class Collapse:
 def find_collapse(matrix: np.ndarray, share: float) -> Collapse | None:
     """Judge a confusion matrix of counts (K, K), truth by row.
 
-    It is a collapse when one class gets at least `share` of the answers although it has less
-    than that of the samples, or all answers although it is not all of the samples.
+    It is a complete collapse when one class gets at least `share` of the answers although it has
+    less than that of the samples, or all answers although it is not all of the samples. It is an
+    incomplete one when the accuracy is not above that of always answering the most frequent class.
     """
     total = int(matrix.sum())
     if not total:
         return None
-    answers = matrix.sum(axis=0)
-    truths = matrix.sum(axis=1)
-    label = int(answers.argmax())
-    answered = answers[label] / total
-    true = truths[label] / total
-    if not (answered >= share > true or answered == 1 > true):
-        return None
+    answers = matrix.sum(axis=0) / total
+    truths = matrix.sum(axis=1) / total
+    accuracy = float(np.trace(matrix) / total)
+    label, best = int(answers.argmax()), int(truths.argmax())
+    complete = bool(answers[label] >= share > truths[label] or answers[label] == 1 > truths[label])
+    if not complete:
+        label = int((answers - truths).argmax())
+        if accuracy > truths[best] or answers[label] == truths[label]:
+            return None
     return Collapse(
         label=label,
-        share=float(answered),
-        constant_accuracy=float(true),
-        accuracy=float(np.trace(matrix) / total),
+        complete=complete,
+        share=float(answers[label]),
+        constant_accuracy=float(truths[label]),
+        best_constant=best,
+        best_constant_accuracy=float(truths[best]),
+        accuracy=accuracy,
         samples=total,
         never=tuple(int(k) for k in np.flatnonzero((answers == 0) & (truths > 0))),
     )
@@ -63,6 +77,14 @@ def find_collapse(matrix: np.ndarray, share: float) -> Collapse | None:
 def describe(collapse: Collapse, names: Sequence[str]) -> str:
     """Say which class it is, its share, and what its accuracy amounts to."""
     name = names[collapse.label]
+    if not collapse.complete:
+        return (
+            f"NOT LEARNING: accuracy {collapse.accuracy:.1%} is not above the "
+            f"{collapse.best_constant_accuracy:.1%} of always answering "
+            f"{names[collapse.best_constant]!r}; the answers lean to {name!r}, "
+            f"{collapse.share:.1%} of {collapse.samples:,}, which is "
+            f"{collapse.constant_accuracy:.1%} of the samples"
+        )
     text = (
         f"COLLAPSE onto {name!r}: {collapse.share:.1%} of the {collapse.samples:,} validation "
         f"answers; accuracy {collapse.accuracy:.2%} "
@@ -87,8 +109,9 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     Reads: a compiled metric with a variable ``matrix`` (see `read_confusion_matrix`).
     Publishes, every epoch: ``collapse_share``, the share of the most frequent answer; NaN in an
-    epoch without validation. It speaks when a collapse begins, when it moves to another class
-    and when it is over.
+    epoch without validation. It speaks when a collapse begins, when it becomes complete or moves
+    to another class, and when it is over. A model that is no better than the best constant answer
+    is told as well, with the class that it leans to; only a complete collapse stops a training.
 
     Args:
         names: names of the classes in the order of their labels, at least two.
@@ -140,6 +163,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         self._matrix: np.ndarray | None = None
         self._label: int | None = None
         self._since: int | None = None
+        self._complete: bool | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Wait for this epoch's validation."""
@@ -161,12 +185,18 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     def get_state(self) -> dict[str, Any]:
         """The collapse that lasts, for JSON."""
-        return {"label": self._label, "since": self._since, "stopped": self.stopped}
+        return {
+            "label": self._label,
+            "since": self._since,
+            "complete": self._complete,
+            "stopped": self.stopped,
+        }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned."""
         self._label = state["label"]
         self._since = state["since"]
+        self._complete = state["complete"]
         self.stopped = state["stopped"]
 
     def _tell(self, epoch: int, collapse: Collapse | None) -> None:
@@ -176,14 +206,16 @@ class CollapseAlarm(keras.callbacks.Callback):
                     f"epoch {epoch}: the collapse onto {self.names[self._label]!r} since epoch "
                     f"{self._since} is over"
                 )
-            self._label = self._since = None
+            self._label = self._since = self._complete = None
             return
-        if self._label != collapse.label:
+        if (self._label, self._complete) != (collapse.label, collapse.complete):
             message = f"epoch {epoch}: {describe(collapse, self.names)}"
             if self.suspects:
                 message += f". Suspected: {'; '.join(self.suspects)}"
             self.alarm(message)
-            self._label, self._since = collapse.label, epoch
-        if self.action == "stop":
+            if self._label != collapse.label:
+                self._since = epoch
+            self._label, self._complete = collapse.label, collapse.complete
+        if self.action == "stop" and collapse.complete:
             self.stopped = f"epoch {epoch}: {describe(collapse, self.names)}"
             self.model.stop_training = True

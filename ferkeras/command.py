@@ -53,11 +53,18 @@ def verb(main: Main) -> Main:
     return guarded
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes options and section.key=value in any order."""
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        return self.parse_intermixed_args(args, namespace)
+
+
 def parser(
     module: str, documentation: str | None, epilog: str | None = None
 ) -> argparse.ArgumentParser:
     """An argument parser for `python -m <module>` whose help is the module's docstring."""
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=f"python -m {module}",
         description=documentation,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -52,15 +52,29 @@ def test_scores_refuse_what_is_no_confusion_matrix(matrix):
 
 
 @given(matrices, st.floats(0.05, 1))
-def test_a_collapse_is_an_unearned_share(matrix, share):
+def test_a_collapse_is_an_unearned_share_or_no_better_than_a_constant(matrix, share):
     found = find_collapse(matrix, share)
     shares = matrix.sum(axis=0) / matrix.sum()
     truth = matrix.sum(axis=1) / matrix.sum()
+    accuracy = np.trace(matrix) / matrix.sum()
     if found is None:
         assert shares.max() < share or truth[shares.argmax()] >= share
-    else:
+        assert accuracy > truth.max() or np.allclose(shares, truth)
+    elif found.complete:
         assert found.share == shares.max() >= share
         assert found.constant_accuracy == truth[found.label] < 1
+    else:
+        assert found.accuracy <= found.best_constant_accuracy == truth.max()
+        assert found.share > found.constant_accuracy
+
+
+def test_a_model_that_leans_to_a_rare_class_is_told_before_the_collapse_is_complete():
+    found = find_collapse(np.array([[20, 20, 10], [0, 4, 0], [16, 20, 10]]), 0.8)
+    assert found is not None
+    assert not found.complete
+    text = describe(found, NAMES)
+    assert "NOT LEARNING: accuracy 34.0% is not above the 50.0% of always answering 'angry'" in text
+    assert "the answers lean to 'disgust', 44.0% of 100, which is 4.0% of the samples" in text
 
 
 def test_a_rightly_dominant_class_is_no_collapse():
@@ -122,6 +136,8 @@ def test_alarm_tells_beginning_change_and_end_but_does_not_repeat_itself():
 
 def test_alarm_stops_the_training_with_a_reason():
     alarm = CollapseAlarm(("a", "b"), action="stop", alarm=lambda line: None)
+    epoch(alarm, 1, [[2, 3], [2, 3]])
+    assert not alarm.model.stop_training  # it leans, but has not collapsed
     epoch(alarm, 1, FINE)
     assert (alarm.stopped, alarm.model.stop_training) == (None, False)
     epoch(alarm, 2, ONTO_0)
