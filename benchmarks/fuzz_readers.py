@@ -57,8 +57,8 @@ def fuzz(target: str, corpus: Path, seconds: int) -> None:
         "-max_total_time": seconds,
         "-max_len": _LARGEST_INPUT[target],
         "-rss_limit_mb": 1024,
-        "-timeout": 120,
-        "-report_slow_units": 120,
+        "-timeout": 3600,
+        "-report_slow_units": 3600,
         "-artifact_prefix": f"{corpus}/finding-",
         "-print_final_stats": 1,
     }

@@ -88,8 +88,15 @@ def reopened(run: Run) -> Iterator[UnfinishedRun | None]:
 
 def _environment(run: Run) -> dict[str, Any]:
     try:
-        return json.loads(run.environment.read_bytes())
+        content = json.loads(run.environment.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{run.environment}: cannot be read ({error}); begin a new run") from None
+    data = content.get("data", {}) if isinstance(content, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("fingerprint", ""), str):
+        raise InputError(
+            f"{run.environment}: damaged: expected a JSON object with the data's fingerprint; "
+            "begin a new run"
+        )
+    return content

@@ -152,7 +152,7 @@ def _columns(at: str, line: bytes) -> Columns:
         raise InputError(f"{at}: this text is UTF-16; save it as UTF-8")
     if b"ustar" in line[:512]:
         raise InputError(f"{at}: a tar archive; unpack it and give the .csv in it")
-    if b"\0" in line:
+    if b"\0" in line or line.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         raise InputError(f"{at}: not text; expected a .csv of faces, plain, gzipped or zipped")
     try:
         fields = _fields(line.removeprefix(b"\xef\xbb\xbf"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ from ferkeras.finished_runs import FinishedRun, open_run
 from ferkeras.network.model import build_network
 from ferkeras.network.step import MonitoredModel
 from ferkeras.runs import Run
+
+_OTHER_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
         with warnings.catch_warnings():
             # Keras only warns of layers for which it found no weights and left at random.
             warnings.simplefilter("error", UserWarning)
+            _refuse_bomb(run.best, model)
             model.load_weights(run.best)
     except FileNotFoundError:
         raise InputError(
@@ -78,14 +80,27 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
     return Trained(finished, model)
 
 
+def _refuse_bomb(path: Path, model: keras.Model) -> None:
+    """ValueError for an archive that unpacks to much more than the network's weights.
+
+    Keras itself refuses nothing below 4 GiB.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    # A weight and its two moments are 12 bytes.
+    if unpacked > 32 * model.count_params() + _OTHER_BYTES:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes")
+
+
 def _pixel_statistics(finished: FinishedRun) -> tuple[float, float]:
     data = finished.environment.get("data")
     values = [data.get(key) for key in ("mean", "deviation")] if isinstance(data, dict) else []
-    numbers = [v for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
-    if len(numbers) != 2 or numbers[1] <= 0:
+    numbers = [v for v in values if isinstance(v, (int, float)) and 0 <= v <= 1]
+    if len(numbers) != 2 or not numbers[1]:
         raise InputError(
             f"{finished.run.environment}: damaged: expected the training pixels' data.mean and "
-            f"data.deviation (above 0), found {values}; take the file from a copy of the run"
+            f"data.deviation, 0 to 1, found {repr(values)[:100]}; take the file from a copy of "
+            "the run"
         )
     return float(numbers[0]), float(numbers[1])
 
