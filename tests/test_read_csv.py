@@ -79,6 +79,18 @@ def test_pixels_labels_and_usage_are_those_of_the_file(write):
     assert read.usage.tolist() == [1 + row % 3 for row in range(40)]
 
 
+@pytest.mark.parametrize("count", [31, 32, 33, 64, 65, 129])
+def test_blocks_and_chunks_join_without_a_seam(write, monkeypatch, count):
+    monkeypatch.setattr(csv_files, "_ROWS_A_CHUNK", 64)
+    images = np.resize(IMAGES, (count, 48 * 48))
+    rows = [f"{row % 7},{text_of(image)}" for row, image in enumerate(images)]
+    path = write("\n".join(["emotion,pixels", *rows]))
+    read = read_faces(path, cache=False)
+    np.testing.assert_array_equal(read.faces.images.reshape(count, -1), images)
+    message = refusal(write("\n".join(["emotion,pixels", *rows[:-1], "0,1 2"])))
+    assert f"(data row {count}): 2 pixels" in message
+
+
 @pytest.mark.parametrize("name", ["fer2013.csv.gz", "fer2013.csv.zip", "renamed.csv"])
 def test_compression_is_recognised_and_changes_nothing(write, name):
     plain = read_faces(write(fer2013()), cache=False)

@@ -19,6 +19,8 @@ from ferkeras.labels import EMOTIONS, code_of
 
 MAX_ROWS = 1_000_000
 _ROWS_A_BLOCK = 32
+# 36 MiB, which the C library gives back to the system when it is freed; it keeps what is smaller.
+_ROWS_A_CHUNK = 512 * _ROWS_A_BLOCK
 _MAX_COLUMNS = 1000
 _LONGEST_KNOWN = 40
 
@@ -77,7 +79,7 @@ def read_csv(path: Path, progress: Progress | None = None) -> tuple[Faces, np.nd
     usage: list[int] = []
     label_of: dict[bytes, int] = {}
     usage_of: dict[bytes, int] = {}
-    blocks: deque[np.ndarray] = deque()
+    chunks: deque[np.ndarray] = deque()
     pending: list[bytes] = []
     pending_lines: list[int] = []
 
@@ -90,15 +92,17 @@ def read_csv(path: Path, progress: Progress | None = None) -> tuple[Faces, np.nd
 
     def finish_block() -> None:
         parsed = parse_pixels(pending)
+        done = len(labels) - len(pending)
         if parsed is None:
-            first = len(blocks) * _ROWS_A_BLOCK + 1
             for row_number, (line_number, row) in enumerate(
-                zip(pending_lines, pending, strict=True), first
+                zip(pending_lines, pending, strict=True), done + 1
             ):
                 if wrong := explain_pixels(row):
                     raise InputError(f"{at(line_number, row_number)}: {wrong}")
             raise AssertionError("parse_pixels and explain_pixels disagree")
-        blocks.append(parsed)
+        if done % _ROWS_A_CHUNK == 0:
+            chunks.append(np.empty((_ROWS_A_CHUNK, PIXELS), np.uint8))
+        chunks[-1][done % _ROWS_A_CHUNK :][: len(parsed)] = parsed
         pending.clear()
         pending_lines.clear()
 
@@ -136,11 +140,11 @@ def read_csv(path: Path, progress: Progress | None = None) -> tuple[Faces, np.nd
 
     images = np.empty((len(labels), PIXELS), np.uint8)
     filled = 0
-    while blocks:
+    while chunks:
         # Taken off one by one, so that the faces are not held twice.
-        block = blocks.popleft()
-        images[filled : filled + len(block)] = block
-        filled += len(block)
+        chunk = chunks.popleft()[: len(labels) - filled]
+        images[filled : filled + len(chunk)] = chunk
+        filled += len(chunk)
     return (
         Faces(images.reshape(-1, SIZE, SIZE, 1), np.array(labels, np.int32)),
         np.array(usage or np.zeros(len(labels)), np.int8),
