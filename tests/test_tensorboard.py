@@ -268,7 +268,7 @@ def test_a_run_that_goes_on_has_neither_gap_nor_overlap(tmp_path):
     assert steps(events(tmp_path / "train"), "epoch/accuracy") == [1, 2, 3, 4]
     assert steps(read, "validation/confusion_matrix") == [1, 3, 4]
     assert numbers(read, "result/val_accuracy") == {4: VALIDATION[1]}
-    assert steps(read, "configuration/text_summary") == [0]
+    assert steps(read, "configuration") == [0]
 
 
 def test_it_adds_no_trace_of_the_training_step(tmp_path):
