@@ -109,5 +109,7 @@ class KerasNetwork:
         self._answer = answer
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (N, 7), of uint8 faces (N, 48, 48, 1)."""
+        """Probabilities, float32 (N, 7), of uint8 faces (N, 48, 48, 1); N may be 0."""
+        if not len(faces):
+            return np.empty((0, len(self.about.emotions)), np.float32)
         return self._answer(faces).numpy()

@@ -33,6 +33,7 @@ def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
         {
             "read the report": f"xdg-open {run.report}",
             "look closer": f"python -m ferkeras.evaluate {run.folder}",
+            "answer pictures": f"python -m ferkeras.predict {run.folder} PATH...",
             "see every curve": f"tensorboard --logdir {config.output.folder}",
             "look into the exported model": f"saved_model_cli show --dir {run.export} --all",
         },

@@ -1,0 +1,277 @@
+"""python -m ferkeras.predict: what it takes, what it answers, how it says what it cannot read."""
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib import cbook
+from PIL import Image
+
+from ferkeras.data.drawn import draw_faces
+from ferkeras.data.load import load_splits
+from ferkeras.errors import InputError
+from ferkeras.finished_runs import open_run
+from ferkeras.inference.answers import look_at
+from ferkeras.inference.detection import FaceDetector
+from ferkeras.inference.drawing import Drawing
+from ferkeras.inference.load import KerasNetwork, Tempered, load_network
+from ferkeras.inference.sources import find_files, views_of
+from ferkeras.insight.calibration import Calibration, store_calibration
+from ferkeras.insight.predictions import read_predictions
+from ferkeras.labels import EMOTIONS
+from ferkeras.predict import main
+from ferkeras.report.console import Console
+from ferkeras.runs import Run
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return draw_faces(200, 5).faces.images[:70]
+
+
+@pytest.fixture
+def folder(faces, tmp_path):
+    """A folder of pictures, one of them in a folder below."""
+    path = tmp_path / "faces"
+    (path / "below").mkdir(parents=True)
+    for at, face in enumerate(faces):
+        Image.fromarray(face[..., 0]).save(path / ("below" if at == 69 else ".") / f"{at:02d}.png")
+    return path
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    """A portrait in colour that comes with matplotlib."""
+    path = tmp_path / "hopper.jpg"
+    shutil.copy(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False), path)
+    return path
+
+
+def lines(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_litert_and_keras_answer_alike(finished_run, faces):
+    fast, slow = load_network(finished_run), KerasNetwork(open_run(finished_run))
+    assert fast.about.emotions == slow.about.emotions == EMOTIONS
+    np.testing.assert_allclose(fast(faces), slow(faces), atol=1e-5)
+    assert fast(faces[:0]).shape == slow(faces[:0]).shape == (0, 7)
+
+
+def test_a_run_without_a_litert_file_is_answered_by_keras(finished_run, tmp_path, folder, capsys):
+    run = shutil.copytree(finished_run, tmp_path / "older")
+    assert main([str(run), str(folder / "00.png"), "--json"]) == 0
+    fast = lines(capsys.readouterr().out)
+    shutil.rmtree(run / "export")
+    assert main([str(run), str(folder / "00.png"), "--json"]) == 0
+    (slow,) = lines(capsys.readouterr().out)
+    assert slow["probabilities"] == pytest.approx(fast[0]["probabilities"], abs=1e-5)
+
+
+def test_every_picture_is_answered_in_order(finished_run, faces, folder, capsys):
+    assert main([str(finished_run), str(folder), "--json"]) == 0
+    answers = lines(capsys.readouterr().out)
+    names = [str(path) for path in sorted(folder.rglob("*.png"))]
+    assert [answer["picture"] for answer in answers] == names
+    network = load_network(finished_run)
+    for answer in answers:
+        shares = network(faces[int(answer["picture"][-6:-4])][None])[0]
+        assert list(answer["probabilities"]) == list(EMOTIONS)
+        assert list(answer["probabilities"].values()) == pytest.approx(shares, abs=1e-5)
+        assert answer["label"] == EMOTIONS[shares.argmax()]
+        assert answer["confidence"] == max(answer["probabilities"].values())
+        assert answer["box"] is None
+
+
+def test_comma_separated_values_say_the_same(finished_run, folder, capsys):
+    paths = [str(folder / "0[0-4].png"), str(folder / "below")]
+    main([str(finished_run), *paths, "--json"])
+    answers = lines(capsys.readouterr().out)
+    assert len(answers) == 6
+    main([str(finished_run), *paths, "--csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    for row, answer in zip(rows, answers, strict=True):
+        assert (row["picture"], row["label"]) == (answer["picture"], answer["label"])
+        assert [float(row[name]) for name in EMOTIONS] == list(answer["probabilities"].values())
+
+
+def test_the_table_counts_what_it_does_not_list(finished_run, folder, capsys):
+    assert main([str(finished_run), str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "the first 40 of 70" in said
+    assert "39.png" in said
+    assert "40.png" not in said
+    counted = [line.split("|") for line in said.splitlines() if line.split(" ")[0] in EMOTIONS]
+    assert sum(int(count) for _, count, _ in counted) == 70
+
+
+def test_what_cannot_be_read_is_named_and_skipped(finished_run, folder, capsys):
+    (folder / "broken.png").write_bytes((folder / "00.png").read_bytes()[:200])
+    (folder / "clip.mp4").write_bytes(b"not a video")
+    (folder / "huge.jpg").write_bytes(bytes((16 << 20) + 1))
+    assert main([str(finished_run), str(folder), "--json"]) == 1
+    said = capsys.readouterr()
+    assert len(lines(said.out)) == 70
+    skipped = [line for line in said.err.splitlines() if line.startswith("skipped: ")]
+    assert [line.split(":")[1].rsplit("/")[-1] for line in skipped] == [
+        "broken.png",
+        "clip.mp4",
+        "huge.jpg",
+    ]
+    assert "3 files were unreadable" in said.err
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nobody.png", "no such file"),
+        ("nobody/*.png", "no picture or video matches"),
+        ("empty", "no picture or video in this folder"),
+    ],
+)
+def test_a_path_without_pictures_is_wrong_input(path, said, finished_run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main([str(finished_run), str(tmp_path / path)]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["best.keras", "export/1"])
+def test_files_that_can_carry_code_are_refused(name, finished_run, folder, capsys):
+    assert main([str(finished_run / name), str(folder)]) == 2
+    assert "can carry code" in capsys.readouterr().err
+
+
+def test_a_damaged_litert_file_is_named(finished_run, tmp_path, folder, capsys):
+    damaged = tmp_path / "model.tflite"
+    content = (finished_run / "export" / "model.tflite").read_bytes()
+    damaged.write_bytes(bytes(64) + content[64:])
+    assert main([str(damaged), str(folder)]) == 2
+    assert "damaged" in capsys.readouterr().err
+    damaged.write_bytes(content[:2000])
+    assert main([str(damaged), str(folder)]) == 2
+    assert "not a model that ferkeras exported" in capsys.readouterr().err
+
+
+def test_a_temperature_fitted_after_the_export_counts(finished_run, tmp_path, faces):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    before = load_network(run)(faces)
+    store_calibration(Run(run), Calibration(2.0, 30, 2.0, 1.0, 0.2, 0.1))
+    after = load_network(run)(faces)
+    np.testing.assert_allclose(after, KerasNetwork(open_run(run), 2.0)(faces), atol=1e-5)
+    assert (after.max(axis=1) < before.max(axis=1)).all()
+    (run / "export" / "model.tflite").unlink()
+    np.testing.assert_allclose(load_network(run)(faces), after, atol=1e-5)
+
+
+def test_a_temperature_of_one_changes_nothing(finished_run, faces):
+    network = load_network(finished_run)
+    np.testing.assert_allclose(Tempered(network, 1.0)(faces), network(faces), atol=1e-6)
+
+
+def test_a_face_is_found_in_a_photograph(finished_run, photograph, tmp_path, capsys):
+    command = [str(finished_run), str(photograph), "--detect", "--json"]
+    assert main([*command, "--draw", str(tmp_path / "drawn")]) == 0
+    (answer,) = lines(capsys.readouterr().out)
+    x, y, width, height = answer["box"]
+    # Her eyes and her mouth, in a picture of 512 x 600.
+    for at_x, at_y in ((225, 190), (305, 190), (270, 268)):
+        assert x < at_x < x + width
+        assert y < at_y < y + height
+    drawn = Image.open(tmp_path / "drawn" / "001-hopper.png")
+    assert drawn.size == (512, 600)
+    original = np.asarray(Image.open(photograph).convert("RGB"), int)
+    changed = np.abs(np.asarray(drawn, int) - original).sum(axis=2) > 60
+    assert changed[y + height // 2, [x, x + width]].all()
+    assert not changed[y + height // 3 : y + height // 2, x + 20 : x + width - 20].any()
+    assert (tmp_path / "drawn" / "faces-1.png").is_file()
+
+
+def test_faces_are_found_in_the_upright_picture(photograph, tmp_path):
+    image = Image.open(photograph)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    boxes = []
+    for path in (photograph, tmp_path / "turned.jpg"):
+        ((box, face),) = FaceDetector()(next(views_of([path], 1)).read())
+        assert face.shape == (48, 48)
+        boxes.append(box)
+    np.testing.assert_allclose(*boxes, atol=12)
+
+
+def test_no_face_is_said_and_is_no_error(finished_run, tmp_path, capsys):
+    Image.new("L", (200, 200), 90).save(tmp_path / "wall.png")
+    assert main([str(finished_run), str(tmp_path / "wall.png"), "--detect"]) == 0
+    assert "no face found in" in capsys.readouterr().out
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Three seconds at ten frames a second; second n is of grey 40 n."""
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(30):
+        writer.write(np.full((48, 64, 3), number // 10 * 40, np.uint8))
+    writer.release()
+    return path
+
+
+def test_a_video_is_looked_at_once_a_second(finished_run, video, capsys):
+    assert main([str(finished_run), str(video), "--json"]) == 0
+    answers = lines(capsys.readouterr().out)
+    assert [answer["seconds"] for answer in answers] == pytest.approx([0, 1, 2])
+    network = load_network(finished_run)
+    for second, answer in enumerate(answers):
+        shares = network(np.full((1, 48, 48, 1), 40 * second, np.uint8))[0]
+        assert list(answer["probabilities"].values()) == pytest.approx(shares, abs=0.05)
+    assert main([str(finished_run), str(video), "--json", "--every", "0"]) == 0
+    assert len(lines(capsys.readouterr().out)) == 30
+
+
+def test_no_more_is_read_ahead_than_the_threads_need(finished_run, folder):
+    views = views_of(find_files([str(folder)]) * 20, 1)
+    taken = 0
+
+    def counted():
+        nonlocal taken
+        for view in views:
+            taken += 1
+            yield view
+
+    answers = look_at(counted(), load_network(finished_run), threads=1)
+    next(answers)
+    assert taken <= 4 * 32
+    answers.close()
+
+
+def test_an_answer_needs_no_tensorflow(finished_run, folder):
+    program = (
+        "import sys; from ferkeras.predict import main\n"
+        "code = main(sys.argv[1:])\n"
+        "assert not {'tensorflow', 'keras', 'scipy', 'sklearn', 'pandas'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    command = [sys.executable, "-c", program, finished_run, folder / "00.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "00.png" in done.stdout
+
+
+def test_a_folder_that_cannot_be_drawn_into_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="--draw"):
+        Drawing(tmp_path / "file" / "below", EMOTIONS)
+
+
+def test_the_answers_are_those_of_the_training(finished_run):
+    """The same faces, through LiteRT, as the run kept them in predictions.npz."""
+    kept = read_predictions(finished_run / "predictions.npz")
+    splits = load_splits(open_run(finished_run).config, Console(io.StringIO()))
+    answers = load_network(finished_run)(splits.validation.images)
+    np.testing.assert_allclose(answers, kept.probabilities, atol=1e-5)
