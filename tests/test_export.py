@@ -1,0 +1,238 @@
+"""Exports: every format answers as the network does, tells what it is, and is checked."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+import zipfile
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from ferkeras.data.faces import SIZE
+from ferkeras.data.pictures import decode_face
+from ferkeras.errors import RunError
+from ferkeras.export import main
+from ferkeras.insight.calibration import Calibration, store_calibration
+from ferkeras.insight.trained import load_trained
+from ferkeras.labels import EMOTIONS
+from ferkeras.network.enclosed import read_enclosed
+from ferkeras.network.exports import FILES, answers_of, export_network
+from ferkeras.network.parity import Parity
+from ferkeras.network.saved_model import decode_face_in_graph
+from ferkeras.network.served import served_network
+from ferkeras.runs import Run
+
+FLOATS = ("saved_model", "litert", "onnx", "keras")
+TEMPERATURE = 2.5
+
+
+@pytest.fixture(scope="module")
+def trained(finished_run):
+    return load_trained(finished_run)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """Faces that no export has been checked on."""
+    return np.random.default_rng(1).integers(0, 256, (40, SIZE, SIZE, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def expected(trained, noise):
+    """Tempered probabilities, computed from the logits by NumPy."""
+    powers = np.exp(trained.model.predict(noise, verbose=0).astype(np.float64) / TEMPERATURE)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def exports(trained, noise, tmp_path_factory):
+    """Path of each format but the 8-bit one."""
+    found = export_network(
+        trained.model,
+        FLOATS,
+        tmp_path_factory.mktemp("exports"),
+        trained.finished.about(),
+        probe=noise[:8],
+        temperature=TEMPERATURE,
+    )
+    return {each.format: each.path for each in found}
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_each_format_answers_as_the_network_does(name, exports, noise, expected):
+    answers = answers_of(name, exports[name], noise)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+def test_files_carry_the_emotions_and_where_they_come_from(exports, finished_run):
+    for name in ("litert", "keras"):
+        about = read_enclosed(exports[name])
+        assert about.emotions == EMOTIONS
+        assert about.provenance["run"] == finished_run.name
+        assert about.provenance["temperature"] == TEMPERATURE
+    metadata = onnxruntime.InferenceSession(exports["onnx"]).get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["emotions"]) == list(EMOTIONS)
+    assert json.loads(metadata["provenance"])["run"] == finished_run.name
+
+
+def test_labels_are_the_names_of_the_most_probable_emotions(exports, noise, expected):
+    names = [EMOTIONS[at] for at in expected.argmax(axis=1)]
+    session = onnxruntime.InferenceSession(exports["onnx"])
+    assert session.run(["label"], {"faces": noise})[0].tolist() == names
+    serve = tf.saved_model.load(str(exports["saved_model"])).signatures["serving_default"]
+    labels = serve(faces=tf.constant(noise))["label"].numpy()
+    assert [label.decode() for label in labels] == names
+
+
+def test_the_saved_model_works_in_a_process_without_keras(exports, noise, expected, tmp_path):
+    np.save(tmp_path / "faces.npy", noise)
+    program = textwrap.dedent("""
+        import json, sys
+        sys.modules["keras"] = sys.modules["ferkeras"] = None  # cannot be imported
+        import numpy as np
+        import tensorflow as tf
+        folder, faces = sys.argv[1:]
+        model = tf.saved_model.load(folder)
+        about = model.signatures["about"]()
+        answers = model.signatures["serving_default"](faces=np.load(faces))
+        print(json.dumps({
+            "emotions": [name.decode() for name in about["emotions"].numpy()],
+            "provenance": json.loads(about["provenance"].numpy()),
+            "probabilities": answers["probabilities"].numpy().tolist(),
+        }))
+    """)
+    command = [sys.executable, "-c", program, exports["saved_model"], tmp_path / "faces.npy"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    told = json.loads(done.stdout)
+    assert told["emotions"] == list(EMOTIONS)
+    assert told["provenance"]["temperature"] == TEMPERATURE
+    np.testing.assert_allclose(told["probabilities"], expected, atol=1e-5)
+
+
+def test_the_keras_file_needs_no_layer_of_ferkeras(exports):
+    with zipfile.ZipFile(exports["keras"]) as archive:
+        assert "ferkeras>" not in archive.read("config.json").decode()
+
+
+def encode(image, format, **options):
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def pictures():
+    rng = np.random.default_rng(2)
+    smooth = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((SIZE, SIZE))
+    seen_through = smooth.copy()
+    seen_through.putalpha(Image.fromarray(rng.integers(0, 256, (SIZE, SIZE), dtype=np.uint8)))
+    return {
+        "grey png": encode(smooth.convert("L"), "PNG"),
+        "colour png": encode(smooth, "PNG"),
+        "transparent png": encode(seen_through, "PNG"),
+        "palette png": encode(smooth.convert("P"), "PNG"),
+        "grey jpeg": encode(smooth.convert("L"), "JPEG"),
+        "colour jpeg": encode(smooth, "JPEG", quality=95),
+        "large png": encode(smooth.resize((200, 150)), "PNG"),
+    }
+
+
+@pytest.mark.parametrize("kind", list(pictures()))
+def test_pictures_are_decoded_in_the_graph_as_they_are_for_training(kind):
+    content = pictures()[kind]
+    inside = decode_face_in_graph(tf.constant(content)).numpy()[..., 0].astype(int)
+    outside = decode_face(content).astype(int)
+    assert np.abs(inside - outside).max() <= (6 if kind == "large png" else 1)
+
+
+def test_the_saved_model_takes_encoded_pictures(exports):
+    contents = list(pictures().values())
+    signatures = tf.saved_model.load(str(exports["saved_model"])).signatures
+    answers = signatures["encoded"](image_bytes=tf.constant(contents))
+    faces = np.stack([decode_face(content) for content in contents])[..., None]
+    direct = signatures["serving_default"](faces=tf.constant(faces))
+    np.testing.assert_allclose(
+        answers["probabilities"].numpy(), direct["probabilities"].numpy(), atol=0.05
+    )
+
+
+def test_half_precision_is_exported_in_single(trained, noise):
+    half = keras.models.clone_model(
+        trained.model,
+        clone_function=lambda layer: type(layer).from_config(
+            {**layer.get_config(), "dtype": "mixed_bfloat16"}
+        ),
+    )
+    half.set_weights(trained.model.get_weights())
+    assert {layer.compute_dtype for layer in half.layers} > {"bfloat16"}
+    np.testing.assert_allclose(
+        served_network(half).predict(noise, verbose=0),
+        served_network(trained.model).predict(noise, verbose=0),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "named"),
+    [([[0.4, 0.6]], "0.0%"), ([[0.6, 0.4], [np.nan, np.nan]], "nan"), ([[0.7, 0.3]], "0.1")],
+)
+def test_another_answer_is_an_error(answers, named):
+    parity = Parity.of(np.full((len(answers), 2), (0.6, 0.4)), np.asarray(answers))
+    with pytest.raises(RunError, match=named):
+        parity.demand("x.onnx", difference=1e-4, agreement=0.995)
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    """A copy that may be changed."""
+    return shutil.copytree(finished_run, tmp_path / finished_run.name)
+
+
+def test_the_command_writes_the_model_and_its_card(run, capsys):
+    assert main([str(run), "--format", "litert-int8"]) == 0
+    said = capsys.readouterr().out
+    assert FILES["litert-int8"] in said
+    assert "same label" in said
+    card = (run / "export" / "README.md").read_text()
+    # The formats of the training are still listed.
+    assert all(f"`{name}`" in card for name in ("1/", "model.tflite", "model-int8.tflite"))
+    assert "Article 5(1)(f)" in card
+    assert all(f"| {name} |" in card for name in EMOTIONS)
+    size = {name: (run / "export" / FILES[name]).stat().st_size for name in FILES if "lite" in name}
+    assert size["litert-int8"] < size["litert"] * 2
+
+
+def test_a_temperature_of_the_run_goes_into_the_export(run):
+    store_calibration(Run(run), Calibration(3.0, 30, 2.0, 1.0, 0.2, 0.1))
+    assert main([str(run), "--format", "litert"]) == 0
+    assert read_enclosed(run / "export" / "model.tflite").provenance["temperature"] == 3.0
+    assert "temperature (3.000)" in (run / "export" / "README.md").read_text()
+
+
+def test_saved_models_are_numbered_and_never_replaced(run):
+    before = (run / "export" / "1" / "saved_model.pb").read_bytes()
+    assert main([str(run), "--format", "saved_model"]) == 0
+    assert (run / "export" / "2" / "saved_model.pb").is_file()
+    assert (run / "export" / "1" / "saved_model.pb").read_bytes() == before
+
+
+def test_somebody_elses_readme_is_not_replaced(run, tmp_path, capsys):
+    other = tmp_path / "project"
+    other.mkdir()
+    (other / "README.md").write_text("mine")
+    assert main([str(run), "--format", "onnx", "--output", str(other)]) == 2
+    assert "name another folder" in capsys.readouterr().err
+    assert (other / "README.md").read_text() == "mine"
+    assert len(list(other.iterdir())) == 1
+
+
+def test_faces_that_have_moved_can_be_named(run, tmp_path, capsys):
+    assert main([str(run), "--format", "keras", "--data", str(tmp_path / "none.csv")]) == 2
+    assert "none.csv" in capsys.readouterr().err
