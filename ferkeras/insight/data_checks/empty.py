@@ -15,8 +15,7 @@ from ferkeras.labels import EMOTIONS
 
 BLANK_BELOW = 4.0
 """Standard deviation in grey values (0 to 255) below which an image shows nothing: that is what
-JPEG makes of an even grey. Above
-its blank images FER2013 goes on at 9."""
+JPEG makes of an even grey. The palest face of FER2013 has 9."""
 
 _CHUNK = 4096
 _SHOWN = 48
