@@ -56,7 +56,6 @@ class Chart:
         least_range: the y axis shows at least from the one to the other.
         level: a horizontal line and its name.
         events: shaded or marked, lettered as by `letters`.
-        notes: a line of text under it.
     """
 
     title: str
