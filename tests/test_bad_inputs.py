@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import shutil
+import zipfile
 
 import keras
+import numpy as np
 import pytest
 from bad_inputs import BAD_INPUTS, MODEL_FILES, BadInput, _members, _write_members, lambda_layer
 
+from ferkeras.errors import InputError
+from ferkeras.insight.predictions import read_predictions
 from ferkeras.insight.trained import load_trained
 
 
@@ -64,3 +69,30 @@ def test_code_in_a_model_file_is_never_run(finished_run, tmp_path):
         keras.saving.load_model(run / "best.keras")
     assert not (tmp_path / "ran").exists()
     assert json.loads(hostile)["config"]["layers"][0]["class_name"] == "Lambda"
+
+
+def bare_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def huge_array(path):
+    opening = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        opening, {"descr": "<f4", "fortran_order": False, "shape": (2**45, 7)}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("probabilities.npy", opening.getvalue())
+        archive.writestr("labels.npy", opening.getvalue())
+
+
+def pickled_array(path):
+    np.savez(path, probabilities=np.array([object()]), labels=np.zeros(1, np.int32))
+
+
+@pytest.mark.parametrize("write", [bare_array, huge_array, pickled_array])
+def test_hostile_predictions_are_refused(tmp_path, write):
+    path = tmp_path / "predictions.npz"
+    write(path)
+    with pytest.raises(InputError, match=r"predictions\.npz: damaged"):
+        read_predictions(path)

@@ -39,6 +39,8 @@ MEASURES = {
 
 LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 
+_LARGEST_FILE = 256 * 2**20
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -125,10 +127,21 @@ def read_predictions(path: Path) -> Predictions:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > _LARGEST_FILE:
+                raise ValueError(f"unpacks to more than {_LARGEST_FILE:,} bytes")
             probabilities, labels = file["probabilities"], file["labels"]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; the run is not complete without it") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    # TypeError: one bare array; MemoryError: an array that says it is huge.
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        MemoryError,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
     if (
         probabilities.ndim != 2
