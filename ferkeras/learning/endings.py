@@ -49,5 +49,8 @@ def resumable(run: Run) -> Iterator[None]:
 def _what(error: OSError | tf.errors.OpError, run: Run) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or run.folder}: {error.strerror}"
-    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    if isinstance(error, tf.errors.OpError):
+        text = next(words for words in _DISK if words in error.message)
+    else:
+        text = str(error)
     return f"{run.folder}: cannot be written ({' '.join(text.split())[:300]})"
