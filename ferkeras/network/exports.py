@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ferkeras.inference.litert import LiteRtNetwork
 from ferkeras.network.enclosed import About, enclose
@@ -133,7 +134,8 @@ def answers_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
         case "onnx":
             return onnx_answers(path, faces)
         case "keras":
-            return keras.saving.load_model(path, compile=False).predict(faces, verbose=0)
+            model = keras.saving.load_model(path, compile=False)
+            return model.predict(_batches(faces), verbose=0)
         case _:
             raise ValueError(f"unknown format {format!r}; expected saved_model or {list(FILES)}")
 
@@ -143,9 +145,14 @@ def _answers(
 ) -> np.ndarray:
     if any(layer.compute_dtype != "float32" for layer in model.layers):
         # Trained in half precision: the float32 copy is nearer to the truth than the original.
-        return served.predict(faces, verbose=0)
-    logits = model.predict(faces, verbose=0)
+        return served.predict(_batches(faces), verbose=0)
+    logits = model.predict(_batches(faces), verbose=0)
     return keras.ops.convert_to_numpy(keras.ops.softmax(logits / temperature))
+
+
+def _batches(faces: np.ndarray) -> tf.data.Dataset:
+    # Given an array, a deterministic TensorFlow writes an error about its own graph to stderr.
+    return tf.data.Dataset.from_tensor_slices(faces).batch(256)
 
 
 def _next_version(folder: Path) -> int:
