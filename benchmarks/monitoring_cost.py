@@ -2,11 +2,12 @@
 
   python benchmarks/monitoring_cost.py [--epochs 10] [--config FILE] [section.key=value ...]
 
-Bare is `keras.Model` on the same layers (with Keras's own Dropout), the same feed, class weights,
-optimizer and validation data, accuracy as its only metric, and no callbacks. Both fits live in one
-process and take turns, an epoch each, so that a noisy machine is noisy for both; the first epoch
-of each (tracing) is left out. Prints seconds by the clock and of the processor per epoch, and the
-ratio of the medians; counts the traces of the training step with every ramp active.
+Ours has every callback, TensorBoard and checkpoints. Bare is `keras.Model` on the same layers (with
+Keras's own Dropout), the same feed, class weights, optimizer and validation data, accuracy as its
+only metric, and no callbacks. Both fits live in one process and take turns, an epoch each, so that
+a noisy machine is noisy for both; the first epoch of each (tracing) is left out. Prints seconds by
+the clock and of the processor per epoch, and the ratio of the medians and of the sums; counts the
+traces of the training step with every ramp active.
 """
 
 import argparse
@@ -66,11 +67,14 @@ def measure(config) -> dict[str, object]:
     import keras
 
     from ferkeras.data.load import load_splits
+    from ferkeras.learning.checkpoints import CheckpointFolder
     from ferkeras.learning.learner import build_learner, make_reproducible
+    from ferkeras.learning.loop import TrainingLoop
     from ferkeras.learning.watchers import build_watchers
     from ferkeras.network.dropout import VariableDropout
     from ferkeras.report.console import Console
     from ferkeras.runs import create_run
+    from ferkeras.signals import StopRequest
 
     make_reproducible(config)
     console = Console(io.StringIO())
@@ -116,22 +120,32 @@ def measure(config) -> dict[str, object]:
     class End(Baton):
         on_epoch_begin = keras.callbacks.Callback.on_epoch_begin
 
-    def fit(name, model, callbacks):
-        model.fit(
+    def fit_bare() -> None:
+        bare.fit(
             learner.feed.dataset(1, config.train.epochs),
             steps_per_epoch=learner.feed.steps_per_epoch,
             epochs=config.train.epochs,
             validation_data=learner.validation,
             class_weight=learner.balance.weights,
-            callbacks=[Begin(name), *callbacks, End(name)],
+            callbacks=[Begin("bare"), End("bare")],
             shuffle=False,
             verbose=0,
         )
 
-    threads = [
-        threading.Thread(target=fit, args=("bare", bare, [])),
-        threading.Thread(target=fit, args=("ours", learner.model, watchers.callbacks)),
-    ]
+    def fit_ours() -> None:
+        loop = TrainingLoop(
+            config,
+            learner,
+            [Begin("ours"), *watchers.callbacks],
+            CheckpointFolder(run.checkpoints),
+            console,
+            StopRequest(),
+        )
+        # Behind everything, the checkpoints too, so that all of it counts.
+        loop._callbacks.callbacks.append(End("ours"))
+        loop.run(ended=False)
+
+    threads = [threading.Thread(target=fit_bare), threading.Thread(target=fit_ours)]
     for thread in threads:
         thread.start()
     for thread in threads:
