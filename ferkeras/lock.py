@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ferkeras.errors import InputError
@@ -36,11 +36,15 @@ def sole_use(folder: Path) -> Iterator[None]:
             "that can be written"
         ) from None
     try:
-        os.write(descriptor, str(os.getpid()).encode())
+        # Only for the message to others; on a full disk they go without.
+        with suppress(OSError):
+            os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
-        # While it is still locked: whoever opened this file meanwhile sees that it is gone.
-        path.unlink(missing_ok=True)
+        # While it is still locked: whoever opened this file meanwhile sees that it is gone. Where
+        # it cannot be removed, it stays, and locks nobody out.
+        with suppress(OSError):
+            path.unlink()
         os.close(descriptor)
 
 

@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -228,10 +228,14 @@ def whole_path(path: Path) -> Iterator[Path]:
 
 
 def remove_litter(folder: Path) -> None:
-    """Remove what a killed process left of `whole_path` in a folder that nobody writes to."""
+    """Remove what a killed process left of `whole_path` in a folder that nobody writes to.
+
+    What cannot be removed stays: whoever writes to the folder next will say why.
+    """
     for path in folder.glob(".*"):
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def _version(package: str) -> str | None:

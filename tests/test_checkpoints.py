@@ -7,12 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferkeras.errors import InputError
+from ferkeras.errors import InputError, RunError
 from ferkeras.learning.checkpoints import Checkpoint, CheckpointFolder
 from ferkeras.lock import sole_use
+from ferkeras.runs import remove_litter
 from ferkeras.signals import stop_requests
 
 
@@ -51,6 +52,7 @@ def test_two_are_kept_and_the_last_written_counts(folder):
     assert not folder.folder.exists()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path_factory, at, change):
     folder = CheckpointFolder(tmp_path_factory.mktemp("c") / "checkpoints")
@@ -115,10 +117,30 @@ def test_a_folder_has_one_process_at_a_time(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_cannot_be_written_any_more_does_not_hide_what_happened(
+    tmp_path, monkeypatch
+):
+    def refused(*arguments, **more):
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / ".best.a8_b3c9d.keras").write_bytes(b"half")
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.unlink", refused)
+        patch.setattr("os.write", refused)
+        remove_litter(tmp_path)
+        with pytest.raises(RunError, match="what happened"), sole_use(tmp_path):
+            raise RunError("what happened")
+    remove_litter(tmp_path)
+    with sole_use(tmp_path):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 HOLD = """
 import sys
 from pathlib import Path
 from ferkeras.lock import sole_use
+from ferkeras.runs import remove_litter
 with sole_use(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -280,6 +280,7 @@ def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path):
         (OSError(28, "No space left on device", "x/best.keras"), 1, ["x/best.keras: No space"]),
         (OSError("h5py: errno = 28"), 1, ["cannot be written (h5py: errno = 28)"]),
         (tf.errors.UnknownError(None, None, "f; Read-only file system"), 1, ["Read-only"]),
+        (tf.errors.UnknownError(None, None, "f; Operation not permitted"), 1, ["not permitted"]),
     ],
 )
 def test_whatever_ends_a_run_it_says_how_to_go_on(error, code, words, tmp_path):

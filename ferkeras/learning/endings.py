@@ -12,7 +12,14 @@ from ferkeras.errors import Interrupted, RunError
 from ferkeras.learning.keeper import Stopped
 from ferkeras.runs import Run
 
-_DISK = ("No space left", "Read-only file system", "Permission denied", "quota", "Input/output")
+_DISK = (
+    "No space left",
+    "Read-only file system",
+    "Permission denied",
+    "Operation not permitted",
+    "quota",
+    "Input/output",
+)
 """What TensorFlow's errors about files have in their messages."""
 
 
