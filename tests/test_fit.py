@@ -7,6 +7,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from ferkeras.command import CONFIGS
 from ferkeras.config_file import load_config
@@ -80,6 +82,19 @@ def test_metrics_agree_with_the_predictions_and_the_history(run):
     assert metrics["validation"]["accuracy"] == pytest.approx(right.mean())
     assert history["val_accuracy"].max() == pytest.approx(right.mean(), abs=1e-6)
     assert history["val_accuracy"].idxmax() == metrics["best_epoch"]
+
+
+def test_tensorboard_gets_the_answers_of_the_best_network_and_its_features(run):
+    folder = run / "tensorboard" / "validation"
+    read = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+    metrics = json.loads((run / "metrics.json").read_text())
+    for name in EMOTIONS:
+        (event,) = read.Tensors(f"precision_recall/{name}/pr_curves")
+        assert event.step == metrics["best_epoch"]
+        all_are_it = tensor_util.make_ndarray(event.tensor_proto)[:, 0]
+        assert all_are_it[0] == metrics["validation"]["emotions"][name]["support"]
+    points = np.loadtxt(folder / "faces_features.tsv", delimiter="\t")
+    assert points.shape == (metrics["validation"]["faces"], 8)
 
 
 def test_the_export_needs_no_keras(run):

@@ -8,6 +8,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from scipy.spatial.distance import pdist
+from scipy.special import softmax
 
 from ferkeras.quiet import import_tensorflow
 
@@ -16,17 +19,29 @@ import_tensorflow()
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from tensorboard.backend.event_processing.data_provider import (  # noqa: E402
+    MultiplexerDataProvider,
+)
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+from tensorboard.backend.event_processing.plugin_event_multiplexer import (  # noqa: E402
+    EventMultiplexer,
+)
+from tensorboard.plugins.base_plugin import TBContext  # noqa: E402
 from tensorboard.plugins.custom_scalar import layout_pb2  # noqa: E402
 from tensorboard.plugins.hparams import api_pb2  # noqa: E402
 from tensorboard.plugins.hparams import metadata as hparams_metadata  # noqa: E402
+from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # noqa: E402
 from tensorboard.util import tensor_util  # noqa: E402
+from werkzeug.test import Client  # noqa: E402
 
 from ferkeras.config import Config  # noqa: E402
 from ferkeras.config_file import dump_config  # noqa: E402
+from ferkeras.data.faces import Faces  # noqa: E402
+from ferkeras.insight.evaluation import predict  # noqa: E402
 from ferkeras.labels import EMOTIONS  # noqa: E402
 from ferkeras.report import summaries  # noqa: E402
-from ferkeras.report.tensorboard import TensorBoardWriter  # noqa: E402
+from ferkeras.report.projector import sprites, write_projection  # noqa: E402
+from ferkeras.report.tensorboard import TensorBoardWriter, write_answers  # noqa: E402
 
 FACES = np.random.default_rng(0).integers(0, 256, (14, 48, 48, 1), dtype=np.uint8)
 LABELS = np.arange(14, dtype="int32") % 7
@@ -121,6 +136,18 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved_models") / "tiny-001" / "tensorboard"
     train(folder, CONFIG)
     return {name: events(folder / name) for name in ("train", "validation")}
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """A folder of runs, one of them with the answers of its best network, and those answers."""
+    keras.utils.set_random_seed(0)
+    models = tmp_path_factory.mktemp("saved_models")
+    model, faces = small_network(), Faces(FACES, LABELS)
+    train(models / "tiny-001" / "tensorboard", CONFIG, model)
+    answers = predict(model, faces)
+    write_answers(models / "tiny-001" / "tensorboard", 2, model, faces, answers, EMOTIONS)
+    return models, model, answers
 
 
 def tags(read: EventAccumulator) -> set[str]:
@@ -248,6 +275,113 @@ def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
     for chart in charts:
         for pattern in chart.multiline.tag:
             assert any(tf.strings.regex_full_match(tag, pattern) for tag in sorted(known)), pattern
+
+
+def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(answered):
+    models, _, answers = answered
+    read = events(models / "tiny-001/tensorboard/validation")
+    for code, name in enumerate(EMOTIONS):
+        (event,) = read.Tensors(f"precision_recall/{name}/pr_curves")
+        assert event.step == 2
+        true, false = tf.make_ndarray(event.tensor_proto)[:2]
+        assert (true[0], false[0]) == (2, 12)
+        sure = answers.probabilities[:, code] >= 0.25
+        assert true[50] == (sure & (code == LABELS)).sum()
+        assert false[50] == (sure & (code != LABELS)).sum()
+    # What the training wrote before is still there.
+    assert numbers(read, "result/val_accuracy") == {4: 0.5}
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 199)), min_size=1, max_size=60))
+def test_a_precision_recall_curve_counts_at_every_threshold(answers):
+    truth = np.array([each for each, _ in answers])
+    shares = np.array([(share + 0.5) / 200 for _, share in answers])
+    message = summaries.precision_recall(
+        np.where(truth, 0, 1), np.stack([shares, 1 - shares], axis=1), ("yes", "no")
+    )
+    curve = tensor_util.make_ndarray(message.value[0].tensor)
+    for at in range(0, 201, 25):
+        said = shares >= at / 200
+        counts = [(said & truth).sum(), (said & ~truth).sum()]
+        counts += [(~said & ~truth).sum(), (~said & truth).sum()]
+        assert list(curve[:4, at]) == counts
+
+
+@pytest.fixture
+def projector(answered):
+    models, *_ = answered
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(models)).Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(models))
+    apps = ProjectorPlugin(
+        TBContext(logdir=str(models), data_provider=provider, multiplexer=multiplexer)
+    ).get_plugin_apps()
+
+    def ask(page: str, **query) -> bytes:
+        answer = Client(apps[page]).get("/", query_string=query)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_data()
+
+    return ask
+
+
+def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_answers(answered, projector):
+    _, model, answers = answered
+    (run,) = json.loads(projector("/runs"))
+    assert run == "tiny-001/tensorboard/validation"
+    (embedding,) = json.loads(projector("/info", run=run))["embeddings"]
+    where = {"run": run, "name": embedding["tensorName"]}
+    points = np.frombuffer(projector("/tensor", **where), np.float32)
+    points = points.reshape(embedding["tensorShape"])
+    title, *rows = projector("/metadata", **where).decode().splitlines()
+    assert title.split("\t") == ["emotion", "answer", "probability", "verdict"]
+    kernel, bias = model.layers[-1].get_weights()
+    shares = softmax(points @ kernel + bias, axis=1)
+    assert len(rows) == len(FACES)
+    order = [int(np.abs(answers.probabilities - share).max(axis=1).argmin()) for share in shares]
+    assert sorted(order) == list(range(len(FACES)))
+    np.testing.assert_allclose(shares, answers.probabilities[order], atol=1e-3)
+    for row, face in zip(rows, order, strict=True):
+        answer = answers.probabilities[face].argmax()
+        assert row.split("\t") == [
+            EMOTIONS[LABELS[face]],
+            EMOTIONS[answer],
+            f"{answers.probabilities[face].max():.2f}",
+            "right" if answer == LABELS[face] else "wrong",
+        ]
+
+
+def test_tensorboard_finds_the_faces_in_the_order_of_the_points(answered, projector, tmp_path):
+    (run,) = json.loads(projector("/runs"))
+    (embedding,) = json.loads(projector("/info", run=run))["embeddings"]
+    where = {"run": run, "name": embedding["tensorName"]}
+    (tmp_path / "sheet.png").write_bytes(projector("/sprite_image", **where))
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert embedding["sprite"]["singleImageDim"] == [48, 48]
+    _, *rows = projector("/metadata", **where).decode().splitlines()
+    for at, row in enumerate(rows):
+        y, x = 48 * (at // 4), 48 * (at % 4)
+        face = (FACES[..., 0] == sheet[y : y + 48, x : x + 48]).all(axis=(1, 2)).argmax()
+        assert row.split("\t")[0] == EMOTIONS[LABELS[face]]
+        assert (FACES[face, ..., 0] == sheet[y : y + 48, x : x + 48]).all()
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 5))
+def test_a_sheet_of_faces_is_as_many_rows_as_columns(count, height, width):
+    faces = np.arange(1, count + 1, dtype=np.uint8)[:, None, None, None]
+    sheet = sprites(np.broadcast_to(faces, (count, height, width, 1)))
+    side = sheet.shape[0] // height
+    assert sheet.shape == (side * height, side * width)
+    assert (side - 1) ** 2 < count <= side**2
+    first_pixels = sheet[::height, ::width].ravel()
+    assert list(first_pixels) == [*range(1, count + 1), *[0] * (side**2 - count)]
+
+
+def test_wide_features_are_narrowed_and_keep_their_distances(tmp_path):
+    features = np.random.default_rng(0).normal(size=(14, 2000)).astype("float32")
+    write_projection(tmp_path, features, FACES, LABELS, np.eye(7)[LABELS], EMOTIONS)
+    points = np.loadtxt(tmp_path / "faces_features.tsv", delimiter="\t")
+    assert points.shape == (14, 14)
+    np.testing.assert_allclose(pdist(points), pdist(features), rtol=1e-3)
 
 
 def test_a_run_that_goes_on_has_neither_gap_nor_overlap(tmp_path):

@@ -34,6 +34,7 @@ from ferkeras.report.pictures import (
     draw_per_class,
 )
 from ferkeras.report.run_report import write_run_report
+from ferkeras.report.tensorboard import write_answers
 from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
 from ferkeras.signals import stop_requests
 
@@ -158,6 +159,8 @@ def _finish(
     )
     draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
     draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
+    if config.monitor.tensorboard:
+        write_answers(run.tensorboard, best_epoch, model, splits.validation, validation, EMOTIONS)
     metrics: dict[str, Any] = {
         "best_epoch": best_epoch,
         "epochs": len(history),

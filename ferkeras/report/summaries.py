@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from tensorboard.plugins.histogram import metadata as histogram_metadata
 from tensorboard.plugins.hparams import api as hp
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as session
+from tensorboard.plugins.pr_curve import summary as pr_curve
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.util import tensor_util
 
@@ -109,6 +110,28 @@ def histogram(tag: str, values: np.ndarray, bins: int = 30) -> Summary:
     buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
     metadata = histogram_metadata.create_summary_metadata(display_name=None, description=None)
     return _tensor(tag, metadata, tensor_util.make_tensor_proto(buckets, dtype=np.float64))
+
+
+def precision_recall(
+    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> Summary:
+    """For each class, precision over recall of "is it this one?" at 201 thresholds.
+
+    Args:
+        labels: int, shape (N,).
+        probabilities: float, shape (N, K), 0 to 1.
+        class_names: names of the K classes, in code order.
+    """
+    summary = Summary()
+    for code, name in enumerate(class_names):
+        one = pr_curve.pb(
+            f"precision_recall/{name}",
+            labels == code,
+            probabilities[:, code].astype(np.float32),
+            display_name=name,
+        )
+        summary.MergeFromString(one.SerializeToString())
+    return summary
 
 
 def layout(class_names: tuple[str, ...]) -> Summary:

@@ -14,13 +14,19 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 
 from ferkeras.config import Config
 from ferkeras.config_file import dump_config
+from ferkeras.data.faces import Faces
+from ferkeras.insight.predictions import Predictions
 from ferkeras.report import pictures, summaries
+from ferkeras.report.projector import penultimate_features, write_projection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # TensorBoard shows images about 300 pixels wide; the captions of three faces can be read there.
 _COLUMNS = 3
+
+_POINTS = 1000
+"""Faces in the projector; a browser still turns that many smoothly."""
 
 
 class TensorBoardWriter(keras.callbacks.Callback):
@@ -210,3 +216,40 @@ class TensorBoardWriter(keras.callbacks.Callback):
     def _flush(self) -> None:
         for writer in self._writers.values():
             writer.flush()
+
+
+def write_answers(
+    folder: Path,
+    step: int,
+    model: keras.Model,
+    faces: Faces,
+    answers: Predictions,
+    class_names: tuple[str, ...],
+) -> None:
+    """Add what the best network answers to what `TensorBoardWriter` has written.
+
+    Precision-recall curves of each class, and for the projector what the network's last layer
+    gets of up to 1000 of the faces.
+
+    Args:
+        folder: as for `TensorBoardWriter`.
+        step: the best epoch, from 1.
+        model: its network, functional.
+        faces: validation faces.
+        answers: what the network answers for them.
+        class_names: names of the K classes, in code order.
+    """
+    curves = summaries.precision_recall(answers.labels, answers.probabilities, class_names)
+    writer = tf.summary.create_file_writer(str(folder / "validation"))
+    with writer.as_default():
+        tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
+    writer.close()
+    shown = np.random.default_rng(0).permutation(len(faces))[:_POINTS]
+    write_projection(
+        folder / "validation",
+        penultimate_features(model, faces.images[shown]),
+        faces.images[shown],
+        answers.labels[shown],
+        answers.probabilities[shown],
+        class_names,
+    )
