@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # TensorBoard shows images about 300 pixels wide; the captions of three faces can be read there.
 _COLUMNS = 3
 
-_POINTS = 1000
-"""Faces in the projector; a browser still turns that many smoothly."""
+_POINTS = 500
+"""Faces in the projector; each costs one more inference at the end of a run."""
 
 
 class TensorBoardWriter(keras.callbacks.Callback):
@@ -229,7 +229,7 @@ def write_answers(
     """Add what the best network answers to what `TensorBoardWriter` has written.
 
     Precision-recall curves of each class, and for the projector what the network's last layer
-    gets of up to 1000 of the faces.
+    gets of up to 500 of the faces.
 
     Args:
         folder: as for `TensorBoardWriter`.
