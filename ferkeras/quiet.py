@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 import tempfile
@@ -37,6 +38,13 @@ def import_tensorflow() -> None:
             replay()
     # Keras and SavedModel report each file they write through this Python logger.
     tensorflow.get_logger().setLevel("WARNING")
+    tensorflow.get_logger().addFilter(_is_no_count_of_models)
+
+
+def _is_no_count_of_models(record: logging.LogRecord) -> bool:
+    # TensorFlow counts the prediction functions of all models of a process as one that is traced
+    # again and again; a run ends with several models (best, served, exported), each traced once.
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager
