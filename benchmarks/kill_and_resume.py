@@ -5,7 +5,7 @@
 A short run (drawn faces, a tiny network, a checkpoint after every step) is trained once without
 interruption. Then, for each kill, the same run is begun anew in an own process, killed with
 SIGKILL, resumed, and compared with the first one, byte by byte: the weights of last.keras and
-best.keras, history.csv, metrics.json, the predictions, and every event for TensorBoard. Every
+best.keras, history.csv, metrics.json, and every event for TensorBoard. Every
 second kill falls at a random moment of the run's life; every other one inside the writing of a
 checkpoint or of another file. Some runs are killed twice.
 
@@ -55,7 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--runs", type=int, default=100, help="how many to kill and resume")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--exec", action="store_true", help="begin processes anew, do not fork")
     parser.add_argument("--json", type=Path, help="write the figures here too")
