@@ -7,7 +7,7 @@ check it, so that the two cannot drift apart.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
@@ -119,6 +119,26 @@ def flat(config: Section, prefix: str = "") -> dict[str, Any]:
         else:
             result[f"{prefix}{key}"] = value
     return result
+
+
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """The configuration with other values at some dotted keys.
+
+    Raises:
+        InputError: they break a rule, alone or with the rest.
+    """
+    content = config.model_dump(mode="json")
+    for key, value in values.items():
+        _put(content, key, value)
+    changed, problems = _validate(content, {})
+    if changed is None or problems:
+        raise InputError("\n".join(["these values do not go together:", *problems]))
+    return changed
+
+
+def as_arguments(values: Mapping[str, Any]) -> str:
+    """Values by dotted key as they stand on a command line, `section.key=value` each."""
+    return " ".join(f"{key}={_as_yaml(value)}".replace(", ", ",") for key, value in values.items())
 
 
 def describe_keys() -> str:

@@ -114,6 +114,11 @@ class Run:
         """Everything about the run on one page."""
         return self.folder / "report.html"
 
+    @property
+    def diagnosis(self) -> Path:
+        """The folder of why the run did not learn, or that it did."""
+        return self.folder / "diagnosis"
+
     def evaluation(self, split: str) -> Path:
         """The folder of what `python -m ferkeras.evaluate` found on a split."""
         return self.folder / "evaluation" / split

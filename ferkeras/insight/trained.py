@@ -59,25 +59,38 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
     mean, deviation = _pixel_statistics(finished)
     with _precision(config.train.precision):
         model = build_network(config.network, mean=mean, deviation=deviation)
+    load_weights(model, run.best)
+    return Trained(finished, model)
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Give a network the weights of a `.keras` file; nothing else of the file is used.
+
+    Args:
+        model: built from the configuration.
+        path: the file, in the folder of a run.
+
+    Raises:
+        InputError: it is missing, damaged or of another network.
+    """
     try:
         with warnings.catch_warnings():
             # Keras only warns of layers for which it found no weights and left at random.
             warnings.simplefilter("error", UserWarning)
-            _refuse_bomb(run.best, model)
-            model.load_weights(run.best)
+            _refuse_bomb(path, model)
+            model.load_weights(path)
     except FileNotFoundError:
         raise InputError(
-            f"{run.best}: no such file; without it the run has no network; train again"
+            f"{path}: no such file; without it the run has no network; train again"
         ) from None
     # h5py and zipfile raise these on damaged files, Keras on weights of other shapes.
     except (OSError, ValueError, KeyError, RuntimeError, UserWarning, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{run.best}: damaged, or not of the network that {run.config.name} beside it "
+            f"{path}: damaged, or not of the network that {Run(path.parent).config.name} beside it "
             f"describes ({type(error).__name__}: {reason}); take the file from a copy of the run, "
             "or train again"
         ) from None
-    return Trained(finished, model)
 
 
 def _refuse_bomb(path: Path, model: keras.Model) -> None:

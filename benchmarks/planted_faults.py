@@ -1,0 +1,500 @@
+"""Plant faults in small trainings, diagnose them, apply the first remedy: who is named, what mends.
+
+  PYTHONPATH=. python benchmarks/planted_faults.py --jobs 2
+  PYTHONPATH=. python benchmarks/planted_faults.py --data fer2013.csv --seeds 2
+  PYTHONPATH=. python benchmarks/planted_faults.py --faults unseen
+
+Each fault is planted alone, once for every seed, in a training of 1,700 faces (drawn by the seed,
+or so many rows of a table) and a network of three narrow blocks. `tuned` faults were at hand when
+the probes' thresholds were chosen; `unseen` ones were run for the first time afterwards. The cause
+that `ferkeras.insight.causes` names first is compared with the planted one. Then the first remedy
+is applied: its settings where it has any; where the faces have to be mended, the fault is taken
+out of them as the remedy says. A remedy mends when it wins back at least half of the skill
+(Cohen's kappa on validation faces) that the fault cost, against the healthy training of the same
+seed; where a fault flatters the figures or costs none (leakage, overfitting), when the cause is no
+longer named. Healthy trainings of other seeds, sizes and data follow: nothing may be named.
+
+About 30 processor seconds a fault and seed. Prints tables; --json writes every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ferkeras.config import Config
+from ferkeras.config_file import with_values
+from ferkeras.data.faces import Faces, Splits
+
+if TYPE_CHECKING:
+    from ferkeras.insight.causes.diagnosis import Diagnosis
+    from ferkeras.learning.learner import Learner
+
+BASE = {
+    "data.demo_faces": 2000,
+    "network.filters": [8, 16, 32],
+    "network.dense_units": [64],
+    "train.batch_size": 32,
+    "train.learning_rate": 0.002,
+    "train.epochs": 6,
+    **{
+        f"augment.{key}": 0.0
+        for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
+    },
+}
+_HALF = 0.5
+_ALPHABETICAL = np.array([0, 1, 2, 3, 5, 6, 4])
+"""The code that each emotion gets where folders are read in the order of the alphabet."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong.
+
+    Attributes:
+        name: what is wrong.
+        cause: the one that should be named first.
+        overrides: settings that do it.
+        faces: changes the faces, given them and a generator.
+        learner: changes the network before training.
+        flatters: whether its cost does not show in the validation skill.
+    """
+
+    name: str
+    cause: str
+    overrides: dict[str, Any] = field(default_factory=dict)
+    faces: Callable[[Splits, np.random.Generator], Splits] | None = None
+    learner: Callable[[Learner], None] | None = None
+    flatters: bool = False
+
+
+def _train(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+    train = splits.train
+    images = train.images if images is None else images
+    return replace(splits, train=Faces(images, train.labels if labels is None else labels))
+
+
+def _validation(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+    faces = splits.validation
+    images = faces.images if images is None else images
+    return replace(splits, validation=Faces(images, faces.labels if labels is None else labels))
+
+
+def _blank(splits: Splits, rng: np.random.Generator) -> Splits:
+    images = splits.train.images.copy()
+    images[rng.random(len(images)) < 0.7] = 0
+    return _train(splits, images)
+
+
+def _few(count: int) -> Callable[[Splits, np.random.Generator], Splits]:
+    def few(splits: Splits, rng: np.random.Generator) -> Splits:
+        return replace(
+            splits, train=splits.train.take(rng.choice(len(splits.train), count, replace=False))
+        )
+
+    return few
+
+
+def _leak(splits: Splits, rng: np.random.Generator) -> Splits:
+    splits = _few(400)(splits, rng)
+    leaked = splits.train.take(rng.choice(400, 250, replace=False))
+    kept = splits.validation.take(rng.permutation(len(splits.validation))[:150])
+    images = np.concatenate([leaked.images, kept.images])
+    return replace(splits, validation=Faces(images, np.concatenate([leaked.labels, kept.labels])))
+
+
+def _without(*codes: int) -> Callable[[Splits, np.random.Generator], Splits]:
+    def without(splits: Splits, rng: np.random.Generator) -> Splits:
+        return replace(splits, train=splits.train.take(~np.isin(splits.train.labels, codes)))
+
+    return without
+
+
+def _momentum(value: float) -> Callable[[Learner], None]:
+    def set_momentum(learner: Learner) -> None:
+        for layer in learner.model.layers:
+            if hasattr(layer, "momentum"):
+                layer.momentum = value
+
+    return set_momentum
+
+
+def _scale(name: str, value: float) -> Callable[[Learner], None]:
+    def set_scale(learner: Learner) -> None:
+        for variable in learner.model.trainable_weights:
+            if name in variable.path and variable.path.endswith("gamma"):
+                variable.assign(np.full(variable.shape, value, np.float32))
+
+    return set_scale
+
+
+TUNED = (
+    Fault("learning rate 1", "learning_rate_too_high", {"train.learning_rate": 1.0}),
+    Fault("learning rate 1e-6", "learning_rate_too_low", {"train.learning_rate": 1e-6}),
+    Fault(
+        "SGD clipped to 1e-4",
+        "gradients_clipped_away",
+        {"train.optimizer": "sgd", "train.learning_rate": 0.05, "train.global_clip_norm": 1e-4},
+    ),
+    Fault(
+        "balanced sampler and inverse weights",
+        "rare_classes_overweighted",
+        {
+            "train.sampler": "balanced",
+            "train.allow_sampler_with_class_weight": True,
+            "class_weight.rule": "inverse",
+            "class_weight.min": 0.01,
+            "class_weight.max": 100.0,
+        },
+    ),
+    Fault(
+        "dropout 0.9",
+        "too_much_dropout",
+        {
+            "network.conv_dropout": 0.9,
+            "network.dense_dropout": 0.9,
+            "schedule.dropout_from_epoch": None,
+        },
+    ),
+    Fault("label smoothing 0.98", "too_much_label_smoothing", {"train.label_smoothing": 0.98}),
+    Fault(
+        "violent augmentation",
+        "too_much_augmentation",
+        {
+            "augment.shift": 0.5,
+            "augment.rotate_degrees": 180.0,
+            "augment.zoom": 0.9,
+            "augment.brightness": 1.0,
+            "augment.contrast": 0.99,
+            "augment.erase": 1.0,
+        },
+    ),
+    Fault(
+        "weight decay 0.9 with SGD 0.1",
+        "weight_decay_too_strong",
+        {"train.optimizer": "sgd", "train.learning_rate": 0.1, "train.weight_decay": 0.9},
+    ),
+    Fault(
+        "BatchNorm momentum 0.9995", "batchnorm_too_slow", {"network.batchnorm_momentum": 0.9995}
+    ),
+    Fault(
+        "BatchNorm momentum 0.1, batches of 4",
+        "batchnorm_too_fast",
+        {"train.batch_size": 4, "train.epochs": 2},
+        learner=_momentum(0.1),
+    ),
+    Fault("batches of 1024", "too_few_steps", {"train.batch_size": 1024, "train.epochs": 4}),
+    Fault(
+        "one filter a block",
+        "network_too_small",
+        {"network.filters": [1, 1, 1], "network.dense_units": []},
+    ),
+    Fault(
+        "150 faces by heart",
+        "overfitting",
+        {
+            "network.conv_dropout": 0.0,
+            "network.dense_dropout": 0.0,
+            "augment.flip": False,
+            "train.epochs": 30,
+        },
+        faces=_few(150),
+        flatters=True,
+    ),
+    Fault(
+        "training labels shuffled",
+        "random_labels",
+        faces=lambda s, rng: _train(s, labels=rng.permutation(s.train.labels)),
+    ),
+    Fault(
+        "validation codes by the alphabet",
+        "permuted_labels",
+        faces=lambda s, rng: _validation(s, labels=_ALPHABETICAL[s.validation.labels]),
+    ),
+    Fault("70 % of the training images black", "blank_images", faces=_blank),
+    Fault("no happy and no sad in training", "missing_class", faces=_without(3, 4)),
+    Fault(
+        "validation faces inverted",
+        "unlike_validation",
+        faces=lambda s, rng: _validation(s, 255 - s.validation.images),
+    ),
+    Fault(
+        "250 training faces in validation",
+        "leakage",
+        {"train.epochs": 20},
+        faces=_leak,
+        flatters=True,
+    ),
+    Fault("a block that begins at zero", "dead_units", learner=_scale("block2b", 0.0)),
+)
+
+UNSEEN = (
+    Fault(
+        "SGD learning rate 10",
+        "learning_rate_too_high",
+        {"train.optimizer": "sgd", "train.learning_rate": 10.0},
+    ),
+    Fault(
+        "SGD learning rate 1e-5",
+        "learning_rate_too_low",
+        {"train.optimizer": "sgd", "train.learning_rate": 1e-5},
+    ),
+    Fault("BatchNorm momentum 0.999", "batchnorm_too_slow", {"network.batchnorm_momentum": 0.999}),
+    Fault(
+        "dense dropout 0.97",
+        "too_much_dropout",
+        {"network.dense_dropout": 0.97, "schedule.dropout_from_epoch": None},
+    ),
+    Fault(
+        "rotation by any angle, erasing always",
+        "too_much_augmentation",
+        {"augment.rotate_degrees": 180.0, "augment.erase": 1.0, "augment.shift": 0.4},
+    ),
+    Fault(
+        "labels one row off",
+        "random_labels",
+        faces=lambda s, rng: _train(s, labels=np.roll(s.train.labels, 1)),
+    ),
+    Fault(
+        "happy and neutral exchanged in validation",
+        "permuted_labels",
+        faces=lambda s, rng: _validation(
+            s, labels=np.array([0, 1, 2, 6, 4, 5, 3])[s.validation.labels]
+        ),
+    ),
+    Fault(
+        "validation faces scaled to 0..1",
+        "unlike_validation",
+        faces=lambda s, rng: _validation(s, s.validation.images // 255),
+    ),
+    Fault(
+        "training faces scaled to 0..1",
+        "blank_images",
+        faces=lambda s, rng: _train(s, s.train.images // 255),
+    ),
+    Fault(
+        "balanced sampler and square-root weights without caps",
+        "rare_classes_overweighted",
+        {
+            "train.sampler": "balanced",
+            "train.allow_sampler_with_class_weight": True,
+            "class_weight.rule": "square_root",
+            "class_weight.min": 0.01,
+            "class_weight.max": 100.0,
+        },
+    ),
+)
+
+
+def _config(seed: int, data: str, overrides: dict[str, Any]) -> Config:
+    return with_values(Config(), {"seed": seed, "data.path": data} | BASE | overrides)
+
+
+def _splits(config: Config, faces: int = 2000) -> Splits:
+    """Drawn faces, or as many of a table as would be drawn."""
+    from ferkeras.data.load import load_splits
+    from ferkeras.report.console import Console
+
+    with Console(stream=Path("/dev/null").open("w")) as console:
+        splits = load_splits(config, console)
+    if config.data.path == "demo":
+        return splits
+    rng = np.random.default_rng(config.seed)
+    train, validation = (
+        each.take(rng.choice(len(each), min(count, len(each)), replace=False))
+        for each, count in ((splits.train, int(0.85 * faces)), (splits.validation, 600))
+    )
+    return replace(splits, train=train, validation=validation)
+
+
+def _examine(config: Config, splits: Splits, hook: Callable[[Learner], None] | None) -> Diagnosis:
+    from ferkeras.insight.causes.case import train_briefly
+    from ferkeras.insight.causes.diagnosis import diagnose
+    from ferkeras.learning.learner import build_learner
+
+    def begin(config: Config, splits: Splits) -> Learner:
+        learner = build_learner(config, splits)
+        if hook is not None:
+            hook(learner)
+        return learner
+
+    return diagnose(train_briefly(config, splits, 100_000, begin))
+
+
+def _begin_worker() -> None:
+    from ferkeras.quiet import import_tensorflow
+
+    import_tensorflow()
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
+    """Plant, diagnose, apply the first remedy, diagnose again."""
+    config = _config(seed, data, fault.overrides)
+    clean = _splits(config)
+    splits = fault.faces(clean, np.random.default_rng(seed)) if fault.faces else clean
+    found = _examine(config, splits, fault.learner)
+    row: dict[str, Any] = {
+        "fault": fault.name,
+        "planted": fault.cause,
+        "seed": seed,
+        "named": found.findings[0].cause if found.findings else "nothing",
+        "also": [finding.cause for finding in found.findings[1:]],
+        "skill": found.measurements.on_validation.skill,
+        "mended_skill": None,
+        "named_after": None,
+    }
+    if found.findings:
+        remedy = found.findings[0].remedies[0]
+        # A remedy without settings asks for other faces or weights: the fault is taken out.
+        right = row["named"] == fault.cause
+        by_hand = right and not remedy.overrides
+        mended = _examine(
+            remedy.applied_to(config),
+            clean if by_hand else splits,
+            None if right else fault.learner,
+        )
+        row |= {
+            "remedy": remedy.arguments or remedy.what,
+            "mended_skill": mended.measurements.on_validation.skill,
+            "named_after": mended.findings[0].cause if mended.findings else "nothing",
+        }
+    return row
+
+
+def run_healthy(seed: int, data: str, overrides: dict[str, Any], faces: int) -> dict[str, Any]:
+    """Diagnose a training with nothing wrong."""
+    config = _config(seed, data, overrides)
+    found = _examine(config, _splits(config, faces), None)
+    return {
+        "fault": "nothing",
+        "planted": "nothing",
+        "seed": seed,
+        "settings": {key: value for key, value in overrides.items() if BASE.get(key) != value},
+        "data": Path(data).name,
+        "named": found.findings[0].cause if found.findings else "nothing",
+        "skill": found.measurements.on_validation.skill,
+        "reference": found.measurements.reference.skill,
+    }
+
+
+HEALTHY: tuple[tuple[dict[str, Any], int], ...] = (
+    ({}, 2000),
+    ({"data.demo_faces": 3500}, 3500),
+    ({"network.filters": [16, 32], "network.dense_units": [32]}, 2000),
+    ({"train.optimizer": "sgd", "train.learning_rate": 0.02, "train.epochs": 8}, 2000),
+    ({"train.batch_size": 64, "train.epochs": 10, "class_weight.rule": "none"}, 2000),
+)
+"""Settings and number of faces of the healthy trainings; each is run with several seeds."""
+
+
+def main() -> int:
+    """Run what is asked for, and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="demo", help="table of faces (default: drawn faces)")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds for each fault")
+    parser.add_argument("--faults", choices=("tuned", "unseen", "none"), default="tuned")
+    parser.add_argument("--healthy", type=int, default=4, help="seeds for each healthy setting")
+    parser.add_argument("--only", help="faults whose cause or name has this in it")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument("--json", type=Path, help="write every row here")
+    arguments = parser.parse_args()
+
+    faults = {"tuned": TUNED, "unseen": UNSEEN, "none": ()}[arguments.faults]
+    if arguments.only:
+        faults = tuple(f for f in faults if arguments.only in f.cause or arguments.only in f.name)
+    rows: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(
+        arguments.jobs, multiprocessing.get_context("spawn"), initializer=_begin_worker
+    ) as pool:
+        # Lambdas do not travel between processes; the place in the list does.
+        jobs = [
+            pool.submit(_run_numbered, arguments.faults, fault.name, seed, arguments.data)
+            for seed in range(arguments.seeds)
+            for fault in faults
+        ]
+        healthy = [
+            pool.submit(run_healthy, seed, arguments.data, overrides, faces)
+            for seed in range(max(arguments.healthy, arguments.seeds if faults else 0))
+            for overrides, faces in HEALTHY
+            if seed < arguments.healthy or not overrides
+        ]
+        for job in as_completed((*healthy, *jobs)):
+            rows.append(job.result())
+            row = rows[-1]
+            print(
+                f"{len(rows)}/{len(healthy) + len(jobs)} seed {row['seed']} {row['fault']}: "
+                f"{row['named']}; skill {row['skill']:.2f}"
+                + (f" -> {row['mended_skill']:.2f}" if row.get("mended_skill") is not None else ""),
+                flush=True,
+            )
+    _tell(rows, arguments.json)
+    return 0
+
+
+def _run_numbered(which: str, name: str, seed: int, data: str) -> dict[str, Any]:
+    faults = {"tuned": TUNED, "unseen": UNSEEN}[which]
+    return run_fault(next(fault for fault in faults if fault.name == name), seed, data)
+
+
+def _mended(row: dict[str, Any], healthy: dict[int, float], flatters: bool) -> bool:
+    if row["mended_skill"] is None:
+        return False
+    if flatters:
+        return row["named_after"] != row["planted"]
+    lost = healthy[row["seed"]] - row["skill"]
+    return row["mended_skill"] - row["skill"] >= _HALF * lost
+
+
+def _tell(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
+    healthy_rows = [row for row in rows if row["planted"] == "nothing"]
+    planted = [row for row in rows if row["planted"] != "nothing"]
+    healthy = {row["seed"]: row["skill"] for row in healthy_rows if not row["settings"]}
+    flatters = {fault.name for fault in (*TUNED, *UNSEEN) if fault.flatters}
+    for row in planted:
+        row["mends"] = _mended(row, healthy, row["fault"] in flatters)
+    if planted:
+        frame = pd.DataFrame(planted)
+        frame["right"] = frame["named"] == frame["planted"]
+        print("\nCause named first (column) by planted cause (row)")
+        print(pd.crosstab(frame["planted"], frame["named"]).to_string())
+        print("\nBy fault")
+        table = frame.groupby(["fault", "planted"], sort=False).agg(
+            runs=("seed", "size"),
+            named=("right", "sum"),
+            mended=("mends", "sum"),
+            skill=("skill", "mean"),
+            mended_skill=("mended_skill", "mean"),
+        )
+        print(table.round(2).to_string())
+        print(
+            f"\nnamed first: {int(frame['right'].sum())} of {len(frame)} "
+            f"({frame['right'].mean():.0%}); the first remedy mends {int(frame['mends'].sum())} "
+            f"({frame['mends'].mean():.0%}); healthy skill "
+            f"{np.mean(list(healthy.values())):.2f}"
+        )
+    if healthy_rows:
+        wrong = [row for row in healthy_rows if row["named"] != "nothing"]
+        print(f"healthy trainings: {len(healthy_rows)}, a cause named in {len(wrong)}")
+        for row in wrong:
+            print(f"  seed {row['seed']} {row['settings']}: {row['named']} ({row['skill']:.2f})")
+    if path is not None:
+        path.write_text(json.dumps(list(rows), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,133 @@
+"""Running statistics of BatchNormalization that are not those of the faces."""
+
+from __future__ import annotations
+
+import keras
+
+from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
+from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.causes.skill import CHANCE
+from ferkeras.insight.causes.symptoms import HALF
+
+_NOT_MOVED = 0.1
+_MIN_MEMORY = 10.0
+"""Batches that a running average must remember, as PyTorch's default of 0.1 does."""
+
+_SMALL_BATCH = 8
+_MOMENTUM = 0.9
+_SOURCE = "Ioffe & Szegedy 2015; Wu & Johnson 2021, Rethinking Batch in BatchNorm"
+
+
+def batchnorm_too_slow(m: Measurements) -> Finding | None:
+    """Statistics that are still those of an untrained network."""
+    momentum = _momentum(m)
+    left = momentum**m.case.steps
+    if left <= _NOT_MOVED or not _has_gap(m):
+        return None
+    return Finding(
+        "batchnorm_too_slow",
+        f"BatchNormalization's running statistics are still {left:.0%} those it began with, so "
+        "that the network in use is another one than in training.",
+        (
+            Evidence(
+                f"share of the initial statistics that is left after {m.case.steps:,} steps",
+                f"{left:.0%}",
+                f"below {_NOT_MOVED:.0%}",
+                left,
+            ),
+            _gap(m),
+        ),
+        (_momentum_remedy(),),
+        "a tenth of wrong statistics is as much as PyTorch's default forgets in one step",
+        _SOURCE,
+    )
+
+
+def batchnorm_too_fast(m: Measurements) -> Finding | None:
+    """Statistics of the last batch or two, or of batches that are too small to have any."""
+    momentum = _momentum(m)
+    memory = 1 / (1 - momentum)
+    batch = m.case.config.train.batch_size
+    remembered = memory * batch
+    if remembered >= _MIN_MEMORY * _SMALL_BATCH or not _has_gap(m):
+        return None
+    small = batch <= _SMALL_BATCH
+    return Finding(
+        "batchnorm_too_fast",
+        f"BatchNormalization's running statistics are made of about {remembered:.0f} faces: they "
+        "jump from step to step, and so does what the network answers.",
+        (
+            Evidence(
+                "faces that the running statistics remember (batch size times memory)",
+                f"{remembered:.0f}",
+                f"at least {_MIN_MEMORY * _SMALL_BATCH:.0f}",
+                remembered,
+            ),
+            _gap(m),
+        ),
+        (
+            Remedy(
+                "larger batches and a longer memory",
+                "statistics of hundreds of faces",
+                {"train.batch_size": 64, "network.batchnorm_momentum": _MOMENTUM},
+            )
+            if small
+            else _momentum_remedy(),
+        ),
+        "PyTorch's default remembers ten batches, and eight faces are a small batch",
+        _SOURCE,
+    )
+
+
+def batchnorm_gap(m: Measurements) -> Finding | None:
+    """The network is good with the statistics of a batch and bad with the running ones."""
+    if not _has_gap(m):
+        return None
+    return Finding(
+        "batchnorm_gap",
+        "BatchNormalization's running statistics are not those of the faces, so that the network "
+        "in use is another one than in training.",
+        (_gap(m),),
+        (
+            Remedy(
+                "dropout before BatchNormalization changes what it sees: less of it",
+                "the same statistics in training and in use",
+                {"network.conv_dropout": 0.0},
+            ),
+            _momentum_remedy(),
+        ),
+        "half of the skill is lost by nothing but the choice of statistics",
+        "Li et al. 2019, Understanding the disharmony between dropout and batch normalization",
+    )
+
+
+def _momentum(m: Measurements) -> float:
+    return float(
+        next(
+            layer.momentum
+            for layer in m.case.learner.model.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        )
+    )
+
+
+def _has_gap(m: Measurements) -> bool:
+    trained = m.with_batch_statistics
+    return trained.above_chance >= CHANCE and m.on_train.skill < HALF * trained.skill
+
+
+def _gap(m: Measurements) -> Evidence:
+    return Evidence(
+        "skill on training faces with running statistics",
+        f"{m.on_train.skill:.2f}",
+        f"about {m.with_batch_statistics.skill:.2f}, that with the statistics of each batch",
+        m.on_train.skill,
+    )
+
+
+def _momentum_remedy() -> Remedy:
+    return Remedy(
+        "a running average over about ten batches",
+        "statistics of the present network",
+        {"network.batchnorm_momentum": _MOMENTUM},
+    )

@@ -1,0 +1,36 @@
+"""Training images with nothing on them."""
+
+from __future__ import annotations
+
+from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
+from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.data_checks.empty import BLANK_BELOW, deviations
+from ferkeras.insight.data_checks.finding import TOO_MANY
+
+
+def blank_images(m: Measurements) -> Finding | None:
+    """More images with nothing on them than labels that people disagree about."""
+    blank = float((deviations(m.train.images) < BLANK_BELOW).mean())
+    if blank <= TOO_MANY:
+        return None
+    return Finding(
+        "blank_images",
+        f"{blank:.0%} of the training images show nothing, so their labels teach nothing.",
+        (
+            Evidence(
+                f"training images with a deviation below {BLANK_BELOW:g} of 255",
+                f"{blank:.1%}",
+                f"at most {TOO_MANY:.0%}",
+                blank,
+            ),
+        ),
+        (
+            Remedy(
+                "remove these images, or read them anew from where they came from (grey values 0 "
+                "to 255, not 0 to 1); python -m ferkeras.check_data lists them",
+                "the network sees faces",
+            ),
+        ),
+        "people agree with FER2013's labels within 5 %; a defect larger than that drowns them",
+        "Goodfellow et al. 2013, Challenges in representation learning",
+    )

@@ -1,0 +1,63 @@
+"""What a classifier without any training to speak of makes of the same faces.
+
+It needs no learning rate, no dropout and no BatchNormalization, so that what it cannot tell apart
+is a matter of faces and labels, and what it can tell apart is the least that a network should
+learn.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import KFold, cross_val_predict
+
+from ferkeras.data.faces import SIZE, Faces
+
+_ALPHA = 10.0
+_FOLDS = 3
+
+
+def gradients(images: np.ndarray) -> np.ndarray:
+    """Histograms of oriented gradients: cells of 8 pixels, 9 directions, blocks of 2 x 2 cells.
+
+    Args:
+        images: uint8, shape (N, 48, 48, 1).
+
+    Returns:
+        float32, shape (N, 900).
+
+    Source:
+        Dalal & Triggs 2005, "Histograms of oriented gradients for human detection".
+    """
+    hog = cv2.HOGDescriptor((SIZE, SIZE), (16, 16), (8, 8), (8, 8), 9)
+    return np.stack([np.ravel(hog.compute(image[..., 0])) for image in images])
+
+
+def transferred(train: Faces, others: Faces) -> np.ndarray:
+    """Answers on other faces of ridge regression fitted to the gradients of training faces.
+
+    Returns:
+        codes, int, shape (len(others),).
+    """
+    if len(np.unique(train.labels)) < 2:
+        return np.full(len(others), train.labels[0])
+    return (
+        _classifier().fit(gradients(train.images), train.labels).predict(gradients(others.images))
+    )
+
+
+def crossed(faces: Faces, seed: int) -> np.ndarray:
+    """Answers on each face of classifiers that were fitted to the other folds.
+
+    Returns:
+        codes, int, shape (N,).
+    """
+    if len(np.unique(faces.labels)) < 2 or len(faces) < 2 * _FOLDS:
+        return np.full(len(faces), faces.labels[0])
+    folds = KFold(_FOLDS, shuffle=True, random_state=seed)
+    return cross_val_predict(_classifier(), gradients(faces.images), faces.labels, cv=folds)
+
+
+def _classifier() -> RidgeClassifier:
+    return RidgeClassifier(_ALPHA)

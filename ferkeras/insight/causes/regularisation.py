@@ -1,0 +1,108 @@
+"""Regularisation that is too much for a network that has learnt nothing yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferkeras.config import Augment, Config, Network, Train
+from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
+from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.causes.symptoms import HALF, is_not_learning, skill_evidence
+from ferkeras.insight.causes.trial import Trial
+
+_FLIP_ONLY = {
+    f"augment.{key}": 0.0
+    for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
+}
+_OFF: dict[str, dict[str, Any]] = {
+    "dropout": {"network.conv_dropout": 0.0, "network.dense_dropout": 0.0},
+    "label_smoothing": {"train.label_smoothing": 0.0},
+    "augmentation": _FLIP_ONLY,
+}
+_WORDS = {
+    "dropout": "dropout",
+    "label_smoothing": "label smoothing",
+    "augmentation": "augmentation",
+}
+
+
+def too_much_regularisation(m: Measurements) -> Finding | None:
+    """Without it, a short training from the same start learns what the long one did not."""
+    suspects = _suspects(m.case.config)
+    if not suspects or not is_not_learning(m):
+        return None
+    without = {name: _OFF[name] for name in suspects}
+    together = m.trial(**_keys({k: v for values in without.values() for k, v in values.items()}))
+    if not mends(m, together):
+        return None
+    best, trial = suspects[0], together
+    if len(suspects) > 1:
+        alone = {name: m.trial(**_keys(values)) for name, values in without.items()}
+        best = max(alone, key=lambda name: alone[name].on_train)
+        trial = alone[best]
+    return Finding(
+        f"too_much_{best}",
+        f"Too much {_WORDS[best]} for a network that has learnt nothing yet: without it "
+        f"{trial.steps} steps teach more than {m.case.steps} did with it.",
+        (
+            Evidence(
+                f"skill on training faces after {trial.steps} steps without {_WORDS[best]}",
+                f"{trial.on_train:.2f}",
+                f"about {m.on_train.skill:.2f}, that after {m.case.steps} steps with it",
+                trial.on_train,
+            ),
+            skill_evidence(m),
+        ),
+        (
+            Remedy(
+                f"begin with light {_WORDS[best]} and add to it once the network learns",
+                f"skill {trial.on_train:.2f} or more on training faces",
+                _light(best),
+            ),
+            Remedy(
+                f"begin without {_WORDS[best]}",
+                f"skill {trial.on_train:.2f} on training faces",
+                _OFF[best],
+            ),
+        ),
+        "twice the skill in no more steps is no accident",
+        "the analysis that ferkeras began with, no. 1; Morerio et al. 2017, Curriculum dropout",
+    )
+
+
+def mends(m: Measurements, trial: Trial) -> bool:
+    """Whether a trial learns at least twice as much, and half of what a simple classifier can."""
+    needed = max(m.on_train.skill / HALF, HALF * m.reference_within_train.skill)
+    return trial.on_train >= needed
+
+
+def _suspects(config: Config) -> list[str]:
+    """Kinds of regularisation of which there is more than in the recommended recipe."""
+    network, train, augment = config.network, config.train, config.augment
+    usual = Network()
+    found = {
+        "dropout": network.conv_dropout > usual.conv_dropout
+        or network.dense_dropout > usual.dense_dropout,
+        "label_smoothing": train.label_smoothing > Train().label_smoothing,
+        "augmentation": any(
+            getattr(augment, key.partition(".")[2]) > getattr(Augment(), key.partition(".")[2])
+            for key in _FLIP_ONLY
+        ),
+    }
+    return [name for name, holds in found.items() if holds]
+
+
+def _light(name: str) -> dict[str, Any]:
+    if name == "dropout":
+        usual = Network()
+        return {
+            "network.conv_dropout": usual.conv_dropout,
+            "network.dense_dropout": usual.dense_dropout,
+        }
+    if name == "label_smoothing":
+        return {"train.label_smoothing": Train().label_smoothing}
+    return {key: getattr(Augment(), key.partition(".")[2]) for key in _FLIP_ONLY}
+
+
+def _keys(values: dict[str, Any]) -> dict[str, Any]:
+    return {key.replace(".", "__"): value for key, value in values.items()}

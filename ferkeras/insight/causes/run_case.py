@@ -1,0 +1,44 @@
+"""A finished run as a case."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ferkeras.data.faces import Splits
+from ferkeras.errors import InputError
+from ferkeras.finished_runs import FinishedRun
+from ferkeras.insight.causes.case import Case, aside
+from ferkeras.insight.trained import load_weights
+from ferkeras.learning.learner import build_learner
+
+
+def case_of(finished: FinishedRun, splits: Splits) -> Case:
+    """The network that a run ended with, its start, and its history.
+
+    Args:
+        finished: the run.
+        splits: its faces.
+
+    Raises:
+        InputError: the faces are not those of the run, or a file of it is damaged.
+    """
+    run, config = finished.run, finished.config
+    if splits.fingerprint != finished.fingerprint:
+        raise InputError(
+            f"{run.folder}: data.path = {config.data.path} holds other faces than the run was "
+            f"trained on (fingerprint {splits.fingerprint[:12]}, then "
+            f"{str(finished.fingerprint)[:12]}); restore them"
+        )
+    try:
+        history = pd.read_csv(run.history)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{run.history}: cannot be read as a table ({reason})") from None
+    with aside(config):
+        learner = build_learner(config, splits)
+    learner.model.optimizer.build(learner.model.trainable_weights)
+    start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
+    load_weights(learner.model, run.last if run.last.exists() else run.best)
+    steps = int(finished.metrics["epochs"]) * learner.feed.steps_per_epoch
+    return Case(config, splits, learner, start, history, steps)
