@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -38,9 +39,7 @@ class TrainingState:
         self._model = model
         self._callbacks = [each for each in callbacks if hasattr(each, "get_state")]
         self._console = console
-        _build(model)
-        self._lasting = [*model.variables, *model.optimizer.variables, model.loss.smoothing]
-        self._of_epoch = list(model.metrics_variables)
+        self._lasting, self._of_epoch = _variables(model)
         self._waiting: list[np.ndarray] | None = None
 
     def capture(self, epoch: int, step: int) -> Checkpoint | None:
@@ -97,6 +96,32 @@ class TrainingState:
             for variable, array in zip(self._of_epoch, self._waiting, strict=True):
                 variable.assign(array)
             self._waiting = None
+
+
+@contextmanager
+def undone(model: MonitoredModel) -> Iterator[None]:
+    """Undo, bit for bit, what the block trains, also when it ends with an error.
+
+    Put back are weights, BatchNormalization's statistics, dropout's rates and random states, the
+    optimizer with its learning rate, label smoothing and the metrics. The compiled training step
+    stays, so that a later `fit` does not trace it again.
+    """
+    lasting, of_epoch = _variables(model)
+    variables = lasting + of_epoch
+    before = _values(variables)
+    try:
+        yield
+    finally:
+        for variable, array in zip(variables, before, strict=True):
+            variable.assign(array)
+        model.stop_training = False
+
+
+def _variables(model: MonitoredModel) -> tuple[list[keras.Variable], list[keras.Variable]]:
+    """All that training changes: what lasts, and the metrics of the epoch."""
+    _build(model)
+    lasting = [*model.variables, *model.optimizer.variables, model.loss.smoothing]
+    return lasting, list(model.metrics_variables)
 
 
 def _build(model: MonitoredModel) -> None:

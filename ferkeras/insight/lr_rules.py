@@ -1,0 +1,77 @@
+"""Which learning rate a range test speaks for: smoothing and the two rules, as pure functions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_WIDTH = 0.2
+"""Standard deviation of the smoothing, in decades of the rate."""
+
+
+def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    """Mean of the losses at neighbouring rates, by a Gaussian of 0.2 decades.
+
+    The test is over when it is read, so the mean can look both ways; fastai's running mean looks
+    back only and shows each fall late, which is at a higher rate than the one that caused it.
+
+    Args:
+        rates: rising, shape (N,).
+        losses: finite, shape (N,).
+    """
+    return _weights(rates) @ losses
+
+
+def noise(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Standard error of `smooth` that comes from the batches being small and different.
+
+    From the median difference of successive losses, which a divergence does not disturb.
+    """
+    if len(losses) < 2:
+        return 0.0
+    spread = float(np.median(np.abs(np.diff(losses)))) / 0.6745 / np.sqrt(2)
+    return spread * float(np.sqrt(np.median((_weights(rates) ** 2).sum(axis=1))))
+
+
+def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
+    """The rate at which the smoothed loss falls fastest over the logarithm of the rate.
+
+    Looked for up to the lowest loss; None where nothing falls.
+
+    Source:
+        Smith 2017, "Cyclical learning rates for training neural networks", section 3.3, as fastai
+        and many others read it.
+    """
+    end = int(np.argmin(smoothed)) + 1
+    if end < 2:
+        return None
+    slopes = np.diff(smoothed[:end]) / np.diff(np.log(rates[:end]))
+    at = int(np.argmin(slopes))
+    return float(np.sqrt(rates[at] * rates[at + 1])) if slopes[at] < 0 else None
+
+
+def valley(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
+    """The rate half way down the longest valley; None where nothing falls.
+
+    The longest valley is the longest subsequence, not necessarily without gaps, in which each loss
+    is below the one before; of several as long, the first. As in fastai's `valley`, its length
+    in steps is counted back from its end.
+
+    Source:
+        Mueller (fastai 2.2, `fastai.callback.schedule.valley`), after ESRI's suggestion.
+    """
+    lengths = np.ones(len(smoothed), int)
+    for at in range(1, len(smoothed)):
+        higher = smoothed[:at] > smoothed[at]
+        lengths[at] = 1 + lengths[:at][higher].max(initial=0)
+    end = int(np.argmax(lengths))
+    if lengths[end] < 2:
+        return None
+    start = end - int(lengths[end])
+    third = (end - start) / 3
+    return float(rates[max(0, start + int(third) + int(third / 2))])
+
+
+def _weights(rates: np.ndarray) -> np.ndarray:
+    places = np.log10(rates)
+    weights = np.exp(-0.5 * ((places[:, None] - places[None, :]) / _WIDTH) ** 2)
+    return weights / weights.sum(axis=1, keepdims=True)

@@ -1,0 +1,278 @@
+"""The learning-rate range test: its rules, what it finds, and that it leaves no trace."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferkeras.config_file import load_config
+from ferkeras.data.drawn import draw_faces
+from ferkeras.data.faces import Splits
+from ferkeras.insight.lr_range import conclude, lr_range_test
+from ferkeras.insight.lr_rules import noise, smooth, steepest, valley
+from ferkeras.learning.learner import build_learner, make_reproducible
+
+TINY = (
+    "data.demo_faces=200",
+    "network.filters=[2]",
+    "network.dense_units=[4]",
+    "train.batch_size=32",
+    "train.label_smoothing=0.1",
+)
+CURVES = st.lists(st.floats(0.01, 10), min_size=2, max_size=60).map(np.array)
+
+
+def rates_for(losses, lowest=1e-6, highest=1.0):
+    return np.geomspace(lowest, highest, len(losses))
+
+
+def course(middle=1e-2, broken=1e-1, spread=0.05, steps=100, seed=0):
+    """Losses that fall around `middle` and rise from `broken` on, with the noise of batches."""
+    rates = np.geomspace(1e-6, 1.0, steps)
+    place = np.log10(rates)
+    falling = 2.0 - 0.6 / (1 + np.exp(-6 * (place - math.log10(middle))))
+    rising = np.maximum(0, place - math.log10(broken)) ** 2
+    return rates, falling + rising + np.random.default_rng(seed).normal(0, spread, steps)
+
+
+# The rules
+
+
+@given(CURVES)
+def test_smoothing_stays_within_the_losses_and_keeps_what_is_level(losses):
+    rates = rates_for(losses)
+    smoothed = smooth(rates, losses)
+    assert losses.min() - 1e-9 <= smoothed.min() <= smoothed.max() <= losses.max() + 1e-9
+    np.testing.assert_allclose(smooth(rates, np.full(len(losses), 3.0)), 3.0)
+
+
+@given(CURVES, st.integers(-5, 5))
+def test_the_rules_do_not_depend_on_the_unit_of_the_loss(losses, power):
+    rates = rates_for(losses)
+    for rule in (steepest, valley):
+        assert rule(rates, losses * 2.0**power) == rule(rates, losses)
+
+
+@given(CURVES)
+def test_both_rules_name_a_rate_of_the_test_or_nothing(losses):
+    rates = rates_for(losses)
+    for rule in (steepest, valley):
+        found = rule(rates, losses)
+        assert found is None or rates[0] <= found <= rates[-1]
+        assert rule(rates, np.sort(losses)) is None
+
+
+@given(CURVES)
+def test_valley_is_that_of_fastai(losses):
+    def fastai(lrs, losses):
+        n = len(losses)
+        max_start, max_end = 0, 0
+        lds = [1] * n
+        for i in range(1, n):
+            for j in range(i):
+                if losses[i] < losses[j] and lds[i] < lds[j] + 1:
+                    lds[i] = lds[j] + 1
+                if lds[max_end] < lds[i]:
+                    max_end = i
+                    max_start = max_end - lds[max_end]
+        sections = (max_end - max_start) / 3
+        # Without max, a single fall at the very beginning would give the last rate of all.
+        return lrs[max(0, max_start + int(sections) + int(sections / 2))]
+
+    rates = rates_for(losses)
+    found = valley(rates, losses)
+    assert found is None or found == fastai(rates, losses)
+
+
+def test_steepest_is_where_the_fall_is_steepest_and_not_behind_the_lowest_loss():
+    rates = np.geomspace(1e-4, 1e-1, 7)
+    falling = np.array([2.0, 1.9, 1.4, 1.3, 1.2, 9.0, 2.0])
+    assert steepest(rates, falling) == pytest.approx(math.sqrt(rates[1] * rates[2]))
+
+
+def test_noise_is_that_of_the_smoothed_curve():
+    errors = []
+    for seed in range(40):
+        losses = np.random.default_rng(seed).normal(2, 0.1, 100)
+        rates = rates_for(losses)
+        errors.append([noise(rates, losses), np.std(smooth(rates, losses)[20:-20])])
+    found, true = np.mean(errors, axis=0)
+    assert found == pytest.approx(true, rel=0.15)
+
+
+# What is concluded
+
+
+@pytest.mark.parametrize("middle", [1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_suggestion_lies_in_the_fall_and_between_the_rules(middle, seed):
+    found = conclude(*course(middle, broken=30 * middle, seed=seed), stopped_at=None)
+    assert found.reason is None
+    assert middle / 10 < found.suggestion < middle * 10
+    low, high = sorted((found.steepest, found.valley))
+    assert low * 0.94 <= found.suggestion <= high * 1.06
+
+
+def test_pure_noise_teaches_nothing():
+    for seed in range(60):
+        losses = np.random.default_rng(seed).normal(2, 0.1, 100)
+        found = conclude(rates_for(losses), losses, None)
+        assert found.suggestion is None
+        assert "nothing is learnt at any rate from 1e-06 to 1" in found.reason
+
+
+def test_a_last_loss_of_thousands_moves_nothing():
+    rates, losses = course()
+    calm = conclude(rates[:85], losses[:85], None)
+    losses[84] = 5e4
+    wild = conclude(rates[:85], losses[:85], stopped_at=rates[84])
+    assert wild.suggestion == pytest.approx(calm.suggestion, rel=0.3)
+    assert wild.smoothed.max() < 10
+
+
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_too_few_steps_say_that_the_rate_is_not_to_blame(count):
+    found = conclude(np.geomspace(1e-6, 1e-5, 9)[:count], np.full(count, 2.0), stopped_at=2e-5)
+    assert found.suggestion is None
+    assert f"within {count + 1} steps, at a learning rate of 2e-05" in found.reason
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+# The test itself
+
+
+@pytest.fixture(scope="module")
+def splits():
+    read = draw_faces(200, 0)
+    train, validation = (read.faces.take(read.usage == u) for u in np.unique(read.usage))
+    return Splits(train, validation, None, read.source, read.fingerprint, True)
+
+
+@pytest.fixture
+def make_learner(splits):
+    def make(*settings):
+        config = load_config(None, [*TINY, *settings])
+        make_reproducible(config)
+        return build_learner(config, splits)
+
+    return make
+
+
+def everything(learner):
+    model = learner.model
+    variables = (*model.variables, *model.optimizer.variables, *model.metrics_variables)
+    return [np.array(v) for v in (*variables, model.loss.smoothing)]
+
+
+def train(learner):
+    feed = learner.feed
+    return learner.model.fit(
+        feed.dataset(1, 2),
+        steps_per_epoch=feed.steps_per_epoch,
+        epochs=2,
+        class_weight=learner.balance.weights,
+        validation_data=learner.validation,
+        shuffle=False,
+        verbose=0,
+    ).history
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_a_training_after_it_is_the_training_without_it(make_learner, optimizer):
+    setting = f"train.optimizer={optimizer}"
+    untouched, tested = make_learner(setting), make_learner(setting)
+    expected = train(untouched)
+    found = lr_range_test(tested, steps=20)
+    assert len(found.rates) == 20  # more than the 6 steps of an epoch
+    got = train(tested)
+    assert got == expected
+    for a, b in zip(everything(tested), everything(untouched), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_in_the_middle_of_a_training_it_puts_everything_back(make_learner):
+    learner = make_learner()
+    train(learner)
+    traces = count_traces(learner.model)
+    before = everything(learner)
+    lr_range_test(learner, steps=15)
+    for a, b in zip(everything(learner), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert traces() == 0
+    assert learner.model.stop_training is False
+
+
+def count_traces(model):
+    original, count = model.train_step, [0]
+
+    def counted(data):
+        count[0] += 1
+        return original(data)
+
+    model.train_step = counted
+    return lambda: count[0]
+
+
+def test_an_error_within_it_puts_everything_back_too(make_learner):
+    learner = make_learner()
+    train(learner)
+    before = everything(learner)
+
+    def interrupt(steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lr_range_test(learner, progress=interrupt)
+    for a, b in zip(everything(learner), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_each_loss_is_that_of_its_own_batch(make_learner):
+    learner, other = make_learner(), make_learner()
+    found = lr_range_test(learner, lowest=1e-12, highest=1e-11, steps=10)
+    steps = iter(other.feed.dataset(1, 2))
+    weights = np.array([other.balance.weights[c] for c in range(7)])
+    for loss in found.losses:
+        images, labels = next(steps)
+        logits = other.model(images, training=True)
+        own = float(other.model.loss(labels, logits, sample_weight=weights[labels.numpy()]))
+        assert loss == pytest.approx(own, rel=1e-5)
+    assert list(found.rates) == pytest.approx(np.geomspace(1e-12, 1e-11, 10))
+
+
+def test_it_learns_and_ends_where_the_loss_diverges(make_learner):
+    learner = make_learner(
+        "train.optimizer=sgd", "train.global_clip_norm=null", "network.filters=[4]"
+    )
+    counted = []
+    found = lr_range_test(learner, lowest=1e-3, highest=1e6, steps=90, progress=counted.append)
+    assert found.stopped_at is not None
+    assert found.rates[-1] <= found.stopped_at < 1e6
+    assert len(found.rates) == len(found.losses) == len(found.smoothed) < 90
+    assert sum(counted) in (len(found.rates), len(found.rates) + 1)
+    assert np.isfinite(found.losses).all()
+    content = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert content["stopped_at"] == found.stopped_at
+
+
+def test_broken_weights_are_reported_and_stay_as_they_were(make_learner):
+    learner = make_learner()
+    kernel = learner.model.trainable_weights[0]
+    kernel.assign(kernel * np.nan)
+    found = lr_range_test(learner)
+    assert found.suggestion is None
+    assert "not the learning rate's doing" in found.reason
+    assert found.stopped_at == pytest.approx(1e-6)
+    assert len(found.rates) == 0
+    assert np.isnan(kernel.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"lowest": 0}, {"lowest": 1, "highest": 1}, {"steps": 9}, {"highest": 1e-9}]
+)
+def test_bad_arguments_are_refused(make_learner, bad):
+    with pytest.raises(ValueError, match="Received: lowest="):
+        lr_range_test(make_learner(), **bad)
