@@ -36,7 +36,7 @@ from ferkeras.config_file import with_values
 from ferkeras.data.faces import Faces, Splits
 
 if TYPE_CHECKING:
-    from ferkeras.insight.causes.diagnosis import Diagnosis
+    from ferkeras.insight.causes.case import Case
     from ferkeras.learning.learner import Learner
 
 BASE = {
@@ -77,13 +77,15 @@ class Fault:
     flatters: bool = False
 
 
-def _train(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+def _with_train(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
     train = splits.train
     images = train.images if images is None else images
     return replace(splits, train=Faces(images, train.labels if labels is None else labels))
 
 
-def _validation(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+def _with_validation(
+    splits: Splits, images: np.ndarray | None = None, labels: Any = None
+) -> Splits:
     faces = splits.validation
     images = faces.images if images is None else images
     return replace(splits, validation=Faces(images, faces.labels if labels is None else labels))
@@ -92,7 +94,7 @@ def _validation(splits: Splits, images: np.ndarray | None = None, labels: Any = 
 def _blank(splits: Splits, rng: np.random.Generator) -> Splits:
     images = splits.train.images.copy()
     images[rng.random(len(images)) < 0.7] = 0
-    return _train(splits, images)
+    return _with_train(splits, images)
 
 
 def _few(count: int) -> Callable[[Splits, np.random.Generator], Splits]:
@@ -213,19 +215,19 @@ TUNED = (
     Fault(
         "training labels shuffled",
         "random_labels",
-        faces=lambda s, rng: _train(s, labels=rng.permutation(s.train.labels)),
+        faces=lambda s, rng: _with_train(s, labels=rng.permutation(s.train.labels)),
     ),
     Fault(
         "validation codes by the alphabet",
         "permuted_labels",
-        faces=lambda s, rng: _validation(s, labels=_ALPHABETICAL[s.validation.labels]),
+        faces=lambda s, rng: _with_validation(s, labels=_ALPHABETICAL[s.validation.labels]),
     ),
     Fault("70 % of the training images black", "blank_images", faces=_blank),
     Fault("no happy and no sad in training", "missing_class", faces=_without(3, 4)),
     Fault(
         "validation faces inverted",
         "unlike_validation",
-        faces=lambda s, rng: _validation(s, 255 - s.validation.images),
+        faces=lambda s, rng: _with_validation(s, 255 - s.validation.images),
     ),
     Fault(
         "250 training faces in validation",
@@ -262,24 +264,24 @@ UNSEEN = (
     Fault(
         "labels one row off",
         "random_labels",
-        faces=lambda s, rng: _train(s, labels=np.roll(s.train.labels, 1)),
+        faces=lambda s, rng: _with_train(s, labels=np.roll(s.train.labels, 1)),
     ),
     Fault(
         "happy and neutral exchanged in validation",
         "permuted_labels",
-        faces=lambda s, rng: _validation(
+        faces=lambda s, rng: _with_validation(
             s, labels=np.array([0, 1, 2, 6, 4, 5, 3])[s.validation.labels]
         ),
     ),
     Fault(
         "validation faces scaled to 0..1",
         "unlike_validation",
-        faces=lambda s, rng: _validation(s, s.validation.images // 255),
+        faces=lambda s, rng: _with_validation(s, s.validation.images // 255),
     ),
     Fault(
         "training faces scaled to 0..1",
         "blank_images",
-        faces=lambda s, rng: _train(s, s.train.images // 255),
+        faces=lambda s, rng: _with_train(s, s.train.images // 255),
     ),
     Fault(
         "balanced sampler and square-root weights without caps",
@@ -316,9 +318,8 @@ def _splits(config: Config, faces: int = 2000) -> Splits:
     return replace(splits, train=train, validation=validation)
 
 
-def _examine(config: Config, splits: Splits, hook: Callable[[Learner], None] | None) -> Diagnosis:
+def _train(config: Config, splits: Splits, hook: Callable[[Learner], None] | None) -> Case:
     from ferkeras.insight.causes.case import train_briefly
-    from ferkeras.insight.causes.diagnosis import diagnose
     from ferkeras.learning.learner import build_learner
 
     def begin(config: Config, splits: Splits) -> Learner:
@@ -327,7 +328,7 @@ def _examine(config: Config, splits: Splits, hook: Callable[[Learner], None] | N
             hook(learner)
         return learner
 
-    return diagnose(train_briefly(config, splits, 100_000, begin))
+    return train_briefly(config, splits, 100_000, begin)
 
 
 def _begin_worker() -> None:
@@ -341,11 +342,14 @@ def _begin_worker() -> None:
 
 
 def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
-    """Plant, diagnose, apply the first remedy, diagnose again."""
+    """Plant, diagnose, apply the first remedy, measure again."""
+    from ferkeras.insight.causes.diagnosis import diagnose
+    from ferkeras.insight.causes.measurements import Measurements
+
     config = _config(seed, data, fault.overrides)
     clean = _splits(config)
     splits = fault.faces(clean, np.random.default_rng(seed)) if fault.faces else clean
-    found = _examine(config, splits, fault.learner)
+    found = diagnose(_train(config, splits, fault.learner))
     row: dict[str, Any] = {
         "fault": fault.name,
         "planted": fault.cause,
@@ -361,23 +365,27 @@ def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
         # A remedy without settings asks for other faces or weights: the fault is taken out.
         right = row["named"] == fault.cause
         by_hand = right and not remedy.overrides
-        mended = _examine(
+        treated = _train(
             remedy.applied_to(config),
             clean if by_hand else splits,
             None if right else fault.learner,
         )
         row |= {
             "remedy": remedy.arguments or remedy.what,
-            "mended_skill": mended.measurements.on_validation.skill,
-            "named_after": mended.findings[0].cause if mended.findings else "nothing",
+            "mended_skill": Measurements(treated).on_validation.skill,
         }
+        if fault.flatters:
+            after = diagnose(treated).findings
+            row["named_after"] = after[0].cause if after else "nothing"
     return row
 
 
 def run_healthy(seed: int, data: str, overrides: dict[str, Any], faces: int) -> dict[str, Any]:
     """Diagnose a training with nothing wrong."""
+    from ferkeras.insight.causes.diagnosis import diagnose
+
     config = _config(seed, data, overrides)
-    found = _examine(config, _splits(config, faces), None)
+    found = diagnose(_train(config, _splits(config, faces), None))
     return {
         "fault": "nothing",
         "planted": "nothing",

@@ -183,6 +183,11 @@ class CollapseAlarm(keras.callbacks.Callback):
         logs["collapse_share"] = float(matrix.sum(axis=0).max() / matrix.sum())
         self._tell(epoch + 1, find_collapse(matrix, self.share))
 
+    @property
+    def collapsed_since(self) -> int | None:
+        """The epoch, from 1, in which the present collapse began; None if there is none."""
+        return self._since
+
     def get_state(self) -> dict[str, Any]:
         """The collapse that lasts, for JSON."""
         return {

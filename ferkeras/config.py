@@ -220,6 +220,10 @@ class Monitor(Section):
     collapse_action: Literal["warn", "stop"] = Field(
         "warn", description="stop ends the run with exit code 1"
     )
+    diagnose: bool = Field(
+        True,
+        description="look for the cause, once, when that alarm fires: a minute, and a page",
+    )
     overfit_every: Count = Field(
         5, description="epochs between measurements of accuracy on training faces"
     )

@@ -126,6 +126,7 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
 def _remove_results(run: Run) -> None:
     """Begin anew in the folder of a run that was cut off before its first checkpoint."""
     shutil.rmtree(run.tensorboard, ignore_errors=True)
+    shutil.rmtree(run.diagnosis, ignore_errors=True)
     for path in (run.best, run.history):
         path.unlink(missing_ok=True)
 
@@ -168,6 +169,7 @@ def _finish(
         "parameters": int(model.count_params()),
         "validation": results,
         "alarms": [alarm._asdict() for alarm in console.alarms],
+        "diagnosis": None if watchers.diagnosis is None else watchers.diagnosis.found,
     }
     metrics["export_difference"] = _export(config, splits, run, model, metrics)
     write_run_report(

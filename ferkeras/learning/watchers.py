@@ -19,11 +19,14 @@ from callbacks.ramp import VariableRamp
 from ferkeras.config import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.feed import plain_dataset
+from ferkeras.insight.causes.diagnosis import Diagnosis
 from ferkeras.labels import EMOTIONS
+from ferkeras.learning.alarm_diagnosis import DiagnosisOnAlarm
 from ferkeras.learning.best import BestNetwork
 from ferkeras.learning.learner import Learner
 from ferkeras.network.model import dropout_layers
 from ferkeras.report.console import Console
+from ferkeras.report.diagnosis import say_diagnosis, write_diagnosis
 from ferkeras.report.epochs import EpochBar, EpochLine
 from ferkeras.report.history import HistoryFile
 from ferkeras.report.tensorboard import TensorBoardWriter
@@ -43,12 +46,14 @@ class Watchers:
         history: the one that keeps the logs.
         collapse: the one that may stop the run.
         ramps: those that add regularisation.
+        diagnosis: the one that looks for the cause of a collapse, if it is wanted.
     """
 
     callbacks: list[keras.callbacks.Callback]
     history: HistoryFile
     collapse: CollapseAlarm
     ramps: list[VariableRamp]
+    diagnosis: DiagnosisOnAlarm | None
 
 
 def build_watchers(
@@ -118,7 +123,21 @@ def build_watchers(
                 samples.labels,
             )
         )
-    return Watchers(callbacks, history, collapse, ramps)
+    diagnosis = None
+    if monitor.diagnose:
+        diagnosis = DiagnosisOnAlarm(
+            config, splits, collapse, history, lambda found: _tell(found, run, console)
+        )
+        callbacks.append(diagnosis)
+    return Watchers(callbacks, history, collapse, ramps, diagnosis)
+
+
+def _tell(diagnosis: Diagnosis, run: Run, console: Console) -> None:
+    command = f"python -m ferkeras.fit --config {run.config}"
+    say_diagnosis(diagnosis, (), command, console)
+    run.diagnosis.mkdir(exist_ok=True)
+    write_diagnosis(diagnosis, (), command, run.diagnosis)
+    console.say(f"written: {run.diagnosis}")
 
 
 def collapse_suspects(config: Config, learner: Learner) -> list[str]:

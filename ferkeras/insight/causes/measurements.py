@@ -16,8 +16,8 @@ from ferkeras.insight.causes.reference import crossed, transferred
 from ferkeras.insight.causes.skill import above_chance, counts, kappa
 from ferkeras.insight.causes.trial import Trial, try_out
 from ferkeras.insight.evaluation import logits_of
+from ferkeras.learning.state import undone
 from ferkeras.network.model import dropout_layers
-from ferkeras.network.preserved import preserved
 
 _FIRST_STEPS = 5
 _BATCH = 250
@@ -130,7 +130,7 @@ class Measurements:
         """The same with BatchNormalization on the statistics of each batch, and no dropout."""
         model = self.case.learner.model
         answers = []
-        with preserved(model):
+        with undone(model):
             for layers in dropout_layers(model):
                 for layer in layers:
                     layer.rate.assign(0.0)
@@ -171,7 +171,7 @@ class Measurements:
     def first_steps(self) -> FirstSteps:
         """What the configured optimizer does in the first steps from the start."""
         case, model = self.case, self.case.learner.model
-        with preserved(model), aside(case.config):
+        with undone(model), aside(case.config):
             for variable in model.optimizer.variables:
                 if variable is not model.optimizer.learning_rate:
                     variable.assign(keras.ops.zeros_like(variable))

@@ -78,6 +78,7 @@ def run_page(
         folder=finished.run.folder,
         mosaics=[mosaic for mosaic in mosaics if mosaic.tiles],
         alarms=metrics["alarms"],
+        diagnosis=metrics.get("diagnosis"),
         settings=settings_by_section(config),
         environment=environment_facts(finished),
     )
