@@ -47,6 +47,7 @@ def finished_run(tmp_path_factory):
         "monitor.layer_norms_every=1",
         "monitor.collapse_share=0.3",
         "monitor.tensorboard=false",
+        "monitor.diagnose=false",
     )
     config = load_config(None, settings)
     console = Console(io.StringIO())

@@ -40,6 +40,7 @@ TINY = (
     "monitor.overfit_every=2",
     "monitor.overfit_share=0.2",
     "monitor.tensorboard=false",
+    "monitor.diagnose=false",
 )
 
 
@@ -322,6 +323,7 @@ EFFECTS = {
     "monitor.exploding_norm": (1e-3, training, ()),
     "monitor.collapse_share": (0.3, training, ()),
     "monitor.collapse_action": ("stop", training, ("monitor.collapse_share=0.3",)),
+    "monitor.diagnose": (True, training, ()),
     "monitor.overfit_every": (1, training, ()),
     "monitor.overfit_share": (0.5, training, ()),
     "monitor.overfit_gap": (0.9, overfitting, ("monitor.overfit_gap=0.01",)),

@@ -1,5 +1,6 @@
 """python -m ferkeras.fit, whole: what it leaves behind, that it repeats itself, how it fails."""
 
+import html
 import json
 import subprocess
 import sys
@@ -26,6 +27,7 @@ SMALL = [
     "schedule.dropout_over_epochs=2",
     "schedule.smoothing_from_epoch=2",
     "schedule.smoothing_over_epochs=1",
+    "monitor.diagnose=false",
 ]
 
 
@@ -143,14 +145,15 @@ def weights_of(path):
     return keras.saving.load_model(path).get_weights()
 
 
-def test_a_collapse_stops_the_run_with_code_1_and_is_told_in_the_metrics(models, capsys):
+def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys):
     arguments = [
         *SMALL,
         f"output.folder={models}",
         "monitor.collapse_action=stop",
         "monitor.collapse_share=0.2",
         "monitor.tensorboard=false",
-        "train.learning_rate=1e-5",
+        "monitor.diagnose=true",
+        "train.learning_rate=1e-6",
         "--name=stopped",
     ]
     assert main(arguments) == 1
@@ -158,7 +161,14 @@ def test_a_collapse_stops_the_run_with_code_1_and_is_told_in_the_metrics(models,
     assert metrics["stopped"]
     assert metrics["epochs"] == 1
     assert metrics["alarms"]
-    assert "ALARM" in capsys.readouterr().out
+    assert metrics["diagnosis"]["epoch"] == 1
+    assert metrics["diagnosis"]["cause"] == "learning_rate_too_low"
+    page = (models / "stopped-001" / "report.html").read_text()
+    assert html.escape(metrics["diagnosis"]["verdict"]) in page
+    assert (models / "stopped-001" / "diagnosis" / "diagnosis.html").exists()
+    said = capsys.readouterr().out
+    assert "ALARM" in said
+    assert f"Verdict: {metrics['diagnosis']['verdict']}" in said
 
 
 def test_missing_data_is_one_clear_error(tmp_path, capsys):

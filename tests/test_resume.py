@@ -41,6 +41,7 @@ SETTINGS = (
     "schedule.plateau_from_epoch=1",
     "schedule.plateau_patience=1",
     "monitor.collapse_share=0.2",
+    "monitor.diagnose=false",
     "monitor.overfit_every=2",
     "monitor.images_every=2",
     "checkpoint.every_steps=3",
