@@ -128,7 +128,9 @@ class Train(Section):
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="sgd is with Nesterov momentum 0.9"
     )
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(1e-3, description="at the start")
+    learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] = Field(
+        1e-3, description="at the start; auto: what a range test suggests, see lr_find"
+    )
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decoupled, kernels only (no biases, no BatchNormalization); adamw, sgd"
     )
@@ -147,6 +149,13 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         "float32", description="mixed_bfloat16 is faster on processors with AVX512-BF16"
     )
+
+    @property
+    def first_learning_rate(self) -> float:
+        """The learning rate as a number: the default's where it is auto and not yet found out."""
+        if self.learning_rate == "auto":
+            return float(type(self).model_fields["learning_rate"].default)
+        return self.learning_rate
 
     @model_validator(mode="after")
     def _weight_decay_needs_an_optimizer_that_has_it(self) -> Self:
@@ -287,6 +296,11 @@ class Config(Section):
     checkpoint: CheckpointTimes = CheckpointTimes()
     recovery: Recovery = Recovery()
     output: Output = Output()
+
+    def with_learning_rate(self, rate: float) -> Self:
+        """The same configuration with this `train.learning_rate`."""
+        train = self.train.model_copy(update={"learning_rate": rate})
+        return self.model_copy(update={"train": train})
 
     @model_validator(mode="after")
     def _rare_classes_are_corrected_once(self) -> Self:
