@@ -10,11 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from ferkeras.insight.lr_rules import noise, smooth, steepest, valley
+from ferkeras.insight.lr_rules import (
+    FEWEST,
+    HIGHEST,
+    LOWEST,
+    STEPS,
+    noise,
+    smooth,
+    steepest,
+    valley,
+)
 from ferkeras.learning.learner import Learner
 from ferkeras.learning.state import undone
-
-LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 
 _DIVERGED = 4.0
 """A smoothed loss this many times the lowest ends the test (fastai's threshold)."""
@@ -22,9 +29,6 @@ _DIVERGED = 4.0
 _LEARNT = 7.0
 """The loss has to fall by this many times its own noise to count as learning: losses that are
 nothing but noise fall by three on average, and by seven once in several hundred tests."""
-
-_FEWEST = 10
-"""Steps below which nothing can be said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +98,9 @@ def lr_range_test(
     Source:
         Smith 2017, "Cyclical learning rates for training neural networks", section 3.3.
     """
-    if not 0 < lowest < highest or steps < _FEWEST:
+    if not 0 < lowest < highest or steps < FEWEST:
         raise ValueError(
-            f"expected 0 < lowest < highest and at least {_FEWEST} steps. "
+            f"expected 0 < lowest < highest and at least {FEWEST} steps. "
             f"Received: lowest={lowest}, highest={highest}, steps={steps}"
         )
     sweep = _Sweep(np.geomspace(lowest, highest, steps), progress)
@@ -136,7 +140,7 @@ def conclude(rates: np.ndarray, losses: np.ndarray, stopped_at: float | None) ->
 def _why_nothing(
     rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, stopped_at: float | None
 ) -> str | None:
-    if len(rates) < _FEWEST:
+    if len(rates) < FEWEST:
         return (
             f"the loss diverged or was not finite within {len(rates) + 1} steps, at a learning "
             f"rate of {stopped_at:.3g}: that is not the learning rate's doing, or even the lowest "

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
+"""Rates and number of steps of a range test that is not told otherwise."""
+
+FEWEST = 10
+"""Steps below which nothing can be said."""
+
 _WIDTH = 0.2
 """Standard deviation of the smoothing, in decades of the rate."""
 
