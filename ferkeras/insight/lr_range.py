@@ -31,6 +31,10 @@ _LEARNT = 7.0
 nothing but noise fall by three on average, and by seven once in several hundred tests."""
 
 
+_LEAST = 1e-3
+"""And by this share of itself, for losses without noise."""
+
+
 @dataclass(frozen=True, eq=False)
 class LrRange:
     """What a range test found.
@@ -148,7 +152,7 @@ def _why_nothing(
         )
     lowest = int(np.argmin(smoothed))
     fall = float(smoothed[: lowest + 1].max() - smoothed[lowest])
-    threshold = _LEARNT * noise(rates, losses)
+    threshold = max(_LEARNT * noise(rates, losses), _LEAST * float(smoothed[lowest]))
     if fall <= threshold:
         return (
             f"the loss fell by {fall:.3g} at most, which is within its noise (from {threshold:.3g} "
