@@ -18,6 +18,7 @@ from ferkeras.insight.lr_rules import (
     noise,
     smooth,
     steepest,
+    suggest,
     valley,
 )
 from ferkeras.learning.learner import Learner
@@ -45,9 +46,9 @@ class LrRange:
             smoothing as in training, shape (N,); the steps up to the divergence.
         smoothed: the same, averaged over neighbouring rates; what lies above the divergence limit
             counts as the limit, so that a last loss of thousands does not reach far back.
-        steepest: rate where the smoothed loss falls fastest; None if it does not fall.
-        valley: rate half way down the longest valley; None if it does not fall.
-        suggestion: the rate to train with; None if there is none.
+        steepest: rate where the smoothed loss falls fastest; None if nothing is learnt.
+        valley: rate half way down the longest valley; None if nothing is learnt.
+        suggestion: the rate to train with, see `suggest`; None if nothing is learnt.
         reason: why there is none; None if there is one.
         stopped_at: rate at which the loss diverged or was not finite; None if it never did.
     """
@@ -131,14 +132,12 @@ def conclude(rates: np.ndarray, losses: np.ndarray, stopped_at: float | None) ->
     """
     limit = _DIVERGED * smooth(rates, losses).min(initial=math.inf)
     smoothed = smooth(rates, np.minimum(losses, limit))
-    steep, middle = (
-        (steepest(rates, smoothed), valley(rates, smoothed)) if len(rates) else (None, None)
-    )
     reason = _why_nothing(rates, losses, smoothed, stopped_at)
-    suggestion = None
-    if reason is None and steep is not None and middle is not None:
-        suggestion = float(f"{math.sqrt(steep * middle):.2g}")
-    return LrRange(rates, losses, smoothed, steep, middle, suggestion, reason, stopped_at)
+    if reason is not None:
+        return LrRange(rates, losses, smoothed, None, None, None, reason, stopped_at)
+    steep, middle = steepest(rates, smoothed), valley(rates, smoothed)
+    suggestion = suggest(steep, middle)
+    return LrRange(rates, losses, smoothed, steep, middle, suggestion, None, stopped_at)
 
 
 def _why_nothing(
