@@ -26,7 +26,7 @@ import numpy as np
 from ferkeras.config_file import load_config
 from ferkeras.quiet import import_tensorflow
 
-SETTINGS = ("network.filters=[16,32,64]", "network.dense_units=[128]", "train.batch_size=128")
+SETTINGS = ("network.filters=[8,16,32]", "network.dense_units=[64]", "train.batch_size=128")
 FACTORS = (0.5, 1.0, 2.0)
 EPOCHS = 3
 

@@ -23,6 +23,9 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
 
+GREATEST_RATE = 10.0
+"""The highest learning rate that is taken."""
+
 
 class Section(BaseModel):
     """Base of all sections: immutable, unknown keys refused, numbers finite."""
@@ -128,7 +131,7 @@ class Train(Section):
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="sgd is with Nesterov momentum 0.9"
     )
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | Literal["auto"] = Field(
+    learning_rate: Annotated[float, Field(gt=0, le=GREATEST_RATE)] | Literal["auto"] = Field(
         1e-3, description="at the start; auto: what a range test suggests, see lr_find"
     )
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(

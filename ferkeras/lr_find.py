@@ -17,12 +17,12 @@ not finite from the start. 2 wrong usage or input.
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import sys
 from collections.abc import Sequence
 
 from ferkeras.command import config_parser, configured, verb
+from ferkeras.config import GREATEST_RATE
 from ferkeras.errors import InputError
 from ferkeras.insight.lr_rules import FEWEST, HIGHEST, LOWEST, STEPS
 
@@ -79,10 +79,10 @@ def _training_command(arguments: argparse.Namespace, rate: float) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    if not 0 < arguments.lowest < arguments.highest < math.inf:
+    if not 0 < arguments.lowest < arguments.highest <= GREATEST_RATE:
         raise InputError(
             f"--lowest {arguments.lowest:g}, --highest {arguments.highest:g}: expected two rates "
-            "above 0, the lowest below the highest"
+            f"above 0 and up to {GREATEST_RATE:g}, the lowest below the highest"
         )
     if arguments.steps < FEWEST:
         raise InputError(f"--steps {arguments.steps}: expected at least {FEWEST}")

@@ -31,7 +31,6 @@ _LEARNT = 7.0
 """The loss has to fall by this many times its own noise to count as learning: losses that are
 nothing but noise fall by three on average, and by seven once in several hundred tests."""
 
-
 _LEAST = 1e-3
 """And by this share of itself, for losses without noise."""
 
