@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from ferkeras.command import parser, verb
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.insight.data_checks.votes import read_votes
     from ferkeras.report.console import Console
     from ferkeras.report.data_check import say_check, write_check
-    from ferkeras.report.folders import check_output, make_folder
+    from ferkeras.report.new_folder import check_output, make_folder
 
     check_output(arguments.output)
     with Console() as console:
@@ -59,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             with console.progress("training on folds", EPOCHS) as advance:
                 checked = with_label_errors(checked, arguments.seed, advance)
         say_check(checked, console)
-        folder = make_folder(arguments.output, "check_data", arguments.path)
+        name = Path(arguments.path).expanduser().resolve().name.split(".")[0]
+        folder = make_folder(arguments.output, f"check_data-{name}")
         write_check(checked, folder)
         console.say(f"\nwritten: {folder}")
     return 1 if checked.level is Level.WRONG else 0

@@ -23,6 +23,9 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
 
+GREATEST_RATE = 10.0
+"""The highest learning rate that is taken."""
+
 
 class Section(BaseModel):
     """Base of all sections: immutable, unknown keys refused, numbers finite."""
@@ -128,7 +131,9 @@ class Train(Section):
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="sgd is with Nesterov momentum 0.9"
     )
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = Field(1e-3, description="at the start")
+    learning_rate: Annotated[float, Field(gt=0, le=GREATEST_RATE)] | Literal["auto"] = Field(
+        1e-3, description="at the start; auto: what a range test suggests, see lr_find"
+    )
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decoupled, kernels only (no biases, no BatchNormalization); adamw, sgd"
     )
@@ -147,6 +152,13 @@ class Train(Section):
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         "float32", description="mixed_bfloat16 is faster on processors with AVX512-BF16"
     )
+
+    @property
+    def first_learning_rate(self) -> float:
+        """The learning rate as a number: the default's where it is auto and not yet found out."""
+        if self.learning_rate == "auto":
+            return float(type(self).model_fields["learning_rate"].default)
+        return self.learning_rate
 
     @model_validator(mode="after")
     def _weight_decay_needs_an_optimizer_that_has_it(self) -> Self:
@@ -291,6 +303,11 @@ class Config(Section):
     checkpoint: CheckpointTimes = CheckpointTimes()
     recovery: Recovery = Recovery()
     output: Output = Output()
+
+    def with_learning_rate(self, rate: float) -> Self:
+        """The same configuration with this `train.learning_rate`."""
+        train = self.train.model_copy(update={"learning_rate": rate})
+        return self.model_copy(update={"train": train})
 
     @model_validator(mode="after")
     def _rare_classes_are_corrected_once(self) -> Self:

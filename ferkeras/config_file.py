@@ -163,11 +163,14 @@ def rule_of(field: FieldInfo) -> str:
 def _rule(annotation: Any, metadata: Sequence[Any]) -> str:
     arguments = [a for a in get_args(annotation) if a is not type(None)]
     if get_origin(annotation) is Literal:
-        return f"one of {', '.join(map(str, arguments))}"
+        names = ", ".join(map(str, arguments))
+        return f"one of {names}" if len(arguments) > 1 else names
     if type(None) in get_args(annotation):
         return f"{_unwrapped(arguments[0], metadata)}, or null"
     if get_origin(annotation) is tuple:
         return f"list, each {_unwrapped(arguments[0], ())}"
+    if len(arguments) > 1:
+        return ", or ".join(_unwrapped(argument, metadata) for argument in arguments)
     words = {bool: "true or false", int: "whole number", float: "number", str: "text"}
     text = words.get(annotation, str(annotation))
     low = high = pattern = ""
@@ -190,9 +193,11 @@ def _rule(annotation: Any, metadata: Sequence[Any]) -> str:
 
 
 def _unwrapped(annotation: Any, metadata: Sequence[Any]) -> str:
-    for item in getattr(annotation, "__metadata__", ()):
+    if not hasattr(annotation, "__metadata__"):
+        return _rule(annotation, metadata)
+    for item in annotation.__metadata__:
         metadata = (*metadata, *getattr(item, "metadata", (item,)))
-    return _rule(getattr(annotation, "__origin__", annotation), metadata)
+    return _rule(annotation.__origin__, metadata)
 
 
 def _fields(section: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -275,18 +280,27 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
 def _validate(values: dict[str, Any], places: dict[str, str]) -> tuple[Config | None, list[str]]:
     """The configuration, or every error: rules between keys are checked once keys are right."""
     problems: list[str] = []
+    keys = {tuple(key.split(".")) for key, _ in _fields(Config)}
     while True:
         try:
             return Config.model_validate(values), problems
         except ValidationError as error:
             found = error.errors(include_url=False)
+        # Of a key that may be one thing or another there is an error for each.
+        first: dict[tuple[str, ...], Any] = {}
+        for item in found:
+            first.setdefault(_location(item["loc"], keys), item)
         # A handful of them helps; looking for the names nearest to thousands takes minutes.
-        for item in found[: _MOST_PROBLEMS + 1]:
-            location = [part for part in item["loc"] if isinstance(part, str)]
-            problems.append(_explain(item, location, places))
-        wrong = {tuple(p for p in item["loc"] if isinstance(p, str)) for item in found}
-        if not all(_drop(values, list(location)) for location in wrong):
+        for location, item in list(first.items())[: _MOST_PROBLEMS + 1]:
+            problems.append(_explain(item, list(location), places))
+        if not all(_drop(values, list(location)) for location in first):
             return None, problems
+
+
+def _location(place: Sequence[int | str], keys: set[tuple[str, ...]]) -> tuple[str, ...]:
+    """Section and key; without the place in a list and the kind of value that was tried."""
+    parts = tuple(part for part in place if isinstance(part, str))
+    return next((parts[:count] for count in (1, 2) if parts[:count] in keys), parts)
 
 
 def _drop(values: dict[str, Any], location: list[str]) -> bool:

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.data.load import load_splits
     from ferkeras.report.console import Console
-    from ferkeras.report.folders import check_output, make_folder
+    from ferkeras.report.new_folder import check_output, make_folder
 
     check_output(arguments.output)
     with Console() as console:
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder = finished.run.diagnosis
             folder.mkdir(exist_ok=True)
         else:
-            folder = make_folder(arguments.output, "diagnose", config.name)
+            folder = make_folder(arguments.output, f"diagnose-{config.name}")
         write_diagnosis(diagnosis, treatments, command, folder)
         console.say(f"\nwritten: {folder}")
     return 1 if diagnosis.findings else 0

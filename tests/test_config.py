@@ -57,6 +57,25 @@ def test_file_then_command_line(write):
     assert config.name == "mine"
 
 
+@pytest.mark.parametrize("value", ["atuo", "0", "11", "null", "[1]"])
+def test_a_learning_rate_is_a_number_or_auto(value):
+    assert load_config(None, ["train.learning_rate=auto"]).train.learning_rate == "auto"
+    text = problems(None, f"train.learning_rate={value}", "train.epochs=0")
+    assert text.startswith("2 errors")
+    assert (
+        f"command line: train.learning_rate = {value}: expected number, above 0 to 10, or auto; "
+        "default 0.001" in text
+    )
+
+
+def test_a_learning_rate_that_was_found_replaces_auto(write):
+    config = load_config(None, ["train.learning_rate=auto"])
+    assert config.train.first_learning_rate == 0.001
+    found = config.with_learning_rate(0.0042)
+    assert found.train.first_learning_rate == found.train.learning_rate == 0.0042
+    assert load_config(write(dump_config(found))).train == found.train
+
+
 def test_resolved_configuration_reads_back_equal(write):
     config = load_config(CONFIGS / "stuck.yaml", ["train.global_clip_norm=null"])
     assert load_config(write(dump_config(config))) == config

@@ -18,6 +18,7 @@ from ferkeras.data.load import load_splits
 from ferkeras.errors import InputError, RunError
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.checkpoints import CheckpointFolder
+from ferkeras.learning.found_rate import with_found_rate
 from ferkeras.learning.learner import build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import build_watchers
@@ -357,6 +358,16 @@ def test_key_has_an_effect(key, world):
         assert observe(changed, world) != observe(base, world)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def test_a_learning_rate_of_auto_is_found_on_the_learner(world):
+    config = load_config(None, [*TINY, "train.learning_rate=auto"])
+    built = learner(config, world)
+    before = float(built.model.optimizer.learning_rate.numpy())
+    found, tested = with_found_rate(config, built, Console(io.StringIO()))
+    assert found.train.learning_rate == tested.suggestion
+    after = float(built.model.optimizer.learning_rate.numpy())
+    assert after == np.float32(tested.suggestion) != before
 
 
 def test_data_path_is_what_is_read(world):

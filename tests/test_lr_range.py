@@ -12,7 +12,7 @@ from ferkeras.config_file import load_config
 from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Splits
 from ferkeras.insight.lr_range import conclude, lr_range_test
-from ferkeras.insight.lr_rules import noise, smooth, steepest, valley
+from ferkeras.insight.lr_rules import noise, smooth, steepest, suggest, valley
 from ferkeras.learning.learner import build_learner, make_reproducible
 
 TINY = (
@@ -57,12 +57,17 @@ def test_the_rules_do_not_depend_on_the_unit_of_the_loss(losses, power):
 
 
 @given(CURVES)
-def test_both_rules_name_a_rate_of_the_test_or_nothing(losses):
+def test_both_rules_name_a_rate_of_the_test(losses):
     rates = rates_for(losses)
     for rule in (steepest, valley):
-        found = rule(rates, losses)
-        assert found is None or rates[0] <= found <= rates[-1]
-        assert rule(rates, np.sort(losses)) is None
+        assert rates[0] <= rule(rates, losses) <= rates[-1]
+        assert rule(rates, np.sort(losses)) == rates[0]
+
+
+@given(st.floats(1e-8, 10), st.floats(1e-8, 10))
+def test_the_suggestion_lies_between_the_rules(first, second):
+    low, high = sorted((first, second))
+    assert 0.95 * low <= suggest(first, second) <= 1.05 * high
 
 
 @given(CURVES)
@@ -83,8 +88,7 @@ def test_valley_is_that_of_fastai(losses):
         return lrs[max(0, max_start + int(sections) + int(sections / 2))]
 
     rates = rates_for(losses)
-    found = valley(rates, losses)
-    assert found is None or found == fastai(rates, losses)
+    assert valley(rates, losses) == fastai(rates, losses)
 
 
 def test_steepest_is_where_the_fall_is_steepest_and_not_behind_the_lowest_loss():

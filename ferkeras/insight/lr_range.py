@@ -10,11 +10,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from ferkeras.insight.lr_rules import noise, smooth, steepest, valley
+from ferkeras.insight.lr_rules import (
+    FEWEST,
+    HIGHEST,
+    LOWEST,
+    STEPS,
+    noise,
+    smooth,
+    steepest,
+    suggest,
+    valley,
+)
 from ferkeras.learning.learner import Learner
 from ferkeras.learning.state import undone
-
-LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 
 _DIVERGED = 4.0
 """A smoothed loss this many times the lowest ends the test (fastai's threshold)."""
@@ -23,8 +31,8 @@ _LEARNT = 7.0
 """The loss has to fall by this many times its own noise to count as learning: losses that are
 nothing but noise fall by three on average, and by seven once in several hundred tests."""
 
-_FEWEST = 10
-"""Steps below which nothing can be said."""
+_LEAST = 1e-3
+"""And by this share of itself, for losses without noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +45,9 @@ class LrRange:
             smoothing as in training, shape (N,); the steps up to the divergence.
         smoothed: the same, averaged over neighbouring rates; what lies above the divergence limit
             counts as the limit, so that a last loss of thousands does not reach far back.
-        steepest: rate where the smoothed loss falls fastest; None if it does not fall.
-        valley: rate half way down the longest valley; None if it does not fall.
-        suggestion: the rate to train with; None if there is none.
+        steepest: rate where the smoothed loss falls fastest; None if nothing is learnt.
+        valley: rate half way down the longest valley; None if nothing is learnt.
+        suggestion: the rate to train with, see `suggest`; None if nothing is learnt.
         reason: why there is none; None if there is one.
         stopped_at: rate at which the loss diverged or was not finite; None if it never did.
     """
@@ -94,9 +102,9 @@ def lr_range_test(
     Source:
         Smith 2017, "Cyclical learning rates for training neural networks", section 3.3.
     """
-    if not 0 < lowest < highest or steps < _FEWEST:
+    if not 0 < lowest < highest or steps < FEWEST:
         raise ValueError(
-            f"expected 0 < lowest < highest and at least {_FEWEST} steps. "
+            f"expected 0 < lowest < highest and at least {FEWEST} steps. "
             f"Received: lowest={lowest}, highest={highest}, steps={steps}"
         )
     sweep = _Sweep(np.geomspace(lowest, highest, steps), progress)
@@ -123,20 +131,18 @@ def conclude(rates: np.ndarray, losses: np.ndarray, stopped_at: float | None) ->
     """
     limit = _DIVERGED * smooth(rates, losses).min(initial=math.inf)
     smoothed = smooth(rates, np.minimum(losses, limit))
-    steep, middle = (
-        (steepest(rates, smoothed), valley(rates, smoothed)) if len(rates) else (None, None)
-    )
     reason = _why_nothing(rates, losses, smoothed, stopped_at)
-    suggestion = None
-    if reason is None and steep is not None and middle is not None:
-        suggestion = float(f"{math.sqrt(steep * middle):.2g}")
-    return LrRange(rates, losses, smoothed, steep, middle, suggestion, reason, stopped_at)
+    if reason is not None:
+        return LrRange(rates, losses, smoothed, None, None, None, reason, stopped_at)
+    steep, middle = steepest(rates, smoothed), valley(rates, smoothed)
+    suggestion = suggest(steep, middle)
+    return LrRange(rates, losses, smoothed, steep, middle, suggestion, None, stopped_at)
 
 
 def _why_nothing(
     rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray, stopped_at: float | None
 ) -> str | None:
-    if len(rates) < _FEWEST:
+    if len(rates) < FEWEST:
         return (
             f"the loss diverged or was not finite within {len(rates) + 1} steps, at a learning "
             f"rate of {stopped_at:.3g}: that is not the learning rate's doing, or even the lowest "
@@ -144,7 +150,7 @@ def _why_nothing(
         )
     lowest = int(np.argmin(smoothed))
     fall = float(smoothed[: lowest + 1].max() - smoothed[lowest])
-    threshold = _LEARNT * noise(rates, losses)
+    threshold = max(_LEARNT * noise(rates, losses), _LEAST * float(smoothed[lowest]))
     if fall <= threshold:
         return (
             f"the loss fell by {fall:.3g} at most, which is within its noise (from {threshold:.3g} "

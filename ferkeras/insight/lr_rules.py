@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
+"""Rates and number of steps of a range test that is not told otherwise."""
+
+FEWEST = 10
+"""Steps below which nothing can be said."""
 
 _WIDTH = 0.2
 """Standard deviation of the smoothing, in decades of the rate."""
@@ -32,10 +40,15 @@ def noise(rates: np.ndarray, losses: np.ndarray) -> float:
     return spread * float(np.sqrt(np.median((_weights(rates) ** 2).sum(axis=1))))
 
 
-def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
+def suggest(steepest: float, valley: float) -> float:
+    """The geometric mean of the two rules' rates, to two digits."""
+    return float(f"{math.sqrt(steepest * valley):.2g}")
+
+
+def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float:
     """The rate at which the smoothed loss falls fastest over the logarithm of the rate.
 
-    Looked for up to the lowest loss; None where nothing falls.
+    Looked for up to the lowest loss; the first rate where nothing falls.
 
     Source:
         Smith 2017, "Cyclical learning rates for training neural networks", section 3.3, as fastai
@@ -43,14 +56,14 @@ def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
     """
     end = int(np.argmin(smoothed)) + 1
     if end < 2:
-        return None
+        return float(rates[0])
     slopes = np.diff(smoothed[:end]) / np.diff(np.log(rates[:end]))
     at = int(np.argmin(slopes))
-    return float(np.sqrt(rates[at] * rates[at + 1])) if slopes[at] < 0 else None
+    return float(np.sqrt(rates[at] * rates[at + 1]))
 
 
-def valley(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
-    """The rate half way down the longest valley; None where nothing falls.
+def valley(rates: np.ndarray, smoothed: np.ndarray) -> float:
+    """The rate half way down the longest valley; the first rate where nothing falls.
 
     The longest valley is the longest subsequence, not necessarily without gaps, in which each loss
     is below the one before; of several as long, the first. As in fastai's `valley`, its length
@@ -64,8 +77,6 @@ def valley(rates: np.ndarray, smoothed: np.ndarray) -> float | None:
         higher = smoothed[:at] > smoothed[at]
         lengths[at] = 1 + lengths[:at][higher].max(initial=0)
     end = int(np.argmax(lengths))
-    if lengths[end] < 2:
-        return None
     start = end - int(lengths[end])
     third = (end - start) / 3
     return float(rates[max(0, start + int(third) + int(third / 2))])

@@ -15,7 +15,7 @@ def build_optimizer(settings: Train) -> keras.optimizers.Optimizer:
     BatchNormalization (Loshchilov & Hutter 2019).
     """
     common = {
-        "learning_rate": settings.learning_rate,
+        "learning_rate": settings.first_learning_rate,
         "global_clipnorm": settings.global_clip_norm,
     }
     if settings.optimizer == "adam":

@@ -15,10 +15,12 @@ from ferkeras.data.warp import BACKEND
 from ferkeras.errors import RunError
 from ferkeras.finished_runs import FinishedRun, read_json
 from ferkeras.insight.evaluation import Predictions, predict
+from ferkeras.insight.lr_range import LrRange
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.best import save_network
 from ferkeras.learning.checkpoints import CheckpointFolder
 from ferkeras.learning.endings import resumable
+from ferkeras.learning.found_rate import with_found_rate
 from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import Watchers, build_watchers
@@ -26,6 +28,7 @@ from ferkeras.lock import sole_use
 from ferkeras.network.exports import export_network
 from ferkeras.report.console import Console
 from ferkeras.report.events import events_of
+from ferkeras.report.lr_range import describe_rules, write_lr_range
 from ferkeras.report.model_card import write_model_card
 from ferkeras.report.pictures import (
     draw_confusion_matrix,
@@ -78,18 +81,24 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
 
     Raises:
         InputError: the run folder cannot be made, or its checkpoints cannot be used.
-        RunError: not one step could be applied, the training diverged, the export answers
-            otherwise than the network, or something could not be written.
+        RunError: `train.learning_rate` is auto and nothing is learnt at any, not one step could
+            be applied, the training diverged, the export answers otherwise than the network, or
+            something could not be written.
         Interrupted: SIGINT or SIGTERM came; the run can go on.
     """
     make_reproducible(config)
     learner = build_learner(config, splits)
-    _say_what_will_be_trained(config, splits, learner, console)
+    found = None
+    if config.train.learning_rate == "auto":
+        config, found = with_found_rate(config, learner, console)
+    _say_what_will_be_trained(config, splits, learner, console, found)
     if run is not None:
         with resumable(run):
             return _train(config, splits, learner, run, console)
     run = create_run(config)
     with sole_use(run.folder), resumable(run):
+        if found is not None:
+            write_lr_range(found, run.folder)
         return _train(config, splits, learner, run, console)
 
 
@@ -202,9 +211,12 @@ def _named(splits: Splits) -> dict[str, Faces]:
 
 
 def _say_what_will_be_trained(
-    config: Config, splits: Splits, learner: Learner, console: Console
+    config: Config, splits: Splits, learner: Learner, console: Console, found: LrRange | None
 ) -> None:
     network, train = config.network, config.train
+    rate = f"learning rate {train.first_learning_rate:g}"
+    if found is not None:
+        rate += f" (auto, by a range test: {describe_rules(found)})"
     split = "official split" if splits.official else "split by ferkeras from the seed"
     console.header(
         f"ferkeras: {config.name}",
@@ -216,7 +228,7 @@ def _say_what_will_be_trained(
             f"dense {' '.join(map(str, network.dense_units)) or 'none'}, "
             f"{learner.model.count_params():,} parameters",
             "training": f"{train.epochs} epochs of {learner.feed.steps_per_epoch} steps of "
-            f"{train.batch_size} faces, {train.optimizer}, learning rate {train.learning_rate:g}",
+            f"{train.batch_size} faces, {train.optimizer}, {rate}",
             "seed": str(config.seed),
         },
     )

@@ -239,7 +239,7 @@ def _recipe(finished: FinishedRun) -> str:
         ),
         (
             "optimiser",
-            f"{train.optimizer}, learning rate {train.learning_rate:g}, batches of "
+            f"{train.optimizer}, learning rate {train.first_learning_rate:g}, batches of "
             f"{train.batch_size}, clipped at a norm of {train.global_clip_norm}",
         ),
         (

@@ -175,7 +175,7 @@ class Measurements:
             for variable in model.optimizer.variables:
                 if variable is not model.optimizer.learning_rate:
                     variable.assign(keras.ops.zeros_like(variable))
-            model.optimizer.learning_rate.assign(case.config.train.learning_rate)
+            model.optimizer.learning_rate.assign(case.config.train.first_learning_rate)
             for variable, value in zip(model.trainable_weights, case.start, strict=True):
                 variable.assign(value)
             logs = model.fit(

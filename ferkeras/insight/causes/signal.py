@@ -36,7 +36,7 @@ def dead_units(m: Measurements) -> Finding | None:
             Remedy(
                 "begin anew with a lower learning rate: a long step may have killed them",
                 "the same",
-                {"train.learning_rate": m.case.config.train.learning_rate / 10},
+                {"train.learning_rate": m.case.config.train.first_learning_rate / 10},
             ),
         ),
         "where nine units of ten are silent, the tenth carries all that passes",

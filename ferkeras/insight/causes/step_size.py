@@ -28,7 +28,7 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
     steps = m.first_steps
     if not is_not_learning(m) or (steps.typical <= _TOO_LONG and math.isfinite(steps.typical)):
         return None
-    rate = m.case.config.train.learning_rate
+    rate = m.case.config.train.first_learning_rate
     better = _rate(rate, steps.typical)
     return Finding(
         "learning_rate_too_high",
@@ -98,7 +98,7 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
     steps = m.first_steps
     if steps.typical >= _USUAL or steps.typical * m.case.steps >= _ENOUGH or not is_not_learning(m):
         return None
-    rate = m.case.config.train.learning_rate
+    rate = m.case.config.train.first_learning_rate
     return Finding(
         "learning_rate_too_low",
         f"The learning rate {rate:g} is too low: {m.case.steps:,} steps cannot change the weights "

@@ -177,7 +177,7 @@ def _trained_logits(config: Config, splits: Splits, progress: Callable[[int], No
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: progress(1)),
             keras.callbacks.LearningRateScheduler(
                 lambda epoch: (
-                    config.train.learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+                    config.train.first_learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
                 )
             ),
         ],

@@ -135,7 +135,7 @@ def _what_was_trained(finished: FinishedRun) -> str:
         f"{', '.join(map(str, network.filters))} filters{f', dense {dense}' if dense else ''}), "
         f"trained for {metrics['epochs']} of {train.epochs} epochs on "
         f"{data['faces']['train']:,} faces ({data['source']}) with {train.optimizer}, learning "
-        f"rate {train.learning_rate:g}, batches of {train.batch_size}, seed {config.seed}."
+        f"rate {train.first_learning_rate:g}, batches of {train.batch_size}, seed {config.seed}."
     )
 
 

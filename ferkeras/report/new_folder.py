@@ -1,4 +1,4 @@
-"""New folders for what a command found; nothing that exists is written to."""
+"""New folders for what a command writes, so that nothing is ever replaced."""
 
 from __future__ import annotations
 
@@ -34,13 +34,12 @@ def check_output(output: str | None) -> None:
         ) from None
 
 
-def make_folder(output: str | None, verb: str, source: str) -> Path:
+def make_folder(output: str | None, name: str) -> Path:
     """Make a new folder for what will be written; an existing one is never written to.
 
     Args:
-        output: the folder; None: `<verb>-<name of the source>`, with a number where that is taken.
-        verb: whose results it holds.
-        source: what they are about.
+        output: the folder; None: `name` in the working folder, with a number where that is taken.
+        name: for instance ``check_data-fer2013``; what a file system may not take is replaced.
 
     Raises:
         InputError: as `check_output`, or the folder cannot be made.
@@ -51,10 +50,10 @@ def make_folder(output: str | None, verb: str, source: str) -> Path:
             folder = Path(output).expanduser()
             folder.mkdir(parents=True, exist_ok=True)
             return folder
-        name = re.sub(r"[^\w-]+", "-", Path(source).expanduser().resolve().name.split(".")[0])
+        name = re.sub(r"[^\w-]+", "-", name)
         number = 1
         while True:
-            folder = Path(f"{verb}-{name}" + (f"-{number}" if number > 1 else ""))
+            folder = Path(f"{name}-{number}" if number > 1 else name)
             try:
                 folder.mkdir()
                 return folder

@@ -1,0 +1,148 @@
+"""python -m ferkeras.lr_find, and train.learning_rate=auto in python -m ferkeras.fit."""
+
+import json
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferkeras import fit
+from ferkeras.command import CONFIGS
+from ferkeras.config_file import load_config
+from ferkeras.insight.lr_range import conclude
+from ferkeras.lr_find import main
+from ferkeras.report.lr_range import describe_difference, lr_range_figure
+from ferkeras.report.palette import as_array
+
+SMALL = (
+    "data.demo_faces=300",
+    "network.filters=[4]",
+    "network.dense_units=[8]",
+    "train.epochs=2",
+    "train.batch_size=32",
+    "monitor.tensorboard=false",
+)
+NEVER_LEARNS = ("--lowest", "1e-12", "--highest", "1e-10", "--steps", "60")
+
+
+def test_it_suggests_draws_writes_and_names_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = [*SMALL, "train.learning_rate=auto", "--name", "my.try", "--steps", "60"]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    folder = tmp_path / "lr_find-my-try"
+    assert sorted(p.name for p in folder.iterdir()) == ["lr_range.json", "lr_range.png"]
+    found = json.loads((folder / "lr_range.json").read_text())
+    assert len(found["rates"]) == len(found["losses"]) == len(found["smoothed"]) <= 60
+    assert found["rates"][0] == pytest.approx(1e-6)
+    for name in ("steepest", "valley", "suggestion"):
+        assert f"{found[name]:.2g}" in printed.out
+    assert "geometric mean" in printed.out
+    assert np.asarray(Image.open(folder / "lr_range.png")).std() > 10
+
+    line = next(line for line in printed.out.splitlines() if "ferkeras.fit" in line)
+    python, dash, module, *rest = shlex.split(line)
+    assert (python, dash, module) == ("python", "-m", "ferkeras.fit")
+    assert rest[:4] == ["--config", str(CONFIGS / "demo.yaml"), "--name", "my.try"]
+    config = load_config(CONFIGS / "demo.yaml", rest[4:])
+    assert config.train.learning_rate == found["suggestion"]
+    assert config.network.filters == (4,)
+
+    assert main(arguments) == 0
+    again = json.loads((tmp_path / "lr_find-my-try-2" / "lr_range.json").read_text())
+    assert again == found
+
+
+def test_no_suggestion_ends_with_1_and_says_why(tmp_path, capsys):
+    output = tmp_path / "new" / "folder"
+    assert main([*SMALL, *NEVER_LEARNS, "--output", str(output)]) == 1
+    printed = capsys.readouterr().out
+    assert "No rate can be suggested: the loss fell by" in printed
+    assert "ferkeras.fit" not in printed
+    assert json.loads((output / "lr_range.json").read_text())["suggestion"] is None
+    assert (output / "lr_range.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train.epocs=3"], "did you mean train.epochs?"),
+        (["--lowest", "1"], "the lowest below the highest"),
+        (["--highest", "nan"], "the lowest below the highest"),
+        (["--steps", "3"], "at least 10"),
+        (["--output", "/dev/null/x"], "/dev/null is no folder"),
+        (["data.path=nowhere.csv"], "no such file"),
+    ],
+)
+def test_wrong_usage_ends_with_2_before_tensorflow(arguments, message, tmp_path):
+    code = (
+        f"import sys\nfrom ferkeras.lr_find import main\ncode = main({arguments!r})\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules), 'imported too early'\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(CONFIGS.parent)},
+    )
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_results_never_replace_anything(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("")
+    assert main(["--output", str(tmp_path)]) == 2
+    assert "not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, capsys):
+    arguments = [*SMALL, f"output.folder={tmp_path}"]
+    assert fit.main([*arguments, "train.learning_rate=auto", "--name", "auto"]) == 0
+    auto = tmp_path / "auto-001"
+    rate = load_config(auto / "config.yaml").train.learning_rate
+    found = json.loads((auto / "lr_range.json").read_text())
+    assert rate == found["suggestion"]
+    assert (auto / "lr_range.png").exists()
+    printed = capsys.readouterr().out
+    assert f"learning rate {rate:g} (auto, by a range test: steepest " in printed
+
+    assert fit.main([*arguments, f"train.learning_rate={rate}", "--name", "number"]) == 0
+    number = tmp_path / "number-001"
+    assert (auto / "history.csv").read_bytes() == (number / "history.csv").read_bytes()
+    assert not (number / "lr_range.json").exists()
+
+
+def test_auto_that_finds_nothing_is_a_failure_without_a_folder(tmp_path, monkeypatch, capsys):
+    from ferkeras.learning import found_rate
+
+    nothing = conclude(np.geomspace(1e-6, 1, 50), np.full(50, 2.0), None)
+    monkeypatch.setattr(found_rate, "lr_range_test", lambda learner, progress: nothing)
+    arguments = [*SMALL, f"output.folder={tmp_path / 'models'}", "train.learning_rate=auto"]
+    assert fit.main(arguments) == 1
+    assert "train.learning_rate=auto: the loss fell by 0 at most" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_the_difference_of_the_rules_is_told():
+    rates = np.geomspace(1e-6, 1, 100)
+    place = np.log10(rates)
+    short = conclude(rates, 2 - 1 / (1 + np.exp(-8 * (place + 3))), None)
+    assert "the two rules agree" in describe_difference(short)
+    early = 2 - 0.3 / (1 + np.exp(-20 * (place + 5))) - 0.1 * (place + 6)
+    assert "valley is" in describe_difference(conclude(rates, early, None))
+    level = conclude(rates, np.full(100, 2.0), None)
+    assert "neither rule names a rate" in describe_difference(level)
+
+
+def test_a_test_of_no_steps_can_be_drawn():
+    empty = conclude(np.array([]), np.array([]), stopped_at=1e-6)
+    assert as_array(lr_range_figure(empty, "broken")).std() > 5
