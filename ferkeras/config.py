@@ -86,11 +86,37 @@ class Augment(Section):
 class Network(Section):
     """The convolutional network."""
 
+    architecture: Literal["plain", "residual"] = Field(
+        "plain",
+        description="plain: blocks of two convolutions and a pooling, flattened; residual: a "
+        "stem, stages of residual blocks, averaged",
+    )
     filters: tuple[Units, ...] = Field(
         (32, 64, 128, 256),
         min_length=1,
         max_length=5,
-        description="filters of each block (two convolutions and a pooling that halves the side)",
+        description="filters of each block (two convolutions and a pooling that halves the side) "
+        "or residual stage (all but the first halve it)",
+    )
+    stem_filters: Units = Field(32, description="filters of the 5 x 5 convolution before; residual")
+    stem_stride: Annotated[int, Field(ge=1, le=4)] = Field(
+        2, description="what the stem divides the side by; residual"
+    )
+    residual_blocks: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
+        (2,),
+        min_length=1,
+        max_length=5,
+        description="blocks of each stage; one number serves all stages; residual",
+    )
+    squeeze_excite: Share = Field(
+        0.0,
+        description="width of each block's squeeze and excitation, as a share of its filters; 0: "
+        "none; residual",
+    )
+    separable: bool = Field(
+        False,
+        description="depthwise and 1 x 1 convolutions in place of 3 x 3: a fraction of the "
+        "parameters; residual",
     )
     dense_units: tuple[Units, ...] = Field(
         (256,),
@@ -122,6 +148,34 @@ class Network(Section):
             )
         return value
 
+    @model_validator(mode="after")
+    def _one_number_of_blocks_a_stage(self) -> Self:
+        if len(self.residual_blocks) not in (1, len(self.filters)):
+            raise ValueError(
+                f"residual_blocks has {len(self.residual_blocks)} numbers for the "
+                f"{len(self.filters)} stages of network.filters; give one for each, or one for all"
+            )
+        return self
+
+    @property
+    def blocks_of_stages(self) -> tuple[int, ...]:
+        """Residual blocks of each stage, as many numbers as there are `filters`."""
+        if len(self.residual_blocks) == 1:
+            return self.residual_blocks * len(self.filters)
+        return self.residual_blocks
+
+    def describe(self) -> str:
+        """Architecture and sizes in one line, for people."""
+        filters = " ".join(map(str, self.filters))
+        dense = " ".join(map(str, self.dense_units)) or "none"
+        if self.architecture == "plain":
+            return f"blocks {filters}, dense {dense}"
+        kind = "separable residual" if self.separable else "residual"
+        blocks = " ".join(map(str, self.blocks_of_stages))
+        return (
+            f"{kind}, stem {self.stem_filters}, stages {filters} of {blocks} blocks, dense {dense}"
+        )
+
 
 class Train(Section):
     """Optimisation."""
@@ -132,7 +186,20 @@ class Train(Section):
         "adam", description="sgd is with Nesterov momentum 0.9"
     )
     learning_rate: Annotated[float, Field(gt=0, le=GREATEST_RATE)] | Literal["auto"] = Field(
-        1e-3, description="at the start; auto: what a range test suggests, see lr_find"
+        1e-3,
+        description="at the start; of the cosine schedule, the highest; auto: what a range test "
+        "suggests, see lr_find",
+    )
+    learning_rate_schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="cosine: rises linearly while it warms up, then falls to 0"
+    )
+    warmup_epochs: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        0.0, description="epochs that the learning rate rises; may be broken; cosine"
+    )
+    ema_momentum: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="weight of the OLD average in the moving average of weights that is "
+        "validated, kept and exported; null: the weights as they are",
     )
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="decoupled, kernels only (no biases, no BatchNormalization); adamw, sgd"
@@ -164,6 +231,16 @@ class Train(Section):
     def _weight_decay_needs_an_optimizer_that_has_it(self) -> Self:
         if self.weight_decay and self.optimizer == "adam":
             raise ValueError("weight_decay: adam has none; set train.optimizer=adamw or sgd")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_up_ends_before_the_training(self) -> Self:
+        if self.warmup_epochs and self.learning_rate_schedule == "constant":
+            raise ValueError("warmup_epochs: needs train.learning_rate_schedule=cosine")
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs})"
+            )
         return self
 
 
@@ -321,6 +398,19 @@ class Config(Section):
                 f"{self.class_weight.rule} correct rare classes twice, a known way to collapse "
                 "onto the rarest; set one of them to shuffle / none, or say it is meant: "
                 "train.allow_sampler_with_class_weight=true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_rule_moves_the_learning_rate(self) -> Self:
+        if (
+            self.train.learning_rate_schedule == "cosine"
+            and self.schedule.plateau_from_epoch is not None
+        ):
+            raise ValueError(
+                "train.learning_rate_schedule=cosine and schedule.plateau_from_epoch="
+                f"{self.schedule.plateau_from_epoch} would both set the learning rate; set "
+                "schedule.plateau_from_epoch=null, or learning_rate_schedule=constant"
             )
         return self
 

@@ -178,9 +178,10 @@ def record_start(run: Run, data: dict[str, Any]) -> None:
             "ferkeras": ferkeras.__version__,
             "python": platform.python_version(),
             "packages": {name: _version(name) for name in _PACKAGES},
-            "platform": platform.platform(),
+            # Neither the machine's name and kernel nor where Python lies: runs are given away.
+            "platform": f"{platform.system()} {platform.machine()}",
             "processor_cores": os.cpu_count(),
-            "command": sys.argv,
+            "command": [Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]],
             "data": data,
         },
     )

@@ -130,7 +130,7 @@ def network(config, world):
     return [layers, str(built.model.layers[2].compute_dtype)]
 
 
-WATCHED_LAYER_SETTINGS = ("filters", "units", "rate", "momentum", "epsilon")
+WATCHED_LAYER_SETTINGS = ("filters", "strides", "units", "rate", "momentum", "epsilon")
 
 
 def optimizer(config, world):
@@ -172,6 +172,23 @@ def schedule(config, world):
         for callback in watched:
             callback.on_epoch_end(epoch, logs)
         seen.append({key: round(float(value), 6) for key, value in logs.items()})
+    return seen
+
+
+def rates(config, world):
+    """The learning rate of the first step of every epoch."""
+    built = learner(config, world)
+    run = Run(world.folder / "run")
+    run.folder.mkdir(exist_ok=True)
+    watchers = build_watchers(config, built, world.splits, run, Console(io.StringIO()))
+    seen = []
+    for epoch in range(config.train.epochs):
+        for callback in watchers.callbacks:
+            if type(callback).__name__ == "CosineLearningRate":
+                callback.set_model(built.model)
+                callback.on_epoch_begin(epoch)
+                callback.on_train_batch_begin(0)
+        seen.append(float(built.model.optimizer.learning_rate.numpy()))
     return seen
 
 
@@ -242,6 +259,8 @@ class BreakTwice(keras.callbacks.Callback):
             self.model.trainable_weights[0].assign(self.model.trainable_weights[0] * np.nan)
 
 
+RESIDUAL = ("network.architecture=residual",)
+COSINE = ("train.learning_rate_schedule=cosine", "schedule.plateau_from_epoch=null")
 BREAKS = ("recovery.after_skipped_steps=2", "train.epochs=1")
 
 
@@ -286,7 +305,13 @@ EFFECTS = {
     "augment.brightness": (0.0, first_batch, ()),
     "augment.contrast": (0.0, first_batch, ()),
     "augment.erase": (0.9, first_batch, ()),
+    "network.architecture": ("residual", network, ()),
     "network.filters": ([2, 3], network, ()),
+    "network.stem_filters": (5, network, RESIDUAL),
+    "network.stem_stride": (1, network, RESIDUAL),
+    "network.residual_blocks": ([1], network, RESIDUAL),
+    "network.squeeze_excite": (0.25, network, RESIDUAL),
+    "network.separable": (True, network, RESIDUAL),
     "network.dense_units": ([], network, ()),
     "network.conv_dropout": (0.15, network, ()),
     "network.dense_dropout": (0.35, network, ()),
@@ -296,6 +321,13 @@ EFFECTS = {
     "train.batch_size": (16, first_batch, ()),
     "train.optimizer": ("sgd", optimizer, ()),
     "train.learning_rate": (0.01, optimizer, ()),
+    "train.learning_rate_schedule": (
+        "cosine",
+        rates,
+        ("schedule.plateau_from_epoch=null", "train.epochs=3"),
+    ),
+    "train.warmup_epochs": (1.5, rates, (*COSINE, "train.epochs=3")),
+    "train.ema_momentum": (0.9, training, ()),
     "train.weight_decay": (0.05, optimizer, ("train.optimizer=adamw",)),
     "train.global_clip_norm": (None, optimizer, ()),
     "train.label_smoothing": (0.1, optimizer, ()),

@@ -165,6 +165,54 @@ def test_cut_off_and_resumed_is_the_same_bit_for_bit(place, splits, uninterrupte
     assert events(tmp_path / "run" / "tensorboard") == events(folder / "tensorboard")
 
 
+RECIPE = (
+    "network.architecture=residual",
+    "network.residual_blocks=[1]",
+    "network.squeeze_excite=0.5",
+    "train.optimizer=adamw",
+    "train.weight_decay=0.05",
+    "train.learning_rate=1e-2",
+    "train.learning_rate_schedule=cosine",
+    "train.warmup_epochs=0.5",
+    "train.ema_momentum=0.9",
+    "train.precision=mixed_bfloat16",
+    "schedule.plateau_from_epoch=null",
+    "monitor.tensorboard=false",
+)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted_recipe(splits, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    expected = go(settings(*RECIPE), splits, folder)
+    keras.config.set_dtype_policy("float32")
+    return folder, expected
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(("train_batch_begin", 2, 3), id="before a last, smaller batch"),
+        pytest.param(("train_batch_begin", 3, 0), id="between two epochs"),
+        pytest.param(("test_begin", 2), id="in a validation"),
+        pytest.param(("train_end", 3), id="after the last epoch"),
+    ],
+)
+def test_schedule_and_averaged_weights_are_resumed_bit_for_bit(
+    place, splits, uninterrupted_recipe, tmp_path
+):
+    folder, expected = uninterrupted_recipe
+    try:
+        with pytest.raises(Killed):
+            go(settings(*RECIPE), splits, tmp_path / "run", Kill(*place))
+        got = go(settings(*RECIPE), splits, tmp_path / "run")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert_same(got, expected)
+    assert (tmp_path / "run/history.csv").read_bytes() == (folder / "history.csv").read_bytes()
+    assert best(tmp_path / "run") == best(folder)
+
+
 QUICK = ("monitor.tensorboard=false", "monitor.overfit_every=9")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from callbacks.collapse_alarm import CollapseAlarm
 from ferkeras.config import Config
 from ferkeras.data.faces import Splits
-from ferkeras.insight.causes.case import Case, aside
+from ferkeras.insight.causes.case import Case, aside, without_average
 from ferkeras.insight.causes.diagnosis import Diagnosis, diagnose
 from ferkeras.learning.learner import build_learner
 from ferkeras.report.history import HistoryFile
@@ -73,7 +73,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
 
     def _case(self, epochs: int) -> Case:
         with aside(self._config):
-            learner = build_learner(self._config, self._splits)
+            learner = build_learner(without_average(self._config), self._splits)
         learner.model.optimizer.build(learner.model.trainable_weights)
         start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
         learner.model.set_weights(self.model.get_weights())

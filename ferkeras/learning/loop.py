@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from callbacks.cosine import CosineLearningRate
 from callbacks.divergence import Diverged
 from ferkeras.config import Config
 from ferkeras.errors import RunError
@@ -45,6 +46,7 @@ class TrainingLoop:
         self._console = console
         self._folder = folder
         self._recoveries = _Recoveries()
+        self._schedules = [each for each in callbacks if isinstance(each, CosineLearningRate)]
         self._state = TrainingState(learner.model, [*callbacks, self._recoveries], console)
         self._keeper = CheckpointKeeper(self._state, folder, config.checkpoint, request)
         self._callbacks = _OneTraining(
@@ -131,6 +133,8 @@ class TrainingLoop:
         rate = model.optimizer.learning_rate
         before = float(rate.numpy())
         rate.assign(before * recovery.learning_rate_factor)
+        for schedule in self._schedules:
+            schedule.lower(recovery.learning_rate_factor)
         self._recoveries.count = count
         self._console.alarm(
             f"{diverged}; went back to {checkpoint.place}, and lowered the learning rate from "

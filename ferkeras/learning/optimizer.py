@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from ferkeras.config import Train
@@ -12,12 +14,15 @@ def build_optimizer(settings: Train) -> keras.optimizers.Optimizer:
 
     Gradients are clipped by their norm over all weights together (`global_clipnorm`; Keras's
     `clipnorm` would clip each weight by itself). Weight decay is decoupled and spares biases and
-    BatchNormalization (Loshchilov & Hutter 2019).
+    BatchNormalization (Loshchilov & Hutter 2019). The moving average of the weights, if one is
+    asked for, is the optimizer's own.
     """
-    common = {
+    common: dict[str, Any] = {
         "learning_rate": settings.first_learning_rate,
         "global_clipnorm": settings.global_clip_norm,
     }
+    if settings.ema_momentum is not None:
+        common |= {"use_ema": True, "ema_momentum": settings.ema_momentum}
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(**common)
     if settings.optimizer == "adamw":

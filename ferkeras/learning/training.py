@@ -224,9 +224,7 @@ def _say_what_will_be_trained(
             "faces": f"{splits.source} ({split})",
             "pixels": f"mean {learner.mean:.3f}, standard deviation {learner.deviation:.3f} "
             "of pixel / 255, standardised in the network",
-            "network": f"blocks {' '.join(map(str, network.filters))}, "
-            f"dense {' '.join(map(str, network.dense_units)) or 'none'}, "
-            f"{learner.model.count_params():,} parameters",
+            "network": f"{network.describe()}, {learner.model.count_params():,} parameters",
             "training": f"{train.epochs} epochs of {learner.feed.steps_per_epoch} steps of "
             f"{train.batch_size} faces, {train.optimizer}, {rate}",
             "seed": str(config.seed),

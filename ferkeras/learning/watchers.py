@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from callbacks.averaged_weights import AveragedWeights
 from callbacks.collapse_alarm import CollapseAlarm
+from callbacks.cosine import CosineLearningRate
 from callbacks.divergence import DivergenceGuard
 from callbacks.gradient_norms import GradientNormMonitor
 from callbacks.overfitting import OverfittingWatch
@@ -41,8 +43,9 @@ class Watchers:
     """The callbacks of a run.
 
     Attributes:
-        callbacks: all of them, in order: what is printed, what publishes, what alarms, what
-            changes the learning rate, and what writes the logs down last.
+        callbacks: all of them, in order: what sets the learning rate of each step, what is
+            printed, what publishes, what alarms, what lowers the learning rate, what writes the
+            logs down, and what takes the averaged weights out of the network last.
         history: the one that keeps the logs.
         collapse: the one that may stop the run.
         ramps: those that add regularisation.
@@ -110,6 +113,16 @@ def build_watchers(
                 say=console.say,
             )
         )
+    if config.train.learning_rate_schedule == "cosine":
+        callbacks.insert(
+            0,
+            CosineLearningRate(
+                config.train.learning_rate,
+                learner.feed.steps_per_epoch,
+                config.train.epochs,
+                config.train.warmup_epochs,
+            ),
+        )
     callbacks += [BestNetwork(run.best), history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
@@ -129,6 +142,9 @@ def build_watchers(
             config, splits, collapse, history, lambda found: _tell(found, run, console)
         )
         callbacks.append(diagnosis)
+    if config.train.ema_momentum is not None:
+        # After all that looks at the average.
+        callbacks.append(AveragedWeights())
     return Watchers(callbacks, history, collapse, ramps, diagnosis)
 
 

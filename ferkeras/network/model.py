@@ -1,4 +1,4 @@
-"""The functional model: convolution blocks, dense layers, one logit an emotion."""
+"""The functional model: a trunk of convolutions, dense layers, one logit an emotion."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ferkeras.config import Network
 from ferkeras.data.faces import SIZE
 from ferkeras.labels import EMOTIONS
 from ferkeras.network.dropout import VariableDropout
+from ferkeras.network.plain import plain_features
+from ferkeras.network.residual import residual_features
 from ferkeras.network.step import MonitoredModel
 
 
@@ -16,45 +18,27 @@ def build_network(settings: Network, *, mean: float, deviation: float) -> Monito
     """Build the network; it owns its preprocessing, so what is trained is what is exported.
 
     Input: uint8 (N, 48, 48, 1), raw grey values. Output: float32 logits (N, 7), FER2013 codes.
-    Each block is convolution, BatchNormalization, ReLU, twice; pooling by two; dropout. Each dense
-    layer is followed by BatchNormalization, ReLU and dropout.
+    Each dense layer is followed by BatchNormalization, ReLU and dropout.
 
     Args:
-        settings: filters, dense units, dropout rates, BatchNormalization momentum and epsilon.
+        settings: architecture, its sizes, dense units, dropout rates and BatchNormalization.
         mean: of the training faces' pixels / 255.
         deviation: standard deviation of the same, above 0.
     """
-
-    def normalise_and_activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    faces = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="faces")
+    x = layers.Rescaling(1 / 255, name="rescale")(faces)
+    x = layers.Normalization(mean=mean, variance=deviation**2, name="standardise")(x)
+    features = plain_features if settings.architecture == "plain" else residual_features
+    x = features(x, settings)
+    for number, units in enumerate(settings.dense_units, start=1):
+        name = f"dense{number}"
+        x = layers.Dense(units, use_bias=False, kernel_initializer="he_normal", name=name)(x)
         x = layers.BatchNormalization(
             momentum=settings.batchnorm_momentum,
             epsilon=settings.batchnorm_epsilon,
             name=f"{name}_bn",
         )(x)
-        return layers.ReLU(name=f"{name}_relu")(x)
-
-    faces = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="faces")
-    x = layers.Rescaling(1 / 255, name="rescale")(faces)
-    x = layers.Normalization(mean=mean, variance=deviation**2, name="standardise")(x)
-    for block, filters in enumerate(settings.filters, start=1):
-        for part in "ab":
-            name = f"block{block}{part}"
-            x = layers.Conv2D(
-                filters,
-                3,
-                padding="same",
-                use_bias=False,  # BatchNormalization has one
-                kernel_initializer="he_normal",
-                name=name,
-            )(x)
-            x = normalise_and_activate(x, name)
-        x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
-        x = VariableDropout(settings.conv_dropout, name=f"block{block}_dropout")(x)
-    x = layers.Flatten(name="flatten")(x)
-    for number, units in enumerate(settings.dense_units, start=1):
-        name = f"dense{number}"
-        x = layers.Dense(units, use_bias=False, kernel_initializer="he_normal", name=name)(x)
-        x = normalise_and_activate(x, name)
+        x = layers.ReLU(name=f"{name}_relu")(x)
         x = VariableDropout(settings.dense_dropout, name=f"{name}_dropout")(x)
     logits = layers.Dense(len(EMOTIONS), dtype="float32", name="logits")(x)
     return MonitoredModel(faces, logits, name="ferkeras")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from ferkeras.network.batchnorm import FusedBatchNormalization
 from ferkeras.network.dropout import VariableDropout
 
 
@@ -41,4 +42,6 @@ def served_network(model: keras.Model, *, temperature: float = 1.0) -> keras.Mod
 def _plain_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
     if isinstance(layer, VariableDropout):
         return keras.layers.Dropout(layer.get_config()["rate"], name=layer.name)
-    return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    fused = isinstance(layer, FusedBatchNormalization)
+    kind = keras.layers.BatchNormalization if fused else type(layer)
+    return kind.from_config({**layer.get_config(), "dtype": "float32"})

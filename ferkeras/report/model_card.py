@@ -233,9 +233,7 @@ def _recipe(finished: FinishedRun) -> str:
     rows = [
         (
             "network",
-            f"blocks of {', '.join(map(str, network.filters))} filters, dense "
-            f"{', '.join(map(str, network.dense_units)) or 'none'}, "
-            f"{finished.metrics['parameters']:,} parameters",
+            f"{network.describe()}, {finished.metrics['parameters']:,} parameters",
         ),
         (
             "optimiser",

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ferkeras.config import Config
+from ferkeras.config_file import with_values
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.feed import plain_dataset
 from ferkeras.learning.learner import Learner, build_learner, make_reproducible
@@ -66,7 +67,7 @@ def train_briefly(
         advance: told of the steps.
     """
     with aside(config):
-        learner = begin(config, splits)
+        learner = begin(without_average(config), splits)
         start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
         per_epoch = learner.feed.steps_per_epoch
         planned = per_epoch * config.train.epochs
@@ -85,6 +86,11 @@ def train_briefly(
         ).history
     frame = pd.DataFrame({"epoch": range(1, parts + 1), **history})
     return Case(config, splits, learner, start, frame, part * parts, begin)
+
+
+def without_average(config: Config) -> Config:
+    """The configuration with the weights as they are: an average of few steps is of the start."""
+    return with_values(config, {"train.ema_momentum": None})
 
 
 def sample(faces: Faces, seed: int, most: int = MOST_FACES) -> Faces:

@@ -8,7 +8,7 @@ import pandas as pd
 from ferkeras.data.faces import Splits
 from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun
-from ferkeras.insight.causes.case import Case, aside
+from ferkeras.insight.causes.case import Case, aside, without_average
 from ferkeras.insight.trained import load_weights
 from ferkeras.learning.learner import build_learner
 
@@ -36,7 +36,7 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{run.history}: cannot be read as a table ({reason})") from None
     with aside(config):
-        learner = build_learner(config, splits)
+        learner = build_learner(without_average(config), splits)
     learner.model.optimizer.build(learner.model.trainable_weights)
     start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
     load_weights(learner.model, run.last if run.last.exists() else run.best)

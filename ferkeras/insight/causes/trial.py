@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferkeras.config_file import with_values
-from ferkeras.insight.causes.case import Case, aside, sample
+from ferkeras.insight.causes.case import Case, aside, sample, without_average
 from ferkeras.insight.causes.skill import counts, kappa
 from ferkeras.insight.evaluation import logits_of
 
@@ -46,7 +46,7 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
     """
     config = with_values(case.config, overrides)
     with aside(config):
-        learner = case.begin(config, case.splits)
+        learner = case.begin(without_average(config), case.splits)
         epochs = -(-steps // learner.feed.steps_per_epoch)
         learner.model.fit(
             learner.feed.dataset(1, epochs),

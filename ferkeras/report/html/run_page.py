@@ -129,11 +129,9 @@ def _what_was_trained(finished: FinishedRun) -> str:
     config, metrics = finished.config, finished.metrics
     network, train = config.network, config.train
     data = finished.environment["data"]
-    dense = " and ".join(map(str, network.dense_units))
     return (
-        f"A convolutional network of {metrics['parameters']:,} parameters (blocks of "
-        f"{', '.join(map(str, network.filters))} filters{f', dense {dense}' if dense else ''}), "
-        f"trained for {metrics['epochs']} of {train.epochs} epochs on "
+        f"A convolutional network of {metrics['parameters']:,} parameters ("
+        f"{network.describe()}), trained for {metrics['epochs']} of {train.epochs} epochs on "
         f"{data['faces']['train']:,} faces ({data['source']}) with {train.optimizer}, learning "
         f"rate {train.first_learning_rate:g}, batches of {train.batch_size}, seed {config.seed}."
     )
