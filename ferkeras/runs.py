@@ -175,7 +175,7 @@ def record_start(run: Run, data: dict[str, Any]) -> None:
             "packages": {name: _version(name) for name in _PACKAGES},
             "platform": platform.platform(),
             "processor_cores": os.cpu_count(),
-            "command": sys.argv,
+            "command": sys.orig_argv,
             "data": data,
         },
     )
