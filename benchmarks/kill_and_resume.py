@@ -5,7 +5,7 @@
 A short run (drawn faces, a tiny network, a checkpoint after every step) is trained once without
 interruption. Then, for each kill, the same run is begun anew in an own process, killed with
 SIGKILL, resumed, and compared with the first one, byte by byte: the weights of last.keras and
-best.keras, history.csv, metrics.json, and every event for TensorBoard. Every
+best.keras, history.csv, metrics.json, predictions.npz, and every event for TensorBoard. Every
 second kill falls at a random moment of the run's life; every other one inside the writing of a
 checkpoint or of another file. Some runs are killed twice.
 
@@ -120,7 +120,10 @@ def measure(folder: Path, runs: int, seed: int, whole: bool) -> dict:
             print(f"run {number}: different: {different}; exit code {code}")
         left_over = [str(p) for p in run.rglob(".*")] + [str(p) for p in run.glob("checkpoints")]
         figures["unclean"] += left_over
-        print(f"{figures['kills']:4} kills, {figures['identical']} of {figures['runs']} identical")
+        print(
+            f"{figures['kills']:4} kills, {figures['identical']} of {figures['runs']} identical",
+            flush=True,
+        )
     return figures | {"places": dict(places.most_common())}
 
 
@@ -207,7 +210,7 @@ def place(run: Path) -> str:
 def contents(run: Path) -> dict[str, object]:
     """What must be the same in two runs."""
     result: dict[str, object] = {}
-    for name in ("history.csv", "metrics.json"):
+    for name in ("history.csv", "metrics.json", "predictions.npz"):
         path = run / name
         result[name] = path.read_bytes() if path.exists() else None
     for name in ("last.keras", "best.keras"):

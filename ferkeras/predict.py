@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.inference.sources import find_files, is_video, views_of
     from ferkeras.report.console import Console
 
-    files = find_files(arguments.paths)
+    files = find_files(arguments.paths, follow_symlinks=arguments.follow_symlinks)
     network = load_network(arguments.run)
     emotions = network.about.emotions
     cut: Cut = whole_picture
@@ -97,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
         "the side, tilted by more than about 20 degrees, half covered, dark, or smaller than 1/24 "
         "of the picture, more often of some groups of people than of others, and now and then "
         "takes something else for a face",
+    )
+    result.add_argument(
+        "--follow-symlinks",
+        action="store_true",
+        help="allow symbolic links in a folder to lead out of it",
     )
     result.add_argument(
         "--every",

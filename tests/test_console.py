@@ -168,7 +168,7 @@ def test_the_class_table_shows_counts_shares_and_weights_within_80_columns(termi
         note="capped to [0.7, 1.3]",
     )
     printed = text(terminal)
-    assert "13.9 %" in printed
+    assert "13.9%" in printed
     assert "28,709" in printed
     assert "capped to [0.7, 1.3]" in printed
     # Title, heading and its line, seven emotions, a line and the sum, blank, note, blank.
@@ -180,7 +180,7 @@ def test_an_emotion_that_was_never_answered_has_a_dash_for_precision(plain):
     plain.emotion_table("Test", EMOTIONS, [math.nan, *ones[1:]], [0.0, *ones[1:]], ones, [3] * 7)
     rows = {row.split()[0]: row for row in text(plain).splitlines() if row}
     assert rows["angry"].split("|")[1].strip() == "-"
-    assert rows["mean"].split("|")[1].strip() == "85.7 %"
+    assert rows["mean"].split("|")[1].strip() == "85.7%"
     assert rows["mean"].split("|")[4].strip() == "21"
 
 
@@ -357,17 +357,15 @@ def test_a_setting_is_told_when_it_changes_and_only_then(plain):
 def test_the_line_of_an_epoch_says_all_where_there_is_room():
     written = line(["epoch  3/60", "1:52"], LOGS, True, {}, 0.0, 200).plain
     assert written == (
-        "epoch  3/60  1:52  train 41.2 %  validation 44.0 % (best)  balanced 33.1 %  loss 1.51"
-        "  gradient 2.3 (12 % clipped)"
+        "epoch  3/60  1:52  train 41.2%  validation 44.0% (best)  balanced 33.1%  loss 1.51"
+        "  gradient 2.3 (12% clipped)"
     )
 
 
 def test_the_line_of_an_epoch_fits_80_columns_and_keeps_what_matters():
     written = line(["epoch  3/60", "1:52"], LOGS, True, {}, 6300.0, 80).plain
     assert len(written) <= 80
-    assert written == (
-        "epoch  3/60  1:52  train 41.2 %  val 44.0 % best  balanced 33.1 %  loss 1.51"
-    )
+    assert written == ("epoch  3/60  1:52  train 41.2%  val 44.0% best  balanced 33.1%  loss 1.51")
 
 
 @given(
@@ -395,7 +393,7 @@ def test_a_duration_reads_back_as_the_same_seconds(seconds):
 
 
 def test_shares_are_percentages_and_the_undefined_a_dash():
-    assert percent(0.4401) == "44.0 %"
+    assert percent(0.4401) == "44.0%"
     assert percent(math.nan) == "-"
 
 

@@ -111,6 +111,18 @@ def test_the_table_counts_what_it_does_not_list(finished_run, folder, capsys):
     assert sum(int(count) for _, count, _ in counted) == 70
 
 
+def test_links_out_of_a_folder_are_followed_only_when_asked(folder, tmp_path):
+    (folder / "inside.png").symlink_to(folder / "00.png")
+    assert len(find_files([str(folder)])) == 71
+    outside = tmp_path / "outside.png"
+    shutil.copy(folder / "00.png", outside)
+    (folder / "link.png").symlink_to(outside)
+    with pytest.raises(InputError, match=r"link\.png: a link out of .*--follow-symlinks"):
+        find_files([str(folder)])
+    assert len(find_files([str(folder)], follow_symlinks=True)) == 72
+    assert find_files([str(folder / "link.png")]) == [folder / "link.png"]
+
+
 def test_what_cannot_be_read_is_named_and_skipped(finished_run, folder, capsys):
     (folder / "broken.png").write_bytes((folder / "00.png").read_bytes()[:200])
     (folder / "clip.mp4").write_bytes(b"not a video")

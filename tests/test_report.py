@@ -27,13 +27,27 @@ def page(finished_run):
 def test_it_tells_the_figures_of_the_run(finished_run, page):
     metrics = json.loads((finished_run / "metrics.json").read_text())
     results = metrics["validation"]
-    assert f"<b>{100 * results['accuracy']:.1f} %</b>" in page
+    assert f"<b>{100 * results['accuracy']:.1f}%</b>" in page
     assert f"<b>{results['log_loss']:.3f}</b>" in page
     sentence = verdict_on(results)
     assert sentence[1:] in page
     for emotion in EMOTIONS:
         assert f"<td>{emotion}</td>" in page
     assert open_run(finished_run).fingerprint in page
+
+
+def test_the_verdict_names_what_is_missed_or_else_weakest():
+    def verdict(recalls):
+        emotions = {
+            name: {"support": support, "recall": recall}
+            for name, support, recall in zip(EMOTIONS, range(10, 80, 10), recalls, strict=True)
+        }
+        return verdict_on({"accuracy": 0.5, "balanced_accuracy": 0.4, "emotions": emotions})
+
+    said = verdict([0.5, 0.07, 0.4, 0.6, 0.4, 0.4, 0.4])
+    assert "always answering neutral would give 25.0%" in said
+    assert said.endswith("every emotion is recognised, disgust least often (7.0%)")
+    assert verdict([0.5, 0, 0.4, 0.6, 0, 0.4, 0.4]).endswith("never recognised: disgust, sad")
 
 
 def test_it_has_every_section(page):

@@ -33,21 +33,27 @@ class View:
     read: Callable[[], Image.Image]
 
 
-def find_files(paths: Sequence[str]) -> list[Path]:
+def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[Path]:
     """The files that these paths mean, in order.
 
     A file stands for itself; a folder for all pictures and videos in it and below, by name,
     hidden ones and symbolic links to folders left out; anything else is taken for a glob pattern
     (`*`, `?`, `[...]`, `**`).
 
+    Args:
+        paths: as people write them.
+        follow_symlinks: allow symbolic links in a folder to lead out of it.
+
     Raises:
-        InputError: a path means no file.
+        InputError: a path means no file, or a link leads out of a folder.
     """
     found: list[Path] = []
     for each in paths:
         path = Path(each).expanduser()
         if path.is_dir():
             inside = _below(path)
+            if not follow_symlinks:
+                _refuse_links_out_of(path, inside)
             if not inside:
                 raise InputError(
                     f"{shown(each)}: no picture or video in this folder; looked for "
@@ -120,6 +126,16 @@ def _below(folder: Path) -> list[Path]:
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
+
+
+def _refuse_links_out_of(folder: Path, files: Sequence[Path]) -> None:
+    root = folder.resolve()
+    for path in files:
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise InputError(
+                f"{shown(path)}: a link out of the folder {shown(folder)}, to "
+                f"{shown(path.resolve())}; name it by itself, or allow it with --follow-symlinks"
+            )
 
 
 def _known(path: Path) -> bool:

@@ -117,7 +117,7 @@ def build_watchers(
         callbacks.insert(
             0,
             CosineLearningRate(
-                config.train.learning_rate,
+                config.train.first_learning_rate,
                 learner.feed.steps_per_epoch,
                 config.train.epochs,
                 config.train.warmup_epochs,

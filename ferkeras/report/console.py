@@ -392,8 +392,8 @@ class Bar:
 
 
 def percent(share: float) -> str:
-    """Write a share (0 to 1) as `44.0 %`; a dash when it is NaN."""
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
+    """Write a share (0 to 1) as `44.0%`; a dash when it is NaN."""
+    return "-" if math.isnan(share) else f"{100 * share:.1f}%"
 
 
 def duration(seconds: float) -> str:

@@ -173,14 +173,14 @@ def _parts(
 ) -> list[tuple[str, str]]:
     parts = [(text, "") for text in head]
     if "accuracy" in logs:
-        parts.append((f"train {percent(logs['accuracy']):>6}", ""))
+        parts.append((f"train {percent(logs['accuracy']):>5}", ""))
     if "val_accuracy" in logs:
         name, mark = ("val", " best") if short else ("validation", " (best)")
         mark = mark if is_best else " " * len(mark)
         accuracy = percent(logs["val_accuracy"])
-        parts.append((f"{name} {accuracy:>6}{mark}", "green" if is_best else ""))
+        parts.append((f"{name} {accuracy:>5}{mark}", "green" if is_best else ""))
     if "val_balanced_accuracy" in logs:
-        parts.append((f"balanced {percent(logs['val_balanced_accuracy']):>6}", ""))
+        parts.append((f"balanced {percent(logs['val_balanced_accuracy']):>5}", ""))
     if "loss" in logs:
         loss = float(logs["loss"])
         parts.append((f"loss {loss:.2f}", "" if math.isfinite(loss) else _WRONG))
@@ -190,7 +190,7 @@ def _parts(
         parts.append((f"{skipped:,} {many} skipped{reason}", _WRONG))
     if "gradient_norm" in logs:
         clipped = logs.get("gradient_clipped", 0.0)
-        note = f" ({100 * clipped:.0f} % clipped)" if clipped > 0 else ""
+        note = f" ({100 * clipped:.0f}% clipped)" if clipped > 0 else ""
         parts.append((f"gradient {_norm(logs['gradient_norm'])}{note}", ""))
     parts += [(f"{name} {value}", "cyan") for name, value in changed.items()]
     if remaining > 0:

@@ -56,7 +56,7 @@ _LIMITS = """\
 ## Limits
 
 - The labels it learnt from are what annotators saw in a picture, and annotators disagree: on
-  FER2013 people reach about 65 % (Goodfellow et al. 2013). An accuracy far above that tells of
+  FER2013 people reach about 65% (Goodfellow et al. 2013). An accuracy far above that tells of
   the labels, not of emotions.
 - Its probabilities are honest only for faces like those it was trained on. Other cameras, crops,
   lights, ages, skin tones, glasses, masks or cultures can change both answers and how sure they

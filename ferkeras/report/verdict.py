@@ -16,10 +16,16 @@ def verdict_on(results: Mapping[str, Any]) -> str:
     """
     support = {name: results["emotions"][name]["support"] for name in EMOTIONS}
     majority = max(support, key=support.__getitem__)
-    share = support[majority] / sum(support.values())
-    missed = [n for n in EMOTIONS if support[n] and not results["emotions"][n]["recall"]]
+    always = support[majority] / sum(support.values())
+    recall = {n: results["emotions"][n]["recall"] for n in EMOTIONS if support[n]}
+    missed = [name for name, share in recall.items() if not share]
+    weakest = min(recall, key=recall.__getitem__)
     return (
         f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; always "
-        f"answering {majority} would give {share:.1%}; "
-        + (f"never recognised: {', '.join(missed)}" if missed else "every emotion is recognised")
+        f"answering {majority} would give {always:.1%}; "
+        + (
+            f"never recognised: {', '.join(missed)}"
+            if missed
+            else f"every emotion is recognised, {weakest} least often ({recall[weakest]:.1%})"
+        )
     )

@@ -12,14 +12,15 @@ _USUAL = 1e-2
 def weight_decay_too_strong(m: Measurements) -> Finding | None:
     """Decay that makes the weights forget the first batch before the epoch is over."""
     train = m.case.config.train
-    decay = train.first_learning_rate * train.weight_decay
+    rate = train.first_learning_rate
+    decay = rate * train.weight_decay
     epoch = m.case.learner.feed.steps_per_epoch
     if not decay or 1 / decay >= epoch or not is_not_learning(m):
         return None
     return Finding(
         "weight_decay_too_strong",
-        f"Weight decay {train.weight_decay:g} at learning rate {train.first_learning_rate:g} makes the "
-        f"weights forget within {1 / decay:.0f} steps, less than an epoch.",
+        f"Weight decay {train.weight_decay:g} at learning rate {rate:g} makes the weights "
+        f"forget within {1 / decay:.0f} steps, less than an epoch.",
         (
             Evidence(
                 "steps after which decay has shrunk a weight to a third",

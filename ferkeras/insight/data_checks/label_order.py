@@ -117,7 +117,7 @@ def check_label_order(material: Material) -> Finding:
         answers = linear_answers(images[training], labels[training], images[members])
         order = best_order(labels[members], answers)
         numbers["splits"][split] = order._asdict()
-        said.append(f"{split}: a linear classifier recalls {order.recall:.0%} (chance 14 %)")
+        said.append(f"{split}: a linear classifier recalls {order.recall:.0%} (chance 14%)")
         if order.errors > SURE:
             wrong.append(f"{split}: {_meaning(order)}")
         elif len(members) >= _FEWEST and order.recall < 1.25 / CLASSES:

@@ -129,7 +129,7 @@ class _Axes:
             if not self.shows(tick):
                 continue
             y = self._y(tick)
-            label = f"{100 * tick:.3g} %" if self._chart.percent else f"{tick:.4g}"
+            label = f"{100 * tick:.3g}%" if self._chart.percent else f"{tick:.4g}"
             parts.append(
                 f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
                 f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>'

@@ -37,7 +37,7 @@ def written(key: str, value: float | None) -> str:
     """A figure as text; `key` is its name, such as ``accuracy`` or ``recall/happy``."""
     if value is None or value != value:
         return _DASH
-    return f"{value:.3f}" if key in _PLAIN else f"{100 * value:.1f} %"
+    return f"{value:.3f}" if key in _PLAIN else f"{100 * value:.1f}%"
 
 
 def written_difference(key: str, value: float | None, *, unit: bool = True) -> str:

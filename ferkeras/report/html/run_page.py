@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -120,7 +121,7 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
         "Python": found["python"],
         "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
         "machine": f"{found['platform']}, {found['processor_cores']} processor cores",
-        "command": " ".join(found["command"]),
+        "command": shlex.join(map(str, found["command"])),
         "seed": str(finished.config.seed),
     }
 
