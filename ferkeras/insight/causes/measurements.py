@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -130,10 +132,7 @@ class Measurements:
         """The same with BatchNormalization on the statistics of each batch, and no dropout."""
         model = self.case.learner.model
         answers = []
-        with undone(model):
-            for layers in dropout_layers(model):
-                for layer in layers:
-                    layer.rate.assign(0.0)
+        with self._without_dropout():
             for images in self._shuffled_batches(self.train.images):
                 answers.append(np.argmax(model(images, training=True), axis=-1))
         order = self._order(len(self.train))
@@ -141,17 +140,20 @@ class Measurements:
 
     @cached_property
     def silent_units(self) -> dict[str, float]:
-        """Share of each ReLU layer's units that are zero for every one of some training faces."""
+        """Share of each ReLU layer's units that are zero for every one of some training faces.
+
+        With the statistics of these faces and without dropout: wrong running statistics can
+        silence units that are alive.
+        """
         model = self.case.learner.model
         relus = [layer for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
         inside = keras.Model(model.input, [layer.output for layer in relus])
-        images = self.train.images[:_BATCH]
-        outputs = inside(images, training=False)
+        with self._without_dropout():
+            outputs = inside(self.train.images[:_BATCH], training=True)
+        units = [tf.reduce_max(tf.reshape(x, (-1, x.shape[-1])), axis=0) for x in outputs]
         return {
-            layer.name: float(
-                (tf.reduce_max(tf.reshape(x, (-1, x.shape[-1])), axis=0) <= 0).numpy().mean()
-            )
-            for layer, x in zip(relus, outputs, strict=True)
+            layer.name: float((largest.numpy() <= 0).mean())
+            for layer, largest in zip(relus, units, strict=True)
         }
 
     @cached_property
@@ -212,6 +214,16 @@ class Measurements:
             if self._advance:
                 self._advance(steps)
         return self._trials[key]
+
+    @contextmanager
+    def _without_dropout(self) -> Iterator[None]:
+        """Let the network run as in training, but drop nothing; it is left as it was."""
+        model = self.case.learner.model
+        with undone(model):
+            for layers in dropout_layers(model):
+                for layer in layers:
+                    layer.rate.assign(0.0)
+            yield
 
     def _in_use(self, faces: Faces) -> Answers:
         logits = logits_of(self.case.learner.model, faces)
