@@ -181,17 +181,17 @@ TUNED = (
         },
     ),
     Fault(
-        "weight decay 0.9 with SGD 0.1",
+        "weight decay 0.9 with SGD",
         "weight_decay_too_strong",
-        {"train.optimizer": "sgd", "train.learning_rate": 0.1, "train.weight_decay": 0.9},
+        {"train.optimizer": "sgd", "train.learning_rate": 0.05, "train.weight_decay": 0.9},
     ),
     Fault(
         "BatchNorm momentum 0.9995", "batchnorm_too_slow", {"network.batchnorm_momentum": 0.9995}
     ),
     Fault(
-        "BatchNorm momentum 0.1, batches of 4",
+        "BatchNorm momentum 0.1, batches of 16",
         "batchnorm_too_fast",
-        {"train.batch_size": 4, "train.epochs": 2},
+        {"train.batch_size": 16, "train.epochs": 4},
         learner=_momentum(0.1),
     ),
     Fault("batches of 1024", "too_few_steps", {"train.batch_size": 1024, "train.epochs": 4}),

@@ -10,6 +10,9 @@ from ferkeras.insight.causes.skill import CHANCE
 from ferkeras.insight.causes.symptoms import HALF
 
 _NOT_MOVED = 0.1
+_LOST = 0.2
+"""Share of the skill that is lost by the running statistics, where they are known to be wrong."""
+
 _MIN_MEMORY = 10.0
 """Batches that a running average must remember, as PyTorch's default of 0.1 does."""
 
@@ -22,7 +25,7 @@ def batchnorm_too_slow(m: Measurements) -> Finding | None:
     """Statistics that are still those of an untrained network."""
     momentum = _momentum(m)
     left = momentum**m.case.steps
-    if left <= _NOT_MOVED or not _has_gap(m):
+    if left <= _NOT_MOVED or not _has_gap(m, 1 - _LOST):
         return None
     return Finding(
         "batchnorm_too_slow",
@@ -49,7 +52,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
     memory = 1 / (1 - momentum)
     batch = m.case.config.train.batch_size
     remembered = memory * batch
-    if remembered >= _MIN_MEMORY * _SMALL_BATCH or not _has_gap(m):
+    if remembered >= _MIN_MEMORY * _SMALL_BATCH or not _has_gap(m, 1 - _LOST):
         return None
     small = batch <= _SMALL_BATCH
     return Finding(
@@ -81,7 +84,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
 
 def batchnorm_gap(m: Measurements) -> Finding | None:
     """The network is good with the statistics of a batch and bad with the running ones."""
-    if not _has_gap(m):
+    if not _has_gap(m, HALF):
         return None
     return Finding(
         "batchnorm_gap",
@@ -111,9 +114,10 @@ def _momentum(m: Measurements) -> float:
     )
 
 
-def _has_gap(m: Measurements) -> bool:
+def _has_gap(m: Measurements, share: float) -> bool:
+    """Whether less than this share of the skill is left with the running statistics."""
     trained = m.with_batch_statistics
-    return trained.above_chance >= CHANCE and m.on_train.skill < HALF * trained.skill
+    return trained.above_chance >= CHANCE and m.on_train.skill < share * trained.skill
 
 
 def _gap(m: Measurements) -> Evidence:

@@ -12,8 +12,9 @@ from ferkeras.insight.causes.symptoms import is_not_learning, skill_evidence
 _TOO_LONG = 0.1
 """Relative change of the weights in one step above which nothing lasts: ten steps replace all."""
 
-_ENOUGH = 1.0
-"""Relative change over all steps below which a network cannot leave its random start."""
+_ENOUGH = 0.3
+"""Relative change over all steps, each in the same direction, below which a network is still by
+and large the random one that it began as."""
 
 _USUAL = 1e-3
 """Relative change in one step that is aimed at, to within a factor of ten (Karpathy)."""
@@ -62,7 +63,8 @@ def gradients_clipped_away(m: Measurements) -> Finding | None:
     if (
         steps.clipped < _CLIPPED
         or way >= _ENOUGH
-        or way * steps.shortened < _ENOUGH
+        or steps.typical >= _USUAL
+        or steps.typical * steps.shortened < _USUAL
         or not is_not_learning(m)
     ):
         return None

@@ -1,0 +1,182 @@
+"""Planted faults are named, healthy trainings are left alone, and nothing examined is changed."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from ferkeras.config import Config
+from ferkeras.config_file import with_values
+from ferkeras.data.drawn import draw_faces
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.diagnose import main
+from ferkeras.insight.causes.case import train_briefly
+from ferkeras.insight.causes.diagnosis import MEASURED, TRIED, diagnose
+from ferkeras.insight.causes.finding import Remedy
+from ferkeras.insight.causes.treatment import can_be_tried, treat
+
+QUICK = {
+    "network.filters": [4, 8],
+    "network.dense_units": [16],
+    "network.conv_dropout": 0.0,
+    "network.dense_dropout": 0.0,
+    "train.batch_size": 32,
+    "train.epochs": 3,
+    "train.learning_rate": 0.003,
+    **{
+        f"augment.{key}": 0.0
+        for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Splits:
+    read = draw_faces(700, 0)
+    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
+    return Splits(train, validation, None, read.source, read.fingerprint, True)
+
+
+def config(**overrides):
+    values = {key.replace("__", "."): value for key, value in overrides.items()}
+    return with_values(Config(), QUICK | values)
+
+
+def named(splits, steps=60, **overrides):
+    """Names of the causes that are found, the first one first."""
+    return [f.cause for f in diagnose(train_briefly(config(**overrides), splits, steps)).findings]
+
+
+def relabelled(splits, train=None, validation=None):
+    """The faces with other labels."""
+    faces = [
+        each if labels is None else Faces(each.images, labels.astype(np.int32))
+        for each, labels in ((splits.train, train), (splits.validation, validation))
+    ]
+    return Splits(*faces, None, splits.source, splits.fingerprint, True)
+
+
+@pytest.mark.parametrize(
+    ("cause", "overrides"),
+    [
+        ("learning_rate_too_high", {"train__learning_rate": 3.0}),
+        ("learning_rate_too_low", {"train__learning_rate": 1e-7}),
+        (
+            "gradients_clipped_away",
+            {
+                "train__optimizer": "sgd",
+                "train__learning_rate": 0.05,
+                "train__global_clip_norm": 1e-6,
+            },
+        ),
+        (
+            "weight_decay_too_strong",
+            {
+                "train__optimizer": "sgd",
+                "train__learning_rate": 0.1,
+                "train__weight_decay": 0.99,
+            },
+        ),
+        ("too_few_steps", {"train__batch_size": 512}),
+    ],
+)
+def test_wrong_settings_are_named_first(cause, overrides, drawn):
+    assert named(drawn, **overrides)[:1] == [cause]
+
+
+def test_shuffled_training_labels_are_named_first(drawn):
+    labels = np.random.default_rng(0).permutation(drawn.train.labels)
+    assert named(relabelled(drawn, train=labels))[0] == "random_labels"
+
+
+def test_other_names_in_validation_are_named_first_with_the_names(drawn):
+    order = np.array([0, 1, 2, 3, 5, 6, 4])
+    other = relabelled(drawn, validation=order[drawn.validation.labels])
+    finding = diagnose(train_briefly(config(), other, 60)).findings[0]
+    assert finding.cause == "permuted_labels"
+    assert "neutral there is surprise here" in finding.verdict
+
+
+def test_a_class_that_training_lacks_and_blank_images_are_named(drawn):
+    without = drawn.train.take(drawn.train.labels != 3)
+    splits = Splits(without, drawn.validation, None, "drawn", "", True)
+    assert named(splits)[0] == "missing_class"
+    black = Faces(
+        drawn.train.images * (np.arange(len(drawn.train)) % 3 == 0)[:, None, None, None],
+        drawn.train.labels,
+    )
+    assert named(Splits(black, drawn.validation, None, "drawn", "", True))[0] == "blank_images"
+
+
+def test_what_is_examined_stays_as_it_was(drawn):
+    case = train_briefly(config(), drawn, 30)
+    model = case.learner.model
+    variables = [*model.variables, *model.optimizer.variables]
+    before = [np.array(variable.numpy()) for variable in variables]
+    state = np.random.get_state()[1].copy()
+    diagnose(case)
+    assert all(
+        np.array_equal(variable.numpy(), value)
+        for variable, value in zip(variables, before, strict=True)
+    )
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_remedies_are_settings_that_can_be_trained_with_and_tried(drawn):
+    diagnosis = diagnose(train_briefly(config(train__learning_rate=1e-7), drawn, 40))
+    remedy = diagnosis.findings[0].remedies[0]
+    changed = remedy.applied_to(diagnosis.case.config)
+    assert 1e-5 < changed.train.learning_rate < 1e-1
+    assert re.fullmatch(r"train\.learning_rate=\S+", remedy.arguments)
+    assert can_be_tried(diagnosis) == [("learning_rate_too_low", remedy)]
+    treated = treat(diagnosis)
+    assert [each.remedy for each in treated] == [remedy]
+    assert treated[0].treated.on_train > treated[0].untreated.on_train
+
+
+def test_a_list_goes_onto_a_command_line_without_blanks():
+    remedy = Remedy("wider", "more", {"network.filters": [16, 32], "train.learning_rate": 1e-5})
+    assert remedy.arguments == "network.filters=[16,32] train.learning_rate=1.0e-05"
+
+
+def test_every_probe_has_a_name_of_its_own():
+    names = [probe.__name__ for probe in (*MEASURED, *TRIED)]
+    assert len(set(names)) == len(names) >= 20
+    assert all(probe.__doc__ for probe in (*MEASURED, *TRIED))
+
+
+def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
+    run = tmp_path / "tiny-001"
+    shutil.copytree(finished_run, run)
+    code = main([str(run), "--try"])
+    said = capsys.readouterr().out
+    found = json.loads((run / "diagnosis" / "diagnosis.json").read_text())
+    assert code == (1 if found["cause"] else 0)
+    assert f"Verdict: {found['verdict']}" in said
+    page = (run / "diagnosis" / "diagnosis.html").read_text()
+    assert "http" not in re.sub(r"data:image/png;base64,\S+", "", page)
+    assert (run / "diagnosis" / "diagnosis.png").stat().st_size > 10_000
+    for finding in found["findings"]:
+        assert finding["evidence"]
+        assert finding["remedies"]
+        assert finding["source"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "no such run folder"),
+        (["nowhere", "train.epochs=3"], "leave out"),
+        (["train.epochs=none"], "train.epochs"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml"),
+    ],
+)
+def test_wrong_usage_is_one_error(arguments, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
