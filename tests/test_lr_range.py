@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferkeras.config_file import load_config
@@ -41,6 +41,7 @@ def course(middle=1e-2, broken=1e-1, spread=0.05, steps=100, seed=0):
 # The rules
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_smoothing_stays_within_the_losses_and_keeps_what_is_level(losses):
     rates = rates_for(losses)
@@ -49,6 +50,7 @@ def test_smoothing_stays_within_the_losses_and_keeps_what_is_level(losses):
     np.testing.assert_allclose(smooth(rates, np.full(len(losses), 3.0)), 3.0)
 
 
+@settings(deadline=None)
 @given(CURVES, st.integers(-5, 5))
 def test_the_rules_do_not_depend_on_the_unit_of_the_loss(losses, power):
     rates = rates_for(losses)
@@ -56,6 +58,7 @@ def test_the_rules_do_not_depend_on_the_unit_of_the_loss(losses, power):
         assert rule(rates, losses * 2.0**power) == rule(rates, losses)
 
 
+@settings(deadline=None)
 @given(CURVES)
 def test_both_rules_name_a_rate_of_the_test(losses):
     rates = rates_for(losses)
@@ -64,31 +67,32 @@ def test_both_rules_name_a_rate_of_the_test(losses):
         assert rule(rates, np.sort(losses)) == rates[0]
 
 
+@settings(deadline=None)
 @given(st.floats(1e-8, 10), st.floats(1e-8, 10))
 def test_the_suggestion_lies_between_the_rules(first, second):
     low, high = sorted((first, second))
     assert 0.95 * low <= suggest(first, second) <= 1.05 * high
 
 
+@settings(deadline=None)
 @given(CURVES)
-def test_valley_is_that_of_fastai(losses):
-    def fastai(lrs, losses):
-        n = len(losses)
-        max_start, max_end = 0, 0
-        lds = [1] * n
-        for i in range(1, n):
-            for j in range(i):
-                if losses[i] < losses[j] and lds[i] < lds[j] + 1:
-                    lds[i] = lds[j] + 1
-                if lds[max_end] < lds[i]:
-                    max_end = i
-                    max_start = max_end - lds[max_end]
-        sections = (max_end - max_start) / 3
-        # Without max, a single fall at the very beginning would give the last rate of all.
-        return lrs[max(0, max_start + int(sections) + int(sections / 2))]
-
+def test_valley_lies_half_way_down_the_longest_fall(losses):
+    length = [1] * len(losses)
+    for at in range(len(losses)):
+        for before in range(at):
+            if losses[before] > losses[at]:
+                length[at] = max(length[at], length[before] + 1)
+    end = length.index(max(length))
     rates = rates_for(losses)
-    assert valley(rates, losses) == fastai(rates, losses)
+    place = int(np.flatnonzero(rates == valley(rates, losses))[0])
+    # Two roundings down, of a third and of a sixth of the fall, as fastai makes them.
+    assert end - max(length) / 2 - 2 < place <= max(0, end - max(length) / 2)
+
+
+def test_valley_skips_bumps():
+    falling = np.array([9.0, 8.0, 7.0, 7.5, 6.0, 5.0, 4.0, 4.5, 3.0, 2.0, 9.0, 8.0])
+    rates = rates_for(falling)
+    assert valley(rates, falling) == rates[4]
 
 
 def test_steepest_is_where_the_fall_is_steepest_and_not_behind_the_lowest_loss():
