@@ -53,7 +53,7 @@ class AveragedWeights(keras.callbacks.Callback):
         if not self._optimizer().use_ema:
             raise ValueError(
                 "AveragedWeights needs an optimizer that keeps a moving average of the weights. "
-                f"Received: {self._optimizer().name} with use_ema=False"
+                f"Received: {type(self._optimizer()).__name__} with use_ema=False"
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

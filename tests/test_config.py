@@ -119,6 +119,24 @@ def test_weight_decay_without_an_optimizer_that_has_it_is_refused():
     assert "adamw" in problems(None, "train.weight_decay=0.05")
 
 
+def test_a_cosine_is_the_only_one_to_move_the_learning_rate():
+    cosine = "train.learning_rate_schedule=cosine"
+    assert "would both set the learning rate" in problems(None, cosine)
+    alone = (cosine, "schedule.plateau_from_epoch=null", "train.epochs=4")
+    assert load_config(None, [*alone, "train.warmup_epochs=1.5"]).train.warmup_epochs == 1.5
+    assert "(4) must be below epochs (4)" in problems(None, *alone, "train.warmup_epochs=4")
+    assert "needs train.learning_rate_schedule=cosine" in problems(None, "train.warmup_epochs=1")
+
+
+def test_blocks_are_given_for_all_stages_or_for_each():
+    sizes = "network.filters=[4,8,16]"
+    each = load_config(None, [sizes, "network.residual_blocks=[1,2,3]"]).network
+    assert each.blocks_of_stages == (1, 2, 3)
+    assert load_config(None, [sizes]).network.blocks_of_stages == (2, 2, 2)
+    wrong = problems(None, sizes, "network.residual_blocks=[1,2]")
+    assert "residual_blocks has 2 numbers for the 3 stages" in wrong
+
+
 def test_a_ramp_never_takes_dropout_away():
     assert "conv_dropout_end" in problems(None, "network.conv_dropout=0.3")
 

@@ -1,0 +1,92 @@
+"""The moving average of the weights: validated, saved, and never trained on."""
+
+import keras
+import numpy as np
+import pytest
+
+from callbacks.averaged_weights import AveragedWeights
+
+X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
+Y = np.random.default_rng(1).integers(0, 3, 24)
+
+
+def build(use_ema=True):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile(
+        keras.optimizers.SGD(0.5, use_ema=use_ema, ema_momentum=0.8),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+class Look(keras.callbacks.Callback):
+    """Remember the kernel as it is in each epoch's end."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernels = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kernels.append(self.model.layers[0].kernel.numpy().copy())
+
+
+def fit(model, *callbacks, validate=True, **options):
+    validation = {"validation_data": (X, Y)} if validate else {}
+    return model.fit(
+        X, Y, batch_size=8, shuffle=False, verbose=0, callbacks=callbacks, **validation, **options
+    ).history
+
+
+def averages_by_hand(epochs):
+    """Kernel and its average after each epoch of a training that averages nothing."""
+    model = build(use_ema=False)
+    average, found = None, []
+    for _ in range(epochs):
+        for start in range(0, len(X), 8):
+            model.train_on_batch(X[start : start + 8], Y[start : start + 8])
+            kernel = model.layers[0].kernel.numpy().copy()
+            average = kernel if average is None else 0.8 * average + 0.2 * kernel
+        found.append((kernel, average))
+    return found
+
+
+def test_those_before_it_see_the_average_and_those_after_it_the_weights():
+    before, after = Look(), Look()
+    fit(build(), before, AveragedWeights(), after, epochs=3)
+    for kernel, average, (expected, expected_average) in zip(
+        after.kernels, before.kernels, averages_by_hand(3), strict=True
+    ):
+        np.testing.assert_allclose(kernel, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(average, expected_average, rtol=1e-5, atol=1e-6)
+
+
+def test_the_average_is_what_is_validated_and_left_in_the_end():
+    model = build()
+    history = fit(model, AveragedWeights(), epochs=2)
+    np.testing.assert_allclose(
+        model.layers[0].kernel.numpy(), averages_by_hand(2)[-1][1], rtol=1e-5, atol=1e-6
+    )
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(history["val_loss"][-1], rel=1e-5)
+
+
+def test_a_second_fit_goes_on_from_the_weights():
+    whole, parts = build(), build()
+    fit(whole, AveragedWeights(), epochs=3)
+    callback = AveragedWeights()
+    fit(parts, callback, epochs=1)
+    fit(parts, callback, initial_epoch=1, epochs=3)
+    for a, b in zip(whole.weights, parts.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_an_evaluation_beside_the_training_is_left_alone():
+    model = build()
+    before = model.layers[0].kernel.numpy().copy()
+    model.evaluate(X, Y, verbose=0, callbacks=[AveragedWeights()])
+    np.testing.assert_array_equal(model.layers[0].kernel.numpy(), before)
+
+
+def test_an_optimizer_without_average_is_named():
+    with pytest.raises(ValueError, match="Received: SGD with use_ema=False"):
+        fit(build(use_ema=False), AveragedWeights(), epochs=1)

@@ -1,0 +1,106 @@
+"""The residual network, and the fused normalisation that it is made of."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ferkeras.config import Network
+from ferkeras.insight.gradcam import grad_cam
+from ferkeras.labels import EMOTIONS
+from ferkeras.network.batchnorm import FusedBatchNormalization
+from ferkeras.network.enclosed import About
+from ferkeras.network.exports import export_network
+from ferkeras.network.model import build_network, dropout_layers
+from ferkeras.report.projector import penultimate_features
+
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 48, 48, 1), dtype=np.uint8)
+
+
+def build(**settings):
+    keras.utils.set_random_seed(0)
+    sizes = {"architecture": "residual", "filters": (4, 6), "dense_units": (), "stem_filters": 4}
+    return build_network(Network(**(sizes | settings)), mean=0.5, deviation=0.25)
+
+
+def test_stages_halve_the_side_and_dropout_stands_after_each():
+    model = build(filters=(4, 6, 8), residual_blocks=(1, 2, 1))
+    outputs = [model.get_layer(f"block{stage}_dropout").output.shape for stage in (1, 2, 3)]
+    assert outputs == [(None, 24, 24, 4), (None, 12, 12, 6), (None, 6, 6, 8)]
+    names = {layer.name for layer in model.layers}
+    assert {"block2_2_add", "block2_1_shortcut"} < names
+    # A block that neither halves nor widens adds what it was given.
+    assert not {"block1_1_shortcut", "block2_2_shortcut", "block3_2_add"} & names
+    conv, dense = dropout_layers(model)
+    assert (len(conv), len(dense)) == (3, 0)
+
+
+def test_dense_layers_stand_on_the_average_and_have_their_dropout():
+    model = build(dense_units=(5,), dense_dropout=0.25)
+    assert model.get_layer("average").output.shape == (None, 6)
+    assert [float(layer.rate.numpy()) for layer in dropout_layers(model)[1]] == [0.25]
+
+
+def test_a_separable_network_has_a_fraction_of_the_weights():
+    wide = {"filters": (16, 32)}
+    assert build(separable=True, **wide).count_params() < 0.3 * build(**wide).count_params()
+
+
+@pytest.mark.parametrize("variant", [{"squeeze_excite": 0.5}, {"separable": True}])
+def test_every_export_answers_as_the_network_does(variant, tmp_path):
+    model = build(residual_blocks=(1,), **variant)
+    rng = np.random.default_rng(2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    exported = export_network(
+        model,
+        ("saved_model", "litert", "litert-int8", "onnx", "keras"),
+        tmp_path,
+        About(EMOTIONS, {}),
+        probe=NOISE,
+        representative=NOISE,
+    )
+    assert len(exported) == 5
+
+
+def test_grad_cam_and_features_work_on_it():
+    model = build()
+    heat = grad_cam(model, NOISE[:3], np.array([0, 3, 6]))
+    assert heat.shape == (3, 48, 48)
+    assert heat.max() == pytest.approx(1)
+    assert penultimate_features(model, NOISE).shape == (40, 6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_the_fused_normalisation_is_that_of_keras(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.normal(3.0, 2.0, (8, 6, 6, 5)).astype(np.float32)
+    found = []
+    for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
+        layer = kind(momentum=0.9, epsilon=1e-5, dtype=dtype)
+        layer.build(x.shape)
+        layer.set_weights([np.full(5, value, np.float32) for value in (1.5, 0.5, 1.0, 2.0)])
+        inputs = tf.cast(x, layer.compute_dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = tf.cast(layer(inputs, training=True), tf.float32)
+            loss = tf.reduce_sum(outputs**3)
+        gradients = tape.gradient(loss, [inputs, *(v.value for v in layer.trainable_weights)])
+        found.append([outputs, *gradients, *layer.weights, layer(inputs, training=False)])
+    few_digits = dtype != "float32"
+    for keras_value, fused_value in zip(*found, strict=True):
+        expected, got = (np.array(tf.cast(v, tf.float32)) for v in (keras_value, fused_value))
+        # n / (n - 1) of 288 values is what the remembered variances differ by.
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(got, expected, atol=(0.03 if few_digits else 2e-3) * scale)
+
+
+def test_a_frozen_fused_normalisation_stays_as_it_is():
+    layer = FusedBatchNormalization()
+    layer.build((None, 2, 2, 3))
+    layer.trainable = False
+    before = [v.numpy().copy() for v in layer.weights]
+    layer(np.ones((4, 2, 2, 3), np.float32), training=True)
+    for a, b in zip(before, layer.weights, strict=True):
+        np.testing.assert_array_equal(a, b.numpy())
