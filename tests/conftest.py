@@ -2,6 +2,7 @@
 
 import io
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -12,6 +13,12 @@ from ferkeras.quiet import import_tensorflow
 from ferkeras.report.console import Console
 
 import_tensorflow()
+
+# How long an example takes says how busy the machine is, nothing about what is tested.
+hypothesis.settings.register_profile(
+    "ferkeras", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("ferkeras")
 
 
 @pytest.fixture

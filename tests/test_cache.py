@@ -214,7 +214,7 @@ def test_the_fingerprint_tells_pixels_labels_and_usage_apart():
     assert fingerprint_of(Faces(images.copy(), labels), usage) in prints
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(at=st.integers(0, 30_000), junk=st.binary(min_size=1, max_size=40), cut=st.booleans())
 def test_no_damage_to_an_entry_is_ever_taken_for_faces(tmp_path_factory, at, junk, cut):
     folder = tmp_path_factory.mktemp("kept")

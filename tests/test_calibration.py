@@ -24,7 +24,7 @@ def calibrated_logits(count, seed):
     return logits, labels
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(temperature=st.floats(0.3, 5.0))
 def test_the_temperature_that_was_put_in_is_found(temperature):
     logits, labels = calibrated_logits(20_000, 0)

@@ -16,7 +16,7 @@ NAMES = ("angry", "disgust", "fear")
 matrices = arrays(np.int64, (3, 3), elements=st.integers(0, 30)).filter(np.any)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(matrices)
 def test_scores_agree_with_a_report_on_the_single_samples(matrix):
     truths = np.repeat(np.arange(9) // 3, matrix.ravel())

@@ -114,7 +114,7 @@ def test_many_empty_images_make_training_wrong(make_faces):
     splits=st.lists(st.sampled_from([TRAIN, VALIDATION, TEST]), min_size=30, max_size=30),
     codes=st.lists(st.integers(0, 6), min_size=30, max_size=30),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_copies_and_contradictions_are_counted_as_by_hand(shown, splits, codes):
     usage, labels = np.array(splits[: len(shown)]), codes[: len(shown)]
     usage[0] = VALIDATION
@@ -302,7 +302,7 @@ def test_one_split_in_alphabetical_order_is_recognised(split):
     skew=st.floats(0.2, 5),
     knows=st.floats(0, 0.5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_skewed_classes_and_poor_answers_raise_no_alarm(seed, faces, skew, knows):
     rng = np.random.default_rng(seed)
     labels = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
@@ -312,7 +312,7 @@ def test_skewed_classes_and_poor_answers_raise_no_alarm(seed, faces, skew, knows
 
 
 @given(order=st.permutations(range(7)), seed=st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_other_order_is_found(order, seed):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 7, 2000)

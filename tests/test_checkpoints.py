@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ferkeras.errors import InputError, RunError
@@ -52,7 +52,6 @@ def test_two_are_kept_and_the_last_written_counts(folder):
     assert not folder.folder.exists()
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path_factory, at, change):
     folder = CheckpointFolder(tmp_path_factory.mktemp("c") / "checkpoints")

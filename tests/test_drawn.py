@@ -43,7 +43,7 @@ def test_no_face_is_drawn_twice(thousand):
     assert len(np.unique(thousand.faces.images.reshape(1000, -1), axis=0)) == 1000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(count=st.integers(200, 60_000))
 def test_both_splits_have_the_proportions_of_fer2013_to_within_one_face(count):
     usage = drawn._usage(count)
@@ -61,7 +61,7 @@ def test_as_many_faces_as_fer2013_have_exactly_its_counts():
     assert tuple(np.bincount(labels)) == FER2013_TRAINING_COUNTS
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(200, 20_000))
 def test_nobody_is_in_both_splits(count):
     person = np.arange(count) // FACES_PER_PERSON
@@ -92,7 +92,7 @@ def test_faces_do_not_depend_on_how_many_are_drawn_at_a_time(thousand, monkeypat
     assert np.array_equal(again.faces.images, thousand.faces.images[:200])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 2**31 - 1),
     first=st.integers(0, 500),

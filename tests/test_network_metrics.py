@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from ferkeras.network.metrics import ConfusionMatrix, GradientNorms
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 8), st.integers(1, 40), st.integers(0, 2**16))
 def test_confusion_matrix_agrees_with_scikit_learn(classes, samples, seed):
     rng = np.random.default_rng(seed)

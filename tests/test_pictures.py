@@ -17,6 +17,7 @@ from ferkeras.report.palette import style_of
 from ferkeras.report.pictures import (
     as_array,
     confusion_figure,
+    confusion_thumbnail,
     curves_figure,
     draw_confusion_matrix,
     draw_curves,
@@ -94,7 +95,7 @@ def test_panels_without_columns_or_measurements_are_left_out():
     assert titles(curves_figure(few)) == ["Loss and cross-entropy"]
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(epochs=st.integers(1, 20))
 def test_every_epoch_of_a_short_run_is_a_dot(epochs):
     axes = panel(curves_figure(history(epochs)), "Accuracy")
@@ -188,7 +189,13 @@ def test_text_is_light_on_dark_cells_and_dark_on_light_ones():
     assert [text.get_color() for text in axes.texts] == ["white", "#222222", "#222222", "white"]
 
 
-@pytest.mark.parametrize("draw", [confusion_figure, per_class_figure])
+def test_a_thumbnail_shows_the_share_of_the_truth_alone():
+    axes = confusion_thumbnail(MATRIX, ["happy", "sad"]).axes[0]
+    assert texts(axes) == ["80", "20", "10", "90"]
+    assert axes.get_title().startswith("accuracy 85.0% of 100 faces")
+
+
+@pytest.mark.parametrize("draw", [confusion_figure, confusion_thumbnail, per_class_figure])
 @pytest.mark.parametrize("matrix", [np.zeros((2, 2), int), np.array([[0, 7], [0, 0]])])
 def test_what_is_undefined_is_a_dash_and_warns_of_nothing(draw, matrix, recwarn):
     figure = draw(matrix, ["happy", "sad"])
@@ -208,7 +215,7 @@ def test_bars_are_precision_recall_and_f1():
     assert answers == pytest.approx([0.45, 0.55])
 
 
-@pytest.mark.parametrize("draw", [confusion_figure, per_class_figure])
+@pytest.mark.parametrize("draw", [confusion_figure, confusion_thumbnail, per_class_figure])
 def test_a_matrix_of_the_wrong_shape_is_refused(draw):
     with pytest.raises(ValueError, match=r"3 classes needs shape \(3, 3\).*Received: .*\(2, 2\)"):
         draw(MATRIX, ["happy", "sad", "fear"])
@@ -216,7 +223,7 @@ def test_a_matrix_of_the_wrong_shape_is_refused(draw):
         draw(-np.eye(2, dtype=int), ["happy", "sad"])
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(count=st.integers(1, 12), columns=st.integers(1, 6))
 def test_every_face_has_its_caption(count, columns):
     images = np.zeros((count, 48, 48, 1), np.uint8)

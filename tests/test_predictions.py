@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ferkeras.errors import InputError
@@ -56,7 +56,6 @@ def by_definition(predictions):
     }
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 60), seed=st.integers(0, 10_000), classes=st.integers(1, 7))
 def test_figures_are_what_their_definitions_say(count, seed, classes):
     predictions = drawn_predictions(count, seed, classes=classes)
@@ -66,7 +65,6 @@ def test_figures_are_what_their_definitions_say(count, seed, classes):
         assert found[key] == (None if value is None else pytest.approx(value, abs=1e-9)), key
 
 
-@settings(deadline=None)
 @given(count=st.integers(2, 40), seed=st.integers(0, 10_000))
 def test_a_draw_is_measured_as_those_faces_would_be(count, seed):
     predictions = drawn_predictions(count, seed)

@@ -224,7 +224,7 @@ def test_overlong_rows_blank_floods_and_bombs_are_bounded(write, monkeypatch):
     assert "more than 2 faces" in refusal(write(fer2013(3)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     parts=st.lists(st.binary(max_size=300), min_size=1, max_size=4),
     padding=st.integers(0, 70_000),
@@ -237,7 +237,7 @@ def test_gzip_members_are_unpacked_as_gzip_does(parts, padding, step):
     assert b"".join(pieces) == gzip.decompress(packed) == b"".join(parts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.binary(max_size=300), at=st.integers(0, 400), kept=st.booleans())
 def test_a_gzip_member_cut_or_changed_is_never_passed_off_as_another(text, at, kept):
     packed = bytearray(gzip.compress(text, mtime=0))
@@ -340,7 +340,7 @@ def almost_pixels(draw: st.DrawFn) -> bytes:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(almost_pixels(), min_size=1, max_size=3))
 def test_the_fast_parser_accepts_exactly_what_the_plain_rule_accepts(rows):
     expected_wrong = [pixels.explain_pixels(row) for row in rows]
@@ -350,7 +350,7 @@ def test_the_fast_parser_accepts_exactly_what_the_plain_rule_accepts(rows):
         assert parsed.tolist() == [[int(token) for token in row.split()] for row in rows]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.binary(max_size=400), kind=st.sampled_from(["plain", "gzip", "zip", "row"]))
 def test_whatever_the_bytes_there_are_faces_or_one_input_error(tmp_path_factory, data, kind):
     content = {

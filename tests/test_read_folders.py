@@ -303,7 +303,7 @@ def whole_pictures(tmp_path_factory) -> list[bytes]:
     return [put(folder / name).read_bytes() for name in ("a.png", "a.jpg")]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(which=st.integers(0, 1), at=st.integers(0, 5000), junk=st.binary(min_size=1, max_size=8))
 def test_damage_gives_a_face_or_an_input_error_and_nothing_else(whole_pictures, which, at, junk):
     content = bytearray(whole_pictures[which])

@@ -85,7 +85,10 @@ def test_text_from_outside_is_only_text(finished_run):
     hostile = "<script>alert(1)</script>\"'&"
     metrics = finished.metrics | {
         "stopped": hostile,
-        "alarms": [{"epoch": 1, "text": hostile}, {"epoch": None, "text": "after"}],
+        "alarms": [
+            {"epoch": 1, "text": f"epoch 1: {hostile}"},
+            {"epoch": None, "text": "after"},
+        ],
     }
     environment = finished.environment | {"command": [hostile], "platform": hostile}
     environment["data"] = environment["data"] | {"source": hostile}
@@ -98,6 +101,7 @@ def test_text_from_outside_is_only_text(finished_run):
     assert "<script" not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 4
     assert "Stopped: " in page
+    assert "<b>epoch 1</b> &lt;script&gt;" in page
     assert page.index("<b>epoch 1</b>") < page.index("<b>after training</b>")
 
 

@@ -14,7 +14,7 @@ LOGITS = RNG.normal(size=(16, 7)).astype(np.float32) * 3
 LABELS = RNG.integers(0, 7, 16)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0, 0.99))
 def test_equals_keras_on_smoothed_one_hot_labels(smoothing):
     expected = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)

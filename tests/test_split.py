@@ -112,7 +112,7 @@ shares = st.floats(0.01, 0.89)
 seeds = st.integers(0, 2**31 - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(crowds(), seeds, shares)
 def test_a_drawn_split_is_whole_fair_and_keeps_copies_together(crowd, seed, share):
     read, most_copies = crowd
@@ -127,7 +127,7 @@ def test_a_drawn_split_is_whole_fair_and_keeps_copies_together(crowd, seed, shar
     assert (held_out[distinct > 1] > 0).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(crowds(), seeds, shares, st.randoms(use_true_random=False))
 def test_a_drawn_split_depends_on_seed_and_content_and_not_on_order(crowd, seed, share, random):
     read, _ = crowd
@@ -140,7 +140,7 @@ def test_a_drawn_split_depends_on_seed_and_content_and_not_on_order(crowd, seed,
     assert spelt(again.validation) == spelt(splits.validation)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), seeds)
 def test_copies_with_different_labels_still_stay_together(source_seed, seed):
     rng = np.random.default_rng(source_seed)

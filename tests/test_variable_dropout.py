@@ -12,7 +12,7 @@ from ferkeras.network.dropout import VariableDropout
 ONES = np.ones((200, 100), np.float32)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.0, 0.95))
 def test_drops_the_given_share_and_keeps_the_mean(rate):
     out = np.asarray(VariableDropout(rate, seed=1)(ONES, training=True))

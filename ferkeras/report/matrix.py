@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 _MEASURES = (("precision", "#56B4E9", ""), ("recall", "#0072B2", ""), ("F1", "#BBBBBB", "///"))
 
@@ -30,39 +31,16 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         ValueError: the matrix is not square, not K wide, or has a negative count.
     """
     counts = _checked(matrix, names)
-    support = counts.sum(axis=1)
-    share = _ratio(counts, support[:, None])
+    support, answered = counts.sum(axis=1), counts.sum(axis=0)
     size = len(names)
     figure = new_figure(1.02 * size + 2.4, 0.82 * size + 1.7)
     axes = figure.add_subplot()
-    shown = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_facecolor("#F2F2F2")
-    for truth in range(size):
-        for answer in range(size):
-            part = share[truth, answer]
-            percent = "-" if np.isnan(part) else f"{part:.0%}"
-            axes.text(
-                answer,
-                truth,
-                f"{percent}\n{counts[truth, answer]:,}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                fontweight="bold" if truth == answer else "normal",
-                color="white" if part > 0.5 else "#222222",
-            )
-    answered = counts.sum(axis=0)
+    shown = _draw_cells(axes, counts, lambda part, count: f"{_percent(part)}\n{count:,}", 9)
     axes.set_xticks(range(size), [_counted(n, c) for n, c in zip(names, answered, strict=True)])
     axes.set_yticks(range(size), [_counted(n, c) for n, c in zip(names, support, strict=True)])
     axes.set_xlabel("answer of the network (how often given)")
     axes.set_ylabel("truth (faces)")
-    axes.spines[:].set_visible(False)
-    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
-    axes.tick_params(which="both", length=0)
-    total = counts.sum()
-    right = f"accuracy {np.trace(counts) / total:.1%} of {total:,} faces" if total else "no faces"
+    right = _accuracy(counts)
     axes.set_title(
         f"{title}: {right}" if title else right[0].upper() + right[1:],
         loc="left",
@@ -75,6 +53,68 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     bar.set_label("share of the truth", fontsize=9)
     bar.outline.set_visible(False)
     return figure
+
+
+def confusion_thumbnail(matrix: np.ndarray, names: Sequence[str]) -> Figure:
+    """Draw a confusion matrix that can be read 300 pixels wide: percent of the truth alone.
+
+    Args:
+        matrix: int, shape (K, K), counts by [truth, answer].
+        names: the K classes, in the matrix's order.
+
+    Raises:
+        ValueError: the matrix is not square, not K wide, or has a negative count.
+    """
+    counts = _checked(matrix, names)
+    size = len(names)
+    figure = new_figure(0.32 * size + 1.3, 0.32 * size + 1.4)
+    axes = figure.add_subplot()
+    _draw_cells(axes, counts, lambda part, count: _percent(part).rstrip("%"), 8.5)
+    axes.set_xticks(range(size), names, rotation=50, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(size), names)
+    axes.set_title(f"{_accuracy(counts)}\n% of each truth, by answer", fontsize=9, parse_math=False)
+    return figure
+
+
+def _draw_cells(
+    axes: Axes,
+    counts: npt.NDArray[np.int64],
+    text: Callable[[float, int], str],
+    fontsize: float,
+) -> AxesImage:
+    """Colour the cells by the share of the truth; write into each what `text` makes of it."""
+    share = _ratio(counts, counts.sum(axis=1)[:, None])
+    size = len(counts)
+    shown = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_facecolor("#F2F2F2")
+    for truth in range(size):
+        for answer in range(size):
+            part = share[truth, answer]
+            axes.text(
+                answer,
+                truth,
+                text(part, counts[truth, answer]),
+                ha="center",
+                va="center",
+                fontsize=fontsize,
+                fontweight="bold" if truth == answer else "normal",
+                color="white" if part > 0.5 else "#222222",
+            )
+    axes.spines[:].set_visible(False)
+    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="both", length=0)
+    return shown
+
+
+def _percent(share: float) -> str:
+    return "-" if np.isnan(share) else f"{share:.0%}"
+
+
+def _accuracy(counts: npt.NDArray[np.int64]) -> str:
+    total = counts.sum()
+    return f"accuracy {np.trace(counts) / total:.1%} of {total:,} faces" if total else "no faces"
 
 
 def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") -> Figure:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ferkeras.report.curves import curves_figure
 from ferkeras.report.heat import grad_cam_figure
-from ferkeras.report.matrix import confusion_figure, per_class_figure
+from ferkeras.report.matrix import confusion_figure, confusion_thumbnail, per_class_figure
 from ferkeras.report.mosaic import mosaic_figure
 from ferkeras.report.palette import as_array, save
 from ferkeras.report.reliability import reliability_figure
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_array",
     "confusion_figure",
+    "confusion_thumbnail",
     "curves_figure",
     "draw_confusion_matrix",
     "draw_curves",

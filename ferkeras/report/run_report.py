@@ -83,7 +83,8 @@ def grad_cam_mosaic(
     return Mosaic(
         "Where the network looks",
         "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the answer. "
-        "Faces of every emotion, drawn by chance, half of them answered rightly if there are any.",
+        "On a face without colour no place does. Faces of every emotion, drawn by chance, half of "
+        "them answered rightly if there are any.",
         answer_tiles(
             images, faces.labels[chosen], predictions.probabilities[chosen], np.asarray(heat)
         ),

@@ -179,7 +179,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         assert self._matrix is not None
         shares = self._answer(tf.constant(self._images)).numpy()
         figures = {
-            "validation/confusion_matrix": pictures.confusion_figure(
+            "validation/confusion_matrix": pictures.confusion_thumbnail(
                 self._matrix, self._class_names
             ),
             "validation/sample_predictions": self._sample_figure(shares),
