@@ -444,6 +444,8 @@ def main() -> int:
         for job in as_completed((*healthy, *jobs)):
             rows.append(job.result())
             row = rows[-1]
+            if arguments.json:
+                arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
             print(
                 f"{len(rows)}/{len(healthy) + len(jobs)} seed {row['seed']} {row['fault']}: "
                 f"{row['named']}; skill {row['skill']:.2f}"

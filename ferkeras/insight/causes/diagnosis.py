@@ -38,8 +38,9 @@ MEASURED: tuple[Probe, ...] = (
     classes.missing_class,
     labels.random_labels,
     labels.permuted_labels,
-    # Steps: weights that run away or stand still look like every other fault.
+    # Steps: weights that run away, are dead or stand still look like every other fault.
     step_size.learning_rate_too_high,
+    signal.dead_units,
     step_size.gradients_clipped_away,
     step_size.learning_rate_too_low,
     step_size.too_few_steps,
@@ -48,7 +49,6 @@ MEASURED: tuple[Probe, ...] = (
     # The network: statistics, then what passes through it.
     batchnorm.batchnorm_too_slow,
     batchnorm.batchnorm_too_fast,
-    signal.dead_units,
     signal.vanishing_gradients,
     # What was learnt does not hold elsewhere.
     shift.unlike_validation,
