@@ -49,7 +49,10 @@ def _skills(axes, diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> None
     axes.barh(places, values, 0.62, color=[colour for *_, colour in bars])
     axes.set_yticks(places, [name for name, *_ in bars])
     for place, value in zip(places, values, strict=True):
-        axes.text(max(value, 0) + 0.01, place, f"{value:.2f}", va="center", fontsize=9)
+        # Adding zero makes a rounded -0.00 a 0.00.
+        axes.text(
+            max(value, 0) + 0.01, place, f"{round(value, 2) + 0.0:.2f}", va="center", fontsize=9
+        )
     axes.set_xlim(min(0.0, *values) - 0.02, max(0.5, *values) + 0.1)
     axes.set_xlabel("skill (Cohen's kappa; 0 is chance, 1 is the truth)")
     tidy(axes, "What is known")

@@ -31,6 +31,6 @@ def blank_images(m: Measurements) -> Finding | None:
                 "the network sees faces",
             ),
         ),
-        "people agree with FER2013's labels within 5 %; a defect larger than that drowns them",
+        "people agree with FER2013's labels within 5%; a defect larger than that drowns them",
         "Goodfellow et al. 2013, Challenges in representation learning",
     )
