@@ -34,7 +34,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def drawn() -> Splits:
-    read = draw_faces(700, 0)
+    read = draw_faces(1300, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)
 

@@ -68,7 +68,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
     deviation = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
     gain = (renamed.skill - answers.skill) / deviation
     known = m.on_train.skill if network else m.reference_within_train.skill
-    if gain < 2 * CHANCE or renamed.skill < HALF * known:
+    if gain < CHANCE or renamed.skill < HALF * known:
         return None
     moved = ", ".join(
         f"{EMOTIONS[label]} there is {EMOTIONS[answer]} here"
@@ -88,7 +88,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
             Evidence(
                 "gain in deviations from chance",
                 f"{gain:.0f}",
-                f"below {2 * CHANCE:g}",
+                f"below {CHANCE:g}",
                 gain,
             ),
         ),
