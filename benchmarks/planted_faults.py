@@ -189,9 +189,9 @@ TUNED = (
         "BatchNorm momentum 0.9995", "batchnorm_too_slow", {"network.batchnorm_momentum": 0.9995}
     ),
     Fault(
-        "BatchNorm momentum 0.1, batches of 16",
+        "BatchNorm momentum 0.1, batches of 4",
         "batchnorm_too_fast",
-        {"train.batch_size": 16, "train.epochs": 4},
+        {"train.batch_size": 4, "train.epochs": 4},
         learner=_momentum(0.1),
     ),
     Fault("batches of 1024", "too_few_steps", {"train.batch_size": 1024, "train.epochs": 4}),

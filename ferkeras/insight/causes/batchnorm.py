@@ -72,7 +72,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
             Remedy(
                 "larger batches and a longer memory",
                 "statistics of hundreds of faces",
-                {"train.batch_size": 64, "network.batchnorm_momentum": _MOMENTUM},
+                {"train.batch_size": 32, "network.batchnorm_momentum": _MOMENTUM},
             )
             if small
             else _momentum_remedy(),

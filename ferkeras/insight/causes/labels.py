@@ -60,7 +60,7 @@ def _random(m: Measurements, name: str, answers: Answers) -> Finding:
 
 def permuted_labels(m: Measurements) -> Finding | None:
     """Validation codes that mean other emotions than training codes do."""
-    network = m.on_train.skill > HALF * m.reference_within_train.skill
+    network = m.on_train.skill > m.reference_within_train.skill
     answers = m.on_validation if network else m.reference
     named = best_renaming(answers.matrix)
     renamed = Answers(answers.labels, named[answers.answers])
