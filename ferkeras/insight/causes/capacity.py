@@ -18,8 +18,12 @@ def network_too_small(m: Measurements) -> Finding | None:
     parameters = m.case.learner.model.count_params()
     if parameters >= _PARAMETERS or not is_not_learning(m):
         return None
-    wider = {"network.filters": _FILTERS, "network.dense_units": _DENSE}
-    trial = m.trial(network__filters=_FILTERS, network__dense_units=_DENSE)
+    wider = {
+        "network.architecture": "plain",
+        "network.filters": _FILTERS,
+        "network.dense_units": _DENSE,
+    }
+    trial = m.trial(wider)
     if not mends(m, trial):
         return None
     return Finding(

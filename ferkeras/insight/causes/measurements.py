@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -204,10 +204,9 @@ class Measurements:
 
     # What other settings would do
 
-    def trial(self, **overrides: Any) -> Trial:
-        """A short training from the same start with other settings (dots written as `__`)."""
-        values = {key.replace("__", "."): value for key, value in overrides.items()}
-        key = repr(sorted(values.items(), key=str))
+    def trial(self, values: Mapping[str, Any]) -> Trial:
+        """A short training from the same start with other values at some dotted keys."""
+        key = repr(sorted(values.items()))
         if key not in self._trials:
             steps = min(_TRIAL_STEPS, self.case.steps)
             self._trials[key] = try_out(self.case, values, steps)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ferkeras.config import Augment
+from ferkeras.config import Augment, Config
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 
+_DROPOUT = {"conv_dropout": 0.2, "dense_dropout": 0.4}
 _LEARNT = 0.5
 _KEPT = 0.6
 
@@ -44,13 +45,20 @@ def overfitting(m: Measurements) -> Finding | None:
                 "change the training faces a little each time, and add dropout",
                 "a smaller gap, and often a better validation accuracy",
                 {f"augment.{key}": getattr(usual, key) for key in type(usual).model_fields}
-                | {
-                    "network.conv_dropout": 0.2,
-                    "network.dense_dropout": 0.4,
-                },
+                | _dropout(m.case.config),
             ),
             Remedy("more training faces", "more to learn than can be learnt by heart"),
         ),
         "two fifths of what is known holds for nothing but the faces it was learnt on",
         "Shorten & Khoshgoftaar 2019, A survey on image data augmentation",
     )
+
+
+def _dropout(config: Config) -> dict[str, float]:
+    """Dropout as at the end of the recommended ramp, or of the configured one if that is less."""
+    ends = {name: getattr(config.schedule, f"{name}_end") for name in _DROPOUT}
+    ramp = config.schedule.dropout_from_epoch is not None
+    return {
+        f"network.{name}": min(rate, ends[name]) if ramp else rate
+        for name, rate in _DROPOUT.items()
+    }

@@ -32,12 +32,12 @@ def too_much_regularisation(m: Measurements) -> Finding | None:
     if not suspects or not is_not_learning(m):
         return None
     without = {name: _OFF[name] for name in suspects}
-    together = m.trial(**_keys({k: v for values in without.values() for k, v in values.items()}))
+    together = m.trial({key: off for values in without.values() for key, off in values.items()})
     if not mends(m, together):
         return None
     best, trial = suspects[0], together
     if len(suspects) > 1:
-        alone = {name: m.trial(**_keys(values)) for name, values in without.items()}
+        alone = {name: m.trial(values) for name, values in without.items()}
         best = max(alone, key=lambda name: alone[name].on_train)
         trial = alone[best]
     return Finding(
@@ -102,7 +102,3 @@ def _light(name: str) -> dict[str, Any]:
     if name == "label_smoothing":
         return {"train.label_smoothing": Train().label_smoothing}
     return {key: getattr(Augment(), key.partition(".")[2]) for key in _FLIP_ONLY}
-
-
-def _keys(values: dict[str, Any]) -> dict[str, Any]:
-    return {key.replace(".", "__"): value for key, value in values.items()}

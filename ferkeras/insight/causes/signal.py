@@ -64,14 +64,7 @@ def vanishing_gradients(m: Measurements) -> Finding | None:
             ),
             skill_evidence(m),
         ),
-        (
-            Remedy("begin anew from random weights", "layers that move alike"),
-            Remedy(
-                "a shallower network",
-                "a shorter way for the gradient",
-                {"network.filters": list(m.case.config.network.filters[:-1]) or [32]},
-            ),
-        ),
+        (Remedy("begin anew from random weights", "layers that move alike"),),
         "a thousandth of the usual speed is no movement within a training",
         "Glorot & Bengio 2010, Understanding the difficulty of training deep networks",
     )
