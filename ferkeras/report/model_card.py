@@ -210,7 +210,7 @@ def _files(exports: Mapping[str, Mapping[str, Any]]) -> str:
             "which\nchanges no label and makes the probabilities honest there.\n"
         )
     for name, each in exports.items():
-        call = _CALLS[each["format"].removesuffix("-int8")]
+        call = _CALLS[each["format"].partition("-")[0]]
         text += f"\n{call.format(path=name)}\n"
     return text
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from ferkeras.config import Output
 from ferkeras.config_file import dump_config
 from ferkeras.errors import InputError
-from ferkeras.finished_runs import FinishedRun
+from ferkeras.finished_runs import FinishedRun, read_json
 from ferkeras.insight.calibration import temperature_of
 from ferkeras.insight.trained import load_trained
 from ferkeras.network.exports import Exported, export_network
@@ -30,10 +30,10 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
     """Write what others need of a run, and nothing of the machine that it was made on.
 
     The folder is a finished run to every command: `best.keras` without the optimizer's state,
-    configuration, environment, history, figures of evaluations, a SavedModel and a LiteRT file,
-    and the model card as its README.md. Of paths only the last part is kept. Weights that the
-    training rounds to bfloat16 whenever it uses them are stored rounded, which changes no answer
-    and lets compression halve them.
+    configuration, environment, history, figures of evaluations, a SavedModel, a LiteRT file in
+    float16, and the model card as its README.md. Of paths only the last part is kept. Weights
+    that the training rounds to bfloat16 whenever it uses them are stored rounded, which changes
+    no answer of the trained network and lets compression halve them.
 
     Args:
         finished: the run.
@@ -57,7 +57,7 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
         _save_compressed(model, made.best)
         exported = export_network(
             model,
-            ("saved_model", "litert"),
+            ("saved_model", "litert-float16"),
             made.exports,
             about.about(),
             probe=probe,
@@ -118,7 +118,10 @@ def _write_records(about: FinishedRun, run: Run) -> None:
         figures = run.evaluation(split) / f"evaluation-{split}.json"
         if figures.is_file():
             made.evaluation(split).mkdir(parents=True)
-            shutil.copyfile(figures, made.evaluation(split) / figures.name)
+            content = read_json(figures)
+            if "source" in content:
+                content["source"] = without_folders(str(content["source"]))
+            write_json(made.evaluation(split) / figures.name, content)
 
 
 def _save_compressed(model: keras.Model, path: Path) -> None:
