@@ -19,6 +19,8 @@ from ferkeras.config_file import describe_keys, load_config
 from ferkeras.errors import InputError, Interrupted, RunError
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+SHIPPED = Path(__file__).resolve().parent.parent / "saved_models" / "fer2013"
+"""The network that comes with ferkeras, a folder that `python -m ferkeras.publish` made."""
 
 
 class Main(Protocol):

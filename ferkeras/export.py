@@ -4,10 +4,10 @@
   python -m ferkeras.export saved_models/demo-001 --format litert-int8 --output phone/
 
 Formats: saved_model (TensorFlow Serving's layout: each export gets the next number), litert
-(TensorFlow Lite, float32), litert-int8 (8-bit integers; their ranges come from validation faces),
-onnx, keras (loads in Keras 3 without ferkeras). Each takes raw uint8 faces (N, 48, 48, 1), gives
-probabilities, and carries the names of the emotions and where it comes from. A temperature fitted
-by python -m ferkeras.evaluate --calibrate goes in.
+(TensorFlow Lite, float32), litert-float16 (half the size), litert-int8 (8-bit integers; their
+ranges come from validation faces), onnx, keras (loads in Keras 3 without ferkeras). Each takes
+raw uint8 faces (N, 48, 48, 1), gives probabilities, and carries the names of the emotions and
+where it comes from. A temperature fitted by python -m ferkeras.evaluate --calibrate goes in.
 
 Each export is compared with the trained network on 500 validation faces, which are read from the
 run's data; name them with --data where they have moved. What answers otherwise is reported.
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--format",
         required=True,
-        choices=("saved_model", "litert", "litert-int8", "onnx", "keras"),
+        choices=("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras"),
         help="what to write",
     )
     result.add_argument("--output", type=Path, metavar="DIR", help="where to (default: RUN/export)")

@@ -1,27 +1,32 @@
-"""Say which emotion faces show, with the network of a finished run.
+"""Say which emotion faces show.
 
+  python -m ferkeras.predict face.png
   python -m ferkeras.predict saved_models/demo-001 face.png faces/ 'more/*.jpg'
   python -m ferkeras.predict saved_models/demo-001 --detect photo.jpg --draw answers
   python -m ferkeras.predict saved_models/demo-001 clip.mp4 --detect --csv > answers.csv
 
-RUN is the folder of a finished run or a .tflite file made by python -m ferkeras.export. PATH is a
-PNG or JPEG file, a folder (with what is below it), a glob pattern or a video. Each picture is
-taken to be one face, cut out already; --detect finds the faces in ordinary photographs. What
-cannot be read is named on stderr and skipped.
+RUN is the folder of a finished run or a .tflite file made by python -m ferkeras.export; without
+one the network that comes with ferkeras answers, saved_models/fer2013. PATH is a PNG or JPEG
+file, a folder (with what is below it), a glob pattern or a video. Each picture is taken to be one
+face, cut out already; --detect finds the faces in ordinary photographs. What cannot be read is
+named on stderr and skipped.
 Exit codes: 0 done, 1 something could not be read, 2 wrong usage or input.
 
 A network that recognises facial expressions is often wrong, and does not know what people feel:
-see the model card that python -m ferkeras.export writes.
+see saved_models/fer2013/README.md, or the model card that python -m ferkeras.export writes.
 """
 
 from __future__ import annotations
 
 import argparse
+import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferkeras.command import parser, verb
+from ferkeras.command import SHIPPED, parser, verb
+from ferkeras.errors import InputError
+from ferkeras.runs import Run
 
 
 @verb
@@ -36,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.inference.sources import find_files, is_video, views_of
     from ferkeras.report.console import Console
 
-    files = find_files(arguments.paths, follow_symlinks=arguments.follow_symlinks)
-    network = load_network(arguments.run)
+    run, paths = _run_and_paths(arguments.paths)
+    files = find_files(paths, follow_symlinks=arguments.follow_symlinks)
+    network = load_network(run)
     emotions = network.about.emotions
     cut: Cut = whole_picture
     if arguments.detect:
@@ -78,8 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.predict", __doc__)
-    result.add_argument("run", metavar="RUN", help="folder of a finished run, or a .tflite file")
-    result.add_argument("paths", metavar="PATH", nargs="+", help="picture, folder, glob or video")
+    result.usage = "python -m ferkeras.predict [options] [RUN] PATH [PATH ...]"
+    result.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="picture, folder, glob or video; before them RUN, the folder of a finished run or a "
+        ".tflite file",
+    )
     form = result.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a face")
     form.add_argument("--csv", action="store_true", help="comma-separated values, a line a face")
@@ -111,6 +123,35 @@ def _parser() -> argparse.ArgumentParser:
         help="time between two frames of a video, 0 for all of them (default: 1)",
     )
     return result
+
+
+def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
+    """Which network is asked, and what it is asked about."""
+    first, *rest = paths
+    path = Path(first).expanduser()
+    # A name without ending that means nothing is more likely a run misspelt than a picture.
+    misspelt = rest and not path.exists() and not path.suffix and not glob.has_magic(first)
+    if misspelt or _is_network(path):
+        if not rest:
+            raise InputError(
+                f"{first}: this is a network; name what it shall look at too: "
+                f"python -m ferkeras.predict {first} PATH"
+            )
+        return first, rest
+    if not SHIPPED.is_dir():
+        raise InputError(
+            f"no RUN was named, and there is no {SHIPPED}, the network that comes with ferkeras; "
+            f"name the folder of a finished run: python -m ferkeras.predict RUN {first}"
+        )
+    return SHIPPED, paths
+
+
+def _is_network(path: Path) -> bool:
+    return (
+        path.suffix in (".tflite", ".keras")
+        or Run(path).config.is_file()
+        or (path / "saved_model.pb").is_file()
+    )
 
 
 def _seconds(text: str) -> float:

@@ -32,6 +32,9 @@ from ferkeras.errors import InputError
 LITERT_FILE = "model.tflite"
 """What the network is called as a LiteRT file, in the folder of the exports."""
 
+HALF_LITERT_FILE = "model-float16.tflite"
+"""The same with its weights in 16 bits each, which is what a published run has."""
+
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")
 """Names that `tempfile.mkstemp` makes for `whole_path`."""
 
@@ -93,6 +96,11 @@ class Run:
     def litert(self) -> Path:
         """The network as a LiteRT file, which answers without TensorFlow."""
         return self.exports / LITERT_FILE
+
+    @property
+    def half_litert(self) -> Path:
+        """The LiteRT file with weights of 16 bits."""
+        return self.exports / HALF_LITERT_FILE
 
     @property
     def predictions(self) -> Path:

@@ -55,13 +55,13 @@ def test_every_export_answers_as_the_network_does(variant, tmp_path):
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
     exported = export_network(
         model,
-        ("saved_model", "litert", "litert-int8", "onnx", "keras"),
+        ("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras"),
         tmp_path,
         About(EMOTIONS, {}),
         probe=NOISE,
         representative=NOISE,
     )
-    assert len(exported) == 5
+    assert len(exported) == 6
 
 
 def test_grad_cam_and_features_work_on_it():

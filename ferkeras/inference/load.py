@@ -28,9 +28,9 @@ class Network(Protocol):
 def load_network(path: str | Path) -> Network:
     """Load the best network of a finished run, or an exported LiteRT file.
 
-    TensorFlow is imported only for a run without `export/model.tflite`. Both ways give the same
-    answers, with the temperature of the run's calibration where it has one. Neither runs code
-    that lies in a file; a SavedModel or a `.keras` file by itself is therefore refused.
+    TensorFlow is imported only for a run without a LiteRT file in `export/`. Both ways give the
+    same answers, with the temperature of the run's calibration where it has one. Neither runs
+    code that lies in a file; a SavedModel or a `.keras` file by itself is therefore refused.
 
     Raises:
         InputError: it is neither, or damaged; see `open_run`, `LiteRtNetwork`, `load_trained`.
@@ -50,9 +50,10 @@ def load_network(path: str | Path) -> Network:
         from ferkeras.insight.calibration import temperature_of
 
         temperature = temperature_of(finished.run)
-    if not finished.run.litert.is_file():
+    files = [p for p in (finished.run.litert, finished.run.half_litert) if p.is_file()]
+    if not files:
         return KerasNetwork(finished, temperature)
-    network = LiteRtNetwork(finished.run.litert)
+    network = LiteRtNetwork(files[0])
     inside = network.about.provenance.get("temperature", 1.0)
     return network if inside == temperature else Tempered(network, temperature / inside)
 

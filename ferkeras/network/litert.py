@@ -1,4 +1,4 @@
-"""A trained network as one LiteRT file (TensorFlow Lite), in float32 or in 8-bit integers."""
+"""A trained network as one LiteRT file (TensorFlow Lite): float32, float16 or 8-bit integers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def write_litert(
     path: Path,
     about: About,
     *,
+    half: bool = False,
     representative: np.ndarray | None = None,
 ) -> None:
     """Convert a SavedModel's `serving_default` to a LiteRT file with the same inputs and outputs.
@@ -27,13 +28,18 @@ def write_litert(
         saved_model: folder that `write_saved_model` wrote.
         path: the file; replaced whole.
         about: names of the K classes, and how the network came about.
+        half: store weights in float16; they become float32 when the file is loaded.
         representative: uint8 faces (N, 48, 48, 1), from which the ranges of all activations are
             measured; weights and activations of all layers but the last are 8-bit integers then.
             None: float32.
     """
     with quiet_converter():
         if representative is None:
-            content = _converter(saved_model).convert()
+            converter = _converter(saved_model)
+            if half:
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.target_spec.supported_types = [tf.float16]
+            content = converter.convert()
         else:
             content = _convert_to_integers(saved_model, representative)
     with whole_path(path) as temporary:

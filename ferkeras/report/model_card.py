@@ -130,19 +130,21 @@ def write_model_card(folder: Path, finished: FinishedRun, exported: Sequence[Exp
         InputError: `exports.json` or an evaluation of the run is damaged.
     """
     records = read_json(folder / _LIST) if (folder / _LIST).exists() else {}
-    records |= {
-        each.path.name: {
-            "format": each.format,
-            "size": each.size,
-            "temperature": each.temperature,
-            **asdict(each.parity),
-        }
-        for each in exported
-    }
+    records |= {each.path.name: record_of(each) for each in exported}
     records = {name: record for name, record in records.items() if (folder / name).exists()}
     write_text(folder / _CARD, model_card(finished, records))
     write_json(folder / _LIST, records)
     return folder / _CARD
+
+
+def record_of(exported: Exported) -> dict[str, Any]:
+    """What the card tells of an export, as `model_card` takes it and `exports.json` keeps it."""
+    return {
+        "format": exported.format,
+        "size": exported.size,
+        "temperature": exported.temperature,
+        **asdict(exported.parity),
+    }
 
 
 def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
@@ -208,7 +210,7 @@ def _files(exports: Mapping[str, Mapping[str, Any]]) -> str:
             "which\nchanges no label and makes the probabilities honest there.\n"
         )
     for name, each in exports.items():
-        call = _CALLS[each["format"].removesuffix("-int8")]
+        call = _CALLS[each["format"].partition("-")[0]]
         text += f"\n{call.format(path=name)}\n"
     return text
 
@@ -219,11 +221,16 @@ def _data(finished: FinishedRun) -> str:
     # The folders of the machine it was trained on are nobody's business.
     source = Path(source).name if Path(source).is_absolute() else source
     rows = [(name, f"{count:,}") for name, count in data["faces"].items()]
-    how = "the source's own" if data.get("official_split") else "drawn by ferkeras from the seed"
+    how = "drawn by ferkeras from the seed"
+    if data.get("official_split"):
+        how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
+    looked = finished.run.evaluation("test").exists()
+    test = "" if looked else "Its test faces were not looked at: no figure here is of them.\n"
     return (
         f"## Data\n\n{source}, fingerprint\n`{data['fingerprint']}`.\n"
-        f"The split is {how}; the epoch was chosen by the accuracy on the\nvalidation faces, "
-        f"whose figures are therefore slightly too good.\n\n{_table(('split', 'faces'), rows)}"
+        f"The split is {how};\nthe epoch was chosen by the accuracy on the validation faces, "
+        f"whose figures are therefore slightly\ntoo good. {test}\n"
+        f"{_table(('split', 'faces'), rows)}"
     )
 
 

@@ -1,0 +1,162 @@
+"""A published run: small, clean, a run to every command, and what predict answers with."""
+
+import json
+import shutil
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferkeras import predict
+from ferkeras.config import Network
+from ferkeras.finished_runs import open_run
+from ferkeras.insight.calibration import Calibration, store_calibration
+from ferkeras.insight.trained import load_trained
+from ferkeras.network.exports import answers_of
+from ferkeras.network.model import build_network
+from ferkeras.publish import main
+from ferkeras.report.publication import round_as_trained, without_folders
+from ferkeras.runs import Run
+
+NOISE = np.random.default_rng(3).integers(0, 256, (30, 48, 48, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def run(finished_run, tmp_path_factory):
+    """A run that tells of folders of its machine, and has a temperature."""
+    folder = shutil.copytree(finished_run, tmp_path_factory.mktemp("runs") / "tiny-001")
+    environment = json.loads((folder / "environment.json").read_text())
+    environment["command"] = ["python", "-m", "ferkeras.fit", "data.path=/home/ann/fer2013.csv"]
+    (folder / "environment.json").write_text(json.dumps(environment))
+    store_calibration(Run(folder), Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("given") / "fer2013"
+    assert main([str(run), str(folder)]) == 0
+    return folder
+
+
+def test_it_is_a_run_whose_network_answers_as_before(run, published):
+    original, copy = load_trained(run), load_trained(published)
+    np.testing.assert_array_equal(
+        original.model.predict(NOISE, verbose=0), copy.model.predict(NOISE, verbose=0)
+    )
+    exact = answers_of("saved_model", published / "export/1", NOISE)
+    half = answers_of("litert-float16", published / "export/model-float16.tflite", NOISE)
+    np.testing.assert_allclose(half, exact, atol=5e-3)
+
+
+def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
+    assert (published / "best.keras").stat().st_size < (run / "best.keras").stat().st_size / 2
+    with zipfile.ZipFile(published / "best.keras") as archive:
+        assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+    assert "data.path=fer2013.csv" in open_run(published).environment["command"]
+    for path in published.rglob("*"):
+        if path.is_file():
+            assert b"/home/ann" not in path.read_bytes()
+            assert str(run.parent).encode() not in path.read_bytes()
+    names = {path.name for path in published.iterdir()}
+    assert names == {
+        "README.md", "best.keras", "calibration.json", "config.yaml", "environment.json",
+        "export", "history.csv", "metrics.json", "predictions.npz",
+    }  # fmt: skip
+
+
+def test_its_card_says_who_chose_the_epoch_and_what_was_not_looked_at(published):
+    card = (published / "README.md").read_text()
+    assert "the epoch was chosen by the accuracy on the validation faces" in card
+    assert "Its test faces were not looked at" in card
+    assert "`export/1/`" in card
+    assert 'tf.saved_model.load("export/1")' in card
+
+
+def test_what_is_there_is_not_replaced(run, published, tmp_path, capsys):
+    assert main([str(run), str(published)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert main([str(run), str(tmp_path / "none" / "fer2013")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("data.path=/home/ann/fer2013.csv", "data.path=fer2013.csv"),
+        ("/opt/ferkeras/configs/demo.yaml", "demo.yaml"),
+        ("configs/demo.yaml", "configs/demo.yaml"),
+        ("train.epochs=3", "train.epochs=3"),
+    ],
+)
+def test_of_absolute_paths_the_last_part_is_kept(word, expected):
+    assert without_folders(word) == expected
+
+
+def test_rounding_changes_no_answer_of_a_network_trained_in_bfloat16():
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        settings = Network(architecture="residual", filters=(4,), dense_units=(3,), stem_filters=4)
+        model = build_network(settings, mean=0.5, deviation=0.25)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    before = model.predict(NOISE, verbose=0)
+    statistics = model.get_layer("stem_bn").get_weights()
+    logits = model.get_layer("logits").get_weights()
+    kernel = model.get_layer("stem").get_weights()[0]
+    round_as_trained(model)
+    np.testing.assert_array_equal(model.predict(NOISE, verbose=0), before)
+    rounded = model.get_layer("stem").get_weights()[0]
+    assert 0 < np.abs(rounded - kernel).max() < 0.01
+    assert not rounded.view(np.uint32).astype(np.uint16).any()
+    for name, values in (("stem_bn", statistics), ("logits", logits)):
+        for a, b in zip(values, model.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+# What predict does with it.
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "face.png"
+    Image.fromarray(NOISE[0, ..., 0]).save(path)
+    return path
+
+
+def test_without_a_run_the_network_that_comes_along_answers(
+    published, picture, monkeypatch, capsys
+):
+    monkeypatch.setattr(predict, "SHIPPED", published)
+    assert predict.main([str(picture), "--json"]) == 0
+    alone = capsys.readouterr().out
+    assert predict.main([str(published), str(picture), "--json"]) == 0
+    assert capsys.readouterr().out == alone
+    assert json.loads(alone)["picture"] == str(picture)
+
+
+def test_where_none_comes_along_it_says_what_to_do(picture, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "SHIPPED", tmp_path / "nothing")
+    assert predict.main([str(picture)]) == 2
+    said = capsys.readouterr().err
+    assert f"there is no {tmp_path / 'nothing'}" in said
+    assert f"python -m ferkeras.predict RUN {picture}" in said
+
+
+def test_a_run_alone_has_nothing_to_look_at(published, capsys):
+    assert predict.main([str(published)]) == 2
+    assert "name what it shall look at too" in capsys.readouterr().err
+
+
+def test_a_misspelt_run_is_not_taken_for_a_picture(published, picture, capsys):
+    assert predict.main([str(published.with_name("fer2014")), str(picture)]) == 2
+    assert "did you mean" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_missing_is_named(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "SHIPPED", published)
+    assert predict.main([str(tmp_path / "none.png")]) == 2
+    assert "none.png: no such file or folder" in capsys.readouterr().err
