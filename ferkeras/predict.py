@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 advance(1)
         for output in outputs:
             output.close()
+        if arguments.draw is not None:
+            console.say(f"drawn into: {arguments.draw}")
     if unreadable:
         what = "1 file was" if unreadable == 1 else f"{unreadable:,} files were"
         print(f"{what} unreadable, see above", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -205,6 +206,8 @@ def test_the_command_writes_the_model_and_its_card(run, capsys):
     assert all(f"`{name}`" in card for name in ("1/", "model.tflite", "model-int8.tflite"))
     assert "Article 5(1)(f)" in card
     assert all(f"| {name} |" in card for name in EMOTIONS)
+    # Of the 30 validation faces, without an evaluation.
+    assert re.search(r"\| accuracy \| \d+\.\d% \| \(\d+\.\d to \d+\.\d\) \|", card)
     size = {name: (run / "export" / FILES[name]).stat().st_size for name in FILES if "lite" in name}
     assert size["litert-int8"] < size["litert"] * 2
 

@@ -127,7 +127,7 @@ def write_model_card(folder: Path, finished: FinishedRun, exported: Sequence[Exp
         The path of the card.
 
     Raises:
-        InputError: `exports.json` or an evaluation of the run is damaged.
+        InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
     """
     records = read_json(folder / _LIST) if (folder / _LIST).exists() else {}
     records |= {each.path.name: record_of(each) for each in exported}
@@ -150,8 +150,8 @@ def record_of(exported: Exported) -> dict[str, Any]:
 def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the card of a run's exported network, as Markdown.
 
-    Figures come with 95 % intervals for the splits that `python -m ferkeras.evaluate` has
-    measured; without it, the validation figures that the training itself left.
+    Figures come with 95 % intervals: those that `python -m ferkeras.evaluate` has measured;
+    without it, those of the validation faces that the training itself left.
 
     Args:
         finished: the run.
@@ -159,7 +159,7 @@ def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) 
             `faces`, `largest_difference`, `label_agreement` of the comparison.
 
     Raises:
-        InputError: an evaluation of the run is damaged.
+        InputError: an evaluation of the run, or its `predictions.npz`, is damaged.
     """
     parts = [_head(finished), _USES, _files(exports), _data(finished), _recipe(finished)]
     evaluated = False
@@ -265,44 +265,56 @@ def _recipe(finished: FinishedRun) -> str:
 
 def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
     wanted = "plain" if evaluation["temperature"] == 1.0 else "calibrated"
-    confidence = evaluation["bootstrap"]["confidence"]
     for result in evaluation["results"]:
-        if result["answers"] != wanted:
-            continue
-        which = "" if result["faces"] == "all" else ", without those that also occur in training"
-        metrics, intervals = result["metrics"], result["intervals"]
-        rows = [
-            (name, _value(key, metrics[key]), _interval(key, intervals.get(key)))
-            for key, name in _MEASURES.items()
-            if metrics.get(key) is not None
-        ]
-        text = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n" + _table(
-            ("measure", "value", f"{confidence:.0%} interval"), rows
-        )
-        if result["faces"] == "all":
-            text += "\n" + _emotions(metrics["emotions"], intervals)
-        yield text
+        if result["answers"] == wanted:
+            yield _results(
+                split,
+                result["metrics"],
+                result["intervals"],
+                evaluation["bootstrap"]["confidence"],
+                all_faces=result["faces"] == "all",
+            )
 
 
 def _training_figures(finished: FinishedRun) -> str:
-    metrics = finished.metrics["validation"]
-    rows = [(name, _value(key, metrics[key])) for key, name in _MEASURES.items() if key in metrics]
-    return (
-        f"## Results on {metrics['faces']:,} validation faces\n\n"
-        f"{_table(('measure', 'value'), rows)}\n{_emotions(metrics['emotions'], {})}\n"
-        "No intervals: this run has not been looked at by `python -m ferkeras.evaluate`.\n"
+    # They bring scikit-learn along, for which a wrong path shall not wait.
+    from ferkeras.insight.bootstrap import CONFIDENCE, intervals, resample
+    from ferkeras.insight.predictions import read_predictions
+
+    answers = read_predictions(finished.run.predictions)
+    ranges = intervals(resample(answers, seed=finished.config.seed))
+    return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE)
+
+
+def _results(
+    split: str,
+    metrics: Mapping[str, Any],
+    ranges: Mapping[str, Sequence[float]],
+    confidence: float,
+    *,
+    all_faces: bool = True,
+) -> str:
+    which = "" if all_faces else ", without those that also occur in training"
+    rows = [
+        (name, _value(key, metrics[key]), _interval(key, ranges.get(key)))
+        for key, name in _MEASURES.items()
+        if metrics.get(key) is not None
+    ]
+    text = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n" + _table(
+        ("measure", "value", f"{confidence:.0%} interval"), rows
     )
+    return text + ("\n" + _emotions(metrics["emotions"], ranges) if all_faces else "")
 
 
-def _emotions(emotions: Mapping[str, Mapping[str, float]], intervals: Mapping[str, Any]) -> str:
+def _emotions(
+    emotions: Mapping[str, Mapping[str, float]], ranges: Mapping[str, Sequence[float]]
+) -> str:
     rows = [
         (
             name,
             *(
                 " ".join(
-                    filter(
-                        None, (percent(row[key]), _interval(key, intervals.get(f"{key}/{name}")))
-                    )
+                    filter(None, (percent(row[key]), _interval(key, ranges.get(f"{key}/{name}"))))
                 )
                 for key in ("precision", "recall", "f1")
             ),
