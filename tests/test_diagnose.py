@@ -1,5 +1,6 @@
 """Planted faults are named, healthy trainings are left alone, and nothing examined is changed."""
 
+import io
 import json
 import re
 import shutil
@@ -11,11 +12,14 @@ from ferkeras.config import Config
 from ferkeras.config_file import with_values
 from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.load import load_splits
 from ferkeras.diagnose import main
 from ferkeras.insight.causes.case import train_briefly
 from ferkeras.insight.causes.diagnosis import MEASURED, TRIED, diagnose
 from ferkeras.insight.causes.finding import Remedy
 from ferkeras.insight.causes.treatment import can_be_tried, treat
+from ferkeras.learning.training import train
+from ferkeras.report.console import Console
 
 QUICK = {
     "network.filters": [4, 8],
@@ -122,6 +126,27 @@ def test_what_is_examined_stays_as_it_was(drawn):
         for variable, value in zip(variables, before, strict=True)
     )
     assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_a_training_that_is_diagnosed_goes_on_as_if_it_were_not(tmp_path):
+    console = Console(io.StringIO())
+    runs = []
+    for wanted in (True, False):
+        settings = config(
+            name=f"diagnosed-{wanted}".lower(),
+            output__folder=str(tmp_path),
+            data__demo_faces=300,
+            train__learning_rate=1e-6,
+            train__epochs=2,
+            network__dense_dropout=0.3,
+            monitor__tensorboard=False,
+            monitor__diagnose=wanted,
+        )
+        runs.append(train(settings, load_splits(settings, console), console).run)
+    with_, without = runs
+    assert (with_.diagnosis / "diagnosis.json").exists()
+    assert not without.diagnosis.exists()
+    assert with_.history.read_bytes() == without.history.read_bytes()
 
 
 def test_remedies_are_settings_that_can_be_trained_with_and_tried(drawn):
