@@ -20,8 +20,8 @@ def is_not_learning(m: Measurements) -> bool:
     Where that one knows nothing either: whether the network knows nothing.
     """
     if m.reference.above_chance >= CHANCE:
-        return m.on_validation.skill < HALF * m.reference.skill
-    return m.on_validation.above_chance < CHANCE
+        return bool(m.on_validation.skill < HALF * m.reference.skill)
+    return bool(m.on_validation.above_chance < CHANCE)
 
 
 def skill_evidence(m: Measurements) -> Evidence:
