@@ -14,8 +14,12 @@ from ferkeras.config import Network
 from ferkeras.finished_runs import open_run
 from ferkeras.insight.calibration import Calibration, store_calibration
 from ferkeras.insight.trained import load_trained
+from ferkeras.labels import EMOTIONS
+from ferkeras.network.enclosed import About
 from ferkeras.network.exports import answers_of
 from ferkeras.network.model import build_network
+from ferkeras.network.saved_model import saved_model_answers, write_saved_model
+from ferkeras.network.served import served_network
 from ferkeras.publish import main
 from ferkeras.report.publication import round_as_trained, without_folders
 from ferkeras.runs import Run
@@ -95,14 +99,35 @@ def test_of_absolute_paths_the_last_part_is_kept(word, expected):
     assert without_folders(word) == expected
 
 
-def test_rounding_changes_no_answer_of_a_network_trained_in_bfloat16():
+def half_precision_network():
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        settings = Network(architecture="residual", filters=(4,), dense_units=(3,), stem_filters=4)
-        model = build_network(settings, mean=0.5, deviation=0.25)
+        settings = Network(architecture="residual", filters=(8,), dense_units=(3,), stem_filters=8)
+        return build_network(settings, mean=0.5, deviation=0.25)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def test_weights_that_are_bfloat16_numbers_are_stored_as_such(tmp_path):
+    model = half_precision_network()
+    round_as_trained(model)
+    served, about = served_network(model), About(EMOTIONS, {})
+    for name, compact in (("whole", False), ("compact", True)):
+        write_saved_model(served, tmp_path / name, about, compact=compact)
+    whole, compact = (
+        (
+            saved_model_answers(tmp_path / name, NOISE),
+            (tmp_path / name / "variables/variables.data-00000-of-00001").stat().st_size,
+        )
+        for name in ("whole", "compact")
+    )
+    np.testing.assert_array_equal(whole[0], compact[0])
+    assert compact[1] < 0.7 * whole[1]
+
+
+def test_rounding_changes_no_answer_of_a_network_trained_in_bfloat16():
+    model = half_precision_network()
     before = model.predict(NOISE, verbose=0)
     statistics = model.get_layer("stem_bn").get_weights()
     logits = model.get_layer("logits").get_weights()

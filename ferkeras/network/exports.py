@@ -66,6 +66,7 @@ def export_network(
     probe: np.ndarray,
     temperature: float = 1.0,
     representative: np.ndarray | None = None,
+    compact: bool = False,
 ) -> list[Exported]:
     """Write a network in some formats and compare each with the network.
 
@@ -82,6 +83,8 @@ def export_network(
         probe: uint8 faces (n, 48, 48, 1), n above 0, on which answers are compared.
         temperature: what logits are divided by, above 0.
         representative: uint8 faces that `litert-int8` measures its ranges on.
+        compact: keep the SavedModel small, see `write_saved_model`; what is converted from it
+            besides may not know bfloat16, so export that by itself.
 
     Raises:
         RunError: an export answers otherwise than the network.
@@ -96,7 +99,7 @@ def export_network(
         if "saved_model" in formats:
             saved_model = folder / str(_next_version(folder))
         if set(formats) != {"keras"}:
-            write_saved_model(served, saved_model, about)
+            write_saved_model(served, saved_model, about, compact=compact)
         exported = []
         for name in formats:
             path = saved_model if name == "saved_model" else folder / FILES[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -15,7 +16,9 @@ from ferkeras.network.chatter import without_asset_chatter
 from ferkeras.network.enclosed import About
 
 
-def write_saved_model(served: keras.Model, folder: Path, about: About) -> None:
+def write_saved_model(
+    served: keras.Model, folder: Path, about: About, *, compact: bool = False
+) -> None:
     """Write a SavedModel, whole or not at all.
 
     Its signatures, all with any number N of faces:
@@ -31,15 +34,18 @@ def write_saved_model(served: keras.Model, folder: Path, about: About) -> None:
         served: uint8 faces to probabilities (N, K); see `served_network`.
         folder: must not exist; TensorFlow Serving's `<model>/<version>`. Its parent must.
         about: names of the K classes, and how the network came about.
+        compact: store in bfloat16 each weight whose values are all bfloat16 numbers; answers stay
+            the same.
 
     Raises:
         OSError: the folder exists and is not empty, or cannot be written.
     """
     emotions = tf.constant(about.emotions)
     provenance = tf.constant(about.provenance_text())
+    answer = _from_compact_weights(served) if compact else served
 
     def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = served(faces, training=False)
+        probabilities = answer(faces, training=False)
         return {
             "probabilities": probabilities,
             "label": tf.gather(emotions, tf.argmax(probabilities, axis=-1)),
@@ -64,6 +70,34 @@ def write_saved_model(served: keras.Model, folder: Path, about: About) -> None:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _from_compact_weights(served: keras.Model) -> Callable[..., tf.Tensor]:
+    """The same network, its weights held in as few bits as lose nothing."""
+    stored = [
+        tf.Variable(_compact(variable.value), trainable=False)
+        for variable in (*served.trainable_variables, *served.non_trainable_variables)
+    ]
+    trainable = len(served.trainable_variables)
+
+    def answer(faces: tf.Tensor, training: bool) -> tf.Tensor:
+        weights = [
+            tf.cast(each, tf.float32) if each.dtype == tf.bfloat16 else tf.convert_to_tensor(each)
+            for each in stored
+        ]
+        probabilities, _ = served.stateless_call(
+            weights[:trainable], weights[trainable:], faces, training=training
+        )
+        return probabilities
+
+    return answer
+
+
+def _compact(weights: tf.Tensor) -> tf.Tensor:
+    if weights.dtype != tf.float32:
+        return weights
+    half = tf.cast(weights, tf.bfloat16)
+    return half if bool(tf.reduce_all(tf.cast(half, tf.float32) == weights)) else weights
 
 
 def saved_model_answers(folder: Path, faces: np.ndarray) -> np.ndarray:

@@ -55,14 +55,19 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
         about = _of_no_machine(finished, made)
         _write_records(about, finished.run)
         _save_compressed(model, made.best)
-        exported = export_network(
-            model,
-            ("saved_model", "litert-float16"),
-            made.exports,
-            about.about(),
-            probe=probe,
-            temperature=temperature_of(made),
-        )
+        exported = [
+            each
+            for format in ("saved_model", "litert-float16")
+            for each in export_network(
+                model,
+                (format,),
+                made.exports,
+                about.about(),
+                probe=probe,
+                temperature=temperature_of(made),
+                compact=format == "saved_model",
+            )
+        ]
         records = {f"{made.exports.name}/{each.path.name}": record_of(each) for each in exported}
         write_text(made.folder / _CARD, model_card(about, records))
         made.folder.rename(folder)
