@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferkeras.report.palette import (
+    DECADES,
     MUTED,
     THIRD,
     TRAIN,
@@ -269,6 +270,8 @@ def _log_if_positive(axes: Axes) -> None:
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     low, high = axes.get_ylim()
+    if high / low > DECADES:
+        axes.set_ylim(bottom=values.max() / DECADES)
     if high / low < 10:
         middle = math.sqrt(low * high)
         axes.set_ylim(middle / 10**0.5, middle * 10**0.5)

@@ -36,6 +36,10 @@ _EMOTION_STYLES = {
 }
 _OTHER_STYLE = ("#882255", "*")
 
+DECADES = 1e4
+"""The largest value of a logarithmic axis, as a multiple of the smallest that has a place on it:
+a schedule may end as good as at zero, and decades of nothing would hide the rest."""
+
 _DPI = 110
 
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ferkeras.insight.calibration import BINS, Reliability
 from ferkeras.report.events import Event
+from ferkeras.report.palette import DECADES
 
 _WIDTH, _HEIGHT = 360, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 14, 30
@@ -112,6 +113,7 @@ class _Axes:
         if chart.least_range is not None:
             low, high = min(low, chart.least_range[0]), max(high, chart.least_range[1])
         if self._log:
+            low = max(low, high / DECADES)
             low, high = math.log10(low), math.log10(high)
             room = max(0.05 * (high - low), 0.5 - (high - low) / 2, 0.0)
         else:
@@ -232,7 +234,7 @@ class _Axes:
         return _LEFT + 8 + share * (_WIDTH - _RIGHT - _LEFT - 16)
 
     def _y(self, value: float) -> float:
-        share = (self._scaled(value) - self._low) / (self._high - self._low)
+        share = (max(self._low, self._scaled(value)) - self._low) / (self._high - self._low)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
 
