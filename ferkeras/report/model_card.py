@@ -245,8 +245,8 @@ def _recipe(finished: FinishedRun) -> str:
         (
             "optimiser",
             f"{train.optimizer}, learning rate {train.learning_rate:g} "
-            f"({train.learning_rate_schedule}), batches of {train.batch_size}, clipped at a norm of "
-            f"{train.global_clip_norm}",
+            f"({train.learning_rate_schedule}), batches of {train.batch_size}, clipped at a norm "
+            f"of {train.global_clip_norm}",
         ),
         (
             "weights",
