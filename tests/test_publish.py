@@ -76,6 +76,7 @@ def test_its_card_says_who_chose_the_epoch_and_what_was_not_looked_at(published)
     assert "the epoch was chosen by the accuracy on the validation faces" in card
     assert "Its test faces were not looked at" in card
     assert "`export/1/`" in card
+    assert "| weights | as the last step left them |" in card
     assert 'tf.saved_model.load("export/1")' in card
 
 

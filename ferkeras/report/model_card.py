@@ -244,8 +244,15 @@ def _recipe(finished: FinishedRun) -> str:
         ),
         (
             "optimiser",
-            f"{train.optimizer}, learning rate {train.first_learning_rate:g}, batches of "
-            f"{train.batch_size}, clipped at a norm of {train.global_clip_norm}",
+            f"{train.optimizer}, learning rate {train.first_learning_rate:g} "
+            f"({train.learning_rate_schedule}), batches of {train.batch_size}, clipped at a norm "
+            f"of {train.global_clip_norm}",
+        ),
+        (
+            "weights",
+            "as the last step left them"
+            if train.ema_momentum is None
+            else f"moving average of the steps' weights, momentum {train.ema_momentum:g}",
         ),
         (
             "epochs",
