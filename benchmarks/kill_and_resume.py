@@ -258,13 +258,13 @@ def events(path: Path) -> dict[str, list]:
 def print_table(figures: dict) -> None:
     """Print what happened."""
     print()
-    print(f"kills with SIGKILL                      {figures['kills']:4}")
+    print(f"kills with SIGKILL                         {figures['kills']:4}")
     for name, count in figures["places"].items():
-        print(f"  {name:<38}{count:4}")
-    print(f"runs, each resumed to its end           {figures['runs']:4}")
-    print(f"  finished                              {figures['finished']:4}")
-    print(f"  identical to the uninterrupted run    {figures['identical']:4}")
-    print(f"files left that should not be there     {len(figures['unclean']):4}")
+        print(f"  {name:<41}{count:4}")
+    print(f"runs, each resumed to its end              {figures['runs']:4}")
+    print(f"  finished                                 {figures['finished']:4}")
+    print(f"  identical to the uninterrupted run       {figures['identical']:4}")
+    print(f"files left that should not be there        {len(figures['unclean']):4}")
 
 
 if __name__ == "__main__":
