@@ -68,10 +68,11 @@ def test_both_rules_name_a_rate_of_the_test(losses):
 
 
 @settings(deadline=None)
-@given(st.floats(1e-8, 10), st.floats(1e-8, 10))
-def test_the_suggestion_lies_between_the_rules(first, second):
-    low, high = sorted((first, second))
-    assert 0.95 * low <= suggest(first, second) <= 1.05 * high
+@given(CURVES)
+def test_the_suggestion_is_a_tenth_of_the_rate_with_the_lowest_loss(losses):
+    rates = rates_for(losses)
+    tenth = rates[losses.argmin()] / 10
+    assert suggest(rates, losses) == pytest.approx(max(tenth, rates[0]), rel=0.06)
 
 
 @settings(deadline=None)
@@ -116,12 +117,10 @@ def test_noise_is_that_of_the_smoothed_curve():
 
 @pytest.mark.parametrize("middle", [1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_suggestion_lies_in_the_fall_and_between_the_rules(middle, seed):
+def test_the_suggestion_lies_in_the_fall(middle, seed):
     found = conclude(*course(middle, broken=30 * middle, seed=seed), stopped_at=None)
     assert found.reason is None
     assert middle / 10 < found.suggestion < middle * 10
-    low, high = sorted((found.steepest, found.valley))
-    assert low * 0.94 <= found.suggestion <= high * 1.06
 
 
 def test_pure_noise_teaches_nothing():
@@ -132,12 +131,15 @@ def test_pure_noise_teaches_nothing():
         assert "nothing is learnt at any rate from 1e-06 to 1" in found.reason
 
 
-def test_a_last_loss_of_thousands_moves_nothing():
+def test_a_last_loss_of_thousands_moves_little():
     rates, losses = course()
     calm = conclude(rates[:85], losses[:85], None)
     losses[84] = 5e4
     wild = conclude(rates[:85], losses[:85], stopped_at=rates[84])
-    assert wild.suggestion == pytest.approx(calm.suggestion, rel=0.3)
+    assert wild.steepest == pytest.approx(calm.steepest, rel=0.3)
+    assert wild.valley == pytest.approx(calm.valley, rel=0.3)
+    # A rate that diverges makes the rates just below it suspect too, and no other.
+    assert calm.suggestion / 5 < wild.suggestion <= calm.suggestion
     assert wild.smoothed.max() < 10
 
 

@@ -135,7 +135,7 @@ def conclude(rates: np.ndarray, losses: np.ndarray, stopped_at: float | None) ->
     if reason is not None:
         return LrRange(rates, losses, smoothed, None, None, None, reason, stopped_at)
     steep, middle = steepest(rates, smoothed), valley(rates, smoothed)
-    suggestion = suggest(steep, middle)
+    suggestion = suggest(rates, smoothed)
     return LrRange(rates, losses, smoothed, steep, middle, suggestion, None, stopped_at)
 
 

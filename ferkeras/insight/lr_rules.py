@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
@@ -40,15 +38,23 @@ def noise(rates: np.ndarray, losses: np.ndarray) -> float:
     return spread * float(np.sqrt(np.median((_weights(rates) ** 2).sum(axis=1))))
 
 
-def suggest(steepest: float, valley: float) -> float:
-    """The geometric mean of the two rules' rates, to two digits.
+def suggest(rates: np.ndarray, smoothed: np.ndarray) -> float:
+    """A tenth of the rate with the lowest smoothed loss, to two digits.
 
-    Each rule hangs on a bump in the curve of small batches; together they are steadier. On FER2013
-    (100 steps of 128 faces, blocks of 16, 32, 64 filters, dense 128, Adam, three seeds) steepest
-    differed by a factor of 3.1 between seeds, valley by 4.0, their mean by 1.9. That it also
-    trains better than its neighbours is for ``benchmarks/lr_find.py`` to say.
+    `steepest` and `valley` hang on bumps in the falling part of the curve: on FER2013 (100 steps
+    of 128 faces, three seeds) they differed by factors of 3 to 4 between seeds, and they are
+    cautious: what they and their geometric mean named trained worse in three epochs than twice of
+    it. ``benchmarks/lr_find.py`` compares the suggestion with half and twice of it.
+
+    Args:
+        rates: rising, shape (N,).
+        smoothed: the smoothed losses, shape (N,).
+
+    Source:
+        fastai 2, `fastai.callback.schedule.minimum`.
     """
-    return float(f"{math.sqrt(steepest * valley):.2g}")
+    tenth = float(rates[int(np.argmin(smoothed))]) / 10
+    return float(f"{max(float(rates[0]), tenth):.2g}")
 
 
 def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float:
