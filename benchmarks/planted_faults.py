@@ -12,9 +12,10 @@ is applied: its settings where it has any; where the faces have to be mended, th
 out of them as the remedy says. A remedy mends when it wins back at least half of the skill
 (Cohen's kappa on validation faces) that the fault cost, against the healthy training of the same
 seed; where a fault flatters the figures or there is no such training (leakage, overfitting), when
-the cause is no longer named, and overfitting's remedy has cost no skill. Healthy trainings of other seeds, sizes and data follow: nothing may be named.
+the cause is no longer named, and overfitting's remedy has cost no skill. Healthy trainings of other
+seeds, sizes and data follow: nothing may be named.
 
-About 30 processor seconds a fault and seed. Prints tables; --json writes every row.
+About 40 processor seconds a fault and seed. Prints tables; --json writes every row.
 """
 
 from __future__ import annotations
