@@ -23,17 +23,18 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ferkeras.command import verb
 from ferkeras.config_file import flat
 from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun, open_run, read_json
 from ferkeras.quiet import import_tensorflow
+
+if TYPE_CHECKING:
+    import keras
 
 ACCURACIES = {
     "accuracy": ("plain", "all"),
@@ -106,6 +107,8 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
 
 def forward_operations(model: keras.Model) -> int:
     """Floating-point operations of one face's answer: convolutions and dense layers, 2 a weight."""
+    import keras
+
     total = 0
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
@@ -121,6 +124,8 @@ def seconds_an_epoch(folder: Path) -> float:
     Raises:
         InputError: there are no events, or those of one epoch only.
     """
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     times: list[float] = []
     if (folder / "validation").is_dir():
         events = EventAccumulator(str(folder / "validation"), size_guidance={"tensors": 0})
