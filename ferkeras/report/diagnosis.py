@@ -30,6 +30,8 @@ def say_diagnosis(
         console: where to.
     """
     console.say(f"Verdict: {diagnosis.verdict}")
+    for symptom in diagnosis.symptoms:
+        console.say(f"Symptom: {symptom}")
     for number, finding in enumerate(diagnosis.findings):
         console.say()
         if number:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -85,6 +86,14 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     learns: bool
 
+    @cached_property
+    def symptoms(self) -> tuple[str, ...]:
+        """A collapse onto one class in words, which is no cause: what, since when, its loss."""
+        return tuple(
+            f"{each.what}: {each.measured} (expected: {each.expected})"
+            for each in collapse_evidence(self.measurements)
+        )
+
     @property
     def verdict(self) -> str:
         """The answer in a sentence."""
@@ -115,7 +124,7 @@ class Diagnosis:
                 "linear_regression_on_gradients": m.reference.skill,
             },
             "accuracy": {"validation": m.on_validation.accuracy, "train": m.on_train.accuracy},
-            "collapse": [evidence.measured for evidence in collapse_evidence(m)],
+            "symptoms": list(self.symptoms),
         }
 
 

@@ -31,6 +31,7 @@ def diagnosis_page(
         about=f"After {diagnosis.case.steps:,} steps on {diagnosis.case.splits.source}: "
         f"{len(diagnosis.case.splits.train):,} training and "
         f"{len(diagnosis.case.splits.validation):,} validation faces.",
+        symptoms=diagnosis.symptoms,
         findings=diagnosis.as_json()["findings"],
         command=command,
         picture=f"data:image/png;base64,{base64.b64encode(picture).decode()}",
