@@ -117,12 +117,17 @@ def read_operations(path: Path) -> Counter[str]:
         if plane.name == "/host:CPU":
             names = {key: value.name for key, value in plane.event_metadata.items()}
             for line in plane.lines:
-                # The name of an operation and its type have a colon between them.
+                # The name of an operation and its type have one colon between them; two are those
+                # of a C++ method, which only waits for operations.
                 events = [
                     (e.offset_ps, e.offset_ps + e.duration_ps, names[e.metadata_id].rpartition(":"))
                     for e in line.events
                 ]
-                total += own_time((a, b, kind) for a, b, (_, colon, kind) in events if colon)
+                total += own_time(
+                    (begin, end, kind)
+                    for begin, end, (name, colon, kind) in events
+                    if colon and not name.endswith(":")
+                )
     return total
 
 

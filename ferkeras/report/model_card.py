@@ -69,8 +69,9 @@ _CALLS = {
     "saved_model": """\
 ```python
 import tensorflow as tf
+
 model = tf.saved_model.load("{path}")
-answer = model.signatures["serving_default"](faces=faces)          # uint8 (N, 48, 48, 1)
+answer = model.signatures["serving_default"](faces=faces)  # uint8 (N, 48, 48, 1)
 answer = model.signatures["encoded"](image_bytes=[open("face.png", "rb").read()])
 answer["probabilities"], answer["label"], model.signatures["about"]()
 ```
@@ -79,8 +80,9 @@ TensorFlow Serving takes the folder above it as the model's base path.""",
     "litert": """\
 ```python
 from ai_edge_litert.interpreter import Interpreter
+
 run = Interpreter("{path}").get_signature_runner("serving_default")
-answer = run(faces=faces)                                          # uint8 (N, 48, 48, 1)
+answer = run(faces=faces)  # uint8 (N, 48, 48, 1)
 answer["probabilities"], answer["label"]
 ```
 
@@ -88,6 +90,7 @@ answer["probabilities"], answer["label"]
     "onnx": """\
 ```python
 import onnxruntime
+
 session = onnxruntime.InferenceSession("{path}")
 probabilities, label = session.run(["probabilities", "label"], {{"faces": faces}})
 ```
@@ -96,7 +99,8 @@ The names are in the metadata: `session.get_modelmeta().custom_metadata_map["emo
     "keras": """\
 ```python
 import keras
-probabilities = keras.saving.load_model("{path}").predict(faces)   # uint8 (N, 48, 48, 1)
+
+probabilities = keras.saving.load_model("{path}").predict(faces)  # uint8 (N, 48, 48, 1)
 ```
 
 `unzip -p {path} labels.txt` prints the class names.""",
