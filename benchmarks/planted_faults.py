@@ -277,7 +277,7 @@ UNSEEN = (
     ),
     Fault(
         "validation faces scaled to 0..1",
-        "unlike_validation",
+        "blank_images",
         faces=lambda s, rng: _with_validation(s, s.validation.images // 255),
     ),
     Fault(

@@ -1,4 +1,4 @@
-"""Training images with nothing on them."""
+"""Images with nothing on them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from ferkeras.insight.data_checks.finding import TOO_MANY
 
 def blank_images(m: Measurements) -> Finding | None:
     """More images with nothing on them than labels that people disagree about."""
-    blank = float((deviations(m.train.images) < BLANK_BELOW).mean())
-    if blank <= TOO_MANY:
+    shares = {
+        name: float((deviations(faces.images) < BLANK_BELOW).mean())
+        for name, faces in (("training", m.train), ("validation", m.validation))
+    }
+    worst = max(shares, key=shares.__getitem__)
+    if shares[worst] <= TOO_MANY:
         return None
     return Finding(
         "blank_images",
-        f"{blank:.0%} of the training images show nothing, so their labels teach nothing.",
-        (
+        f"{shares[worst]:.0%} of the {worst} images show nothing, so their labels mean nothing.",
+        tuple(
             Evidence(
-                f"training images with a deviation below {BLANK_BELOW:g} of 255",
-                f"{blank:.1%}",
+                f"{name} images with a deviation below {BLANK_BELOW:g} of 255",
+                f"{share:.1%}",
                 f"at most {TOO_MANY:.0%}",
-                blank,
-            ),
+                share,
+            )
+            for name, share in shares.items()
         ),
         (
             Remedy(
