@@ -117,8 +117,8 @@ def read_operations(path: Path) -> Counter[str]:
         if plane.name == "/host:CPU":
             names = {key: value.name for key, value in plane.event_metadata.items()}
             for line in plane.lines:
-                # The name of an operation and its type have one colon between them; two are those
-                # of a C++ method, which only waits for operations.
+                # The name of an operation and its type have one colon between them. What waits for
+                # operations is left out: C++ methods (two colons) and calls of functions.
                 events = [
                     (e.offset_ps, e.offset_ps + e.duration_ps, names[e.metadata_id].rpartition(":"))
                     for e in line.events
@@ -126,7 +126,7 @@ def read_operations(path: Path) -> Counter[str]:
                 total += own_time(
                     (begin, end, kind)
                     for begin, end, (name, colon, kind) in events
-                    if colon and not name.endswith(":")
+                    if colon and not name.endswith(":") and "__inference" not in kind
                 )
     return total
 
