@@ -181,7 +181,7 @@ def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
     assert code == (1 if found["cause"] else 0)
     assert f"Verdict: {found['verdict']}" in said
     page = (run / "diagnosis" / "diagnosis.html").read_text()
-    assert "http" not in re.sub(r"data:image/png;base64,\S+", "", page)
+    assert "://" not in page
     assert (run / "diagnosis" / "diagnosis.png").stat().st_size > 10_000
     for finding in found["findings"]:
         assert finding["evidence"]

@@ -41,7 +41,7 @@ def test_it_suggests_draws_writes_and_names_the_command(tmp_path, monkeypatch, c
     assert found["rates"][0] == pytest.approx(1e-6)
     for name in ("steepest", "valley", "suggestion"):
         assert f"{found[name]:.2g}" in printed.out
-    assert "a tenth of the rate with the lowest loss" in printed.out
+    assert "a fifth of the rate at which the loss is down" in printed.out
     assert np.asarray(Image.open(folder / "lr_range.png")).std() > 10
 
     line = next(line for line in printed.out.splitlines() if "ferkeras.fit" in line)

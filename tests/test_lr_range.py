@@ -69,10 +69,19 @@ def test_both_rules_name_a_rate_of_the_test(losses):
 
 @settings(deadline=None)
 @given(CURVES)
-def test_the_suggestion_is_a_tenth_of_the_rate_with_the_lowest_loss(losses):
+def test_the_suggestion_is_below_the_lowest_loss_and_keeps_room(losses):
     rates = rates_for(losses)
-    tenth = rates[losses.argmin()] / 10
-    assert suggest(rates, losses) == pytest.approx(max(tenth, rates[0]), rel=0.06)
+    suggestion = suggest(rates, losses)
+    assert 0.94 * rates[0] <= suggestion
+    assert suggestion <= 1.06 * max(rates[0], rates[losses.argmin()] / 5)
+
+
+def test_the_suggestion_is_a_fifth_of_where_nine_tenths_of_the_fall_are_done():
+    rates = np.geomspace(1e-6, 1.0, 61)
+    falling = np.interp(np.log10(rates), [-4, -2], [2.0, 1.0])
+    # Flat behind the fall, with its lowest point anywhere.
+    falling[-3] -= 1e-3
+    assert suggest(rates, falling) == pytest.approx(10**-2.2 / 5, rel=0.3)
 
 
 @settings(deadline=None)

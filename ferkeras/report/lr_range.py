@@ -49,7 +49,7 @@ def describe_difference(found: LrRange) -> str:
             f"{higher} is {factor:.1f} times as high: the fall is long, or bumpy; it begins to be "
             f"steep at the lower rate and goes on beyond the higher"
         )
-    return f"{told}; the suggestion is a tenth of the rate with the lowest loss"
+    return f"{told}; the suggestion is a fifth of the rate at which the loss is down"
 
 
 def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
@@ -75,7 +75,11 @@ def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
         [
             ["steepest", _rate(found.steepest), "the loss falls fastest"],
             ["valley", _rate(found.valley), "half way down the longest fall"],
-            ["suggestion", _rate(found.suggestion), "a tenth of the rate with the lowest loss"],
+            [
+                "suggestion",
+                _rate(found.suggestion),
+                "a fifth of the rate at which the loss is down",
+            ],
         ],
     )
     difference = describe_difference(found)
