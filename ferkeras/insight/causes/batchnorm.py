@@ -18,6 +18,7 @@ _MIN_MEMORY = 10.0
 
 _SMALL_BATCH = 8
 _MOMENTUM = 0.9
+_BATCH = 32
 _SOURCE = "Ioffe & Szegedy 2015; Wu & Johnson 2021, Rethinking Batch in BatchNorm"
 
 
@@ -40,7 +41,7 @@ def batchnorm_too_slow(m: Measurements) -> Finding | None:
             ),
             _gap(m),
         ),
-        (_momentum_remedy(),),
+        (_momentum_remedy(m.case.config.train.batch_size),),
         "a tenth of wrong statistics is as much as PyTorch's default forgets in one step",
         _SOURCE,
     )
@@ -54,7 +55,6 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
     remembered = memory * batch
     if remembered >= _MIN_MEMORY * _SMALL_BATCH or not _has_gap(m, 1 - _LOST):
         return None
-    small = batch <= _SMALL_BATCH
     return Finding(
         "batchnorm_too_fast",
         f"BatchNormalization's running statistics are made of about {remembered:.0f} faces: they "
@@ -69,13 +69,12 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
             _gap(m),
         ),
         (
+            _momentum_remedy(batch),
             Remedy(
-                "larger batches and a longer memory",
-                "statistics of hundreds of faces",
-                {"train.batch_size": 32, "network.batchnorm_momentum": _MOMENTUM},
-            )
-            if small
-            else _momentum_remedy(),
+                "larger batches",
+                "fewer steps, each with statistics of more faces",
+                {"train.batch_size": max(_BATCH, 2 * batch)},
+            ),
         ),
         "PyTorch's default remembers ten batches, and eight faces are a small batch",
         _SOURCE,
@@ -97,7 +96,7 @@ def batchnorm_gap(m: Measurements) -> Finding | None:
                 "the same statistics in training and in use",
                 {"network.conv_dropout": 0.0},
             ),
-            _momentum_remedy(),
+            _momentum_remedy(m.case.config.train.batch_size),
         ),
         "half of the skill is lost by nothing but the choice of statistics",
         "Li et al. 2019, Understanding the disharmony between dropout and batch normalization",
@@ -129,9 +128,11 @@ def _gap(m: Measurements) -> Evidence:
     )
 
 
-def _momentum_remedy() -> Remedy:
+def _momentum_remedy(batch_size: int) -> Remedy:
+    """A memory of ten usual batches, or of as many faces where batches are smaller."""
+    momentum = max(_MOMENTUM, 1 - batch_size * (1 - _MOMENTUM) / _BATCH)
     return Remedy(
-        "a running average over about ten batches",
-        "statistics of the present network",
-        {"network.batchnorm_momentum": _MOMENTUM},
+        f"a running average over about {batch_size / (1 - momentum):,.0f} faces",
+        "statistics of the present network that do not jump",
+        {"network.batchnorm_momentum": round(momentum, 4)},
     )
