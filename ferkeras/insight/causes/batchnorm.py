@@ -7,7 +7,7 @@ import keras
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.skill import CHANCE
-from ferkeras.insight.causes.symptoms import HALF
+from ferkeras.insight.causes.symptoms import HALF, is_not_learning
 
 _NOT_MOVED = 0.1
 _LOST = 0.2
@@ -53,7 +53,10 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
     memory = 1 / (1 - momentum)
     batch = m.case.config.train.batch_size
     remembered = memory * batch
-    if remembered >= _MIN_MEMORY * _SMALL_BATCH or not _has_gap(m, 1 - _LOST):
+    if remembered >= _MIN_MEMORY * _SMALL_BATCH:
+        return None
+    # What jumps may stand well at the moment that is looked at.
+    if not _has_gap(m, 1 - _LOST) and not is_not_learning(m):
         return None
     return Finding(
         "batchnorm_too_fast",
