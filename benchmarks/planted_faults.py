@@ -485,7 +485,7 @@ def _tell(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
     healthy = {row["seed"]: row["skill"] for row in healthy_rows if not row["settings"]}
     flatters = {fault.name for fault in (*TUNED, *UNSEEN) if fault.flatters}
     for row in planted:
-        row["mends"] = _mended(row, healthy, row["fault"] in flatters)
+        row["mends"] = bool(_mended(row, healthy, row["fault"] in flatters))
     if planted:
         frame = pd.DataFrame(planted)
         frame["right"] = frame["named"] == frame["planted"]
