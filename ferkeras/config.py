@@ -311,7 +311,8 @@ class Monitor(Section):
     )
     diagnose: bool = Field(
         True,
-        description="look for the cause, once, when that alarm fires: a minute, and a page",
+        description="look for the cause, once, when that alarm fires: half a minute to "
+        "some minutes, and a page",
     )
     overfit_every: Count = Field(
         5, description="epochs between measurements of accuracy on training faces"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 from callbacks.collapse_alarm import CollapseAlarm
 from ferkeras.config import Config
 from ferkeras.data.faces import Splits
-from ferkeras.insight.causes.case import Case, aside, without_average
+from ferkeras.insight.causes.case import Advance, Case, aside, without_average
 from ferkeras.insight.causes.diagnosis import Diagnosis, diagnose
 from ferkeras.learning.learner import build_learner
 from ferkeras.report.history import HistoryFile
@@ -30,6 +31,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         alarm: the one that fires; it stands before this callback.
         history: keeps the epochs so far; it stands before this callback.
         tell: called with the diagnosis.
+        progress: shows how far the measuring is.
 
     Attributes:
         found: epoch, cause and verdict of the diagnosis; None before there was one.
@@ -42,6 +44,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         alarm: CollapseAlarm,
         history: HistoryFile,
         tell: Callable[[Diagnosis], None],
+        progress: Callable[[], AbstractContextManager[Advance]],
     ) -> None:
         super().__init__()
         self._config = config
@@ -49,13 +52,15 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         self._alarm = alarm
         self._history = history
         self._tell = tell
+        self._progress = progress
         self.found: dict[str, Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Examine the training if a collapse is on."""
         if self.found is not None or self._alarm.collapsed_since is None:
             return
-        diagnosis = diagnose(self._case(epoch + 1))
+        with self._progress() as advance:
+            diagnosis = diagnose(self._case(epoch + 1), advance)
         self.found = {
             "epoch": epoch + 1,
             "cause": diagnosis.findings[0].cause if diagnosis.findings else None,

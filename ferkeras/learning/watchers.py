@@ -139,7 +139,12 @@ def build_watchers(
     diagnosis = None
     if monitor.diagnose:
         diagnosis = DiagnosisOnAlarm(
-            config, splits, collapse, history, lambda found: _tell(found, run, console)
+            config,
+            splits,
+            collapse,
+            history,
+            tell=lambda found: _tell(found, run, console),
+            progress=lambda: console.progress("looking for the cause"),
         )
         callbacks.append(diagnosis)
     if config.train.ema_momentum is not None:
