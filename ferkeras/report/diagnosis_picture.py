@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from ferkeras.insight.causes.diagnosis import Diagnosis
 from ferkeras.insight.causes.treatment import Treatment
 from ferkeras.labels import EMOTIONS
 from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, save, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: Path) -> None:
@@ -22,7 +26,7 @@ def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: 
     save(figure, path)
 
 
-def _answers(axes, diagnosis: Diagnosis) -> None:  # type: ignore[no-untyped-def]
+def _answers(axes: Axes, diagnosis: Diagnosis) -> None:
     matrix = diagnosis.measurements.on_validation.matrix
     total = matrix.sum()
     places = np.arange(len(EMOTIONS))
@@ -34,7 +38,7 @@ def _answers(axes, diagnosis: Diagnosis) -> None:  # type: ignore[no-untyped-def
     tidy(axes, "What is answered")
 
 
-def _skills(axes, diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> None:  # type: ignore[no-untyped-def]
+def _skills(axes: Axes, diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> None:
     m = diagnosis.measurements
     bars = [
         ("linear regression on gradients", m.reference.skill, MUTED),
