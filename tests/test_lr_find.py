@@ -136,7 +136,7 @@ def test_the_difference_of_the_rules_is_told():
     rates = np.geomspace(1e-6, 1, 100)
     place = np.log10(rates)
     short = conclude(rates, 2 - 1 / (1 + np.exp(-8 * (place + 3))), None)
-    assert "the two rules agree" in describe_difference(short)
+    assert "steepest and valley agree" in describe_difference(short)
     early = 2 - 0.3 / (1 + np.exp(-20 * (place + 5))) - 0.1 * (place + 6)
     assert "valley is" in describe_difference(conclude(rates, early, None))
     level = conclude(rates, np.full(100, 2.0), None)

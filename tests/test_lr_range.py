@@ -76,6 +76,15 @@ def test_the_suggestion_is_below_the_lowest_loss_and_keeps_room(losses):
     assert suggestion <= 1.06 * max(rates[0], rates[losses.argmin()] / 5)
 
 
+def test_the_suggestion_keeps_to_steps_that_last():
+    rates = np.geomspace(1e-6, 1.0, 61)
+    falling = np.linspace(2.0, 1.0, 61)
+    assert suggest(rates, falling) > 0.04
+    assert suggest(rates, falling, longest=4e-3) == pytest.approx(4e-3)
+    found = conclude(rates, falling, None, longest=4e-3)
+    assert found.suggestion == found.longest == found.to_json()["longest"]
+
+
 def test_the_suggestion_is_a_fifth_of_where_nine_tenths_of_the_fall_are_done():
     rates = np.geomspace(1e-6, 1.0, 61)
     falling = np.interp(np.log10(rates), [-4, -2], [2.0, 1.0])

@@ -13,6 +13,7 @@ import numpy as np
 from ferkeras.insight.lr_rules import (
     FEWEST,
     HIGHEST,
+    LONGEST_STEP,
     LOWEST,
     STEPS,
     noise,
@@ -21,6 +22,7 @@ from ferkeras.insight.lr_rules import (
     suggest,
     valley,
 )
+from ferkeras.insight.movement import movement_of_kernels, weights_of
 from ferkeras.learning.learner import Learner
 from ferkeras.learning.state import undone
 
@@ -47,6 +49,8 @@ class LrRange:
             counts as the limit, so that a last loss of thousands does not reach far back.
         steepest: rate where the smoothed loss falls fastest; None if nothing is learnt.
         valley: rate half way down the longest valley; None if nothing is learnt.
+        longest: rate whose steps change the middle kernel by `LONGEST_STEP` of its size; None if
+            the test ended before that was measured.
         suggestion: the rate to train with, see `suggest`; None if nothing is learnt.
         reason: why there is none; None if there is one.
         stopped_at: rate at which the loss diverged or was not finite; None if it never did.
@@ -57,6 +61,7 @@ class LrRange:
     smoothed: np.ndarray
     steepest: float | None
     valley: float | None
+    longest: float | None
     suggestion: float | None
     reason: str | None
     stopped_at: float | None
@@ -68,6 +73,7 @@ class LrRange:
             "reason": self.reason,
             "steepest": self.steepest,
             "valley": self.valley,
+            "longest": self.longest,
             "stopped_at": self.stopped_at,
             "rates": self.rates.tolist(),
             "losses": self.losses.tolist(),
@@ -118,25 +124,36 @@ def lr_range_test(
             shuffle=False,
             verbose=0,
         )
-    return conclude(sweep.rates[: len(sweep.losses)], np.array(sweep.losses), sweep.stopped_at)
+    return conclude(
+        sweep.rates[: len(sweep.losses)],
+        np.array(sweep.losses),
+        sweep.stopped_at,
+        sweep.longest,
+    )
 
 
-def conclude(rates: np.ndarray, losses: np.ndarray, stopped_at: float | None) -> LrRange:
+def conclude(
+    rates: np.ndarray,
+    losses: np.ndarray,
+    stopped_at: float | None,
+    longest: float | None = None,
+) -> LrRange:
     """Judge the losses of a range test.
 
     Args:
         rates: rising, shape (N,).
         losses: finite, shape (N,).
         stopped_at: rate at which it was ended; None if it was not.
+        longest: as in `LrRange`.
     """
     limit = _DIVERGED * smooth(rates, losses).min(initial=math.inf)
     smoothed = smooth(rates, np.minimum(losses, limit))
     reason = _why_nothing(rates, losses, smoothed, stopped_at)
     if reason is not None:
-        return LrRange(rates, losses, smoothed, None, None, None, reason, stopped_at)
+        return LrRange(rates, losses, smoothed, None, None, longest, None, reason, stopped_at)
     steep, middle = steepest(rates, smoothed), valley(rates, smoothed)
-    suggestion = suggest(rates, smoothed)
-    return LrRange(rates, losses, smoothed, steep, middle, suggestion, None, stopped_at)
+    suggestion = suggest(rates, smoothed, math.inf if longest is None else longest)
+    return LrRange(rates, losses, smoothed, steep, middle, longest, suggestion, None, stopped_at)
 
 
 def _why_nothing(
@@ -168,16 +185,26 @@ class _Sweep(keras.callbacks.Callback):
         self.rates = rates
         self.losses: list[float] = []
         self.stopped_at: float | None = None
+        self.longest: float | None = None
+        # In the middle the rate is high enough to move a float32, and has not yet moved much.
+        self._measured = len(rates) // 2
+        self._before: list[np.ndarray] = []
         self._progress = progress
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # Logs hold means over the epoch: of this one step, when nothing is remembered.
         self.model.reset_metrics()
         self.model.optimizer.learning_rate.assign(self.rates[batch])
+        if batch == self._measured:
+            self._before = weights_of(self.model)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {})["loss"])
         self._progress(1)
+        if batch == self._measured:
+            moved = float(np.median(list(movement_of_kernels(self.model, self._before).values())))
+            if moved > 0:
+                self.longest = float(self.rates[batch]) * LONGEST_STEP / moved
         if math.isfinite(loss):
             self.losses.append(loss)
             smoothed = smooth(self.rates[: batch + 1], np.array(self.losses))

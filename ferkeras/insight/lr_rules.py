@@ -16,6 +16,10 @@ _WIDTH = 0.2
 _FALLEN = 0.9
 _ROOM = 5.0
 
+LONGEST_STEP = 0.03
+"""Relative change of the middle kernel in one step that a suggestion keeps to: half an order of
+magnitude below 0.1, at which ten steps replace every weight and nothing is remembered."""
+
 
 def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
     """Mean of the losses at neighbouring rates, by a Gaussian of 0.2 decades.
@@ -41,27 +45,30 @@ def noise(rates: np.ndarray, losses: np.ndarray) -> float:
     return spread * float(np.sqrt(np.median((_weights(rates) ** 2).sum(axis=1))))
 
 
-def suggest(rates: np.ndarray, smoothed: np.ndarray) -> float:
+def suggest(rates: np.ndarray, smoothed: np.ndarray, longest: float = np.inf) -> float:
     """A fifth of the rate at which nine tenths of the fall are done, to two digits.
 
     The loss falls until the rate is too high to learn anything more; a training stays at its rate
     for longer than the test does, and wants some room below that. The end of the fall is told from
     nine tenths of it, because the curve is often flat for decades behind it, where its very lowest
-    point is chance. `steepest` and `valley` hang on bumps of the falling part: on FER2013 (100
-    steps of 128 faces, three seeds) they differed by factors of 3 to 4 between seeds, and twice of
-    what they named trained better. ``benchmarks/lr_find.py`` compares the suggestion with half and
-    twice of it.
+    point is chance. A flat curve can put even that far too high, and a network that has met each
+    rate for one step only does not diverge in time: so the suggestion is never above `longest`.
+
+    `steepest` and `valley` hang on bumps of the falling part: on FER2013 (100 steps of 128 faces,
+    three seeds) they differed by factors of 3 to 4 between seeds, and twice of what they named
+    trained better. ``benchmarks/lr_find.py`` compares the suggestion with half and twice of it.
 
     Args:
         rates: rising, shape (N,).
         smoothed: the smoothed losses, shape (N,).
+        longest: the rate whose steps change the weights by `LONGEST_STEP`.
     """
     lowest = int(np.argmin(smoothed))
     highest = float(smoothed[: lowest + 1].max())
     down = smoothed[lowest] + (1 - _FALLEN) * (highest - smoothed[lowest])
     begin = int(np.argmax(smoothed[: lowest + 1]))
     end = begin + int(np.argmax(smoothed[begin : lowest + 1] <= down))
-    return float(f"{max(float(rates[0]), float(rates[end]) / _ROOM):.2g}")
+    return float(f"{max(float(rates[0]), min(longest, float(rates[end]) / _ROOM)):.2g}")
 
 
 def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float:

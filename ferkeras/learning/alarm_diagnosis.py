@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
-import numpy as np
 
 from callbacks.collapse_alarm import CollapseAlarm
 from ferkeras.config import Config
 from ferkeras.data.faces import Splits
 from ferkeras.insight.causes.case import Advance, Case, aside, without_average
 from ferkeras.insight.causes.diagnosis import Diagnosis, diagnose
+from ferkeras.insight.movement import weights_of
 from ferkeras.learning.learner import build_learner
 from ferkeras.report.history import HistoryFile
 
@@ -80,7 +80,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         with aside(self._config):
             learner = build_learner(without_average(self._config), self._splits)
         learner.model.optimizer.build(learner.model.trainable_weights)
-        start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
+        start = weights_of(learner.model)
         learner.model.set_weights(self.model.get_weights())
         return Case(
             self._config,

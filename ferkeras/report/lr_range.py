@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ferkeras.insight.lr_rules import LONGEST_STEP
 from ferkeras.report.palette import (
     MUTED,
     THIRD,
@@ -36,20 +37,18 @@ def describe_rules(found: LrRange) -> str:
 
 
 def describe_difference(found: LrRange) -> str:
-    """How the two rules differ, what that means, and what is made of them."""
+    """How the two rules differ, and what that means."""
     steep, middle = found.steepest, found.valley
     if steep is None or middle is None:
         return "the loss falls nowhere, so neither rule names a rate"
     factor = max(steep, middle) / min(steep, middle)
     higher = "valley" if middle > steep else "steepest"
     if factor < _ALIKE:
-        told = f"the two rules agree (a factor of {factor:.1f})"
-    else:
-        told = (
-            f"{higher} is {factor:.1f} times as high: the fall is long, or bumpy; it begins to be "
-            f"steep at the lower rate and goes on beyond the higher"
-        )
-    return f"{told}; the suggestion is a fifth of the rate at which the loss is down"
+        return f"steepest and valley agree (a factor of {factor:.1f})"
+    return (
+        f"{higher} is {factor:.1f} times as high: the fall is long, or bumpy; it begins to be "
+        "steep at the lower rate and goes on beyond the higher"
+    )
 
 
 def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
@@ -75,10 +74,11 @@ def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
         [
             ["steepest", _rate(found.steepest), "the loss falls fastest"],
             ["valley", _rate(found.valley), "half way down the longest fall"],
+            ["longest", _rate(found.longest), f"a step changes the weights by {LONGEST_STEP:.0%}"],
             [
                 "suggestion",
                 _rate(found.suggestion),
-                "a fifth of the rate at which the loss is down",
+                "a fifth of the rate at which the loss is down, longest at most",
             ],
         ],
     )

@@ -15,6 +15,7 @@ from ferkeras.config import Config
 from ferkeras.config_file import with_values
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.feed import plain_dataset
+from ferkeras.insight.movement import weights_of
 from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 
 MOST_FACES = 1500
@@ -68,7 +69,7 @@ def train_briefly(
     """
     with aside(config):
         learner = begin(without_average(config), splits)
-        start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
+        start = weights_of(learner.model)
         per_epoch = learner.feed.steps_per_epoch
         planned = per_epoch * config.train.epochs
         total = min(steps, planned)

@@ -18,6 +18,7 @@ from ferkeras.insight.causes.reference import crossed, transferred
 from ferkeras.insight.causes.skill import above_chance, counts, kappa
 from ferkeras.insight.causes.trial import Trial, try_out
 from ferkeras.insight.evaluation import logits_of
+from ferkeras.insight.movement import movement_of_kernels
 from ferkeras.learning.state import undone
 from ferkeras.network.model import dropout_layers
 
@@ -188,16 +189,8 @@ class Measurements:
                 shuffle=False,
                 verbose=0,
             ).history
-            moved = [variable.numpy() for variable in model.trainable_weights]
-        movement = {
-            variable.path: float(
-                np.linalg.norm(after - before) / np.linalg.norm(before) / _FIRST_STEPS
-            )
-            for variable, before, after in zip(
-                model.trainable_weights, case.start, moved, strict=True
-            )
-            if variable.path.endswith("kernel") and np.any(before)
-        }
+            moved = movement_of_kernels(model, case.start)
+        movement = {path: way / _FIRST_STEPS for path, way in moved.items()}
         norm, clip = float(logs["gradient_norm"][0]), case.config.train.global_clip_norm
         shortened = max(1.0, norm / clip) if clip else 1.0
         return FirstSteps(movement, float(logs["gradient_clipped"][0]), shortened, norm)

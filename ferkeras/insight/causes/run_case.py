@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from ferkeras.data.faces import Splits
 from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun
 from ferkeras.insight.causes.case import Case, aside, without_average
+from ferkeras.insight.movement import weights_of
 from ferkeras.insight.trained import load_weights
 from ferkeras.learning.learner import build_learner
 
@@ -38,7 +38,7 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
     with aside(config):
         learner = build_learner(without_average(config), splits)
     learner.model.optimizer.build(learner.model.trainable_weights)
-    start = [np.array(v.numpy()) for v in learner.model.trainable_weights]
+    start = weights_of(learner.model)
     load_weights(learner.model, run.last if run.last.exists() else run.best)
     steps = int(finished.metrics["epochs"]) * learner.feed.steps_per_epoch
     return Case(config, splits, learner, start, history, steps)

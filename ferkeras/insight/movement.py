@@ -1,0 +1,33 @@
+"""How far training moves the weights, relative to their size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+
+def weights_of(model: keras.Model) -> list[np.ndarray]:
+    """Copies of the trainable weights, in the model's order."""
+    # Copied: on a processor the array may be the variable's own memory.
+    return [np.array(variable.numpy()) for variable in model.trainable_weights]
+
+
+def movement_of_kernels(model: keras.Model, before: Sequence[np.ndarray]) -> dict[str, float]:
+    """Relative change ||after - before|| / ||before|| of each kernel, by its path.
+
+    Kernels that were zero are left out.
+
+    Args:
+        model: as it is after.
+        before: what `weights_of` gave before.
+
+    Source:
+        The update-to-weight ratio of Karpathy, CS231n, "Neural networks part 3".
+    """
+    return {
+        variable.path: float(np.linalg.norm(variable.numpy() - old) / np.linalg.norm(old))
+        for variable, old in zip(model.trainable_weights, before, strict=True)
+        if variable.path.endswith("kernel") and np.any(old)
+    }
