@@ -16,9 +16,9 @@ _WIDTH = 0.2
 _FALLEN = 0.9
 _ROOM = 5.0
 
-LONGEST_STEP = 0.03
-"""Relative change of the middle kernel in one step that a suggestion keeps to: half an order of
-magnitude below 0.1, at which ten steps replace every weight and nothing is remembered."""
+LONGEST_STEP = 0.02
+"""Relative change of the middle kernel in one step that a suggestion keeps to: a fifth of 0.1, at
+which ten steps replace every weight and nothing is remembered."""
 
 
 def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
