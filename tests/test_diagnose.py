@@ -18,6 +18,7 @@ from ferkeras.insight.causes.case import train_briefly
 from ferkeras.insight.causes.diagnosis import MEASURED, TRIED, diagnose
 from ferkeras.insight.causes.finding import Remedy
 from ferkeras.insight.causes.treatment import can_be_tried, treat
+from ferkeras.learning.learner import build_learner
 from ferkeras.learning.training import train
 from ferkeras.report.console import Console
 
@@ -88,6 +89,21 @@ def relabelled(splits, train=None, validation=None):
 )
 def test_wrong_settings_are_named_first(cause, overrides, drawn):
     assert named(drawn, **overrides)[:1] == [cause]
+
+
+def test_jumping_statistics_of_tiny_batches_are_mended_by_larger_ones(drawn):
+    tiny = config(train__batch_size=4)
+    learner = build_learner(tiny, drawn)
+    for layer in learner.model.layers:
+        if hasattr(layer, "momentum"):
+            layer.momentum = 0.1
+    case = train_briefly(tiny, drawn, 60, lambda *_: learner)
+    found = diagnose(case).findings[0]
+    assert found.cause == "batchnorm_too_fast"
+    mended = found.remedies[0].applied_to(tiny)
+    remembered = mended.train.batch_size / (1 - mended.network.batchnorm_momentum)
+    assert mended.train.batch_size >= 32
+    assert remembered >= 320 - 1e-6
 
 
 def test_shuffled_training_labels_are_named_first(drawn):

@@ -74,7 +74,7 @@ def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
         [
             ["steepest", _rate(found.steepest), "the loss falls fastest"],
             ["valley", _rate(found.valley), "half way down the longest fall"],
-            ["longest", _rate(found.longest), f"a step changes the weights by {LONGEST_STEP:.0%}"],
+            ["longest", _rate(found.longest), f"a step changes the weights by {LONGEST_STEP:.1%}"],
             [
                 "suggestion",
                 _rate(found.suggestion),
@@ -88,7 +88,7 @@ def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
 
 
 def lr_range_figure(found: LrRange, title: str = "") -> Figure:
-    """Draw the loss against the rate, with both rules and the suggestion.
+    """Draw the loss against the rate, with both rules, their bound and the suggestion.
 
     Args:
         found: what the test found.
@@ -103,8 +103,10 @@ def lr_range_figure(found: LrRange, title: str = "") -> Figure:
     for name, rate, color, marker in (
         ("steepest", found.steepest, VALIDATION, "v"),
         ("valley", found.valley, THIRD, "s"),
+        ("longest", found.longest, MUTED, "d"),
     ):
-        if rate is not None:
+        # The longest may lie beyond what was tested.
+        if rate is not None and rates[0] <= rate <= rates[-1]:
             height = float(np.interp(np.log(rate), np.log(rates), smoothed))
             label = f"{name}: {_rate(rate)}"
             axes.plot([rate], [height], marker, color=color, markersize=9, label=label, zorder=3)

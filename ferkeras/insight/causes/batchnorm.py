@@ -71,14 +71,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
             ),
             _gap(m),
         ),
-        (
-            _momentum_remedy(batch),
-            Remedy(
-                "larger batches",
-                "fewer steps, each with statistics of more faces",
-                {"train.batch_size": max(_BATCH, 2 * batch)},
-            ),
-        ),
+        _steadier(batch),
         "PyTorch's default remembers ten batches, and eight faces are a small batch",
         _SOURCE,
     )
@@ -129,6 +122,19 @@ def _gap(m: Measurements) -> Evidence:
         f"about {m.with_batch_statistics.skill:.2f}, that with the statistics of each batch",
         m.on_train.skill,
     )
+
+
+def _steadier(batch: int) -> tuple[Remedy, ...]:
+    """A longer memory first; larger batches first where training itself has no statistics."""
+    size = max(_BATCH, 2 * batch)
+    larger = Remedy(
+        f"batches of {size} faces, and a running average over ten of them",
+        "fewer steps; statistics of enough faces, in training and in use",
+        {"train.batch_size": size, "network.batchnorm_momentum": _MOMENTUM},
+    )
+    if batch < _SMALL_BATCH:
+        return larger, _momentum_remedy(batch)
+    return _momentum_remedy(batch), larger
 
 
 def _momentum_remedy(batch_size: int) -> Remedy:
