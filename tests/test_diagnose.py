@@ -18,6 +18,8 @@ from ferkeras.insight.causes.case import train_briefly
 from ferkeras.insight.causes.diagnosis import MEASURED, TRIED, diagnose
 from ferkeras.insight.causes.finding import Remedy
 from ferkeras.insight.causes.treatment import can_be_tried, treat
+from ferkeras.insight.causes.trial import learn_one_batch
+from ferkeras.insight.movement import weights_of
 from ferkeras.learning.learner import build_learner
 from ferkeras.learning.training import train
 from ferkeras.report.console import Console
@@ -104,6 +106,25 @@ def test_jumping_statistics_of_tiny_batches_are_mended_by_larger_ones(drawn):
     remembered = mended.train.batch_size / (1 - mended.network.batchnorm_momentum)
     assert mended.train.batch_size >= 32
     assert remembered >= 320 - 1e-6
+
+
+def test_a_loss_that_does_not_look_at_the_labels_cannot_learn_one_batch(drawn):
+    def begin(config, splits):
+        learner = build_learner(config, splits)
+        learner.model.loss.smoothing.assign(1.0)
+        return learner
+
+    found = diagnose(train_briefly(config(), drawn, 60, begin)).findings
+    assert [each.cause for each in found] == ["cannot_learn_one_batch"]
+    assert found[0].evidence[0].value < 0.5
+
+
+def test_one_batch_is_learnt_by_heart_and_the_case_stays_as_it_was(drawn):
+    case = train_briefly(config(), drawn, 20)
+    before = weights_of(case.learner.model)
+    assert learn_one_batch(case, {}) > 0.9
+    for now, then in zip(weights_of(case.learner.model), before, strict=True):
+        np.testing.assert_array_equal(now, then)
 
 
 def test_shuffled_training_labels_are_named_first(drawn):

@@ -19,6 +19,7 @@ from ferkeras.insight.causes import (
     labels,
     leak,
     normalisation,
+    one_batch,
     overfitting,
     regularisation,
     shift,
@@ -63,6 +64,7 @@ TRIED: tuple[Probe, ...] = (
     regularisation.too_much_regularisation,
     capacity.network_too_small,
     batchnorm.batchnorm_gap,
+    one_batch.cannot_learn_one_batch,
     unfinished.not_finished,
     unfinished.unexplained,
 )

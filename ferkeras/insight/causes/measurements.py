@@ -16,7 +16,7 @@ from ferkeras.data.faces import Faces
 from ferkeras.insight.causes.case import Advance, Case, aside, sample
 from ferkeras.insight.causes.reference import crossed, transferred
 from ferkeras.insight.causes.skill import above_chance, counts, kappa
-from ferkeras.insight.causes.trial import Trial, try_out
+from ferkeras.insight.causes.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
 from ferkeras.insight.evaluation import logits_of
 from ferkeras.insight.movement import movement_of_kernels
 from ferkeras.learning.state import undone
@@ -94,6 +94,7 @@ class Measurements:
         self.case = case
         self._advance = advance
         self._trials: dict[str, Trial] = {}
+        self._batches: dict[str, float] = {}
         seed = case.config.seed
         self.train: Faces = sample(case.splits.train, seed)
         self.validation: Faces = sample(case.splits.validation, seed)
@@ -206,6 +207,19 @@ class Measurements:
             if self._advance:
                 self._advance(steps)
         return self._trials[key]
+
+    def one_batch(self, values: Mapping[str, Any]) -> float:
+        """Accuracy on a single batch after steps on nothing else, with other values at some keys.
+
+        Source:
+            Karpathy 2019, "A recipe for training neural networks": overfit one batch.
+        """
+        key = repr(sorted(values.items()))
+        if key not in self._batches:
+            self._batches[key] = learn_one_batch(self.case, values)
+            if self._advance:
+                self._advance(BATCH_STEPS)
+        return self._batches[key]
 
     @contextmanager
     def _without_dropout(self) -> Iterator[None]:

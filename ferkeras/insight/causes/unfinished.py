@@ -7,6 +7,7 @@ import numpy as np
 from ferkeras.config import Config
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.causes.one_batch import one_batch_evidence
 from ferkeras.insight.causes.symptoms import collapse_evidence, is_not_learning, skill_evidence
 
 
@@ -48,7 +49,7 @@ def unexplained(m: Measurements) -> Finding | None:
     return Finding(
         "unexplained",
         "The network does not learn, and none of the known causes was found.",
-        (*collapse_evidence(m), skill_evidence(m)),
+        (*collapse_evidence(m), skill_evidence(m), *one_batch_evidence(m)),
         (
             Remedy(
                 "go back to the recommended recipe and change one thing at a time",
