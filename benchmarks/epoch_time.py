@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_intermixed_args(argv)
     config = load_config(arguments.config, arguments.overrides)
     import_tensorflow()
     figures = measure(config, arguments.steps)

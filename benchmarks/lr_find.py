@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3, help="how many, from seed 0")
     parser.add_argument("--json", type=Path, help="write the figures here too, seed by seed")
     parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     settings = [*SETTINGS, *arguments.overrides]
     if arguments.config is not None:
         settings = arguments.overrides

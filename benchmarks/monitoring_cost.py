@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     folder = tempfile.mkdtemp()
     config = load_config(
         arguments.config,

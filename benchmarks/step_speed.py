@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="in each turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     parser.add_argument("overrides", nargs="*")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     config = load_config(arguments.config, arguments.overrides)
     if config.network.architecture != "residual" or config.network.dense_units:
         parser.error("wants network.architecture=residual and network.dense_units=[]")

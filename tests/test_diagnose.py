@@ -188,6 +188,10 @@ def test_a_training_that_is_diagnosed_goes_on_as_if_it_were_not(tmp_path):
 
 def test_remedies_are_settings_that_can_be_trained_with_and_tried(drawn):
     diagnosis = diagnose(train_briefly(config(train__learning_rate=1e-7), drawn, 40))
+    configured = next(e for e in diagnosis.findings[0].evidence if e.what == "learning rate")
+    assert configured.value == 1e-7
+    suggested = float(re.search(r"about (\S+),", configured.expected).group(1))
+    assert 1e-4 < suggested < 0.1
     remedy = diagnosis.findings[0].remedies[0]
     changed = remedy.applied_to(diagnosis.case.config)
     assert 1e-5 < changed.train.learning_rate < 1e-1

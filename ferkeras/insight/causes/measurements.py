@@ -13,11 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.data.faces import Faces
-from ferkeras.insight.causes.case import Advance, Case, aside, sample
+from ferkeras.insight.causes.case import Advance, Case, aside, sample, without_average
 from ferkeras.insight.causes.reference import crossed, transferred
 from ferkeras.insight.causes.skill import above_chance, counts, kappa
 from ferkeras.insight.causes.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
 from ferkeras.insight.evaluation import logits_of
+from ferkeras.insight.lr_range import LrRange, lr_range_test
 from ferkeras.insight.movement import movement_of_kernels
 from ferkeras.learning.state import undone
 from ferkeras.network.model import dropout_layers
@@ -195,6 +196,14 @@ class Measurements:
         norm, clip = float(logs["gradient_norm"][0]), case.config.train.global_clip_norm
         shortened = max(1.0, norm / clip) if clip else 1.0
         return FirstSteps(movement, float(logs["gradient_clipped"][0]), shortened, norm)
+
+    @cached_property
+    def range_test(self) -> LrRange:
+        """A learning-rate range test from the start of the training."""
+        case = self.case
+        with aside(case.config):
+            learner = case.begin(without_average(case.config), case.splits)
+            return lr_range_test(learner, progress=self._advance or (lambda steps: None))
 
     # What other settings would do
 

@@ -29,7 +29,7 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
     learnt = m.one_batch(_FREE)
     if learnt >= _LEARNT:
         return None
-    usual_network, usual_train = Network(), Train()
+    network, train = Network(), Train()
     return Finding(
         "cannot_learn_one_batch",
         f"Not even {BATCH_FACES} faces can be learnt by heart: what is wrong is the network, the "
@@ -43,13 +43,13 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
                 "take network and optimizer from the recommended recipe",
                 f"{BATCH_FACES} faces known by heart in {BATCH_STEPS} steps",
                 {
-                    "network.architecture": usual_network.architecture,
-                    "network.filters": list(usual_network.filters),
-                    "network.dense_units": list(usual_network.dense_units),
-                    "train.optimizer": usual_train.optimizer,
-                    "train.weight_decay": usual_train.weight_decay,
-                    "train.learning_rate": usual_train.learning_rate,
-                    "train.global_clip_norm": usual_train.global_clip_norm,
+                    "network.architecture": network.architecture,
+                    "network.filters": list(network.filters),
+                    "network.dense_units": list(network.dense_units),
+                    "train.optimizer": train.optimizer,
+                    "train.weight_decay": train.weight_decay,
+                    "train.learning_rate": train.learning_rate,
+                    "train.global_clip_norm": train.global_clip_norm,
                 },
             ),
             Remedy("where the loss or a layer is your own, look there first", "the same"),

@@ -6,6 +6,7 @@ import numpy as np
 
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.causes.step_size import rate_of_usual_steps
 from ferkeras.insight.causes.symptoms import is_not_learning, skill_evidence
 
 _SILENT = 0.9
@@ -18,6 +19,7 @@ def dead_units(m: Measurements) -> Finding | None:
     layer = max(silent, key=silent.__getitem__)
     if silent[layer] < _SILENT or not is_not_learning(m):
         return None
+    lower = min(m.case.config.train.first_learning_rate / 10, rate_of_usual_steps(m))
     return Finding(
         "dead_units",
         f"{silent[layer]:.0%} of the units of {layer} are zero for every face: nothing gets "
@@ -35,8 +37,8 @@ def dead_units(m: Measurements) -> Finding | None:
             Remedy("begin anew from random weights", "units that respond to some faces"),
             Remedy(
                 "begin anew with a lower learning rate: a long step may have killed them",
-                "the same",
-                {"train.learning_rate": m.case.config.train.first_learning_rate / 10},
+                "steps that leave units alive",
+                {"train.learning_rate": lower},
             ),
         ),
         "where nine units of ten are silent, the tenth carries all that passes",

@@ -20,6 +20,9 @@ _USUAL = 1e-3
 """Relative change in one step that is aimed at, to within a factor of ten (Karpathy)."""
 
 _AIM = 5e-3
+_WHOLE = 2.0
+"""Relative change from which on it is told in times, not in percent."""
+
 _CLIPPED = 0.95
 _SOURCE = "update-to-weight ratio: Karpathy, CS231n, Neural networks part 3; Smith 2017 (LR range)"
 
@@ -30,11 +33,11 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
     if not is_not_learning(m) or (steps.typical <= _TOO_LONG and math.isfinite(steps.typical)):
         return None
     rate = m.case.config.train.first_learning_rate
-    better = _rate(rate, steps.typical)
+    change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"
     return Finding(
         "learning_rate_too_high",
-        f"The learning rate {rate:g} is too high: each step changes the weights by "
-        f"{steps.typical:.0%} of their size.",
+        f"The learning rate {rate:g} is too high: each step changes the weights by {change} their "
+        "size.",
         (
             Evidence(
                 "change of the weights in one step, relative to their size",
@@ -42,13 +45,14 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
                 f"about {_USUAL:g}, below {_TOO_LONG:g}",
                 steps.typical,
             ),
+            *_range_test(m),
             skill_evidence(m),
         ),
         (
             Remedy(
                 "lower the learning rate",
                 f"steps of {_AIM:g} of the weights, which last",
-                {"train.learning_rate": better},
+                {"train.learning_rate": rate_of_usual_steps(m)},
             ),
         ),
         "at 0.1 ten steps replace every weight, so that no batch is remembered for longer",
@@ -113,18 +117,27 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
                 steps.typical,
             ),
             _way(m),
+            *_range_test(m),
             skill_evidence(m),
         ),
         (
             Remedy(
                 "raise the learning rate",
                 f"steps of {_AIM:g} of the weights",
-                {"train.learning_rate": _rate(rate, steps.typical)},
+                {"train.learning_rate": rate_of_usual_steps(m)},
             ),
         ),
         "a network begins with random weights and must be able to replace them",
         _SOURCE,
     )
+
+
+def rate_of_usual_steps(m: Measurements) -> float:
+    """The learning rate whose steps change the weights by `_AIM`, to one significant digit."""
+    movement = m.first_steps.typical
+    if not movement > 0 or not math.isfinite(movement):
+        return 1e-3
+    return min(10.0, _rounded(m.case.config.train.first_learning_rate * _AIM / movement))
 
 
 def too_few_steps(m: Measurements) -> Finding | None:
@@ -171,11 +184,13 @@ def _way(m: Measurements) -> Evidence:
     )
 
 
-def _rate(rate: float, movement: float) -> float:
-    """The learning rate whose steps change the weights by `_AIM`."""
-    if not movement > 0 or not math.isfinite(movement):
-        return 1e-3
-    return min(10.0, _rounded(rate * _AIM / movement))
+def _range_test(m: Measurements) -> tuple[Evidence, ...]:
+    """The configured rate beside the one that a range test suggests, where it suggests one."""
+    rate, suggestion = m.case.config.train.first_learning_rate, m.range_test.suggestion
+    if suggestion is None:
+        return ()
+    expected = f"about {suggestion:g}, the suggestion of a range test"
+    return (Evidence("learning rate", f"{rate:g}", expected, rate),)
 
 
 def _rounded(value: float) -> float:
