@@ -8,6 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
+_START = 0.1
+"""Largest share of an average that may be the weights of the start."""
+
 
 class AveragedWeights(keras.callbacks.Callback):
     """Put the optimizer's moving average of the weights into the model from validation on.
@@ -18,6 +21,10 @@ class AveragedWeights(keras.callbacks.Callback):
     it after everything that looks at the network or saves it, and before what saves the state of
     the training.
 
+    In the first steps the average is mostly the weights that the training began with, and knows
+    nothing. As long as they are more than a tenth of it (momentum ** (steps - 1) > 0.1, that is
+    for 460 steps at 0.995), the weights themselves are validated and left in the end.
+
     `keras.callbacks.SwapEMAWeights` does the same in one call of `fit`, but leaves the average in
     the model between two epochs, where a checkpoint would take it for the weights. When `fit`
     ends, Keras leaves the average in the model; another call of `fit` with this same callback
@@ -27,7 +34,7 @@ class AveragedWeights(keras.callbacks.Callback):
     their own. Give the layers a momentum near that of the average, so that both tell of the same
     steps.
 
-    Reads: nothing. Publishes: nothing. Costs two copies of the weights an epoch.
+    Reads: nothing. Publishes: nothing. Costs at most three copies of the weights an epoch.
 
     Raises:
         ValueError: the optimizer keeps no average.
@@ -64,21 +71,24 @@ class AveragedWeights(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the average into the model, if this is the validation of an epoch."""
-        if not self._in_epoch:
-            return
-        variables = self._optimizer()._trainable_variables
-        # Copied: on a processor the array may be the variable's own memory.
-        self._weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
-        self._put_average()
+        if self._in_epoch:
+            self._set_aside()
+            if self._tells():
+                self._put_average()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Put the weights back."""
+        if self._weights is None:
+            self._set_aside()
         self._put_back()
         self._in_epoch = False
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the average in the model, as `fit` does, also where no step was left to do."""
-        self._put_average()
+        if self._tells():
+            self._put_average()
+        else:
+            self._put_back()
 
     def get_state(self) -> dict[str, Any]:
         """Nothing: weights and average are the optimizer's and the model's."""
@@ -87,6 +97,17 @@ class AveragedWeights(keras.callbacks.Callback):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Forget weights that were set aside: those in the model are right now."""
         self._weights = None
+
+    def _tells(self) -> bool:
+        """Whether the average is of the training and not of its start."""
+        optimizer = self._optimizer()
+        steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
+        return bool(optimizer.ema_momentum ** (steps - 1) <= _START)
+
+    def _set_aside(self) -> None:
+        variables = self._optimizer()._trainable_variables
+        # Copied: on a processor the array may be the variable's own memory.
+        self._weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
 
     def _put_average(self) -> None:
         optimizer = self._optimizer()

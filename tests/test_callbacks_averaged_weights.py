@@ -14,7 +14,7 @@ def build(use_ema=True):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model.compile(
-        keras.optimizers.SGD(0.5, use_ema=use_ema, ema_momentum=0.8),
+        keras.optimizers.SGD(0.5, use_ema=use_ema, ema_momentum=0.5),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
@@ -46,19 +46,30 @@ def averages_by_hand(epochs):
         for start in range(0, len(X), 8):
             model.train_on_batch(X[start : start + 8], Y[start : start + 8])
             kernel = model.layers[0].kernel.numpy().copy()
-            average = kernel if average is None else 0.8 * average + 0.2 * kernel
+            average = kernel if average is None else 0.5 * average + 0.5 * kernel
         found.append((kernel, average))
     return found
 
 
 def test_those_before_it_see_the_average_and_those_after_it_the_weights():
     before, after = Look(), Look()
-    fit(build(), before, AveragedWeights(), after, epochs=3)
-    for kernel, average, (expected, expected_average) in zip(
-        after.kernels, before.kernels, averages_by_hand(3), strict=True
+    fit(build(), before, AveragedWeights(), after, epochs=4)
+    for epoch, (kernel, average, (expected, expected_average)) in enumerate(
+        zip(after.kernels, before.kernels, averages_by_hand(4), strict=True), start=1
     ):
         np.testing.assert_allclose(kernel, expected, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(average, expected_average, rtol=1e-5, atol=1e-6)
+        # After one epoch of three steps a quarter of the average is the weights of the first.
+        seen = expected if epoch == 1 else expected_average
+        np.testing.assert_allclose(average, seen, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_an_average_of_few_steps_is_not_left_in_the_end(validate):
+    model = build()
+    fit(model, AveragedWeights(), epochs=1, validate=validate)
+    np.testing.assert_allclose(
+        model.layers[0].kernel.numpy(), averages_by_hand(1)[-1][0], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_the_average_is_what_is_validated_and_left_in_the_end():
@@ -70,12 +81,14 @@ def test_the_average_is_what_is_validated_and_left_in_the_end():
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(history["val_loss"][-1], rel=1e-5)
 
 
-def test_a_second_fit_goes_on_from_the_weights():
+@pytest.mark.parametrize("validate", [True, False])
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_second_fit_goes_on_from_the_weights(first, validate):
     whole, parts = build(), build()
-    fit(whole, AveragedWeights(), epochs=3)
+    fit(whole, AveragedWeights(), epochs=3, validate=validate)
     callback = AveragedWeights()
-    fit(parts, callback, epochs=1)
-    fit(parts, callback, initial_epoch=1, epochs=3)
+    fit(parts, callback, epochs=first, validate=validate)
+    fit(parts, callback, initial_epoch=first, epochs=3, validate=validate)
     for a, b in zip(whole.weights, parts.weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 

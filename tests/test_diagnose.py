@@ -1,11 +1,14 @@
 """Planted faults are named, healthy trainings are left alone, and nothing examined is changed."""
 
+import dataclasses
 import io
 import json
 import re
 import shutil
 
+import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from ferkeras.config import Config
@@ -17,6 +20,7 @@ from ferkeras.diagnose import main
 from ferkeras.insight.causes.case import train_briefly
 from ferkeras.insight.causes.diagnosis import MEASURED, TRIED, diagnose
 from ferkeras.insight.causes.finding import Remedy
+from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.treatment import can_be_tried, treat
 from ferkeras.insight.causes.trial import learn_one_batch
 from ferkeras.insight.movement import weights_of
@@ -125,6 +129,38 @@ def test_one_batch_is_learnt_by_heart_and_the_case_stays_as_it_was(drawn):
     assert learn_one_batch(case, {}) > 0.9
     for now, then in zip(weights_of(case.learner.model), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def test_what_reaches_the_network_is_measured_alike_in_half_precision(drawn):
+    found = []
+    for precision in ("float32", "mixed_bfloat16"):
+        case = train_briefly(config(train__precision=precision), drawn, 4)
+        found.append(Measurements(case).network_input)
+    keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(found[1], found[0], atol=0.01)
+
+
+def learnt_by_heart(drawn, losses):
+    """A network that knows 150 faces by heart, said to have had these validation losses."""
+    rows = np.arange(150)
+    few = Splits(
+        drawn.train.take(rows), drawn.validation, None, drawn.source, drawn.fingerprint, True
+    )
+    case = train_briefly(config(train__epochs=30), few, 150)
+    history = pd.DataFrame({"epoch": range(1, len(losses) + 1), "val_cross_entropy": losses})
+    return dataclasses.replace(case, history=history)
+
+
+def test_learning_by_heart_is_named_once_the_validation_loss_rises(drawn):
+    finding = diagnose(learnt_by_heart(drawn, [1.9, 1.7, 2.5])).findings[0]
+    assert finding.cause == "overfitting"
+    assert "1.700 in epoch 2, then 2.500" in [each.measured for each in finding.evidence]
+    assert finding.evidence[-1].value == pytest.approx(0.8)
+
+
+def test_a_gap_is_no_overfitting_while_the_validation_loss_falls(drawn):
+    causes = [each.cause for each in diagnose(learnt_by_heart(drawn, [1.9, 1.8, 1.7])).findings]
+    assert "overfitting" not in causes
 
 
 def test_shuffled_training_labels_are_named_first(drawn):

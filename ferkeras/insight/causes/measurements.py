@@ -167,7 +167,8 @@ class Measurements:
             layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)
         )
         inside = keras.Model(model.input, first.output)
-        values = inside(self.validation.images[:_BATCH], training=False).numpy()
+        # Sums of so many pixels are far off in half precision.
+        values = inside(self.validation.images[:_BATCH], training=False).numpy().astype(np.float32)
         return float(values.mean()), float(values.std())
 
     # How it moves

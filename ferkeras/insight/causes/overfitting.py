@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ferkeras.config import Augment, Config
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.causes.symptoms import still_falling
 
 _DROPOUT = {"conv_dropout": 0.2, "dense_dropout": 0.4}
 _LEARNT = 0.5
@@ -12,13 +15,17 @@ _KEPT = 0.6
 
 
 def overfitting(m: Measurements) -> Finding | None:
-    """Most of what is known of training faces does not hold for validation faces."""
+    """Most of what is known of training faces does not hold for validation faces.
+
+    Not while the validation loss still falls: what is learnt then holds for them too.
+    """
     train, validation = m.on_train, m.on_validation
     gap = train.accuracy - validation.accuracy
     if (
         train.skill < _LEARNT
         or validation.skill >= _KEPT * train.skill
         or gap < m.case.config.monitor.overfit_gap
+        or still_falling(m)
     ):
         return None
     usual = Augment()
@@ -39,6 +46,7 @@ def overfitting(m: Measurements) -> Finding | None:
                 f"below {100 * m.case.config.monitor.overfit_gap:.0f}",
                 gap,
             ),
+            *_loss_evidence(m),
         ),
         (
             Remedy(
@@ -50,8 +58,26 @@ def overfitting(m: Measurements) -> Finding | None:
             Remedy("more training faces", "more to learn than can be learnt by heart"),
         ),
         "two fifths of what is known holds for nothing but the faces it was learnt on",
-        "Shorten & Khoshgoftaar 2019, A survey on image data augmentation",
+        "Shorten & Khoshgoftaar 2019, A survey on image data augmentation; Prechelt 1998, Early "
+        "stopping - but when?",
     )
+
+
+def _loss_evidence(m: Measurements) -> list[Evidence]:
+    """How far the validation loss has risen; nothing where it is not known."""
+    losses = m.case.history.get("val_cross_entropy")
+    if losses is None or not np.isfinite(losses).all() or losses.empty:
+        return []
+    least = int(losses.to_numpy().argmin())
+    return [
+        Evidence(
+            "validation cross-entropy, lowest and last",
+            f"{losses.iloc[least]:.3f} in epoch {m.case.history['epoch'].iloc[least]:.0f}, then "
+            f"{losses.iloc[-1]:.3f}",
+            "lowest in the last epoch",
+            float(losses.iloc[-1] - losses.iloc[least]),
+        )
+    ]
 
 
 def _dropout(config: Config) -> dict[str, float]:

@@ -24,6 +24,14 @@ def is_not_learning(m: Measurements) -> bool:
     return bool(m.on_validation.above_chance < CHANCE)
 
 
+def still_falling(m: Measurements) -> bool:
+    """Whether the validation loss was lowest in the last epoch; False where that is not known."""
+    losses = m.case.history.get("val_cross_entropy")
+    if losses is None or len(losses) < 2:
+        return False
+    return bool(np.isfinite(losses.iloc[-1]) and losses.iloc[-1] < losses.iloc[:-1].min())
+
+
 def skill_evidence(m: Measurements) -> Evidence:
     """The network's skill beside that of the simple classifier."""
     skill = m.on_validation.skill

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ferkeras.config import Config
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.one_batch import one_batch_evidence
-from ferkeras.insight.causes.symptoms import collapse_evidence, is_not_learning, skill_evidence
+from ferkeras.insight.causes.symptoms import (
+    collapse_evidence,
+    is_not_learning,
+    skill_evidence,
+    still_falling,
+)
 
 
 def not_finished(m: Measurements) -> Finding | None:
     """The loss was still falling when the training ended."""
-    if not is_not_learning(m) or not _still_falling(m):
+    if not is_not_learning(m) or not still_falling(m):
         return None
     losses = m.case.history["val_cross_entropy"]
     return Finding(
@@ -72,10 +75,3 @@ def unexplained(m: Measurements) -> Finding | None:
         "half the skill of linear regression is not enough",
         "the analysis that ferkeras began with: start simple, add complexity",
     )
-
-
-def _still_falling(m: Measurements) -> bool:
-    losses = m.case.history.get("val_cross_entropy")
-    if losses is None or len(losses) < 2:
-        return False
-    return bool(np.isfinite(losses.iloc[-1]) and losses.iloc[-1] < losses.iloc[:-1].min())
