@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-_START = 0.1
+_START = 0.5
 """Largest share of an average that may be the weights of the start."""
 
 
@@ -22,8 +22,8 @@ class AveragedWeights(keras.callbacks.Callback):
     the training.
 
     In the first steps the average is mostly the weights that the training began with, and knows
-    nothing. As long as they are more than a tenth of it (momentum ** (steps - 1) > 0.1, that is
-    for 460 steps at 0.995), the weights themselves are validated and left in the end.
+    nothing. As long as they are more than half of it (momentum ** (steps - 1) > 0.5, that is for
+    139 steps at 0.995), the weights themselves are validated and left in the end.
 
     `keras.callbacks.SwapEMAWeights` does the same in one call of `fit`, but leaves the average in
     the model between two epochs, where a checkpoint would take it for the weights. When `fit`

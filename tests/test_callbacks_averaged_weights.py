@@ -14,7 +14,7 @@ def build(use_ema=True):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model.compile(
-        keras.optimizers.SGD(0.5, use_ema=use_ema, ema_momentum=0.5),
+        keras.optimizers.SGD(0.5, use_ema=use_ema, ema_momentum=0.8),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
@@ -46,7 +46,7 @@ def averages_by_hand(epochs):
         for start in range(0, len(X), 8):
             model.train_on_batch(X[start : start + 8], Y[start : start + 8])
             kernel = model.layers[0].kernel.numpy().copy()
-            average = kernel if average is None else 0.5 * average + 0.5 * kernel
+            average = kernel if average is None else 0.8 * average + 0.2 * kernel
         found.append((kernel, average))
     return found
 
@@ -58,7 +58,7 @@ def test_those_before_it_see_the_average_and_those_after_it_the_weights():
         zip(after.kernels, before.kernels, averages_by_hand(4), strict=True), start=1
     ):
         np.testing.assert_allclose(kernel, expected, rtol=1e-5, atol=1e-6)
-        # After one epoch of three steps a quarter of the average is the weights of the first.
+        # After one epoch of three steps 64 % of the average is the weights of the first.
         seen = expected if epoch == 1 else expected_average
         np.testing.assert_allclose(average, seen, rtol=1e-5, atol=1e-6)
 
