@@ -150,7 +150,10 @@ class Network(Section):
 
     @model_validator(mode="after")
     def _one_number_of_blocks_a_stage(self) -> Self:
-        if len(self.residual_blocks) not in (1, len(self.filters)):
+        if self.architecture == "residual" and len(self.residual_blocks) not in (
+            1,
+            len(self.filters),
+        ):
             raise ValueError(
                 f"residual_blocks has {len(self.residual_blocks)} numbers for the "
                 f"{len(self.filters)} stages of network.filters; give one for each, or one for all"

@@ -243,6 +243,8 @@ def test_every_key_is_a_column_whose_values_of_other_runs_are_not_filtered_out(r
     columns = {info.name: info for info in experiment.hparam_infos}
     # Null in this run, and a number in others all the same.
     assert columns["train.global_clip_norm"].type == api_pb2.DATA_TYPE_FLOAT64
+    assert columns["train.ema_momentum"].type == api_pb2.DATA_TYPE_FLOAT64
+    assert "name" not in columns
     assert columns["train.sampler"].type == api_pb2.DATA_TYPE_STRING
     assert columns["train.learning_rate"].description.startswith("at the start")
     for info in columns.values():

@@ -55,24 +55,27 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
             those of another network.
     """
     finished = path if isinstance(path, FinishedRun) else open_run(path)
-    run, config = finished.run, finished.config
-    mean, deviation = _pixel_statistics(finished)
-    with _precision(config.train.precision):
-        model = build_network(config.network, mean=mean, deviation=deviation)
-    load_weights(model, run.best)
-    return Trained(finished, model)
+    return Trained(finished, load_network(finished, finished.run.best))
 
 
-def load_weights(model: keras.Model, path: Path) -> None:
-    """Give a network the weights of a `.keras` file; nothing else of the file is used.
+def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
+    """Build the network of a run and give it the weights of a `.keras` file in its folder.
 
-    Args:
-        model: built from the configuration.
-        path: the file, in the folder of a run.
+    Returns:
+        uint8 faces (N, 48, 48, 1) to float32 logits (N, 7); not compiled: an optimizer would want
+        the file's slots, which are others where weights were averaged, and none in a published run.
 
     Raises:
-        InputError: it is missing, damaged or of another network.
+        InputError: the file is missing, damaged or of another network.
     """
+    mean, deviation = _pixel_statistics(finished)
+    with _precision(finished.config.train.precision):
+        model = build_network(finished.config.network, mean=mean, deviation=deviation)
+    _load_weights(model, path)
+    return model
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
     try:
         with warnings.catch_warnings():
             # Keras only warns of layers for which it found no weights and left at random.

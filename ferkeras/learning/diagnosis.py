@@ -41,10 +41,12 @@ def diagnose_divergence(config: Config, model: MonitoredModel) -> str:
         f"{largest}"
     )
     suspects = []
-    if rate > _HIGH[train.optimizer]:
+    # A schedule is at the peak, or goes there, or was there.
+    highest = rate if train.learning_rate_schedule == "constant" else train.first_learning_rate
+    if highest > _HIGH[train.optimizer]:
         suspects.append(
             f"the learning rate is high for {train.optimizer}; try train.learning_rate="
-            f"{rate / 10:.1g}"
+            f"{highest / 10:.1g}"
         )
     if train.global_clip_norm is None:
         suspects.append("gradients are not clipped; try train.global_clip_norm=5")
@@ -54,7 +56,7 @@ def diagnose_divergence(config: Config, model: MonitoredModel) -> str:
         suspects.append(f"{train.precision} has few digits; try train.precision=float32")
     if not suspects:
         suspects.append(
-            f"none of the usual causes; try train.learning_rate={rate / 10:.1g}, and look at "
+            f"none of the usual causes; try train.learning_rate={highest / 10:.1g}, and look at "
             "gradient_norm in history.csv"
         )
     return "\n".join([facts, *(f"suspected: {text}" for text in suspects)])

@@ -249,8 +249,12 @@ def _recipe(finished: FinishedRun) -> str:
         (
             "optimiser",
             f"{train.optimizer}, learning rate {train.first_learning_rate:g} "
-            f"({train.learning_rate_schedule}), batches of {train.batch_size}, clipped at a norm "
-            f"of {train.global_clip_norm}",
+            f"({train.learning_rate_schedule}), batches of {train.batch_size}, "
+            + (
+                "not clipped"
+                if train.global_clip_norm is None
+                else f"clipped at a norm of {train.global_clip_norm:g}"
+            ),
         ),
         (
             "weights",
@@ -265,8 +269,13 @@ def _recipe(finished: FinishedRun) -> str:
         ),
         (
             "rare emotions",
-            f"sampler {train.sampler}, class weights {config.class_weight.rule} "
-            f"({config.class_weight.min:g} to {config.class_weight.max:g})",
+            f"sampler {train.sampler}, "
+            + (
+                "no class weights"
+                if config.class_weight.rule == "none"
+                else f"class weights {config.class_weight.rule} "
+                f"({config.class_weight.min:g} to {config.class_weight.max:g})"
+            ),
         ),
         ("precision, seed", f"{train.precision}, {config.seed}"),
         ("software", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),

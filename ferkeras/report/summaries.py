@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -203,12 +204,16 @@ def hyperparameters(config: Config, trial: str) -> Summary:
         config: the resolved configuration; each key but the run's name is a hyperparameter.
         trial: what the run is called.
     """
-    # The type comes from the default, so that a key that is null in one run keeps its type.
-    kinds = _values(Config())
+    # From the defaults, so that a key that is null in one run keeps its type.
+    usual = _values(Config())
     described = [
-        hp.HParam(key, _Anything(type(kinds[key]), key in _SHOWN_FIRST), description=text)
-        for key, text in _descriptions(Config).items()
-        if key in kinds
+        hp.HParam(
+            key,
+            _Anything(type(usual[key]) if key in usual else _kind(field), key in _SHOWN_FIRST),
+            description=field.description or "",
+        )
+        for key, field in _fields(Config).items()
+        if key != "name"
     ]
     metrics = [hp.Metric(tag, display_name=title) for tag, title in RESULTS.items()]
     summary = hp.hparams_config_pb(hparams=described, metrics=metrics)
@@ -260,14 +265,21 @@ def _values(config: Config) -> dict[str, float | bool | str]:
     }
 
 
-def _descriptions(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
-    described: dict[str, str] = {}
+def _fields(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    fields: dict[str, FieldInfo] = {}
     for key, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            described |= _descriptions(field.annotation, f"{prefix}{key}.")
+            fields |= _fields(field.annotation, f"{prefix}{key}.")
         else:
-            described[prefix + key] = field.description or ""
-    return described
+            fields[prefix + key] = field
+    return fields
+
+
+def _kind(field: FieldInfo) -> type:
+    """The type of a key whose default is null: `Annotated[type, ...] | None`."""
+    annotated = next(each for each in get_args(field.annotation) if each is not type(None))
+    kind: type = (get_args(annotated) or (annotated,))[0]
+    return kind
 
 
 def _tensor(tag: str, metadata: Any, tensor: TensorProto) -> Summary:

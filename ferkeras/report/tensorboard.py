@@ -112,7 +112,9 @@ class TensorBoardWriter(keras.callbacks.Callback):
             self._best = dict(logs)
         self._matrix = self._confusion()
         every = self._config.monitor.images_every
-        if self._step == 1 or self._step % every == 0 or self._step == self.params["epochs"]:
+        # Not in `on_train_end`, where Keras has put other weights into a network with an average.
+        last = self._step == self.params["epochs"] or self.model.stop_training
+        if self._step == 1 or self._step % every == 0 or last:
             self._write_pictures()
         self._flush()
 

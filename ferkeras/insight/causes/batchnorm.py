@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from ferkeras.config import Config
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.skill import CHANCE
@@ -86,14 +87,7 @@ def batchnorm_gap(m: Measurements) -> Finding | None:
         "BatchNormalization's running statistics are not those of the faces, so that the network "
         "in use is another one than in training.",
         (_gap(m),),
-        (
-            Remedy(
-                "dropout before BatchNormalization changes what it sees: less of it",
-                "the same statistics in training and in use",
-                {"network.conv_dropout": 0.0},
-            ),
-            _momentum_remedy(m.case.config.train.batch_size),
-        ),
+        _alike(m.case.config),
         "half of the skill is lost by nothing but the choice of statistics",
         "Li et al. 2019, Understanding the disharmony between dropout and batch normalization",
     )
@@ -135,6 +129,29 @@ def _steadier(batch: int) -> tuple[Remedy, ...]:
     if batch < _SMALL_BATCH:
         return larger, _momentum_remedy(batch)
     return _momentum_remedy(batch), larger
+
+
+def _alike(config: Config) -> tuple[Remedy, ...]:
+    """What makes statistics in training and in use more alike."""
+    remedies = []
+    average = config.train.ema_momentum
+    if average is not None and average > config.network.batchnorm_momentum:
+        remedies.append(
+            Remedy(
+                "let the running statistics remember the steps that the averaged weights are of",
+                "statistics of the network that is in use",
+                {"network.batchnorm_momentum": average},
+            )
+        )
+    if config.network.conv_dropout:
+        remedies.append(
+            Remedy(
+                "dropout before BatchNormalization changes what it sees: less of it",
+                "the same statistics in training and in use",
+                {"network.conv_dropout": 0.0},
+            )
+        )
+    return *remedies, _momentum_remedy(config.train.batch_size)
 
 
 def _momentum_remedy(batch_size: int) -> Remedy:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from callbacks.cosine import CosineLearningRate
 from ferkeras.config import Config
 from ferkeras.config_file import with_values
 from ferkeras.data.faces import Faces, Splits
@@ -81,12 +82,25 @@ def train_briefly(
             epochs=parts,
             validation_data=plain_dataset(sample(splits.validation, config.seed)),
             class_weight=learner.balance.weights,
-            callbacks=[] if advance is None else [_Progress(part, advance)],
+            callbacks=[
+                *_schedule(config, part, per_epoch),
+                *([] if advance is None else [_Progress(part, advance)]),
+            ],
             shuffle=False,
             verbose=0,
         ).history
     frame = pd.DataFrame({"epoch": range(1, parts + 1), **history})
     return Case(config, splits, learner, start, frame, part * parts, begin)
+
+
+def _schedule(config: Config, steps: int, per_epoch: int) -> list[CosineLearningRate]:
+    """The configured schedule, for a `fit` whose epochs have so many steps."""
+    train = config.train
+    if train.learning_rate_schedule == "constant":
+        return []
+    epochs = -(-per_epoch * train.epochs // steps)
+    warmup = train.warmup_epochs * per_epoch / steps
+    return [CosineLearningRate(train.first_learning_rate, steps, epochs, warmup)]
 
 
 def without_average(config: Config) -> Config:

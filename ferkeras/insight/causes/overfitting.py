@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.config import Augment, Config
+from ferkeras.config import Augment
+from ferkeras.insight.causes.dropout import dropout_overrides
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.symptoms import still_falling
 
-_DROPOUT = {"conv_dropout": 0.2, "dense_dropout": 0.4}
+_CONV_DROPOUT = 0.2
+_DENSE_DROPOUT = 0.4
+"""As at the end of the recommended ramp."""
+
 _LEARNT = 0.5
 _KEPT = 0.6
 
@@ -28,7 +32,7 @@ def overfitting(m: Measurements) -> Finding | None:
         or still_falling(m)
     ):
         return None
-    usual = Augment()
+    network, augment, usual = m.case.config.network, m.case.config.augment, Augment()
     return Finding(
         "overfitting",
         f"The network has learnt its {len(m.case.splits.train):,} training faces by heart: "
@@ -52,8 +56,15 @@ def overfitting(m: Measurements) -> Finding | None:
             Remedy(
                 "change the training faces a little each time, and add dropout",
                 "a smaller gap, and often a better validation accuracy",
-                {f"augment.{key}": getattr(usual, key) for key in type(usual).model_fields}
-                | _dropout(m.case.config),
+                {
+                    f"augment.{key}": max(getattr(augment, key), getattr(usual, key))
+                    for key in type(usual).model_fields
+                }
+                | dropout_overrides(
+                    m.case.config,
+                    conv=max(network.conv_dropout, _CONV_DROPOUT),
+                    dense=max(network.dense_dropout, _DENSE_DROPOUT),
+                ),
             ),
             Remedy("more training faces", "more to learn than can be learnt by heart"),
         ),
@@ -78,13 +89,3 @@ def _loss_evidence(m: Measurements) -> list[Evidence]:
             float(losses.iloc[-1] - losses.iloc[least]),
         )
     ]
-
-
-def _dropout(config: Config) -> dict[str, float]:
-    """Dropout as at the end of the recommended ramp, or of the configured one if that is less."""
-    ends = {name: getattr(config.schedule, f"{name}_end") for name in _DROPOUT}
-    ramp = config.schedule.dropout_from_epoch is not None
-    return {
-        f"network.{name}": min(rate, ends[name]) if ramp else rate
-        for name, rate in _DROPOUT.items()
-    }

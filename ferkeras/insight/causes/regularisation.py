@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferkeras.config import Augment, Config, Network, Train
+from ferkeras.insight.causes.dropout import dropout_overrides
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.symptoms import HALF, is_not_learning, skill_evidence
@@ -13,11 +14,6 @@ from ferkeras.insight.causes.trial import Trial
 _FLIP_ONLY = {
     f"augment.{key}": 0.0
     for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
-}
-_OFF: dict[str, dict[str, Any]] = {
-    "dropout": {"network.conv_dropout": 0.0, "network.dense_dropout": 0.0},
-    "label_smoothing": {"train.label_smoothing": 0.0},
-    "augmentation": _FLIP_ONLY,
 }
 _WORDS = {
     "dropout": "dropout",
@@ -28,10 +24,11 @@ _WORDS = {
 
 def too_much_regularisation(m: Measurements) -> Finding | None:
     """Without it, a short training from the same start learns what the long one did not."""
-    suspects = _suspects(m.case.config)
+    config = m.case.config
+    suspects = _suspects(config)
     if not suspects or not is_not_learning(m):
         return None
-    without = {name: _OFF[name] for name in suspects}
+    without = {name: _off(name, config) for name in suspects}
     together = m.trial({key: off for values in without.values() for key, off in values.items()})
     if not mends(m, together):
         return None
@@ -57,12 +54,12 @@ def too_much_regularisation(m: Measurements) -> Finding | None:
             Remedy(
                 f"begin with light {_WORDS[best]} and add to it once the network learns",
                 f"skill {trial.on_train:.2f} or more on training faces",
-                _light(best),
+                _light(best, config),
             ),
             Remedy(
                 f"begin without {_WORDS[best]}",
                 f"skill {trial.on_train:.2f} on training faces",
-                _OFF[best],
+                without[best],
             ),
         ),
         "twice the skill in no more steps is no accident",
@@ -82,7 +79,7 @@ def _suspects(config: Config) -> list[str]:
     usual = Network()
     found = {
         "dropout": network.conv_dropout > usual.conv_dropout
-        or network.dense_dropout > usual.dense_dropout,
+        or (bool(network.dense_units) and network.dense_dropout > usual.dense_dropout),
         "label_smoothing": train.label_smoothing > Train().label_smoothing,
         "augmentation": any(
             getattr(augment, key.partition(".")[2]) > getattr(Augment(), key.partition(".")[2])
@@ -92,13 +89,25 @@ def _suspects(config: Config) -> list[str]:
     return [name for name, holds in found.items() if holds]
 
 
-def _light(name: str) -> dict[str, Any]:
+def _off(name: str, config: Config) -> dict[str, Any]:
     if name == "dropout":
-        usual = Network()
-        return {
-            "network.conv_dropout": usual.conv_dropout,
-            "network.dense_dropout": usual.dense_dropout,
-        }
+        return dropout_overrides(config, conv=0.0, dense=0.0)
+    return {"train.label_smoothing": 0.0} if name == "label_smoothing" else _FLIP_ONLY
+
+
+def _light(name: str, config: Config) -> dict[str, Any]:
+    """As in the recommended recipe; what is lighter already stays as it is."""
+    if name == "dropout":
+        network, usual = config.network, Network()
+        return dropout_overrides(
+            config,
+            conv=min(network.conv_dropout, usual.conv_dropout),
+            dense=min(network.dense_dropout, usual.dense_dropout),
+        )
     if name == "label_smoothing":
         return {"train.label_smoothing": Train().label_smoothing}
-    return {key: getattr(Augment(), key.partition(".")[2]) for key in _FLIP_ONLY}
+    keys = {key: key.partition(".")[2] for key in _FLIP_ONLY}
+    return {
+        key: min(getattr(config.augment, name), getattr(Augment(), name))
+        for key, name in keys.items()
+    }

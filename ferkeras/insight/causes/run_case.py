@@ -9,7 +9,7 @@ from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun
 from ferkeras.insight.causes.case import Case, aside, without_average
 from ferkeras.insight.movement import weights_of
-from ferkeras.insight.trained import load_weights
+from ferkeras.insight.trained import load_network
 from ferkeras.learning.learner import build_learner
 
 
@@ -39,6 +39,7 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
         learner = build_learner(without_average(config), splits)
     learner.model.optimizer.build(learner.model.trainable_weights)
     start = weights_of(learner.model)
-    load_weights(learner.model, run.last if run.last.exists() else run.best)
+    ended_with = load_network(finished, run.last if run.last.exists() else run.best)
+    learner.model.set_weights(ended_with.get_weights())
     steps = int(finished.metrics["epochs"]) * learner.feed.steps_per_epoch
     return Case(config, splits, learner, start, history, steps)

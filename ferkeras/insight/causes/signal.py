@@ -48,7 +48,10 @@ def dead_units(m: Measurements) -> Finding | None:
 
 def vanishing_gradients(m: Measurements) -> Finding | None:
     """A layer that moves a thousand times less than the middle one."""
-    movement = m.first_steps.movement
+    train = m.case.config.train
+    # Decay moves a weight that no gradient reaches.
+    decay = train.first_learning_rate * train.weight_decay
+    movement = {path: max(0.0, way - decay) for path, way in m.first_steps.movement.items()}
     layer = min(movement, key=movement.__getitem__)
     typical = float(np.median(list(movement.values())))
     if not typical or movement[layer] >= _VANISHED * typical or not is_not_learning(m):

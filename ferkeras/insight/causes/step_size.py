@@ -7,6 +7,7 @@ import math
 from ferkeras.config import Config
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
+from ferkeras.insight.causes.regularisation import mends
 from ferkeras.insight.causes.symptoms import is_not_learning, skill_evidence
 
 _TOO_LONG = 0.1
@@ -32,6 +33,10 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
     steps = m.first_steps
     if not is_not_learning(m) or (steps.typical <= _TOO_LONG and math.isfinite(steps.typical)):
         return None
+    lower = {"train.learning_rate": rate_of_usual_steps(m)}
+    # A warm-up has other first steps: there the proof is that a lower rate learns.
+    if m.case.config.train.warmup_epochs and not mends(m, m.trial(lower)):
+        return None
     rate = m.case.config.train.first_learning_rate
     change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"
     return Finding(
@@ -52,7 +57,7 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
             Remedy(
                 "lower the learning rate",
                 f"steps of {_AIM:g} of the weights, which last",
-                {"train.learning_rate": rate_of_usual_steps(m)},
+                lower,
             ),
         ),
         "at 0.1 ten steps replace every weight, so that no batch is remembered for longer",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferkeras.config import Config
+from ferkeras.insight.causes.dropout import dropout_overrides
 from ferkeras.insight.causes.finding import Evidence, Finding, Remedy
 from ferkeras.insight.causes.measurements import Measurements
 from ferkeras.insight.causes.one_batch import one_batch_evidence
@@ -58,8 +59,11 @@ def unexplained(m: Measurements) -> Finding | None:
                 "go back to the recommended recipe and change one thing at a time",
                 "a training that learns",
                 {
-                    "network.conv_dropout": usual.network.conv_dropout,
-                    "network.dense_dropout": usual.network.dense_dropout,
+                    **dropout_overrides(
+                        m.case.config,
+                        conv=usual.network.conv_dropout,
+                        dense=usual.network.dense_dropout,
+                    ),
                     "network.batchnorm_momentum": usual.network.batchnorm_momentum,
                     "train.learning_rate": usual.train.learning_rate,
                     "train.optimizer": usual.train.optimizer,
