@@ -77,7 +77,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._best: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0
-        self._pictured = 0
         self._answer: Any = None
         self._writers: dict[str, Any] = {}
         self._goes_on = False
@@ -120,8 +119,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Write the results and close the files."""
-        if self._pictured < self._step:
-            self._write_pictures()
         results = {
             tag: self._best[key]
             for tag in summaries.RESULTS
@@ -145,7 +142,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
             },
             "best": self._best,
             "step": self._step,
-            "pictured": self._pictured,
             "matrix": None if self._matrix is None else self._matrix.tolist(),
         }
 
@@ -161,7 +157,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
                 os.truncate(path, size)
         self._best = dict(state["best"])
         self._step = state["step"]
-        self._pictured = state["pictured"]
         self._matrix = None if state["matrix"] is None else np.array(state["matrix"])
         self._goes_on = True
         if is_open:
@@ -177,7 +172,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
         }
 
     def _write_pictures(self) -> None:
-        self._pictured = self._step
         assert self._matrix is not None
         shares = self._answer(tf.constant(self._images)).numpy()
         figures = {

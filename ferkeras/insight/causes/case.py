@@ -83,7 +83,7 @@ def train_briefly(
             validation_data=plain_dataset(sample(splits.validation, config.seed)),
             class_weight=learner.balance.weights,
             callbacks=[
-                *_schedule(config, part, per_epoch),
+                *schedule(config, part, -(-planned // part)),
                 *([] if advance is None else [_Progress(part, advance)]),
             ],
             shuffle=False,
@@ -93,13 +93,12 @@ def train_briefly(
     return Case(config, splits, learner, start, frame, part * parts, begin)
 
 
-def _schedule(config: Config, steps: int, per_epoch: int) -> list[CosineLearningRate]:
-    """The configured schedule, for a `fit` whose epochs have so many steps."""
+def schedule(config: Config, steps: int, epochs: int) -> list[CosineLearningRate]:
+    """The configured schedule, spread over so many epochs of so many steps."""
     train = config.train
     if train.learning_rate_schedule == "constant":
         return []
-    epochs = -(-per_epoch * train.epochs // steps)
-    warmup = train.warmup_epochs * per_epoch / steps
+    warmup = train.warmup_epochs / train.epochs * epochs
     return [CosineLearningRate(train.first_learning_rate, steps, epochs, warmup)]
 
 

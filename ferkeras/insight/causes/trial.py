@@ -8,10 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from callbacks.cosine import CosineLearningRate
-from ferkeras.config import Config
 from ferkeras.config_file import with_values
-from ferkeras.insight.causes.case import Case, aside, sample, without_average
+from ferkeras.insight.causes.case import Case, aside, sample, schedule, without_average
 from ferkeras.insight.causes.skill import counts, kappa
 from ferkeras.insight.evaluation import logits_of
 
@@ -60,7 +58,7 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
             steps_per_epoch=steps,
             epochs=1,
             class_weight=learner.balance.weights,
-            callbacks=_short_schedule(config, steps),
+            callbacks=schedule(config, steps, epochs=1),
             shuffle=False,
             verbose=0,
         )
@@ -73,15 +71,6 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
     return Trial(
         overrides, steps, train, validation, float(train_accuracy), float(validation_accuracy)
     )
-
-
-def _short_schedule(config: Config, steps: int) -> list[CosineLearningRate]:
-    """The configured schedule, as a whole in so many steps."""
-    train = config.train
-    if train.learning_rate_schedule == "constant":
-        return []
-    warmup = train.warmup_epochs / train.epochs
-    return [CosineLearningRate(train.first_learning_rate, steps, 1, warmup)]
 
 
 def learn_one_batch(case: Case, overrides: Mapping[str, Any]) -> float:
