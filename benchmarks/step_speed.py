@@ -163,7 +163,10 @@ def _serve(connection: Connection, config: Config, faces: np.ndarray, labels: np
     variants = _in_torch(config, faces, labels)
     connection.send(list(variants))
     while True:
-        name, count = connection.recv()
+        try:
+            name, count = connection.recv()
+        except EOFError:  # the other end has printed its table
+            return
         connection.send(variants[name](count))
 
 
