@@ -126,7 +126,9 @@ def _keras_variants(
 def _keras_steps(model: Any, faces: np.ndarray, labels: np.ndarray) -> Steps:
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensors((faces, labels)).cache().repeat()
+    from ferkeras.data.feed import untuned
+
+    data = untuned(tf.data.Dataset.from_tensors((faces, labels)).cache().repeat())
 
     def run(steps: int) -> None:
         model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0)

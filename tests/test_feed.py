@@ -152,3 +152,8 @@ def test_loading_the_addons_leaves_nothing_behind():
 def test_plain_dataset_keeps_order(make_faces):
     faces = make_faces([3, 1, 2])
     assert same(batches(plain_dataset(faces)), [(faces.images, faces.labels)])
+
+
+def test_no_tuner_delays_the_end_of_a_dataset(feed, make_faces):
+    for dataset in (feed().dataset(1, 1), plain_dataset(make_faces([3, 1, 2]))):
+        assert dataset.options().autotune.enabled is False

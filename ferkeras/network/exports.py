@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.data.feed import untuned
 from ferkeras.inference.litert import LiteRtNetwork
 from ferkeras.network.enclosed import About, enclose
 from ferkeras.network.litert import write_litert
@@ -162,7 +163,7 @@ def _is_float32(model: keras.Model) -> bool:
 
 def _batches(faces: np.ndarray) -> tf.data.Dataset:
     # Given an array, a deterministic TensorFlow writes an error about its own graph to stderr.
-    return tf.data.Dataset.from_tensor_slices(faces).batch(256)
+    return untuned(tf.data.Dataset.from_tensor_slices(faces).batch(256))
 
 
 def _next_version(folder: Path) -> int:

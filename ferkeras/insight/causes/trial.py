@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from ferkeras.config_file import with_values
+from ferkeras.data.feed import untuned
 from ferkeras.insight.causes.case import Case, aside, sample, schedule, without_average
 from ferkeras.insight.causes.skill import counts, kappa
 from ferkeras.insight.evaluation import logits_of
@@ -88,7 +89,7 @@ def learn_one_batch(case: Case, overrides: Mapping[str, Any]) -> float:
     """
     config = with_values(case.config, overrides)
     faces = sample(case.splits.train, config.seed, BATCH_FACES)
-    batch = tf.data.Dataset.from_tensors((faces.images, faces.labels)).repeat()
+    batch = untuned(tf.data.Dataset.from_tensors((faces.images, faces.labels)).repeat())
     parts = 5
     with aside(config):
         learner = case.begin(without_average(config), case.splits)
