@@ -118,6 +118,8 @@ class CollapseAlarm(keras.callbacks.Callback):
         share: share of all answers from which one class is a collapse, above 0, at most 1.
         action: ``"warn"``, or ``"stop"`` to end the training as well.
         suspects: what is likely to be the cause, one text each, to be named in the alarm.
+        first_epoch: from 1; before it nothing is an alarm. Give it where an average of the weights
+            is validated, which at first is mostly the weights of the start.
         say: called when a collapse is over.
         alarm: called with each alarm.
 
@@ -134,6 +136,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         share: float = 0.8,
         action: Literal["warn", "stop"] = "warn",
         suspects: Sequence[str] = (),
+        first_epoch: int = 1,
         say: Callable[[str], None] = print,
         alarm: Callable[[str], None] = print,
     ) -> None:
@@ -157,6 +160,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         self.share = share
         self.action = action
         self.suspects = tuple(suspects)
+        self.first_epoch = first_epoch
         self.say = say
         self.alarm = alarm
         self.stopped: str | None = None
@@ -181,7 +185,8 @@ class CollapseAlarm(keras.callbacks.Callback):
             logs["collapse_share"] = math.nan
             return
         logs["collapse_share"] = float(matrix.sum(axis=0).max() / matrix.sum())
-        self._tell(epoch + 1, find_collapse(matrix, self.share))
+        if epoch + 1 >= self.first_epoch:
+            self._tell(epoch + 1, find_collapse(matrix, self.share))
 
     @property
     def collapsed_since(self) -> int | None:

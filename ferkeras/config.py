@@ -247,6 +247,17 @@ class Train(Section):
         return self
 
 
+class Distill(Section):
+    """Trained networks whose answers are learnt besides the labels."""
+
+    teachers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (), max_length=8, description="folders of finished runs; none: the labels alone"
+    )
+    weight: Share = Field(
+        0.5, description="of the teachers' answers in the loss; the labels have the rest"
+    )
+
+
 class ClassWeight(Section):
     """Weights of the loss by class: (N / (K n_c)) ** power, clipped."""
 
@@ -378,6 +389,7 @@ class Config(Section):
     augment: Augment = Augment()
     network: Network = Network()
     train: Train = Train()
+    distill: Distill = Distill()
     class_weight: ClassWeight = ClassWeight()
     schedule: Schedule = Schedule()
     monitor: Monitor = Monitor()

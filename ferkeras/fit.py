@@ -21,6 +21,7 @@ from ferkeras.command import config_parser, configured, verb
 from ferkeras.config import Config
 from ferkeras.errors import InputError
 from ferkeras.runs import Run
+from ferkeras.teachers import open_teachers
 from ferkeras.unfinished_runs import UnfinishedRun, find_run, reopened
 
 
@@ -53,6 +54,9 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
     from ferkeras.data.load import load_splits
     from ferkeras.report.console import Console
 
+    teachers = open_teachers(config.distill)
+    if unfinished is not None:
+        unfinished.check_teachers(teachers)
     with Console() as console:
         splits = load_splits(config, console)
         run: Run | None = None

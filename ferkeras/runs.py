@@ -16,7 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +178,9 @@ def _move_to_free_number(made: Path, name: Path) -> Path:
                 raise
 
 
-def record_start(run: Run, data: dict[str, Any]) -> None:
+def record_start(
+    run: Run, data: dict[str, Any], teachers: Sequence[Mapping[str, str]] = ()
+) -> None:
     """Write down what a run that begins is made from and with."""
     write_json(
         run.environment,
@@ -191,6 +193,7 @@ def record_start(run: Run, data: dict[str, Any]) -> None:
             "processor_cores": os.cpu_count(),
             "command": [Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]],
             "data": data,
+            "teachers": list(teachers),
         },
     )
 

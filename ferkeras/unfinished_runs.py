@@ -6,7 +6,7 @@ Imports no TensorFlow, so that a wrong path is answered at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,10 @@ from ferkeras.config import Config, Output
 from ferkeras.config_file import load_config
 from ferkeras.data.faces import Splits
 from ferkeras.errors import InputError
+from ferkeras.finished_runs import FinishedRun
 from ferkeras.lock import sole_use
 from ferkeras.runs import Run, remove_litter
+from ferkeras.teachers import record_of
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,20 @@ class UnfinishedRun:
                 f"{self.run.folder}: data.path = {self.config.data.path} holds other faces than "
                 f"when the run began (fingerprint {splits.fingerprint[:12]}, then "
                 f"{expected[:12]}); restore them, or begin a new run"
+            )
+
+    def check_teachers(self, teachers: Sequence[FinishedRun]) -> None:
+        """Refuse other teachers than those that the run began with.
+
+        Raises:
+            InputError: one has another network.
+        """
+        now = record_of(teachers)
+        if self.environment.get("teachers", now) != now:
+            raise InputError(
+                f"{self.run.folder}: distill.teachers: "
+                f"{', '.join(self.config.distill.teachers)} do not have the networks that they had "
+                "when the run began; restore them, or begin a new run"
             )
 
 

@@ -145,6 +145,16 @@ def test_alarm_stops_the_training_with_a_reason():
     assert "epoch 2: COLLAPSE onto 'a'" in alarm.stopped
 
 
+def test_alarm_keeps_silent_before_its_first_epoch():
+    alarms = []
+    alarm = CollapseAlarm(("a", "b"), action="stop", first_epoch=3, alarm=alarms.append)
+    assert [epoch(alarm, n, ONTO_0)["collapse_share"] for n in (1, 2)] == [1, 1]
+    assert (alarms, alarm.stopped) == ([], None)
+    epoch(alarm, 3, ONTO_0)
+    assert [line.split(":")[0] for line in alarms] == ["epoch 3"]
+    assert alarm.stopped
+
+
 def test_alarm_goes_on_from_its_state():
     alarms = []
     first = CollapseAlarm(("a", "b"), alarm=alarms.append)

@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -16,15 +17,18 @@ from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.errors import InputError, RunError
+from ferkeras.insight.trained import load_trained
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.checkpoints import CheckpointFolder
 from ferkeras.learning.found_rate import with_found_rate
 from ferkeras.learning.learner import build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import build_watchers
+from ferkeras.network.distillation import Distillation
 from ferkeras.report.console import Console
 from ferkeras.runs import Run, create_run
 from ferkeras.signals import StopRequest
+from ferkeras.teachers import open_teachers
 
 TINY = (
     "data.demo_faces=200",
@@ -288,6 +292,18 @@ def accepted(config, world):
     return True
 
 
+def taught(config, world):
+    """The loss of a step in which a published run teaches."""
+    built = learner(config, world)
+    if teachers := open_teachers(config.distill):
+        built.model.distillation = Distillation(
+            [load_trained(each).model for each in teachers], config.distill.weight
+        )
+    images, labels = next(iter(built.feed.dataset(1, 1)))
+    return built.model.train_on_batch(images, labels)[0]
+
+
+SHIPPED = str(Path(__file__).parents[1] / "saved_models" / "fer2013")
 OUT = "output.folder=models"
 EFFECTS = {
     "name": ("other", run_folder, ()),
@@ -334,6 +350,8 @@ EFFECTS = {
     "train.sampler": ("balanced", first_batch, ("class_weight.rule=none",)),
     "train.allow_sampler_with_class_weight": (True, accepted, ()),
     "train.precision": ("mixed_bfloat16", network, ()),
+    "distill.teachers": ((SHIPPED,), taught, ()),
+    "distill.weight": (0.9, taught, (f"distill.teachers=[{SHIPPED}]",)),
     "class_weight.rule": ("inverse", weights, ()),
     "class_weight.min": (0.9, weights, ()),
     "class_weight.max": (2.0, weights, ()),

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ferkeras import predict
 from ferkeras.config import Network
+from ferkeras.config_file import dump_config, load_config
 from ferkeras.finished_runs import open_run
 from ferkeras.insight.calibration import Calibration, store_calibration
 from ferkeras.insight.trained import load_trained
@@ -32,8 +33,15 @@ def run(finished_run, tmp_path_factory):
     """A run that tells of folders of its machine, and has a temperature."""
     folder = shutil.copytree(finished_run, tmp_path_factory.mktemp("runs") / "tiny-001")
     environment = json.loads((folder / "environment.json").read_text())
-    environment["command"] = ["python", "-m", "ferkeras.fit", "data.path=/home/ann/fer2013.csv"]
+    environment["command"] = [
+        "python", "-m", "ferkeras.fit", "data.path=/home/ann/fer2013.csv",
+        "distill.teachers=[/home/ann/a-001,b-001]",
+    ]  # fmt: skip
     (folder / "environment.json").write_text(json.dumps(environment))
+    config = load_config(
+        folder / "config.yaml", ["distill.teachers=[/home/ann/a-001,saved_models/b-001]"]
+    )
+    (folder / "config.yaml").write_text(dump_config(config))
     store_calibration(Run(folder), Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05))
     return folder
 
@@ -60,6 +68,8 @@ def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
     with zipfile.ZipFile(published / "best.keras") as archive:
         assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_DEFLATED}
     assert "data.path=fer2013.csv" in open_run(published).environment["command"]
+    assert "distill.teachers=[a-001,b-001]" in open_run(published).environment["command"]
+    assert open_run(published).config.distill.teachers == ("a-001", "saved_models/b-001")
     for path in published.rglob("*"):
         if path.is_file():
             assert b"/home/ann" not in path.read_bytes()

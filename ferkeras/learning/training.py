@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from ferkeras.errors import RunError
 from ferkeras.finished_runs import FinishedRun, read_json
 from ferkeras.insight.evaluation import Predictions, predict
 from ferkeras.insight.lr_range import LrRange
+from ferkeras.insight.trained import load_trained
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.best import save_network
 from ferkeras.learning.checkpoints import CheckpointFolder
@@ -25,6 +27,7 @@ from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import Watchers, build_watchers
 from ferkeras.lock import sole_use
+from ferkeras.network.distillation import Distillation
 from ferkeras.network.exports import export_network
 from ferkeras.report.console import Console
 from ferkeras.report.events import events_of
@@ -40,6 +43,7 @@ from ferkeras.report.run_report import write_run_report
 from ferkeras.report.tensorboard import write_answers
 from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
 from ferkeras.signals import stop_requests
+from ferkeras.teachers import describe, open_teachers, record_of
 
 _PROBE = 64
 """Validation faces on which the exports are compared with the network."""
@@ -80,7 +84,8 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
             it. None begins a new one.
 
     Raises:
-        InputError: the run folder cannot be made, or its checkpoints cannot be used.
+        InputError: the run folder cannot be made, its checkpoints cannot be used, or a run of
+            `distill.teachers` is none.
         RunError: `train.learning_rate` is auto and nothing is learnt at any, not one step could
             be applied, the training diverged, the export answers otherwise than the network, or
             something could not be written.
@@ -88,21 +93,32 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
     """
     make_reproducible(config)
     learner = build_learner(config, splits)
+    teachers = open_teachers(config.distill)
+    if teachers:
+        networks = [load_trained(each).model for each in teachers]
+        learner.model.distillation = Distillation(networks, config.distill.weight)
     found = None
     if config.train.learning_rate == "auto":
         config, found = with_found_rate(config, learner, console)
-    _say_what_will_be_trained(config, splits, learner, console, found)
+    _say_what_will_be_trained(config, splits, learner, console, found, teachers)
     if run is not None:
         with resumable(run):
-            return _train(config, splits, learner, run, console)
+            return _train(config, splits, learner, run, console, teachers)
     run = create_run(config)
     with sole_use(run.folder), resumable(run):
         if found is not None:
             write_lr_range(found, run.folder)
-        return _train(config, splits, learner, run, console)
+        return _train(config, splits, learner, run, console, teachers)
 
 
-def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: Console) -> Outcome:
+def _train(
+    config: Config,
+    splits: Splits,
+    learner: Learner,
+    run: Run,
+    console: Console,
+    teachers: Sequence[FinishedRun],
+) -> Outcome:
     if not run.environment.exists():
         record_start(
             run,
@@ -115,6 +131,7 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
                 "deviation": learner.deviation,
                 "warp": BACKEND,
             },
+            record_of(teachers),
         )
     console.say(f"run folder: {run.folder}\n")
     if not run.picture("train_batch").exists():
@@ -211,12 +228,20 @@ def _named(splits: Splits) -> dict[str, Faces]:
 
 
 def _say_what_will_be_trained(
-    config: Config, splits: Splits, learner: Learner, console: Console, found: LrRange | None
+    config: Config,
+    splits: Splits,
+    learner: Learner,
+    console: Console,
+    found: LrRange | None,
+    teachers: Sequence[FinishedRun],
 ) -> None:
     network, train = config.network, config.train
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
+    taught = (
+        {"teachers": describe(teachers, config.distill, splits.fingerprint)} if teachers else {}
+    )
     split = "official split" if splits.official else "split by ferkeras from the seed"
     console.header(
         f"ferkeras: {config.name}",
@@ -227,6 +252,7 @@ def _say_what_will_be_trained(
             "network": f"{network.describe()}, {learner.model.count_params():,} parameters",
             "training": f"{train.epochs} epochs of {learner.feed.steps_per_epoch} steps of "
             f"{train.batch_size} faces, {train.optimizer}, {rate}",
+            **taught,
             "seed": str(config.seed),
         },
     )

@@ -18,7 +18,7 @@ from callbacks.per_class_report import PerClassReport
 from callbacks.plateau import DelayedReduceLROnPlateau
 from callbacks.publish import PublishVariables
 from callbacks.ramp import VariableRamp
-from ferkeras.config import Config
+from ferkeras.config import Config, Train
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.feed import plain_dataset
 from ferkeras.insight.causes.diagnosis import Diagnosis
@@ -33,6 +33,9 @@ from ferkeras.report.epochs import EpochBar, EpochLine
 from ferkeras.report.history import HistoryFile
 from ferkeras.report.tensorboard import TensorBoardWriter
 from ferkeras.runs import Run
+
+_START = 0.1
+"""Largest share of the weights of the start in an average that an alarm may be about."""
 
 _SAMPLES = 21
 """Validation faces whose answers TensorBoard shows."""
@@ -72,6 +75,7 @@ def build_watchers(
         share=monitor.collapse_share,
         action=monitor.collapse_action,
         suspects=collapse_suspects(config, learner),
+        first_epoch=_first_epoch_that_tells(config.train, learner.feed.steps_per_epoch),
         say=console.say,
         alarm=console.alarm,
     )
@@ -151,6 +155,14 @@ def build_watchers(
         # After all that looks at the average.
         callbacks.append(AveragedWeights())
     return Watchers(callbacks, history, collapse, ramps, diagnosis)
+
+
+def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
+    """The epoch, from 1, at whose end the validated weights are mostly of the training."""
+    if settings.ema_momentum is None:
+        return 1
+    steps = math.log(_START) / math.log(settings.ema_momentum)
+    return min(math.ceil(steps / steps_per_epoch), settings.epochs)
 
 
 def _tell(diagnosis: Diagnosis, run: Run, console: Console) -> None:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.network.distillation import Distillation
 from ferkeras.network.metrics import GradientNorms
 
 
@@ -28,6 +29,8 @@ class MonitoredModel(keras.Model):
     unscaled loss. If every step of an epoch was skipped, its loss and metrics are NaN.
 
     With metric objects (not names such as ``"accuracy"``) the step is traced once.
+    Set `distillation` before the first step, and the answers of trained networks are part of the
+    loss, in training only. It is not saved with the model.
     For one device: under a `tf.distribute` strategy gradients would have to be reduced first.
 
     Args:
@@ -47,6 +50,7 @@ class MonitoredModel(keras.Model):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.gradient_norms = GradientNorms([variable.path for variable in self.weights])
+        self.distillation: Distillation | None = None
 
     @property
     def global_clip_norm(self) -> float | None:
@@ -110,6 +114,20 @@ class MonitoredModel(keras.Model):
             clipped=False if clip_norm is None else global_norm > clip_norm,
         )
         return self.get_metrics_result()
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The compiled loss; in training mixed with that of the teachers' answers, if any."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        if training and self.distillation is not None:
+            loss = self.distillation.mix(loss, x, y_pred, sample_weight)
+        return loss
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Evaluate one batch; return the metrics so far, without those of gradients."""

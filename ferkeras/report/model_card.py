@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.config import Config
@@ -240,7 +240,8 @@ def _data(finished: FinishedRun) -> str:
 
 def _recipe(finished: FinishedRun) -> str:
     config: Config = finished.config
-    network, train, packages = config.network, config.train, finished.environment["packages"]
+    network, train, distill = config.network, config.train, config.distill
+    packages = finished.environment["packages"]
     rows = [
         (
             "network",
@@ -261,6 +262,11 @@ def _recipe(finished: FinishedRun) -> str:
             "as the last step left them"
             if train.ema_momentum is None
             else f"moving average of the steps' weights, momentum {train.ema_momentum:g}",
+        ),
+        *(
+            [("teachers", f"{names}; {distill.weight:g} of the loss is of their answers")]
+            if (names := ", ".join(PurePath(path).name for path in distill.teachers))
+            else []
         ),
         (
             "epochs",

@@ -87,21 +87,32 @@ def round_as_trained(model: keras.Model) -> None:
 def without_folders(word: str) -> str:
     """A word of a command line with all absolute paths cut to their last part.
 
-    `data.path=/home/ann/fer2013.csv` becomes `data.path=fer2013.csv`.
+    `data.path=/home/ann/fer2013.csv` becomes `data.path=fer2013.csv`, and
+    `distill.teachers=[/home/ann/a-001,b-001]` becomes `distill.teachers=[a-001,b-001]`.
     """
     key, sign, value = word.rpartition("=")
-    return f"{key}{sign}{PurePath(value).name}" if PurePath(value).is_absolute() else word
+    paths = value.removeprefix("[").removesuffix("]")
+    names = [
+        PurePath(each).name if PurePath(each.strip(" '\"")).is_absolute() else each
+        for each in paths.split(",")
+    ]
+    return f"{key}{sign}{value.replace(paths, ','.join(names))}" if paths else word
 
 
 def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     config, environment = finished.config, finished.environment
     path = without_folders(config.data.path)
     data: dict[str, Any] = environment["data"]
+    teachers = tuple(without_folders(each) for each in config.distill.teachers)
     return replace(
         finished,
         run=made,
         config=config.model_copy(
-            update={"data": config.data.model_copy(update={"path": path}), "output": Output()}
+            update={
+                "data": config.data.model_copy(update={"path": path}),
+                "distill": config.distill.model_copy(update={"teachers": teachers}),
+                "output": Output(),
+            }
         ),
         environment={
             **environment,

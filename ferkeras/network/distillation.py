@@ -1,0 +1,65 @@
+"""Trained networks whose answers another one learns besides the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class Distillation:
+    """Knowledge distillation: the loss is partly the cross-entropy with the teachers' answers.
+
+    Teachers see the very faces that the learner sees, augmented alike, and answer together, with
+    the mean of their probabilities. Labels of facial expressions are often wrong or one of
+    several that would do; what networks agree on is less so.
+
+    Args:
+        models: uint8 faces (N, 48, 48, 1) to logits (N, K), one or more; they are frozen.
+        weight: of the teachers' answers in the loss, 0 to 1; the labels have the rest.
+
+    Raises:
+        ValueError: there is no model, or the weight is outside [0, 1].
+
+    Source:
+        Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network"; that both see
+        the same augmented picture is Beyer et al. 2022, "Knowledge distillation: a good teacher is
+        patient and consistent".
+    """
+
+    def __init__(self, models: Sequence[keras.Model], weight: float) -> None:
+        if not models or not 0 <= weight <= 1:
+            raise ValueError(
+                "Expected at least one model, and a weight of 0 to 1. "
+                f"Received: {len(models)} models, weight={weight}"
+            )
+        self._models = tuple(models)
+        self._weight = weight
+        for model in self._models:
+            model.trainable = False  # a tape that watched them would keep all their activations
+
+    def answers(self, faces: Any) -> Any:
+        """Mean of the teachers' probabilities: float32 (N, K)."""
+        logits = [model(faces, training=False) for model in self._models]
+        return tf.reduce_mean([tf.nn.softmax(tf.cast(each, tf.float32)) for each in logits], axis=0)
+
+    def mix(self, loss: Any, faces: Any, logits: Any, sample_weight: Any = None) -> Any:
+        """The loss of the labels, a scalar, mixed with that of the teachers' answers.
+
+        Args:
+            loss: of the labels.
+            faces: what the learner saw.
+            logits: what it answered: (N, K).
+            sample_weight: (N,), or None for all alike; divides by its sum, as
+                `ferkeras.network.loss.SmoothedCrossentropy` does.
+        """
+        each = tf.nn.softmax_cross_entropy_with_logits(self.answers(faces), logits)
+        weights = (
+            tf.ones_like(each) if sample_weight is None else tf.cast(sample_weight, each.dtype)
+        )
+        against_teachers = tf.math.divide_no_nan(
+            tf.reduce_sum(weights * each), tf.reduce_sum(weights)
+        )
+        return (1.0 - self._weight) * loss + self._weight * against_teachers

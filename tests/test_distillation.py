@@ -1,0 +1,142 @@
+"""Learning from trained networks besides the labels: what the loss is, and whole runs."""
+
+import io
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from ferkeras.config_file import load_config
+from ferkeras.data.load import load_splits
+from ferkeras.errors import InputError
+from ferkeras.finished_runs import open_run
+from ferkeras.fit import main
+from ferkeras.insight.trained import load_trained
+from ferkeras.learning.training import train
+from ferkeras.network.distillation import Distillation
+from ferkeras.network.loss import SmoothedCrossentropy
+from ferkeras.network.step import MonitoredModel
+from ferkeras.report.console import Console
+from ferkeras.report.model_card import model_card
+from ferkeras.teachers import open_teachers, record_of
+from ferkeras.unfinished_runs import UnfinishedRun
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(6, 4)).astype("float32")
+Y = np.array([0, 1, 2, 2, 1, 0])
+
+
+def network(seed: int) -> MonitoredModel:
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((4,))
+    model = MonitoredModel(inputs, keras.layers.Dense(3)(inputs))
+    model.compile(keras.optimizers.SGD(0.1), SmoothedCrossentropy())
+    return model
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("weights", [None, np.array([1, 2, 0, 1, 3, 1], "float32")])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_loss_is_a_mean_of_those_against_labels_and_against_teachers(share, weights):
+    model, teachers = network(0), [network(1), network(2)]
+    model.distillation = Distillation(teachers, share)
+    answers = np.mean([np.exp(log_softmax(t.predict(X, verbose=0))) for t in teachers], axis=0)
+    own = log_softmax(model.predict(X, verbose=0))
+    labels = np.average(-own[np.arange(6), Y], weights=weights)
+    taught = np.average(-(answers * own).sum(axis=1), weights=weights)
+    loss = model.train_on_batch(X, Y, sample_weight=weights)
+    assert loss[0] == pytest.approx((1 - share) * labels + share * taught, rel=1e-5)
+
+
+def test_teachers_are_not_trained_nor_counted_nor_part_of_validation():
+    model, teacher = network(0), network(1)
+    untaught = model.evaluate(X, Y, verbose=0)
+    parameters, before = model.count_params(), teacher.get_weights()
+    model.distillation = Distillation([teacher], 0.5)
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(untaught)
+    model.fit(X, Y, epochs=3, verbose=0)
+    for now, then in zip(teacher.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert model.count_params() == parameters
+
+
+def test_with_all_weight_on_the_teachers_their_answers_are_learnt_and_the_labels_are_not():
+    model, teacher = network(0), network(1)
+    answers = teacher.predict(X, verbose=0)
+    wrong = (answers.argmax(axis=1) + 1) % 3
+    model.distillation = Distillation([teacher], 1.0)
+    model.fit(X, wrong, epochs=300, verbose=0)
+    np.testing.assert_array_equal(
+        model.predict(X, verbose=0).argmax(axis=1), answers.argmax(axis=1)
+    )
+
+
+@pytest.mark.parametrize(("models", "weight"), [([], 0.5), ([network(0)], -0.1)])
+def test_no_teacher_or_a_weight_out_of_range_is_refused(models, weight):
+    with pytest.raises(ValueError, match="Received"):
+        Distillation(models, weight)
+
+
+@pytest.fixture(scope="module")
+def pupil(finished_run, tmp_path_factory):
+    """A run that learnt from `finished_run`."""
+    out, stream = tmp_path_factory.mktemp("saved_models"), io.StringIO()
+    teaching = (f"distill.teachers=[{finished_run}]", "distill.weight=0.7", "train.epochs=1")
+    config = load_config(
+        finished_run / "config.yaml", ["name=pupil", f"output.folder={out}", *teaching]
+    )
+    console = Console(stream)
+    run = train(config, load_splits(config, console), console).run
+    return run, stream.getvalue()
+
+
+def test_a_run_tells_who_taught_it(pupil, finished_run):
+    run, said = pupil
+    assert "tiny-001 (" in said
+    assert "0.7 of the loss is of their answers" in said
+    assert "other faces" not in said
+    environment = json.loads(run.environment.read_text())
+    assert environment["teachers"] == record_of([open_run(finished_run)])
+    card = model_card(open_run(run.folder), {})
+    assert "| teachers | tiny-001; 0.7 of the loss is of their answers |" in card
+
+
+def test_its_network_is_loaded_without_its_teachers(pupil, make_faces):
+    run, _ = pupil
+    faces = make_faces([1, 2, 3]).images
+    saved = keras.saving.load_model(run.best)
+    assert saved.distillation is None
+    np.testing.assert_array_equal(
+        saved.predict(faces, verbose=0),
+        load_trained(run.folder).model.predict(faces, verbose=0),
+    )
+
+
+def test_a_teacher_that_is_no_run_is_one_clear_error(tmp_path, capsys):
+    assert main([f"distill.teachers=[{tmp_path}/none]", f"output.folder={tmp_path}"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: distill.teachers: {tmp_path}/none: no such run folder")
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_not_resumed_with_another_network_for_a_teacher(pupil, finished_run, tmp_path):
+    run, _ = pupil
+    config = open_run(run.folder).config
+    environment = json.loads(run.environment.read_text())
+    unfinished = UnfinishedRun(run, config, environment)
+    unfinished.check_teachers(open_teachers(config.distill))
+    other = shutil.copytree(finished_run, tmp_path / "tiny-001")
+    shutil.copyfile(other / "last.keras", other / "best.keras")
+    with (other / "best.keras").open("ab") as file:
+        file.write(b" ")
+    with pytest.raises(InputError, match="do not have the networks that they had"):
+        unfinished.check_teachers([open_run(other)])
+    (other / "best.keras").unlink()
+    with pytest.raises(InputError, match=r"distill.teachers: .*best.keras: cannot be read"):
+        unfinished.check_teachers([open_run(other)])
