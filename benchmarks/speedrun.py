@@ -32,6 +32,7 @@ from ferkeras.config_file import flat
 from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun, open_run, read_json
 from ferkeras.quiet import import_tensorflow
+from ferkeras.teachers import open_teachers
 
 if TYPE_CHECKING:
     import keras
@@ -88,7 +89,9 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
     results = {(r["answers"], r["faces"]): r["metrics"] for r in read_json(path)["results"]}
     faces, epochs = finished.environment["data"]["faces"]["train"], metrics["epochs"]
     seconds = seconds_an_epoch(run.tensorboard)
-    operations = forward_operations(load_trained(finished).model)
+    operations = 3 * forward_operations(load_trained(finished).model)
+    for teacher in open_teachers(finished.config.distill):
+        operations += forward_operations(load_trained(teacher).model)
     return {
         "configuration": finished.config.name,
         "seed": finished.config.seed,
@@ -98,7 +101,7 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
             if key in results
         },
         "parameters": metrics["parameters"],
-        "training PFLOP": 3 * operations * faces * epochs / 1e15,
+        "training PFLOP": operations * faces * epochs / 1e15,
         "epochs": epochs,
         "minutes": seconds * epochs / 60,
         "faces/s": faces / seconds,

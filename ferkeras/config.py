@@ -253,7 +253,7 @@ class Distill(Section):
     teachers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), max_length=8, description="folders of finished runs; none: the labels alone"
     )
-    weight: Share = Field(
+    weight: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5, description="of the teachers' answers in the loss; the labels have the rest"
     )
 

@@ -7,6 +7,7 @@ check it, so that the two cannot drift apart.
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
@@ -137,8 +138,9 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
 
 
 def as_arguments(values: Mapping[str, Any]) -> str:
-    """Values by dotted key as they stand on a command line, `section.key=value` each."""
-    return " ".join(f"{key}={_as_yaml(value)}".replace(", ", ",") for key, value in values.items())
+    """Values by dotted key as they stand on a command line, quoted, `section.key=value` each."""
+    words = (f"{key}={_as_yaml(value)}".replace(", ", ",") for key, value in values.items())
+    return " ".join(map(shlex.quote, words))
 
 
 def describe_keys() -> str:
@@ -168,7 +170,7 @@ def _rule(annotation: Any, metadata: Sequence[Any]) -> str:
     if type(None) in get_args(annotation):
         return f"{_unwrapped(arguments[0], metadata)}, or null"
     if get_origin(annotation) is tuple:
-        return f"list, each {_unwrapped(arguments[0], ())}"
+        return f"list{_length(metadata)}, each {_unwrapped(arguments[0], ())}"
     if len(arguments) > 1:
         return ", or ".join(_unwrapped(argument, metadata) for argument in arguments)
     words = {bool: "true or false", int: "whole number", float: "number", str: "text"}
@@ -190,6 +192,12 @@ def _rule(annotation: Any, metadata: Sequence[Any]) -> str:
     if low:
         return f"{text}, {low}" if low.startswith("above") else f"{text}, at least {low}"
     return f"{text}{', ' + high if high else ''}{pattern}"
+
+
+def _length(metadata: Sequence[Any]) -> str:
+    low = next((m.min_length for m in metadata if isinstance(m, annotated_types.MinLen)), 0)
+    high = next((m.max_length for m in metadata if isinstance(m, annotated_types.MaxLen)), None)
+    return "" if high is None else f" of {low} to {high}"
 
 
 def _unwrapped(annotation: Any, metadata: Sequence[Any]) -> str:

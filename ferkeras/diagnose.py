@@ -18,6 +18,7 @@ Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage or input.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -115,11 +116,10 @@ def _refuse_settings(arguments: argparse.Namespace) -> None:
 def _command(arguments: argparse.Namespace, finished: object) -> str:
     """The training that was examined, as a command that takes further settings."""
     if finished is not None:
-        config = Path(arguments.overrides[0]) / "config.yaml"
-        return f"python -m ferkeras.fit --config {config}"
-    return " ".join(
-        ["python -m ferkeras.fit", "--config", _shown(arguments.config), *arguments.overrides]
-    )
+        words = [str(Path(arguments.overrides[0]) / "config.yaml")]
+    else:
+        words = [_shown(arguments.config), *arguments.overrides]
+    return shlex.join(["python", "-m", "ferkeras.fit", "--config", *words])
 
 
 def _shown(path: Path) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from ferkeras.config import Distill
+from ferkeras.config import Config, Distill
+from ferkeras.data.faces import Splits
 from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun, open_run
 
@@ -17,12 +18,20 @@ def open_teachers(settings: Distill) -> list[FinishedRun]:
     """Open the configured runs.
 
     Raises:
-        InputError: a folder is no finished run; see `ferkeras.finished_runs.open_run`.
+        InputError: a folder is no finished run (see `ferkeras.finished_runs.open_run`), or the
+            run has lost its network.
     """
     try:
-        return [open_run(path) for path in settings.teachers]
+        teachers = [open_run(path) for path in settings.teachers]
     except InputError as error:
         raise InputError(f"distill.teachers: {error}") from None
+    for each in teachers:
+        if not each.run.best.is_file():
+            raise InputError(
+                f"distill.teachers: {each.run.best}: no such file; without it the run has no "
+                "network; name another"
+            )
+    return teachers
 
 
 def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:
@@ -43,12 +52,23 @@ def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:
     ]
 
 
-def describe(teachers: Sequence[FinishedRun], settings: Distill, fingerprint: str) -> str:
-    """The teachers, their accuracy, and whether they knew the same faces, for people."""
-    named = []
-    for each in teachers:
-        text = f"{each.name} ({each.metrics['validation']['accuracy']:.1%}"
-        if each.fingerprint != fingerprint:
-            text += " of other faces, which may include validation faces of this training"
-        named.append(text + ")")
+def describe(teachers: Sequence[FinishedRun], settings: Distill) -> str:
+    """The teachers, their accuracy, and how much they count, for people."""
+    named = [f"{each.name} ({each.metrics['validation']['accuracy']:.1%})" for each in teachers]
     return f"{', '.join(named)}; {settings.weight:g} of the loss is of their answers"
+
+
+def strangers(teachers: Sequence[FinishedRun], config: Config, splits: Splits) -> list[str]:
+    """Names of the teachers that may have learnt faces that are validation faces here.
+
+    The same faces are split alike where the source itself says how, or by the same seed and share.
+    """
+    split = (config.seed, config.data.validation_fraction)
+    return [
+        each.name
+        for each in teachers
+        if each.fingerprint != splits.fingerprint
+        or not (
+            splits.official or (each.config.seed, each.config.data.validation_fraction) == split
+        )
+    ]

@@ -17,18 +17,15 @@ from ferkeras.data.drawn import draw_faces
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.errors import InputError, RunError
-from ferkeras.insight.trained import load_trained
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.checkpoints import CheckpointFolder
 from ferkeras.learning.found_rate import with_found_rate
 from ferkeras.learning.learner import build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import build_watchers
-from ferkeras.network.distillation import Distillation
 from ferkeras.report.console import Console
 from ferkeras.runs import Run, create_run
 from ferkeras.signals import StopRequest
-from ferkeras.teachers import open_teachers
 
 TINY = (
     "data.demo_faces=200",
@@ -295,10 +292,6 @@ def accepted(config, world):
 def taught(config, world):
     """The loss of a step in which a published run teaches."""
     built = learner(config, world)
-    if teachers := open_teachers(config.distill):
-        built.model.distillation = Distillation(
-            [load_trained(each).model for each in teachers], config.distill.weight
-        )
     images, labels = next(iter(built.feed.dataset(1, 1)))
     return built.model.train_on_batch(images, labels)[0]
 

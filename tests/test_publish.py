@@ -104,6 +104,10 @@ def test_what_is_there_is_not_replaced(run, published, tmp_path, capsys):
         ("/opt/ferkeras/configs/demo.yaml", "demo.yaml"),
         ("configs/demo.yaml", "configs/demo.yaml"),
         ("train.epochs=3", "train.epochs=3"),
+        ("network.filters=[8,16]", "network.filters=[8,16]"),
+        ("data.path=/home/Smith, J/k=v/fer2013.csv", "data.path=fer2013.csv"),
+        ("/home/k=v/demo.yaml", "demo.yaml"),
+        ("distill.teachers=['/home/ann/e=f/a', b/c]", "distill.teachers=[a,b/c]"),
     ],
 )
 def test_of_absolute_paths_the_last_part_is_kept(word, expected):

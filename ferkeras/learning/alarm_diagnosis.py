@@ -11,7 +11,7 @@ import keras
 from callbacks.collapse_alarm import CollapseAlarm
 from ferkeras.config import Config
 from ferkeras.data.faces import Splits
-from ferkeras.insight.causes.case import Advance, Case, aside, without_average
+from ferkeras.insight.causes.case import Advance, Case, as_examined, aside
 from ferkeras.insight.causes.diagnosis import Diagnosis, diagnose
 from ferkeras.insight.movement import weights_of
 from ferkeras.learning.learner import build_learner
@@ -78,7 +78,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
 
     def _case(self, epochs: int) -> Case:
         with aside(self._config):
-            learner = build_learner(without_average(self._config), self._splits)
+            learner = build_learner(as_examined(self._config), self._splits)
         learner.model.optimizer.build(learner.model.trainable_weights)
         start = weights_of(learner.model)
         learner.model.set_weights(self.model.get_weights())

@@ -11,13 +11,17 @@ from ferkeras.config import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.feed import TrainingFeed, plain_dataset
 from ferkeras.data.statistics import pixel_statistics
+from ferkeras.finished_runs import FinishedRun
+from ferkeras.insight.trained import load_trained
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.class_weights import ClassBalance, class_balance
 from ferkeras.learning.optimizer import build_optimizer
+from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.metrics import ConfusionMatrix
 from ferkeras.network.model import build_network
 from ferkeras.network.step import MonitoredModel
+from ferkeras.teachers import open_teachers
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Learner:
         balance: weights by class, and what they come to with the sampler.
         mean: of the training pixels / 255.
         deviation: standard deviation of the same.
+        teachers: the finished runs that the model learns from besides the labels.
     """
 
     model: MonitoredModel
@@ -41,6 +46,7 @@ class Learner:
     balance: ClassBalance
     mean: float
     deviation: float
+    teachers: list[FinishedRun]
 
 
 def make_reproducible(config: Config) -> None:
@@ -51,7 +57,11 @@ def make_reproducible(config: Config) -> None:
 
 
 def build_learner(config: Config, splits: Splits) -> Learner:
-    """Build and compile the configured network and its data; `make_reproducible` comes first."""
+    """Build and compile the configured network and its data; `make_reproducible` comes first.
+
+    Raises:
+        InputError: a run of `distill.teachers` is none, or has lost its network.
+    """
     mean, deviation = pixel_statistics(splits.train)
     model = build_network(config.network, mean=mean, deviation=deviation)
     confusion = ConfusionMatrix(len(EMOTIONS))
@@ -66,6 +76,10 @@ def build_learner(config: Config, splits: Splits) -> Learner:
         ],
         jit_compile=False,  # XLA is several times slower for convolutions on a processor
     )
+    teachers = open_teachers(config.distill)
+    if teachers:
+        networks = [load_trained(each).model for each in teachers]
+        model.distillation = Distillation(networks, config.distill.weight)
     balanced = config.train.sampler == "balanced"
     feed = TrainingFeed(
         splits.train,
@@ -82,4 +96,5 @@ def build_learner(config: Config, splits: Splits) -> Learner:
         class_balance(splits.train.labels, config.class_weight, balanced=balanced),
         mean,
         deviation,
+        teachers,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,6 @@ from ferkeras.errors import RunError
 from ferkeras.finished_runs import FinishedRun, read_json
 from ferkeras.insight.evaluation import Predictions, predict
 from ferkeras.insight.lr_range import LrRange
-from ferkeras.insight.trained import load_trained
 from ferkeras.labels import EMOTIONS
 from ferkeras.learning.best import save_network
 from ferkeras.learning.checkpoints import CheckpointFolder
@@ -27,7 +25,6 @@ from ferkeras.learning.learner import Learner, build_learner, make_reproducible
 from ferkeras.learning.loop import TrainingLoop
 from ferkeras.learning.watchers import Watchers, build_watchers
 from ferkeras.lock import sole_use
-from ferkeras.network.distillation import Distillation
 from ferkeras.network.exports import export_network
 from ferkeras.report.console import Console
 from ferkeras.report.events import events_of
@@ -43,7 +40,7 @@ from ferkeras.report.run_report import write_run_report
 from ferkeras.report.tensorboard import write_answers
 from ferkeras.runs import Run, create_run, record_start, write_json, write_npz
 from ferkeras.signals import stop_requests
-from ferkeras.teachers import describe, open_teachers, record_of
+from ferkeras.teachers import describe, record_of, strangers
 
 _PROBE = 64
 """Validation faces on which the exports are compared with the network."""
@@ -93,32 +90,21 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
     """
     make_reproducible(config)
     learner = build_learner(config, splits)
-    teachers = open_teachers(config.distill)
-    if teachers:
-        networks = [load_trained(each).model for each in teachers]
-        learner.model.distillation = Distillation(networks, config.distill.weight)
     found = None
     if config.train.learning_rate == "auto":
         config, found = with_found_rate(config, learner, console)
-    _say_what_will_be_trained(config, splits, learner, console, found, teachers)
+    _say_what_will_be_trained(config, splits, learner, console, found)
     if run is not None:
         with resumable(run):
-            return _train(config, splits, learner, run, console, teachers)
+            return _train(config, splits, learner, run, console)
     run = create_run(config)
     with sole_use(run.folder), resumable(run):
         if found is not None:
             write_lr_range(found, run.folder)
-        return _train(config, splits, learner, run, console, teachers)
+        return _train(config, splits, learner, run, console)
 
 
-def _train(
-    config: Config,
-    splits: Splits,
-    learner: Learner,
-    run: Run,
-    console: Console,
-    teachers: Sequence[FinishedRun],
-) -> Outcome:
+def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: Console) -> Outcome:
     if not run.environment.exists():
         record_start(
             run,
@@ -131,7 +117,7 @@ def _train(
                 "deviation": learner.deviation,
                 "warp": BACKEND,
             },
-            record_of(teachers),
+            record_of(learner.teachers),
         )
     console.say(f"run folder: {run.folder}\n")
     if not run.picture("train_batch").exists():
@@ -228,20 +214,13 @@ def _named(splits: Splits) -> dict[str, Faces]:
 
 
 def _say_what_will_be_trained(
-    config: Config,
-    splits: Splits,
-    learner: Learner,
-    console: Console,
-    found: LrRange | None,
-    teachers: Sequence[FinishedRun],
+    config: Config, splits: Splits, learner: Learner, console: Console, found: LrRange | None
 ) -> None:
     network, train = config.network, config.train
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
-    taught = (
-        {"teachers": describe(teachers, config.distill, splits.fingerprint)} if teachers else {}
-    )
+    taught = {"teachers": describe(learner.teachers, config.distill)} if learner.teachers else {}
     split = "official split" if splits.official else "split by ferkeras from the seed"
     console.header(
         f"ferkeras: {config.name}",
@@ -270,6 +249,12 @@ def _say_what_will_be_trained(
         note=f"weight: class_weight.rule={config.class_weight.rule}; effective: with "
         f"train.sampler={train.sampler}, relative to unweighted, shuffled faces",
     )
+    if unknown := strangers(learner.teachers, config, splits):
+        console.alarm(
+            f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "
+            "have learnt validation faces of this training; then its validation accuracy is too "
+            "good, and the epoch chosen by it a bad choice"
+        )
 
 
 def _draw_train_batch(run: Run, learner: Learner) -> None:

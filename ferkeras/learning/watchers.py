@@ -37,6 +37,9 @@ from ferkeras.runs import Run
 _START = 0.1
 """Largest share of the weights of the start in an average that an alarm may be about."""
 
+_LATEST = 3
+"""Epoch that the alarm waits for at most, where epochs have few steps."""
+
 _SAMPLES = 21
 """Validation faces whose answers TensorBoard shows."""
 
@@ -158,11 +161,11 @@ def build_watchers(
 
 
 def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
-    """The epoch, from 1, at whose end the validated weights are mostly of the training."""
+    """The epoch, from 1, from which a collapse is one of the training and not of the average."""
     if settings.ema_momentum is None:
         return 1
     steps = math.log(_START) / math.log(settings.ema_momentum)
-    return min(math.ceil(steps / steps_per_epoch), settings.epochs)
+    return min(math.ceil(steps / steps_per_epoch), _LATEST, settings.epochs)
 
 
 def _tell(diagnosis: Diagnosis, run: Run, console: Console) -> None:

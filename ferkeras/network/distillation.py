@@ -17,7 +17,7 @@ class Distillation:
     several that would do; what networks agree on is less so.
 
     Args:
-        models: uint8 faces (N, 48, 48, 1) to logits (N, K), one or more; they are frozen.
+        models: faces to logits (N, K), one or more; used as in inference.
         weight: of the teachers' answers in the loss, 0 to 1; the labels have the rest.
 
     Raises:
@@ -37,25 +37,23 @@ class Distillation:
             )
         self._models = tuple(models)
         self._weight = weight
-        for model in self._models:
-            model.trainable = False  # a tape that watched them would keep all their activations
 
     def answers(self, faces: Any) -> Any:
         """Mean of the teachers' probabilities: float32 (N, K)."""
         logits = [model(faces, training=False) for model in self._models]
         return tf.reduce_mean([tf.nn.softmax(tf.cast(each, tf.float32)) for each in logits], axis=0)
 
-    def mix(self, loss: Any, faces: Any, logits: Any, sample_weight: Any = None) -> Any:
+    def mix(self, loss: Any, answers: Any, logits: Any, sample_weight: Any = None) -> Any:
         """The loss of the labels, a scalar, mixed with that of the teachers' answers.
 
         Args:
             loss: of the labels.
-            faces: what the learner saw.
-            logits: what it answered: (N, K).
+            answers: of the teachers, (N, K); taken outside of a tape.
+            logits: of the learner, (N, K).
             sample_weight: (N,), or None for all alike; divides by its sum, as
                 `ferkeras.network.loss.SmoothedCrossentropy` does.
         """
-        each = tf.nn.softmax_cross_entropy_with_logits(self.answers(faces), logits)
+        each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(answers), logits)
         weights = (
             tf.ones_like(each) if sample_weight is None else tf.cast(sample_weight, each.dtype)
         )

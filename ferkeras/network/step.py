@@ -30,7 +30,7 @@ class MonitoredModel(keras.Model):
 
     With metric objects (not names such as ``"accuracy"``) the step is traced once.
     Set `distillation` before the first step, and the answers of trained networks are part of the
-    loss, in training only. It is not saved with the model.
+    loss (regularisation included), in training only. It is not saved with the model.
     For one device: under a `tf.distribute` strategy gradients would have to be reduced first.
 
     Args:
@@ -70,10 +70,13 @@ class MonitoredModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         statistics = [tf.convert_to_tensor(v.value) for v in self.non_trainable_weights]
         loss_scale = self.optimizer.scale_loss(1.0)
+        taught = None if self.distillation is None else self.distillation.answers(x)
 
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            if self.distillation is not None:
+                loss = self.distillation.mix(loss, taught, y_pred, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
 
@@ -114,20 +117,6 @@ class MonitoredModel(keras.Model):
             clipped=False if clip_norm is None else global_norm > clip_norm,
         )
         return self.get_metrics_result()
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """The compiled loss; in training mixed with that of the teachers' answers, if any."""
-        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if training and self.distillation is not None:
-            loss = self.distillation.mix(loss, x, y_pred, sample_weight)
-        return loss
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Evaluate one batch; return the metrics so far, without those of gradients."""

@@ -90,20 +90,25 @@ def without_folders(word: str) -> str:
     `data.path=/home/ann/fer2013.csv` becomes `data.path=fer2013.csv`, and
     `distill.teachers=[/home/ann/a-001,b-001]` becomes `distill.teachers=[a-001,b-001]`.
     """
-    key, sign, value = word.rpartition("=")
-    paths = value.removeprefix("[").removesuffix("]")
-    names = [
-        PurePath(each).name if PurePath(each.strip(" '\"")).is_absolute() else each
-        for each in paths.split(",")
-    ]
-    return f"{key}{sign}{value.replace(paths, ','.join(names))}" if paths else word
+    if PurePath(word).is_absolute():
+        return _last_part(word)
+    key, sign, value = word.partition("=")
+    if value.startswith("["):
+        names = [_last_part(each.strip(" '\"")) for each in value.strip("[]").split(",")]
+        return f"{key}{sign}[{','.join(names)}]"
+    return f"{key}{sign}{_last_part(value)}"
+
+
+def _last_part(path: str) -> str:
+    """The name at the end of an absolute path; anything else as it is."""
+    return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
 def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     config, environment = finished.config, finished.environment
-    path = without_folders(config.data.path)
+    path = _last_part(config.data.path)
     data: dict[str, Any] = environment["data"]
-    teachers = tuple(without_folders(each) for each in config.distill.teachers)
+    teachers = tuple(_last_part(each) for each in config.distill.teachers)
     return replace(
         finished,
         run=made,
@@ -117,7 +122,7 @@ def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
         environment={
             **environment,
             "command": [without_folders(word) for word in environment["command"]],
-            "data": {**data, "source": without_folders(str(data.get("source")))},
+            "data": {**data, "source": _last_part(str(data.get("source")))},
         },
     )
 
@@ -136,7 +141,7 @@ def _write_records(about: FinishedRun, run: Run) -> None:
             made.evaluation(split).mkdir(parents=True)
             content = read_json(figures)
             if "source" in content:
-                content["source"] = without_folders(str(content["source"]))
+                content["source"] = _last_part(str(content["source"]))
             write_json(made.evaluation(split) / figures.name, content)
 
 

@@ -69,7 +69,7 @@ def train_briefly(
         advance: told of the steps.
     """
     with aside(config):
-        learner = begin(without_average(config), splits)
+        learner = begin(as_examined(config), splits)
         start = weights_of(learner.model)
         per_epoch = learner.feed.steps_per_epoch
         planned = per_epoch * config.train.epochs
@@ -102,9 +102,12 @@ def schedule(config: Config, steps: int, epochs: int) -> list[CosineLearningRate
     return [CosineLearningRate(train.first_learning_rate, steps, epochs, warmup)]
 
 
-def without_average(config: Config) -> Config:
-    """The configuration with the weights as they are: an average of few steps is of the start."""
-    return with_values(config, {"train.ema_momentum": None})
+def as_examined(config: Config) -> Config:
+    """The configuration without average and teachers.
+
+    An average of few steps is of the start, and a cause is sought in faces, labels and settings.
+    """
+    return with_values(config, {"train.ema_momentum": None, "distill.teachers": ()})
 
 
 def sample(faces: Faces, seed: int, most: int = MOST_FACES) -> Faces:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.data.faces import Faces
-from ferkeras.insight.causes.case import Advance, Case, aside, sample, without_average
+from ferkeras.insight.causes.case import Advance, Case, as_examined, aside, sample
 from ferkeras.insight.causes.reference import crossed, transferred
 from ferkeras.insight.causes.skill import above_chance, counts, kappa
 from ferkeras.insight.causes.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
@@ -203,7 +203,7 @@ class Measurements:
         """A learning-rate range test from the start of the training."""
         case = self.case
         with aside(case.config):
-            learner = case.begin(without_average(case.config), case.splits)
+            learner = case.begin(as_examined(case.config), case.splits)
             return lr_range_test(learner, progress=self._advance or (lambda steps: None))
 
     # What other settings would do

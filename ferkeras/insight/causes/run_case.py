@@ -7,7 +7,7 @@ import pandas as pd
 from ferkeras.data.faces import Splits
 from ferkeras.errors import InputError
 from ferkeras.finished_runs import FinishedRun
-from ferkeras.insight.causes.case import Case, aside, without_average
+from ferkeras.insight.causes.case import Case, as_examined, aside
 from ferkeras.insight.movement import weights_of
 from ferkeras.insight.trained import load_network
 from ferkeras.learning.learner import build_learner
@@ -36,7 +36,7 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{run.history}: cannot be read as a table ({reason})") from None
     with aside(config):
-        learner = build_learner(without_average(config), splits)
+        learner = build_learner(as_examined(config), splits)
     learner.model.optimizer.build(learner.model.trainable_weights)
     start = weights_of(learner.model)
     ended_with = load_network(finished, run.last if run.last.exists() else run.best)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ferkeras.config_file import with_values
 from ferkeras.data.feed import untuned
-from ferkeras.insight.causes.case import Case, aside, sample, schedule, without_average
+from ferkeras.insight.causes.case import Case, as_examined, aside, sample, schedule
 from ferkeras.insight.causes.skill import counts, kappa
 from ferkeras.insight.evaluation import logits_of
 
@@ -52,7 +52,7 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
     """
     config = with_values(case.config, overrides)
     with aside(config):
-        learner = case.begin(without_average(config), case.splits)
+        learner = case.begin(as_examined(config), case.splits)
         epochs = -(-steps // learner.feed.steps_per_epoch)
         learner.model.fit(
             learner.feed.dataset(1, epochs),
@@ -92,7 +92,7 @@ def learn_one_batch(case: Case, overrides: Mapping[str, Any]) -> float:
     batch = untuned(tf.data.Dataset.from_tensors((faces.images, faces.labels)).repeat())
     parts = 5
     with aside(config):
-        learner = case.begin(without_average(config), case.splits)
+        learner = case.begin(as_examined(config), case.splits)
         history = learner.model.fit(
             batch, steps_per_epoch=BATCH_STEPS // parts, epochs=parts, shuffle=False, verbose=0
         ).history
