@@ -238,9 +238,9 @@ def test_remedies_are_settings_that_can_be_trained_with_and_tried(drawn):
     assert treated[0].treated.on_train > treated[0].untreated.on_train
 
 
-def test_a_list_goes_onto_a_command_line_without_blanks():
+def test_a_list_goes_onto_a_command_line_without_blanks_and_quoted():
     remedy = Remedy("wider", "more", {"network.filters": [16, 32], "train.learning_rate": 1e-5})
-    assert remedy.arguments == "network.filters=[16,32] train.learning_rate=1.0e-05"
+    assert remedy.arguments == "'network.filters=[16,32]' train.learning_rate=1.0e-05"
 
 
 def test_every_probe_has_a_name_of_its_own():
