@@ -1,6 +1,6 @@
 """A training step in float32 and bfloat16, with Keras's normalisation and ours, and in PyTorch.
 
-  PYTHONPATH=. python benchmarks/step_speed.py --config configs/fer2013-best.yaml
+  PYTHONPATH=. python benchmarks/step_speed.py --config configs/fer2013-teacher.yaml
 
 The configured residual network, batch size and clip norm, AdamW, label smoothing, random faces in
 memory: no feed, no callbacks, no validation. All variants take turns of a few steps each, so that a
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", type=Path, default=Path("configs/fer2013-best.yaml"))
+    parser.add_argument("--config", type=Path, default=Path("configs/fer2013-teacher.yaml"))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=8, help="in each turn")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")

@@ -6,7 +6,8 @@
 
 A finished run is examined as it ended. A configuration is trained for a few hundred steps first.
 Faces, labels, statistics, steps, weights and answers are measured, each for one cause that it
-speaks for; where that explains nothing, the training is repeated briefly with other settings. The
+speaks for; where that explains nothing, the training is repeated briefly with other settings, and
+always with the weights as they are (no train.ema_momentum) and the labels alone (no teachers). The
 answer is a verdict in a sentence, the numbers behind it, and remedies as settings, the most
 promising first; with --try, also which of them worked. It goes to the console and, as
 diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis, or for a configuration to a
