@@ -4,14 +4,13 @@
   python benchmarks/speedrun.py saved_models/fer2013-fast-00[1-3] saved_models/fer2013-best-001
 
 Prints a Markdown table, a row a configuration: runs of one configuration that differ in the seed
-alone are one row, mean and standard deviation. Accuracies are those of
-`python -m ferkeras.evaluate RUN` on the validation faces (FER2013: PublicTest, which has chosen
-the epoch), plain and with a mirrored second look, on all of them and without those that are also
-in training. Training FLOPs: 2 for each multiplication with its addition in convolutions and dense
-layers, 3 times for forward and backward, times faces, times epochs. Minutes and faces a second
-come from the times of TensorBoard's events, the median epoch (validation, callbacks and
-checkpoints in it) times the epochs, so that interruptions do not count; what else the machine had
-to do does.
+alone are one row, mean and standard deviation. Accuracies are those of `python -m ferkeras.evaluate
+RUN` on the validation faces (FER2013: PublicTest, which has chosen the epoch), of one look, with a
+mirrored second, and of six, on all of them and without those that are also in training. Training
+FLOPs: 2 for each multiplication with its addition in convolutions and dense layers, 3 times for
+forward and backward, times faces, times epochs. Minutes and faces a second come from the times of
+TensorBoard's events, the median epoch (validation, callbacks and checkpoints in it) times the
+epochs, so that interruptions do not count; what else the machine had to do does.
 """
 
 from __future__ import annotations
@@ -40,8 +39,10 @@ if TYPE_CHECKING:
 ACCURACIES = {
     "accuracy": ("plain", "all"),
     "with flip": ("flip", "all"),
+    "six looks": ("six_looks", "all"),
     "unseen": ("plain", "not_in_training"),
     "unseen, with flip": ("flip", "not_in_training"),
+    "unseen, six looks": ("six_looks", "not_in_training"),
 }
 COST = ("parameters", "training PFLOP", "epochs", "minutes", "faces/s")
 

@@ -4,9 +4,10 @@
   python -m ferkeras.evaluate saved_models/demo-001 --split test    once, at the very end
   python -m ferkeras.evaluate saved_models/demo-001 --data faces/   any other faces
 
-Figures with bootstrap intervals, with and without a mirrored second look, with and without faces
-that also occur in training; pictures; and all of it under RUN/evaluation/<split>/. --calibrate
-fits a temperature on the validation faces and stores it with the run, for the export to use.
+Figures with bootstrap intervals, of one look at each face, of two (mirrored too) and of six (at
+three sizes, each mirrored too), with and without faces that also occur in training; pictures; and
+all of it under RUN/evaluation/<split>/. --calibrate fits a temperature on the validation faces and
+stores it with the run, for the export to use.
 Exit codes: 0 done, 2 wrong usage or input.
 """
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ferkeras.quiet import import_tensorflow
 
         import_tensorflow()
-        from ferkeras.insight.assessment import assess
+        from ferkeras.insight.assessment import PASSES, assess
         from ferkeras.insight.calibration import calibrate, store_calibration, temperature_of
         from ferkeras.insight.evaluation import logits_of
         from ferkeras.insight.trained import load_trained
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             calibration = calibrate(logits_of(model, subject.validation), subject.validation.labels)
             store_calibration(finished.run, calibration)
             say_calibration(calibration, console)
-        with console.progress("looking at the faces", 2) as advance:
+        with console.progress("looking at the faces", PASSES) as advance:
             assessment = assess(
                 model,
                 subject,

@@ -10,6 +10,7 @@ import pytest
 
 from ferkeras.config_file import load_config
 from ferkeras.data.load import load_splits
+from ferkeras.data.looks import looks_at
 from ferkeras.evaluate import main
 from ferkeras.insight.bootstrap import RESAMPLES
 from ferkeras.insight.calibration import temperature_of
@@ -114,8 +115,8 @@ def test_the_temperature_is_stored_and_changes_no_answer(evaluated):
     assert calibrated["log_loss"] <= plain["log_loss"]
 
 
-def test_flip_is_the_mean_of_a_face_and_its_mirror_image(evaluated, make_faces):
-    folder, _ = evaluated
+def test_flip_is_the_mean_of_two_looks_and_six_looks_that_of_six(evaluated):
+    folder, evaluation = evaluated
     config = load_config(folder / "config.yaml")
     images = load_splits(config, Console()).validation.images
     model = load_trained(folder).model
@@ -124,9 +125,13 @@ def test_flip_is_the_mean_of_a_face_and_its_mirror_image(evaluated, make_faces):
         logits = model.predict(faces, verbose=0).astype(float)
         return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
-    expected = (shares(images) + shares(images[:, :, ::-1])) / 2
+    flip = (shares(images) + shares(images[:, :, ::-1])) / 2
+    six = sum(map(shares, looks_at(images, 6))) / 6
     with np.load(folder / "evaluation" / "validation" / "predictions.npz") as file:
-        np.testing.assert_allclose(file["flip_probabilities"], expected, atol=1e-5)
+        np.testing.assert_allclose(file["flip_probabilities"], flip, atol=1e-5)
+        np.testing.assert_allclose(file["six_looks_probabilities"], six, atol=1e-5)
+        accuracy = (file["six_looks_probabilities"].argmax(axis=1) == file["labels"]).mean()
+    assert result_of(evaluation, "six_looks")["metrics"]["accuracy"] == pytest.approx(accuracy)
 
 
 def test_copies_of_training_faces_are_counted_and_left_out(copied, tmp_path, make_faces, capsys):

@@ -21,6 +21,7 @@ from ferkeras.inference.answers import look_at
 from ferkeras.inference.detection import FaceDetector
 from ferkeras.inference.drawing import Drawing
 from ferkeras.inference.load import KerasNetwork, Tempered, load_network
+from ferkeras.inference.looks import SeveralLooks
 from ferkeras.inference.sources import find_files, views_of
 from ferkeras.insight.calibration import Calibration, store_calibration
 from ferkeras.insight.predictions import read_predictions
@@ -72,6 +73,13 @@ def test_a_run_without_a_litert_file_is_answered_by_keras(finished_run, tmp_path
     assert main([str(run), str(folder / "00.png"), "--json"]) == 0
     (slow,) = lines(capsys.readouterr().out)
     assert slow["probabilities"] == pytest.approx(fast[0]["probabilities"], abs=1e-5)
+
+
+def test_looks_are_averaged(finished_run, faces, folder, capsys):
+    assert main([str(finished_run), str(folder / "00.png"), "--json", "--looks", "6"]) == 0
+    (answer,) = lines(capsys.readouterr().out)
+    expected = SeveralLooks(load_network(finished_run), 6)(faces[:1])[0]
+    assert list(answer["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
 
 
 def test_every_picture_is_answered_in_order(finished_run, faces, folder, capsys):

@@ -64,7 +64,7 @@ def test_seeds_share_a_row_and_an_interruption_does_not_count(
     assert "unseen" not in row
     assert row["minutes"] == pytest.approx(3)  # three epochs, each of the median minute
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].startswith("| tiny | 0 1 | 51.0 ± 1.4 % | 52.0 ± 1.4 % |  |  |")
+    assert lines[2].startswith("| tiny | 0 1 | 51.0 ± 1.4 % | 52.0 ± 1.4 % |  |  |  |  |")
 
 
 def test_what_has_not_been_evaluated_is_named(speedrun, finished_run, capsys):

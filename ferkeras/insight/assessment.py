@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
 
+from ferkeras.data.faces import Faces
+from ferkeras.data.looks import looks_at
 from ferkeras.insight.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
-from ferkeras.insight.evaluation import answers_of, logits_of, mirrored
+from ferkeras.insight.evaluation import answers_of, logits_of
 from ferkeras.insight.leaks import occurs_in
 from ferkeras.insight.predictions import Predictions
 from ferkeras.insight.subject import Subject
 
-PLAIN, FLIP, CALIBRATED = "plain", "flip", "calibrated"
+PLAIN, FLIP, SIX_LOOKS, CALIBRATED = "plain", "flip", "six_looks", "calibrated"
 ALL, UNSEEN = "all", "not_in_training"
 
 
@@ -25,6 +27,7 @@ class Result:
 
     Attributes:
         answers: `PLAIN`; `FLIP`: mean of the probabilities for a face and for its mirror image;
+            `SIX_LOOKS`: mean of those for three sizes of a face, each mirrored too;
             `CALIBRATED`: with the run's temperature.
         faces: `ALL`, or `UNSEEN`: those that are not, pixel for pixel, training faces too.
         predictions: the answers.
@@ -37,6 +40,10 @@ class Result:
     predictions: Predictions
     metrics: dict[str, Any]
     ranges: dict[str, tuple[float, float]]
+
+
+PASSES: Final = 6
+"""Passes of the network over the faces in `assess`."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +112,18 @@ def assess(
         subject: the faces.
         temperature: of the run; 1.0 leaves `CALIBRATED` out.
         seed: of the bootstrap.
-        progress: called with 1 after each of two passes over the faces.
+        progress: called with 1 after each of `PASSES` passes over the faces.
     """
     faces = subject.faces
-    logits = logits_of(model, faces)
-    progress(1)
-    plain = answers_of(logits, faces)
-    turned = answers_of(logits_of(model, mirrored(faces)), faces)
-    progress(1)
+    seen = []
+    for images in looks_at(faces.images, PASSES):
+        seen.append(logits_of(model, Faces(images, faces.labels)))
+        progress(1)
+    logits = seen[0]
+    shares = [answers_of(each, faces).probabilities for each in seen]
     ways = {
-        PLAIN: plain,
-        FLIP: Predictions((plain.probabilities + turned.probabilities) / 2, faces.labels),
+        name: Predictions(np.mean(shares[:count], axis=0), faces.labels)
+        for name, count in {PLAIN: 1, FLIP: 2, SIX_LOOKS: PASSES}.items()
     }
     if temperature != 1.0:
         ways[CALIBRATED] = answers_of(logits, faces, temperature)

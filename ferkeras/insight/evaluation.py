@@ -10,7 +10,7 @@ from ferkeras.data.faces import Faces
 from ferkeras.data.feed import plain_dataset
 from ferkeras.insight.predictions import Predictions
 
-__all__ = ["Predictions", "answers_of", "logits_of", "mirrored", "predict"]
+__all__ = ["Predictions", "answers_of", "logits_of", "predict"]
 
 
 def predict(model: keras.Model, faces: Faces) -> Predictions:
@@ -27,8 +27,3 @@ def answers_of(logits: np.ndarray, faces: Faces, temperature: float = 1.0) -> Pr
     """Probabilities from logits (N, 7), divided by `temperature` before the softmax."""
     shares = softmax(logits.astype(np.float64) / temperature, axis=1)
     return Predictions(shares.astype(np.float32), faces.labels)
-
-
-def mirrored(faces: Faces) -> Faces:
-    """The same faces, left and right exchanged."""
-    return Faces(np.ascontiguousarray(faces.images[:, :, ::-1]), faces.labels)

@@ -13,6 +13,7 @@ from ferkeras.insight.assessment import (
     CALIBRATED,
     FLIP,
     PLAIN,
+    SIX_LOOKS,
     UNSEEN,
     Assessment,
     Result,
@@ -38,7 +39,7 @@ from ferkeras.runs import write_json, write_npz
 _MISTAKES = 40
 _EXAMPLES = 4
 _IN_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "ece")
-_TITLES = {FLIP: "with flip", CALIBRATED: "calibrated"}
+_TITLES = {FLIP: "with flip", SIX_LOOKS: "six looks", CALIBRATED: "calibrated"}
 
 
 def write_evaluation(
@@ -86,15 +87,18 @@ def write_evaluation(
         folder / "grad_cam.png",
         np.where(plain.answers[chosen] == plain.labels[chosen], "green", "firebrick").tolist(),
     )
-    flip = assessment.result(FLIP)
-    assert flip is not None
+    looks = {
+        f"{name}_probabilities": result.predictions.probabilities
+        for name in (FLIP, SIX_LOOKS)
+        if (result := assessment.result(name)) is not None
+    }
     in_training = {} if assessment.in_training is None else {"in_training": assessment.in_training}
     write_npz(
         folder / "predictions.npz",
         probabilities=plain.probabilities,
-        flip_probabilities=flip.predictions.probabilities,
         logits=assessment.logits,
         labels=plain.labels,
+        **looks,
         **in_training,
     )
     write_json(
