@@ -211,7 +211,7 @@ def _files(exports: Mapping[str, Mapping[str, Any]]) -> str:
         values = ", ".join(f"{each:.3f}" for each in sorted(temperatures))
         text += (
             f"\nLogits are divided by a temperature ({values}), fitted on the validation faces, "
-            "which\nchanges no label and makes the probabilities honest there.\n"
+            "which\nchanges no label and gives the lowest log loss there.\n"
         )
     for name, each in exports.items():
         call = _CALLS[each["format"].partition("-")[0]]
