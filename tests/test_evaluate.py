@@ -12,11 +12,13 @@ from ferkeras.config_file import load_config
 from ferkeras.data.load import load_splits
 from ferkeras.data.looks import looks_at
 from ferkeras.evaluate import main
+from ferkeras.finished_runs import open_run
 from ferkeras.insight.bootstrap import RESAMPLES
 from ferkeras.insight.calibration import temperature_of
 from ferkeras.insight.trained import load_trained
 from ferkeras.labels import EMOTIONS
 from ferkeras.report.console import Console
+from ferkeras.report.model_card import model_card
 from ferkeras.runs import Run
 
 
@@ -132,6 +134,14 @@ def test_flip_is_the_mean_of_two_looks_and_six_looks_that_of_six(evaluated):
         np.testing.assert_allclose(file["six_looks_probabilities"], six, atol=1e-5)
         accuracy = (file["six_looks_probabilities"].argmax(axis=1) == file["labels"]).mean()
     assert result_of(evaluation, "six_looks")["metrics"]["accuracy"] == pytest.approx(accuracy)
+
+
+def test_the_model_card_tells_of_several_looks(evaluated):
+    folder, evaluation = evaluated
+    card = model_card(open_run(folder), {})
+    for answers, count in (("flip", 2), ("six_looks", 6)):
+        accuracy = result_of(evaluation, answers)["metrics"]["accuracy"]
+        assert f"(`predict --looks {count}`) | {accuracy:.1%} | (" in card
 
 
 def test_copies_of_training_faces_are_counted_and_left_out(copied, tmp_path, make_faces, capsys):

@@ -29,6 +29,10 @@ _MEASURES = {
     "ece": "expected calibration error",
 }
 _NOT_SHARES = ("log_loss",)
+_LOOKS = {
+    "flip": "accuracy with a mirrored second look (`predict --looks 2`)",
+    "six_looks": "accuracy with six looks (`predict --looks 6`)",
+}
 
 _USES = """\
 ## How it may not be used
@@ -293,11 +297,17 @@ def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
     wanted = "plain" if evaluation["temperature"] == 1.0 else "calibrated"
     for result in evaluation["results"]:
         if result["answers"] == wanted:
+            looks = [
+                (_LOOKS[each["answers"]], *_figures("accuracy", each["metrics"], each["intervals"]))
+                for each in evaluation["results"]
+                if each["answers"] in _LOOKS and each["faces"] == result["faces"]
+            ]
             yield _results(
                 split,
                 result["metrics"],
                 result["intervals"],
                 evaluation["bootstrap"]["confidence"],
+                looks,
                 all_faces=result["faces"] == "all",
             )
 
@@ -317,15 +327,17 @@ def _results(
     metrics: Mapping[str, Any],
     ranges: Mapping[str, Sequence[float]],
     confidence: float,
+    looks: Sequence[tuple[str, str, str]] = (),
     *,
     all_faces: bool = True,
 ) -> str:
     which = "" if all_faces else ", without those that also occur in training"
     rows = [
-        (name, _value(key, metrics[key]), _interval(key, ranges.get(key)))
+        (name, *_figures(key, metrics, ranges))
         for key, name in _MEASURES.items()
         if metrics.get(key) is not None
     ]
+    rows += looks
     text = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n" + _table(
         ("measure", "value", f"{confidence:.0%} interval"), rows
     )
@@ -349,6 +361,13 @@ def _emotions(
         for name, row in emotions.items()
     ]
     return _table(("emotion", "precision", "recall", "F1", "faces"), rows)
+
+
+def _figures(
+    key: str, metrics: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]
+) -> tuple[str, str]:
+    """Value and interval of one measure, as the card writes them."""
+    return _value(key, metrics[key]), _interval(key, ranges.get(key))
 
 
 def _value(key: str, value: float) -> str:
