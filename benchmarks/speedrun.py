@@ -8,9 +8,10 @@ alone are one row, mean and standard deviation. Accuracies are those of `python 
 RUN` on the validation faces (FER2013: PublicTest, which has chosen the epoch), of one look, with a
 mirrored second, and of six, on all of them and without those that are also in training. Training
 FLOPs: 2 for each multiplication with its addition in convolutions and dense layers, 3 times for
-forward and backward, times faces, times epochs. Minutes and faces a second come from the times of
-TensorBoard's events, the median epoch (validation, callbacks and checkpoints in it) times the
-epochs, so that interruptions do not count; what else the machine had to do does.
+forward and backward, and once for each teacher, whose own training is a row of its own; times
+faces, times epochs. Minutes and faces a second come from the times of TensorBoard's events, the
+median epoch (validation, callbacks and checkpoints in it) times the epochs, so that interruptions
+do not count; what else the machine had to do does.
 """
 
 from __future__ import annotations

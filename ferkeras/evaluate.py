@@ -7,7 +7,7 @@
 Figures with bootstrap intervals, of one look at each face, of two (mirrored too) and of six (at
 three sizes, each mirrored too), with and without faces that also occur in training; pictures; and
 all of it under RUN/evaluation/<split>/. --calibrate fits a temperature on the validation faces and
-stores it with the run, for the export to use.
+stores it with the run, for the export to use. Six looks take six passes over the faces.
 Exit codes: 0 done, 2 wrong usage or input.
 """
 

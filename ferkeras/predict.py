@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=(1, 2, 6),
         default=1,
         help="answer with the mean of 2 looks (a face and its mirror image) or 6 (at three sizes, "
-        "each mirrored too): a little more often right, that much slower (default: 1)",
+        "each mirrored too): a little more often right, less sure, and that much work (default: 1)",
     )
     result.add_argument(
         "--follow-symlinks",

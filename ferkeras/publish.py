@@ -1,6 +1,6 @@
 """Copy a finished run, made small and clean, to be given away.
 
-  python -m ferkeras.publish saved_models/fer2013-best-001 saved_models/fer2013
+  python -m ferkeras.publish saved_models/fer2013-best-001 to_give_away
 
 The copy has the best network (without the optimizer's state), as .keras, SavedModel and LiteRT
 file, its model card, the configuration, the history and the figures of python -m ferkeras.evaluate;

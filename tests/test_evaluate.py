@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -85,6 +86,7 @@ def test_the_console_has_all_measures_and_emotions(spoken):
     for word in ("Cohen's kappa", "Matthews", "top-2", "Brier", "calibration error", *EMOTIONS):
         assert word in out
     assert "with flip" in out
+    assert "six looks" in out
     assert "temperature" in out
 
 
@@ -140,8 +142,10 @@ def test_the_model_card_tells_of_several_looks(evaluated):
     folder, evaluation = evaluated
     card = model_card(open_run(folder), {})
     for answers, count in (("flip", 2), ("six_looks", 6)):
-        accuracy = result_of(evaluation, answers)["metrics"]["accuracy"]
-        assert f"(`predict --looks {count}`) | {accuracy:.1%} | (" in card
+        metrics = result_of(evaluation, answers)["metrics"]
+        named = f"(`predict --looks {count}`), without the temperature"
+        assert re.search(rf"accuracy .*{re.escape(named)} \| {metrics['accuracy']:.1%} \| \(", card)
+        assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \| \(", card)
 
 
 def test_copies_of_training_faces_are_counted_and_left_out(copied, tmp_path, make_faces, capsys):

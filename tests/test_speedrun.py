@@ -31,7 +31,11 @@ def evaluated(run, folder, seed, accuracy):
     config.write_text(config.read_text().replace("seed: 0", f"seed: {seed}"))
     path = folder / "evaluation/validation/evaluation-validation.json"
     path.parent.mkdir(parents=True)
-    results = [result("plain", "all", accuracy), result("flip", "all", accuracy + 0.01)]
+    results = [
+        result("plain", "all", accuracy),
+        result("flip", "all", accuracy + 0.01),
+        result("six_looks", "all", accuracy + 0.02),
+    ]
     path.write_text(json.dumps({"results": results}))
     writer = tf.io.TFRecordWriter(_events(folder))
     for step, minute in enumerate((0, 1, 2, 11)):
@@ -61,10 +65,13 @@ def test_seeds_share_a_row_and_an_interruption_does_not_count(
     assert row["accuracy"] == pytest.approx(51.0)
     assert row["accuracy, deviation"] == pytest.approx(2**0.5)
     assert row["with flip"] == pytest.approx(52.0)
+    assert row["six looks"] == pytest.approx(53.0)
     assert "unseen" not in row
     assert row["minutes"] == pytest.approx(3)  # three epochs, each of the median minute
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].startswith("| tiny | 0 1 | 51.0 ± 1.4 % | 52.0 ± 1.4 % |  |  |  |  |")
+    assert lines[2].startswith(
+        "| tiny | 0 1 | 51.0 ± 1.4 % | 52.0 ± 1.4 % | 53.0 ± 1.4 % |  |  |  |"
+    )
 
 
 def test_what_has_not_been_evaluated_is_named(speedrun, finished_run, capsys):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ferkeras.data.faces import SIZE
 
-Count = Literal[1, 2, 6]
+Looks = Literal[1, 2, 6]
 """1: as they are; 2: mirrored too; 6: from nearer and from farther too, each mirrored too."""
 
 _PIXELS = 2
@@ -22,7 +22,7 @@ _PIXELS = 2
 _FACES_AT_A_TIME = 1024
 
 
-def looks_at(images: np.ndarray, count: Count) -> Iterator[np.ndarray]:
+def looks_at(images: np.ndarray, count: Looks) -> Iterator[np.ndarray]:
     """The faces as they are, then mirrored, then from nearer, mirrored, from farther, mirrored.
 
     Interpolated linearly; from farther, pixels from outside repeat the edge.
@@ -43,7 +43,7 @@ def looks_at(images: np.ndarray, count: Count) -> Iterator[np.ndarray]:
 
 
 def _seen(images: np.ndarray, side: int) -> np.ndarray:
-    """The middle `side` pixels of each side, resized to the faces' size."""
+    """The middle `side` pixels of each side, beyond the edge repeated, in the faces' own size."""
     weights = _interpolation(side)
     parts = [
         weights @ images[start : start + _FACES_AT_A_TIME, :, :, 0].astype(np.float32) @ weights.T

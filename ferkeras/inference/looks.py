@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.data.looks import Count, looks_at
+from ferkeras.data.looks import Looks, looks_at
 from ferkeras.inference.load import Network
 from ferkeras.network.enclosed import About
 
@@ -17,7 +17,7 @@ class SeveralLooks:
         count: how many, see `ferkeras.data.looks`.
     """
 
-    def __init__(self, network: Network, count: Count) -> None:
+    def __init__(self, network: Network, count: Looks) -> None:
         self._network = network
         self._count = count
 

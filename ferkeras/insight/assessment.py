@@ -20,6 +20,9 @@ from ferkeras.insight.subject import Subject
 PLAIN, FLIP, SIX_LOOKS, CALIBRATED = "plain", "flip", "six_looks", "calibrated"
 ALL, UNSEEN = "all", "not_in_training"
 
+PASSES: Final = 6
+"""Passes of the network over the faces in `assess`."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -40,10 +43,6 @@ class Result:
     predictions: Predictions
     metrics: dict[str, Any]
     ranges: dict[str, tuple[float, float]]
-
-
-PASSES: Final = 6
-"""Passes of the network over the faces in `assess`."""
 
 
 @dataclass(frozen=True)

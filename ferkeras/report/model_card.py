@@ -30,8 +30,8 @@ _MEASURES = {
 }
 _NOT_SHARES = ("log_loss",)
 _LOOKS = {
-    "flip": "accuracy with a mirrored second look (`predict --looks 2`)",
-    "six_looks": "accuracy with six looks (`predict --looks 6`)",
+    "flip": "with a mirrored second look (`predict --looks 2`)",
+    "six_looks": "with six looks (`predict --looks 6`)",
 }
 
 _USES = """\
@@ -294,13 +294,19 @@ def _recipe(finished: FinishedRun) -> str:
 
 
 def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
-    wanted = "plain" if evaluation["temperature"] == 1.0 else "calibrated"
+    wanted, raw = "plain", ""
+    if evaluation["temperature"] != 1.0:
+        wanted, raw = "calibrated", ", without the temperature"
     for result in evaluation["results"]:
         if result["answers"] == wanted:
             looks = [
-                (_LOOKS[each["answers"]], *_figures("accuracy", each["metrics"], each["intervals"]))
+                (
+                    f"{_MEASURES[key]} {_LOOKS[each['answers']]}{raw}",
+                    *_figures(key, each["metrics"], each["intervals"]),
+                )
                 for each in evaluation["results"]
                 if each["answers"] in _LOOKS and each["faces"] == result["faces"]
+                for key in ("accuracy", "ece")
             ]
             yield _results(
                 split,
