@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from ferkeras.network.model import build_network
 from ferkeras.network.saved_model import saved_model_answers, write_saved_model
 from ferkeras.network.served import served_network
 from ferkeras.publish import main
+from ferkeras.report.model_card import model_card
 from ferkeras.report.publication import round_as_trained, without_folders
 from ferkeras.runs import Run
 
@@ -79,6 +81,15 @@ def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
         "README.md", "best.keras", "calibration.json", "config.yaml", "environment.json",
         "export", "history.csv", "metrics.json", "predictions.npz",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_its_card_says_why_files_differ_from_a_network_in_bfloat16(run, precision):
+    finished = open_run(run)
+    train = finished.config.train.model_copy(update={"precision": precision})
+    config = finished.config.model_copy(update={"train": train})
+    card = model_card(replace(finished, config=config), {})
+    assert ("the files compute in float32" in card) == (precision == "mixed_bfloat16")
 
 
 def test_its_card_says_who_chose_the_epoch_and_what_was_not_looked_at(published):

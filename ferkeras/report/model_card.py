@@ -169,7 +169,7 @@ def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) 
     Raises:
         InputError: an evaluation of the run, or its `predictions.npz`, is damaged.
     """
-    parts = [_head(finished), _USES, _files(exports), _data(finished), _recipe(finished)]
+    parts = [_head(finished), _USES, _files(finished, exports), _data(finished), _recipe(finished)]
     evaluated = False
     for split in ("validation", "test"):
         path = finished.run.evaluation(split) / f"evaluation-{split}.json"
@@ -194,7 +194,7 @@ its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferk
 """
 
 
-def _files(exports: Mapping[str, Mapping[str, Any]]) -> str:
+def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         (
             f"`{name}/`" if each["format"] == "saved_model" else f"`{name}`",
@@ -210,6 +210,11 @@ def _files(exports: Mapping[str, Mapping[str, Any]]) -> str:
         "## Files\n\nAll take raw grey values, 0 to 255; the network rescales them itself. Each "
         "was compared with\nthe trained network on validation faces:\n\n" + _table(columns, rows)
     )
+    if finished.config.train.precision == "mixed_bfloat16":
+        text += (
+            "\nThe network was trained and measured in bfloat16, the files compute in float32: "
+            "hence the\ndifference.\n"
+        )
     temperatures = {each["temperature"] for each in exports.values()} - {1.0}
     if temperatures:
         values = ", ".join(f"{each:.3f}" for each in sorted(temperatures))
