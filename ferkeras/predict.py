@@ -37,7 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.data.pictures import quiet_pillow
     from ferkeras.inference.answers import Cut, look_at, whole_picture
     from ferkeras.inference.load import load_network
-    from ferkeras.inference.looks import SeveralLooks
     from ferkeras.inference.output import Csv, JsonLines, Output, Table
     from ferkeras.inference.sources import find_files, is_video, views_of
     from ferkeras.report.console import Console
@@ -45,8 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, paths = _run_and_paths(arguments.paths)
     files = find_files(paths, follow_symlinks=arguments.follow_symlinks)
     network = load_network(run)
-    if arguments.looks > 1:
-        network = SeveralLooks(network, arguments.looks)
     emotions = network.about.emotions
     cut: Cut = whole_picture
     if arguments.detect:
@@ -69,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             outputs.append(Drawing(arguments.draw, emotions))
         total = None if any(map(is_video, files)) else len(files)
         with console.progress("looking at pictures", total) as advance:
-            for seen in look_at(views_of(files, arguments.every), network, cut):
+            for seen in look_at(views_of(files, arguments.every), network, cut, arguments.looks):
                 if seen.error is not None:
                     unreadable += 1
                     print(f"skipped: {seen.name}: {seen.error}", file=sys.stderr)

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.data.faces import SIZE
+from ferkeras.data.looks import Looks, looks_at
 from ferkeras.data.pictures import face_of
 from ferkeras.errors import InputError
 from ferkeras.inference.box import Box
@@ -64,7 +65,11 @@ def whole_picture(grey: Image.Image) -> list[tuple[Box | None, np.ndarray]]:
 
 
 def look_at(
-    views: Iterable[View], network: Network, cut: Cut = whole_picture, threads: int | None = None
+    views: Iterable[View],
+    network: Network,
+    cut: Cut = whole_picture,
+    looks: Looks = 1,
+    threads: int | None = None,
 ) -> Iterator[Seen]:
     """Answer views in their order, some batches ahead of the reader and no more.
 
@@ -75,6 +80,7 @@ def look_at(
         views: read lazily, in the thread of the caller.
         network: may be called from several threads.
         cut: takes the faces out of a picture.
+        looks: how many at each face; an answer is the mean of those to them.
         threads: how many; the number of cores by default.
     """
     threads = threads or os.cpu_count() or 1
@@ -83,7 +89,7 @@ def look_at(
     pending: deque[Future[list[Seen]]] = deque()
     try:
         while batch := list(islice(remaining, BATCH)):
-            pending.append(pool.submit(_answer, batch, network, cut))
+            pending.append(pool.submit(_answer, batch, network, cut, looks))
             if len(pending) > 2 * threads:
                 yield from pending.popleft().result()
         while pending:
@@ -92,7 +98,7 @@ def look_at(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _answer(batch: list[View], network: Network, cut: Cut) -> list[Seen]:
+def _answer(batch: list[View], network: Network, cut: Cut, looks: Looks) -> list[Seen]:
     found: list[Sequence[tuple[Box | None, np.ndarray]] | str] = []
     for view in batch:
         try:
@@ -101,7 +107,8 @@ def _answer(batch: list[View], network: Network, cut: Cut) -> list[Seen]:
             found.append(str(error))
     faces = [face for each in found if not isinstance(each, str) for _, face in each]
     stacked = np.stack(faces)[..., None] if faces else np.empty((0, SIZE, SIZE, 1), np.uint8)
-    probabilities = iter(network(stacked))
+    answers = [network(each) for each in looks_at(stacked, looks)]
+    probabilities = iter(np.mean(answers, axis=0))
     return [
         Seen(view.name, view.seconds, error=each)
         if isinstance(each, str)
