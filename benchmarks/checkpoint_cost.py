@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ferkeras.command import CONFIGS
-from ferkeras.config_file import load_config
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.command import CONFIGS
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import load_config
 
 FACES = {"demo": 5_100, "fer2013": 28_709}
 STEPS, SAVES = 20, 10
@@ -53,11 +53,11 @@ def main() -> int:
 
 def measure(name: str) -> dict[str, float]:
     """Size and cost of one save, and what share of the training that is."""
+    from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
-    from ferkeras.learning.checkpoints import CheckpointFolder
-    from ferkeras.learning.learner import build_learner, make_reproducible
-    from ferkeras.learning.state import TrainingState
-    from ferkeras.report.console import Console
+    from ferkeras.training.checkpoints import CheckpointFolder
+    from ferkeras.training.setup import build_learner, make_reproducible
+    from ferkeras.training.state import TrainingState
 
     config = load_config(CONFIGS / f"{name}.yaml", ["data.path=demo", "data.demo_faces=2000"])
     console = Console(io.StringIO())

@@ -20,9 +20,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ferkeras.command import verb
-from ferkeras.config_file import load_config
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.command import verb
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import load_config
 
 KINDS = {
     "convolutions": ("Conv",),
@@ -65,9 +65,9 @@ def measure(config: Any, steps: int) -> dict[str, Any]:
 
     import tensorflow as tf
 
+    from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
-    from ferkeras.learning.learner import build_learner, make_reproducible
-    from ferkeras.report.console import Console
+    from ferkeras.training.setup import build_learner, make_reproducible
 
     make_reproducible(config)
     learner = build_learner(config, load_splits(config, Console(io.StringIO())))

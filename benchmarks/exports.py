@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
 
 import_tensorflow()
 
@@ -28,13 +28,13 @@ import keras  # noqa: E402
 import onnxruntime  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from ferkeras.cli.console import Console  # noqa: E402
 from ferkeras.data.load import load_splits  # noqa: E402
-from ferkeras.inference.litert import LiteRtNetwork  # noqa: E402
-from ferkeras.insight.calibration import temperature_of  # noqa: E402
-from ferkeras.insight.trained import load_trained  # noqa: E402
-from ferkeras.network.exports import FILES, answers_of, export_network  # noqa: E402
-from ferkeras.network.parity import Parity  # noqa: E402
-from ferkeras.report.console import Console  # noqa: E402
+from ferkeras.export.formats import FILES, answers_of, export_network  # noqa: E402
+from ferkeras.export.parity import Parity  # noqa: E402
+from ferkeras.metrics.calibration import temperature_of  # noqa: E402
+from ferkeras.runs.litert import LiteRtNetwork  # noqa: E402
+from ferkeras.runs.network import load_trained  # noqa: E402
 
 _BATCHES = (1, 64)
 

@@ -30,9 +30,9 @@ from pathlib import Path
 
 from kill_and_resume import contents
 
-from ferkeras.data.drawn import draw_faces
-from ferkeras.quiet import import_tensorflow
-from ferkeras.runs import Run
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.runs.record import Run
 
 SETTINGS = (
     "name=fault",
@@ -55,7 +55,7 @@ def failing(real):
         return real(*arguments, **more)
     return call
 {place} = failing({place})
-from ferkeras.fit import main
+from ferkeras.fit.__main__ import main
 sys.exit(main())
 """
 

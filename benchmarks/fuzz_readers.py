@@ -70,7 +70,7 @@ def fuzz(target: str, corpus: Path, seconds: int) -> None:
 
 
 def _checked(read: Callable[[], None], lines: bool = False) -> None:
-    from ferkeras.errors import InputError
+    from ferkeras.cli.errors import InputError
 
     before = time.process_time()
     try:
@@ -156,7 +156,7 @@ def _with_right_checksums(data: bytes) -> bytes:
 
 
 def _configuration() -> Callable[[bytes], None]:
-    from ferkeras.config_file import dump_config, load_config
+    from ferkeras.config.file import dump_config, load_config
 
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name) / "fuzzed.yaml"

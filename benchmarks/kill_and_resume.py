@@ -31,7 +31,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
 
 SETTINGS = (
     "name=kill",
@@ -62,8 +62,6 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.exec:
         import_tensorflow()
-        import ferkeras.learning.training
-        import ferkeras.report.outcome  # noqa: F401
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(Path(folder), arguments.runs, arguments.seed, arguments.exec)
     print_table(figures)
@@ -136,7 +134,7 @@ class Forked:
         if self.pid == 0:
             silence = os.open(os.devnull, os.O_WRONLY)
             os.dup2(silence, 1)
-            from ferkeras import fit
+            from ferkeras.fit import __main__ as fit
 
             code = 1
             try:

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ferkeras.config_file import load_config
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import load_config
 
 SETTINGS = ("network.filters=[8,16,32]", "network.dense_units=[64]", "train.batch_size=128")
 FACTORS = (0.5, 1.0, 2.0)
@@ -60,11 +60,11 @@ def main() -> int:
 
 def measure(config_file: Path | None, settings: list[str]) -> dict:
     """Suggest a rate, train at it, half and twice; figures of one seed."""
+    from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
-    from ferkeras.insight.lr_range import lr_range_test
-    from ferkeras.learning.learner import build_learner, make_reproducible
-    from ferkeras.learning.state import undone
-    from ferkeras.report.console import Console
+    from ferkeras.lr_find.range_test import lr_range_test
+    from ferkeras.training.setup import build_learner, make_reproducible
+    from ferkeras.training.state import undone
 
     config = load_config(config_file, settings)
     splits = load_splits(config, Console(io.StringIO()))

@@ -21,8 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ferkeras.config_file import load_config
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import load_config
 
 RAMPED = (
     "schedule.gate_accuracy=0",
@@ -66,15 +66,15 @@ def measure(config) -> dict[str, object]:
 
     import keras
 
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.signals import StopRequest
     from ferkeras.data.load import load_splits
-    from ferkeras.learning.checkpoints import CheckpointFolder
-    from ferkeras.learning.learner import build_learner, make_reproducible
-    from ferkeras.learning.loop import TrainingLoop
-    from ferkeras.learning.watchers import build_watchers
     from ferkeras.network.dropout import VariableDropout
-    from ferkeras.report.console import Console
-    from ferkeras.runs import create_run
-    from ferkeras.signals import StopRequest
+    from ferkeras.runs.record import create_run
+    from ferkeras.training.callbacks import build_watchers
+    from ferkeras.training.checkpoints import CheckpointFolder
+    from ferkeras.training.loop import TrainingLoop
+    from ferkeras.training.setup import build_learner, make_reproducible
 
     make_reproducible(config)
     console = Console(io.StringIO())

@@ -7,7 +7,7 @@
 Each fault is planted alone, once for every seed, in a training of 1,700 faces (drawn by the seed,
 or so many rows of a table) and a network of three narrow blocks. `tuned` faults were at hand when
 the probes' thresholds were chosen; `unseen` ones were run for the first time afterwards. The cause
-that `ferkeras.insight.causes` names first is compared with the planted one. Then the first remedy
+that `ferkeras.diagnose.causes` names first is compared with the planted one. Then the first remedy
 is applied: its settings where it has any; where the faces have to be mended, the fault is taken
 out of them as the remedy says. A remedy mends when it wins back at least half of the skill
 (Cohen's kappa on validation faces) that the fault cost, against the healthy training of the same
@@ -32,13 +32,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ferkeras.config import Config
-from ferkeras.config_file import with_values
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 
 if TYPE_CHECKING:
-    from ferkeras.insight.causes.case import Case
-    from ferkeras.learning.learner import Learner
+    from ferkeras.diagnose.case import Case
+    from ferkeras.training.setup import Learner
 
 BASE = {
     "data.demo_faces": 2000,
@@ -305,8 +305,8 @@ def _config(seed: int, data: str, overrides: dict[str, Any]) -> Config:
 
 def _splits(config: Config, faces: int = 2000) -> Splits:
     """Drawn faces, or as many of a table as would be drawn."""
+    from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
-    from ferkeras.report.console import Console
 
     with Console(stream=Path("/dev/null").open("w")) as console:
         splits = load_splits(config, console)
@@ -321,8 +321,8 @@ def _splits(config: Config, faces: int = 2000) -> Splits:
 
 
 def _train(config: Config, splits: Splits, hook: Callable[[Learner], None] | None) -> Case:
-    from ferkeras.insight.causes.case import train_briefly
-    from ferkeras.learning.learner import build_learner
+    from ferkeras.diagnose.case import train_briefly
+    from ferkeras.training.setup import build_learner
 
     def begin(config: Config, splits: Splits) -> Learner:
         learner = build_learner(config, splits)
@@ -334,7 +334,7 @@ def _train(config: Config, splits: Splits, hook: Callable[[Learner], None] | Non
 
 
 def _begin_worker() -> None:
-    from ferkeras.quiet import import_tensorflow
+    from ferkeras.cli.quiet import import_tensorflow
 
     import_tensorflow()
     import tensorflow as tf
@@ -345,8 +345,8 @@ def _begin_worker() -> None:
 
 def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
     """Plant, diagnose, apply the first remedy, measure again."""
-    from ferkeras.insight.causes.diagnosis import diagnose
-    from ferkeras.insight.causes.measurements import Measurements
+    from ferkeras.diagnose.diagnosis import diagnose
+    from ferkeras.diagnose.measurements import Measurements
 
     config = _config(seed, data, fault.overrides)
     clean = _splits(config)
@@ -384,7 +384,7 @@ def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
 
 def run_healthy(seed: int, data: str, overrides: dict[str, Any], faces: int) -> dict[str, Any]:
     """Diagnose a training with nothing wrong."""
-    from ferkeras.insight.causes.diagnosis import diagnose
+    from ferkeras.diagnose.diagnosis import diagnose
 
     config = _config(seed, data, overrides)
     found = diagnose(_train(config, _splits(config, faces), None))

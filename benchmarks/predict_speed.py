@@ -2,11 +2,11 @@
 
   python benchmarks/predict_speed.py saved_models/demo-001 --faces 10000 --json speed.json
 
-Faces are drawn (`ferkeras.data.drawn`, as many as asked for) and written as PNG and as JPEG files
-into a temporary folder. Then, in one process and by turns, the same network is run
+Faces are drawn (`ferkeras.data.synthetic.dataset`, as many as asked for) and written as PNG and as
+JPEG files into a temporary folder. Then, in one process and by turns, the same network is run
 
 - bare: on an array of all faces, in batches, on as many threads as there are cores;
-- whole: `ferkeras.inference.answers.look_at` over the files, from reading to answers.
+- whole: `ferkeras.predict.predictions.look_at` over the files, from reading to answers.
 
 What counts is the ratio whole / bare, of wall time and of processor time, taken from the best of
 each: both are slowed alike by what else the machine does. Last, new processes answer one picture:
@@ -30,12 +30,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ferkeras.data.drawn import draw_faces
-from ferkeras.finished_runs import open_run
-from ferkeras.inference.answers import BATCH, look_at
-from ferkeras.inference.load import load_network
-from ferkeras.inference.sources import find_files, views_of
-from ferkeras.runs import LITERT_FILE
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.predict.network import load_network
+from ferkeras.predict.predictions import BATCH, look_at
+from ferkeras.predict.sources import find_files, views_of
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.record import LITERT_FILE
 
 
 def main() -> None:

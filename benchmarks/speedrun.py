@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferkeras.command import verb
-from ferkeras.config_file import flat
-from ferkeras.errors import InputError
-from ferkeras.finished_runs import FinishedRun, open_run, read_json
-from ferkeras.quiet import import_tensorflow
-from ferkeras.teachers import open_teachers
+from ferkeras.cli.command import verb
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import flat
+from ferkeras.runs.finished import FinishedRun, open_run, read_json
+from ferkeras.runs.teachers import open_teachers
 
 if TYPE_CHECKING:
     import keras
@@ -82,7 +82,7 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
     Raises:
         InputError: it has not been evaluated, or it wrote no TensorBoard events.
     """
-    from ferkeras.insight.trained import load_trained
+    from ferkeras.runs.network import load_trained
 
     run, metrics = finished.run, finished.metrics
     path = run.evaluation("validation") / "evaluation-validation.json"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ferkeras.data.drawn import draw_faces
+from ferkeras.data.synthetic.dataset import draw_faces
 
 VERBS = (
     "check_data",

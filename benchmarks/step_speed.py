@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from ferkeras.config import Config, Network
-from ferkeras.config_file import load_config
-from ferkeras.labels import EMOTIONS
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import load_config
+from ferkeras.config.schema import Config, Network
+from ferkeras.data.labels import EMOTIONS
 
 BASELINE = "Keras, float32, BatchNormalization"
 Steps = Callable[[int], tuple[float, float]]
@@ -207,7 +207,7 @@ def _in_torch(config: Config, faces: np.ndarray, labels: np.ndarray) -> dict[str
 
 
 def torch_network(settings: Network) -> Any:
-    """The network of `ferkeras.network.residual` in PyTorch: the same layers and parameters.
+    """`ferkeras.network.architectures.residual` in PyTorch: the same layers and parameters.
 
     Raises:
         ValueError: for squeeze and excitation or separable convolutions, which it does not have.

@@ -39,9 +39,9 @@ def write_tables(folder: Path, csv: Path | None, count: int, times: int) -> dict
     """Write `faces-1.csv` and `faces-<times>.csv`; return faces by how many times."""
     import numpy as np
 
-    from ferkeras.data.drawn import draw_faces
     from ferkeras.data.faces import USAGES
     from ferkeras.data.read import read_faces
+    from ferkeras.data.synthetic.dataset import draw_faces
 
     read = read_faces(csv, cache=False) if csv else draw_faces(count, 0)
     names = dict(zip(USAGES, ("", "Training", "PublicTest", "PrivateTest"), strict=True))
@@ -69,8 +69,8 @@ def write_tables(folder: Path, csv: Path | None, count: int, times: int) -> dict
 
 def measure(arguments: list[str]) -> dict[str, Any]:
     """Train in this process; return what it took."""
-    from ferkeras.fit import main
-    from ferkeras.quiet import import_tensorflow
+    from ferkeras.cli.quiet import import_tensorflow
+    from ferkeras.fit.__main__ import main
 
     import_tensorflow()
     import keras

@@ -6,11 +6,11 @@ import hypothesis
 import numpy as np
 import pytest
 
-from ferkeras.config_file import load_config
+from ferkeras.cli.console import Console
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.file import load_config
 from ferkeras.data.faces import SIZE, Faces
 from ferkeras.data.load import load_splits
-from ferkeras.quiet import import_tensorflow
-from ferkeras.report.console import Console
 
 import_tensorflow()
 
@@ -37,7 +37,7 @@ def make_faces():
 def finished_run(tmp_path_factory):
     """Folder of a finished run on 200 drawn faces: tiny network, 3 epochs, ramps. Change nothing
     in it; copy it to damage it."""
-    from ferkeras.learning.training import train
+    from ferkeras.fit.run import train
 
     folder = tmp_path_factory.mktemp("saved_models")
     settings = (

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from bad_inputs import BAD_INPUTS, MODEL_FILES, BadInput, _members, _write_members, lambda_layer
 
-from ferkeras.errors import InputError
-from ferkeras.insight.predictions import read_predictions
-from ferkeras.insight.trained import load_trained
+from ferkeras.cli.errors import InputError
+from ferkeras.metrics.predictions import read_predictions
+from ferkeras.runs.network import load_trained
 
 
 def check(bad: BadInput, folder, capfd) -> None:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data import cache, read
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces
 from ferkeras.data.read import read_faces
-from ferkeras.errors import InputError
 
 
 def table(count: int = 5, seed: int = 0) -> str:

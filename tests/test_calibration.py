@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferkeras.errors import InputError
-from ferkeras.insight.calibration import (
+from ferkeras.cli.errors import InputError
+from ferkeras.metrics.calibration import (
     calibrate,
     reliability,
     store_calibration,
     temperature_of,
 )
-from ferkeras.runs import Run
+from ferkeras.runs.record import Run
 
 
 def calibrated_logits(count, seed):

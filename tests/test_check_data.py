@@ -8,30 +8,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ferkeras.check_data import main
-from ferkeras.data.drawn import FER2013_TRAINING_COUNTS
-from ferkeras.data.faces import SIZE, USAGES, Faces, ReadFaces
-from ferkeras.data.split import usage_as_split
-from ferkeras.errors import InputError
-from ferkeras.insight.data_checks import near as near_module
-from ferkeras.insight.data_checks.checks import check_material
-from ferkeras.insight.data_checks.copies import check_contradictions, check_copies, find_copies
-from ferkeras.insight.data_checks.counts import check_classes
-from ferkeras.insight.data_checks.empty import check_empty, deviations
-from ferkeras.insight.data_checks.finding import Level
-from ferkeras.insight.data_checks.label_order import (
+from ferkeras.check_data.__main__ import main
+from ferkeras.check_data.check import check_material
+from ferkeras.check_data.checks import near as near_module
+from ferkeras.check_data.checks.copies import check_contradictions, check_copies, find_copies
+from ferkeras.check_data.checks.counts import check_classes
+from ferkeras.check_data.checks.empty import check_empty, deviations
+from ferkeras.check_data.checks.label_order import (
     ALPHABETICAL,
     SURE,
     alphabetical_shares,
     best_order,
     check_label_order,
 )
-from ferkeras.insight.data_checks.leaked import check_leaks
-from ferkeras.insight.data_checks.material import Material, gather
-from ferkeras.insight.data_checks.near import SIMILAR, find_near_copies
-from ferkeras.insight.data_checks.normalisation import check_normalisation
-from ferkeras.insight.data_checks.votes import check_votes, read_votes
-from ferkeras.labels import EMOTIONS
+from ferkeras.check_data.checks.leaked import check_leaks
+from ferkeras.check_data.checks.near import SIMILAR, find_near_copies
+from ferkeras.check_data.checks.normalisation import check_normalisation
+from ferkeras.check_data.checks.votes import check_votes, read_votes
+from ferkeras.check_data.finding import Level
+from ferkeras.check_data.material import Material, gather
+from ferkeras.cli.errors import InputError
+from ferkeras.data.faces import SIZE, USAGES, Faces, ReadFaces
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.split import usage_as_split
+from ferkeras.data.synthetic.dataset import FER2013_TRAINING_COUNTS
 
 TRAIN, VALIDATION, TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 IN_ALPHABET = np.argsort(ALPHABETICAL)
@@ -505,7 +505,7 @@ def test_votes_for_a_folder_are_refused(folder, tmp_path, capsys):
 
 def test_tensorflow_is_not_imported(folder, tmp_path):
     program = (
-        "import sys; from ferkeras.check_data import main; "
+        "import sys; from ferkeras.check_data.__main__ import main; "
         f"main([{str(folder)!r}, '--output', {str(tmp_path / 'found')!r}]); "
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )
@@ -513,7 +513,7 @@ def test_tensorflow_is_not_imported(folder, tmp_path):
 
 
 def test_planted_label_errors_lead_the_list_of_suspects(tmp_path, monkeypatch):
-    from ferkeras.insight.data_checks import label_errors
+    from ferkeras.check_data.checks import label_errors
 
     small = ("network.filters=[4]", "network.dense_units=[16]", "train.batch_size=16")
     monkeypatch.setattr(label_errors, "_FOLDS", 2)

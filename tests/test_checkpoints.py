@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.errors import InputError, RunError
-from ferkeras.learning.checkpoints import Checkpoint, CheckpointFolder
-from ferkeras.lock import sole_use
-from ferkeras.runs import remove_litter
-from ferkeras.signals import stop_requests
+from ferkeras.cli.errors import InputError, RunError
+from ferkeras.cli.signals import stop_requests
+from ferkeras.runs.lock import sole_use
+from ferkeras.runs.record import remove_litter
+from ferkeras.training.checkpoints import Checkpoint, CheckpointFolder
 
 
 def checkpoint(step=0) -> Checkpoint:
@@ -138,8 +138,8 @@ def test_a_folder_that_cannot_be_written_any_more_does_not_hide_what_happened(
 HOLD = """
 import sys
 from pathlib import Path
-from ferkeras.lock import sole_use
-from ferkeras.runs import remove_litter
+from ferkeras.runs.lock import sole_use
+from ferkeras.runs.record import remove_litter
 with sole_use(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.config import ClassWeight
-from ferkeras.learning.class_weights import class_balance, class_weights
+from ferkeras.config.schema import ClassWeight
+from ferkeras.training.class_weights import class_balance, class_weights
 
 COUNTS = st.lists(st.integers(1, 400), min_size=2, max_size=7)
 RULES = st.sampled_from(["cube_root", "square_root", "inverse", "none"])

@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
-from ferkeras.compare import main
-from ferkeras.finished_runs import open_run
-from ferkeras.insight.comparison import differences_to, load_compared
-from ferkeras.runs import Run, write_npz
+from ferkeras.compare.__main__ import main
+from ferkeras.compare.comparison import differences_to, load_compared
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.record import Run, write_npz
 
 
 @pytest.fixture

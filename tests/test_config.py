@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ferkeras.command import CONFIGS
-from ferkeras.config import Config
-from ferkeras.config_file import describe_keys, dump_config, flat, load_config
-from ferkeras.errors import InputError
+from ferkeras.cli.command import CONFIGS
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import describe_keys, dump_config, flat, load_config
+from ferkeras.config.schema import Config
 
 
 def problems(path: Path | None, *overrides: str) -> str:
@@ -226,7 +226,7 @@ def test_any_value_of_any_key_is_taken_or_named(key, value):
 
 def test_configuration_errors_come_before_tensorflow_is_imported():
     code = (
-        "import sys\nfrom ferkeras.fit import main\ncode = main(['train.epocs=3'])\n"
+        "import sys\nfrom ferkeras.fit.__main__ import main\ncode = main(['train.epocs=3'])\n"
         "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules), 'imported too early'\n"
         "sys.exit(code)"
     )

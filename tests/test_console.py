@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.quiet import import_tensorflow
-from ferkeras.report.console import Console, duration, percent
+from ferkeras.cli.console import Console, duration, percent
+from ferkeras.cli.quiet import import_tensorflow
 
 import_tensorflow()
 
@@ -23,8 +23,8 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras.src.callbacks.callback_list import CallbackList  # noqa: E402
 
-from ferkeras.labels import EMOTIONS  # noqa: E402
-from ferkeras.report.epochs import EpochBar, EpochLine, line  # noqa: E402
+from ferkeras.data.labels import EMOTIONS  # noqa: E402
+from ferkeras.training.progress import EpochBar, EpochLine, line  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -412,7 +412,7 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_healthy_fit_evaluate_and_export_leave_stderr_empty(tmp_path):
     done = run(
         f"""
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
 import_tensorflow()
 import keras, numpy as np, os, tensorflow as tf
 keras.utils.set_random_seed(0)
@@ -447,7 +447,7 @@ def test_what_a_failing_import_wrote_is_shown(tmp_path):
         "import os\nos.write(2, b'libfoo.so.7: cannot open\\n')\nraise ImportError('no libfoo')\n"
     )
     done = run(
-        "from ferkeras.quiet import import_tensorflow; import_tensorflow()",
+        "from ferkeras.cli.quiet import import_tensorflow; import_tensorflow()",
         PYTHONPATH=str(tmp_path),
     )
     assert done.returncode == 1
@@ -465,7 +465,7 @@ def test_stderr_works_again_after_the_import_and_a_chosen_level_stays(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(body)
     done = run(
-        "import os; from ferkeras.quiet import import_tensorflow; import_tensorflow();"
+        "import os; from ferkeras.cli.quiet import import_tensorflow; import_tensorflow();"
         "os.write(2, os.environ['TF_CPP_MIN_LOG_LEVEL'].encode())",
         PYTHONPATH=str(tmp_path),
         TF_CPP_MIN_LOG_LEVEL="0",

@@ -11,22 +11,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferkeras.config import Config
-from ferkeras.config_file import with_values
-from ferkeras.data.drawn import draw_faces
+from ferkeras.cli.console import Console
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.load import load_splits
-from ferkeras.diagnose import main
-from ferkeras.insight.causes.case import train_briefly
-from ferkeras.insight.causes.diagnosis import MEASURED, TRIED, diagnose
-from ferkeras.insight.causes.finding import Remedy
-from ferkeras.insight.causes.measurements import Measurements
-from ferkeras.insight.causes.treatment import can_be_tried, treat
-from ferkeras.insight.causes.trial import learn_one_batch
-from ferkeras.insight.movement import weights_of
-from ferkeras.learning.learner import build_learner
-from ferkeras.learning.training import train
-from ferkeras.report.console import Console
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.diagnose.__main__ import main
+from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.diagnosis import MEASURED, TRIED, diagnose
+from ferkeras.diagnose.finding import Remedy
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.treatment import can_be_tried, treat
+from ferkeras.diagnose.trial import learn_one_batch
+from ferkeras.fit.run import train
+from ferkeras.training.movement import weights_of
+from ferkeras.training.setup import build_learner
 
 QUICK = {
     "network.filters": [4, 8],

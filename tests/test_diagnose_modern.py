@@ -8,31 +8,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferkeras.config import Config
-from ferkeras.config_file import with_values
-from ferkeras.data.drawn import draw_faces
+from ferkeras.cli.console import Console
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
-from ferkeras.diagnose import main
-from ferkeras.finished_runs import open_run
-from ferkeras.insight.causes.batchnorm import batchnorm_gap
-from ferkeras.insight.causes.capacity import network_too_small
-from ferkeras.insight.causes.case import train_briefly
-from ferkeras.insight.causes.dropout import dropout_overrides
-from ferkeras.insight.causes.measurements import FirstSteps, Measurements
-from ferkeras.insight.causes.one_batch import cannot_learn_one_batch
-from ferkeras.insight.causes.overfitting import overfitting
-from ferkeras.insight.causes.regularisation import too_much_regularisation
-from ferkeras.insight.causes.signal import vanishing_gradients
-from ferkeras.insight.causes.step_size import learning_rate_too_high
-from ferkeras.insight.causes.trial import Trial
-from ferkeras.insight.causes.unfinished import unexplained
-from ferkeras.insight.trained import load_network
-from ferkeras.learning.diagnosis import diagnose_divergence
-from ferkeras.learning.learner import build_learner
-from ferkeras.learning.training import train
-from ferkeras.publish import main as publish
-from ferkeras.report.console import Console
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.diagnose.__main__ import main
+from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
+from ferkeras.diagnose.causes.capacity import network_too_small
+from ferkeras.diagnose.causes.dropout import dropout_overrides
+from ferkeras.diagnose.causes.one_batch import cannot_learn_one_batch
+from ferkeras.diagnose.causes.overfitting import overfitting
+from ferkeras.diagnose.causes.regularisation import too_much_regularisation
+from ferkeras.diagnose.causes.signal import vanishing_gradients
+from ferkeras.diagnose.causes.step_size import learning_rate_too_high
+from ferkeras.diagnose.causes.unfinished import unexplained
+from ferkeras.diagnose.measurements import FirstSteps, Measurements
+from ferkeras.diagnose.trial import Trial
+from ferkeras.fit.run import train
+from ferkeras.publish.__main__ import main as publish
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.network import load_network
+from ferkeras.training.divergence import diagnose_divergence
+from ferkeras.training.setup import build_learner
 
 MODERN = {
     "network.architecture": "residual",

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from ferkeras.data.drawn import draw_faces
-from ferkeras.insight.causes.reference import crossed, gradients, transferred
-from ferkeras.insight.causes.skill import CHANCE, above_chance, best_renaming, counts, kappa
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.diagnose.reference import crossed, gradients, transferred
+from ferkeras.diagnose.skill import CHANCE, above_chance, best_renaming, counts, kappa
 
 few = settings(deadline=None, max_examples=25)
 LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=60)

@@ -10,26 +10,26 @@ import keras
 import numpy as np
 import pytest
 
-from ferkeras.config import Distill
-from ferkeras.config_file import load_config
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.signals import StopRequest
+from ferkeras.config.file import load_config
+from ferkeras.config.schema import Distill
 from ferkeras.data.load import load_splits
-from ferkeras.errors import InputError
-from ferkeras.finished_runs import open_run
-from ferkeras.fit import main
-from ferkeras.insight.trained import load_trained
-from ferkeras.learning.checkpoints import CheckpointFolder
-from ferkeras.learning.keeper import Stopped
-from ferkeras.learning.learner import build_learner, make_reproducible
-from ferkeras.learning.loop import TrainingLoop
-from ferkeras.learning.training import train
+from ferkeras.export.model_card import model_card
+from ferkeras.fit.__main__ import main
+from ferkeras.fit.run import train
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.step import MonitoredModel
-from ferkeras.report.console import Console
-from ferkeras.report.model_card import model_card
-from ferkeras.signals import StopRequest
-from ferkeras.teachers import open_teachers, record_of, strangers
-from ferkeras.unfinished_runs import UnfinishedRun
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.teachers import open_teachers, record_of, strangers
+from ferkeras.runs.unfinished import UnfinishedRun
+from ferkeras.training.checkpointing import Stopped
+from ferkeras.training.checkpoints import CheckpointFolder
+from ferkeras.training.loop import TrainingLoop
+from ferkeras.training.setup import build_learner, make_reproducible
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4)).astype("float32")

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferkeras.data import drawn
-from ferkeras.data.drawing import action_units, head, people
-from ferkeras.data.drawing.canvas import Canvas, Pose
-from ferkeras.data.drawing.draws import Draws, raw_rows
-from ferkeras.data.drawing.mouth import draw_mouth
-from ferkeras.data.drawn import FACES_PER_PERSON, FER2013_TRAINING_COUNTS, draw_faces
+from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES
-from ferkeras.errors import InputError
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.synthetic import action_units, head, people
+from ferkeras.data.synthetic import dataset as drawn
+from ferkeras.data.synthetic.canvas import Canvas, Pose
+from ferkeras.data.synthetic.dataset import FACES_PER_PERSON, FER2013_TRAINING_COUNTS, draw_faces
+from ferkeras.data.synthetic.mouth import draw_mouth
+from ferkeras.data.synthetic.random_rows import Draws, raw_rows
 
 TRAIN, VALIDATION = USAGES.index("train"), USAGES.index("validation")
 

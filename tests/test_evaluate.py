@@ -9,18 +9,18 @@ import shutil
 import numpy as np
 import pytest
 
-from ferkeras.config_file import load_config
+from ferkeras.cli.console import Console
+from ferkeras.config.file import load_config
+from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
-from ferkeras.data.looks import looks_at
-from ferkeras.evaluate import main
-from ferkeras.finished_runs import open_run
-from ferkeras.insight.bootstrap import RESAMPLES
-from ferkeras.insight.calibration import temperature_of
-from ferkeras.insight.trained import load_trained
-from ferkeras.labels import EMOTIONS
-from ferkeras.report.console import Console
-from ferkeras.report.model_card import model_card
-from ferkeras.runs import Run
+from ferkeras.data.test_time_augmentation import looks_at
+from ferkeras.evaluate.__main__ import main
+from ferkeras.export.model_card import model_card
+from ferkeras.metrics.bootstrap import RESAMPLES
+from ferkeras.metrics.calibration import temperature_of
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.record import Run
 
 
 @pytest.fixture(scope="module")

@@ -11,21 +11,21 @@ import pytest
 from PIL import Image
 
 from callbacks.divergence import DivergenceGuard
-from ferkeras.config import Config
-from ferkeras.config_file import flat, load_config
-from ferkeras.data.drawn import draw_faces
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError, RunError
+from ferkeras.cli.signals import StopRequest
+from ferkeras.config.file import flat, load_config
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
+from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
-from ferkeras.errors import InputError, RunError
-from ferkeras.labels import EMOTIONS
-from ferkeras.learning.checkpoints import CheckpointFolder
-from ferkeras.learning.found_rate import with_found_rate
-from ferkeras.learning.learner import build_learner, make_reproducible
-from ferkeras.learning.loop import TrainingLoop
-from ferkeras.learning.watchers import build_watchers
-from ferkeras.report.console import Console
-from ferkeras.runs import Run, create_run
-from ferkeras.signals import StopRequest
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.fit.automatic_learning_rate import with_found_rate
+from ferkeras.runs.record import Run, create_run
+from ferkeras.training.callbacks import build_watchers
+from ferkeras.training.checkpoints import CheckpointFolder
+from ferkeras.training.loop import TrainingLoop
+from ferkeras.training.setup import build_learner, make_reproducible
 
 TINY = (
     "data.demo_faces=200",

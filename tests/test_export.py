@@ -16,19 +16,19 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from ferkeras.cli.errors import RunError
 from ferkeras.data.faces import SIZE
+from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pictures import decode_face
-from ferkeras.errors import RunError
-from ferkeras.export import main
-from ferkeras.insight.calibration import Calibration, store_calibration
-from ferkeras.insight.trained import load_trained
-from ferkeras.labels import EMOTIONS
-from ferkeras.network.enclosed import read_enclosed
-from ferkeras.network.exports import FILES, answers_of, export_network
-from ferkeras.network.parity import Parity
-from ferkeras.network.saved_model import decode_face_in_graph
+from ferkeras.export.__main__ import main
+from ferkeras.export.formats import FILES, answers_of, export_network
+from ferkeras.export.parity import Parity
+from ferkeras.export.saved_model import decode_face_in_graph
+from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.served import served_network
-from ferkeras.runs import Run
+from ferkeras.runs.embedded import read_enclosed
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.record import Run
 
 FLOATS = ("saved_model", "litert", "onnx", "keras")
 TEMPERATURE = 2.5

@@ -11,10 +11,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from ferkeras.command import CONFIGS
-from ferkeras.config_file import load_config
-from ferkeras.fit import main
-from ferkeras.labels import EMOTIONS
+from ferkeras.cli.command import CONFIGS
+from ferkeras.config.file import load_config
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.fit.__main__ import main
 
 SMALL = [
     "data.demo_faces=300",

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferkeras.insight.examples import examples_of_each, worst_mistakes
-from ferkeras.insight.gradcam import grad_cam
-from ferkeras.insight.leaks import occurs_in
-from ferkeras.insight.predictions import Predictions
+from ferkeras.data.leakage import occurs_in
+from ferkeras.metrics.examples import examples_of_each, worst_mistakes
+from ferkeras.metrics.predictions import Predictions
+from ferkeras.network.grad_cam import grad_cam
 from ferkeras.report.events import events_of
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.data.drawn import draw_faces
-from ferkeras.data.looks import looks_at
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.test_time_augmentation import looks_at
 from ferkeras.data.warp import keras_warp
 
 

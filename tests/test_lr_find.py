@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferkeras import fit
-from ferkeras.command import CONFIGS
-from ferkeras.config_file import load_config
-from ferkeras.insight.lr_range import conclude
-from ferkeras.lr_find import main
-from ferkeras.report.lr_range import describe_difference, lr_range_figure
+from ferkeras.cli.command import CONFIGS
+from ferkeras.config.file import load_config
+from ferkeras.fit import __main__ as fit
+from ferkeras.lr_find.__main__ import main
+from ferkeras.lr_find.range_test import conclude
+from ferkeras.lr_find.report import describe_difference, lr_range_figure
 from ferkeras.report.palette import as_array
 
 SMALL = (
@@ -80,7 +80,7 @@ def test_no_suggestion_ends_with_1_and_says_why(tmp_path, capsys):
 )
 def test_wrong_usage_ends_with_2_before_tensorflow(arguments, message, tmp_path):
     code = (
-        f"import sys\nfrom ferkeras.lr_find import main\ncode = main({arguments!r})\n"
+        f"import sys\nfrom ferkeras.lr_find.__main__ import main\ncode = main({arguments!r})\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules), 'imported too early'\n"
         "sys.exit(code)"
     )
@@ -122,7 +122,7 @@ def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, cap
 
 
 def test_auto_that_finds_nothing_is_a_failure_without_a_folder(tmp_path, monkeypatch, capsys):
-    from ferkeras.learning import found_rate
+    from ferkeras.fit import automatic_learning_rate as found_rate
 
     nothing = conclude(np.geomspace(1e-6, 1, 50), np.full(50, 2.0), None)
     monkeypatch.setattr(found_rate, "lr_range_test", lambda learner, progress: nothing)

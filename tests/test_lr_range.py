@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferkeras.config_file import load_config
-from ferkeras.data.drawn import draw_faces
+from ferkeras.config.file import load_config
 from ferkeras.data.faces import Splits
-from ferkeras.insight.lr_range import conclude, lr_range_test
-from ferkeras.insight.lr_rules import noise, smooth, steepest, suggest, valley
-from ferkeras.learning.learner import build_learner, make_reproducible
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.lr_find.range_test import conclude, lr_range_test
+from ferkeras.lr_find.rules import noise, smooth, steepest, suggest, valley
+from ferkeras.training.setup import build_learner, make_reproducible
 
 TINY = (
     "data.demo_faces=200",

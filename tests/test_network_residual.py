@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ferkeras.config import Network
-from ferkeras.insight.gradcam import grad_cam
-from ferkeras.labels import EMOTIONS
+from ferkeras.config.schema import Network
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.export.formats import export_network
 from ferkeras.network.batchnorm import FusedBatchNormalization
-from ferkeras.network.enclosed import About
-from ferkeras.network.exports import export_network
+from ferkeras.network.grad_cam import grad_cam
 from ferkeras.network.model import build_network, dropout_layers
-from ferkeras.report.projector import penultimate_features
+from ferkeras.runs.embedded import About
+from ferkeras.tensorboard.projector import penultimate_features
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 48, 48, 1), dtype=np.uint8)
 

@@ -13,22 +13,22 @@ import pytest
 from matplotlib import cbook
 from PIL import Image
 
-from ferkeras.data.drawn import draw_faces
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
-from ferkeras.data.looks import looks_at
-from ferkeras.errors import InputError
-from ferkeras.finished_runs import open_run
-from ferkeras.inference.answers import look_at
-from ferkeras.inference.detection import FaceDetector
-from ferkeras.inference.drawing import Drawing
-from ferkeras.inference.load import KerasNetwork, Tempered, load_network
-from ferkeras.inference.sources import find_files, views_of
-from ferkeras.insight.calibration import Calibration, store_calibration
-from ferkeras.insight.predictions import read_predictions
-from ferkeras.labels import EMOTIONS
-from ferkeras.predict import main
-from ferkeras.report.console import Console
-from ferkeras.runs import Run
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.test_time_augmentation import looks_at
+from ferkeras.metrics.calibration import Calibration, store_calibration
+from ferkeras.metrics.predictions import read_predictions
+from ferkeras.predict.__main__ import main
+from ferkeras.predict.detection import FaceDetector
+from ferkeras.predict.drawing import Drawing
+from ferkeras.predict.network import KerasNetwork, Tempered, load_network
+from ferkeras.predict.predictions import look_at
+from ferkeras.predict.sources import find_files, views_of
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.record import Run
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_no_more_is_read_ahead_than_the_threads_need(finished_run, folder):
 
 def test_an_answer_needs_no_tensorflow(finished_run, folder):
     program = (
-        "import sys; from ferkeras.predict import main\n"
+        "import sys; from ferkeras.predict.__main__ import main\n"
         "code = main(sys.argv[1:])\n"
         "assert not {'tensorflow', 'keras', 'scipy', 'sklearn', 'pandas'} & set(sys.modules)\n"
         "sys.exit(code)"

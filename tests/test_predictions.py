@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.errors import InputError
-from ferkeras.insight.bootstrap import differences, figures_of, intervals, resample
-from ferkeras.insight.predictions import MEASURES, Predictions, read_predictions
-from ferkeras.labels import EMOTIONS
+from ferkeras.cli.errors import InputError
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.bootstrap import differences, figures_of, intervals, resample
+from ferkeras.metrics.predictions import MEASURES, Predictions, read_predictions
 
 
 def drawn_predictions(count, seed, skill=2.0, classes=7):
@@ -101,7 +101,7 @@ def test_the_same_seed_draws_the_same_and_another_seed_does_not():
 def test_draws_in_pieces_are_draws_at_once(monkeypatch):
     predictions = drawn_predictions(100, 0)
     whole = resample(predictions, 37)
-    monkeypatch.setattr("ferkeras.insight.bootstrap._CHUNK_BYTES", 8 * 100 * 5)
+    monkeypatch.setattr("ferkeras.metrics.bootstrap._CHUNK_BYTES", 8 * 100 * 5)
     np.testing.assert_allclose(resample(predictions, 37)["ece"], whole["ece"])
 
 

@@ -10,22 +10,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferkeras import predict
-from ferkeras.config import Network
-from ferkeras.config_file import dump_config, load_config
-from ferkeras.finished_runs import open_run
-from ferkeras.insight.calibration import Calibration, store_calibration
-from ferkeras.insight.trained import load_trained
-from ferkeras.labels import EMOTIONS
-from ferkeras.network.enclosed import About
-from ferkeras.network.exports import answers_of
+from ferkeras.config.file import dump_config, load_config
+from ferkeras.config.schema import Network
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.export.formats import answers_of
+from ferkeras.export.model_card import model_card
+from ferkeras.export.saved_model import saved_model_answers, write_saved_model
+from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.model import build_network
-from ferkeras.network.saved_model import saved_model_answers, write_saved_model
 from ferkeras.network.served import served_network
-from ferkeras.publish import main
-from ferkeras.report.model_card import model_card
-from ferkeras.report.publication import round_as_trained, without_folders
-from ferkeras.runs import Run
+from ferkeras.predict import __main__ as predict
+from ferkeras.publish.__main__ import main
+from ferkeras.publish.publication import round_as_trained, without_folders
+from ferkeras.runs.embedded import About
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.record import Run
 
 NOISE = np.random.default_rng(3).integers(0, 256, (30, 48, 48, 1), dtype=np.uint8)
 

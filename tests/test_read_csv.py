@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data import csv_files, pixels, text_lines
 from ferkeras.data.gunzip import Gunzip
 from ferkeras.data.read import read_faces
-from ferkeras.errors import InputError
 
 RNG = np.random.default_rng(7)
 IMAGES = RNG.integers(0, 256, (40, 48 * 48), dtype=np.uint8)

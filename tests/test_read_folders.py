@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data import folders, pictures
+from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.read import read_faces
-from ferkeras.errors import InputError
-from ferkeras.labels import EMOTIONS
 
 RNG = np.random.default_rng(11)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ferkeras.command import CONFIGS
-from ferkeras.config_file import load_config
+from ferkeras.cli.command import CONFIGS
+from ferkeras.config.file import load_config
 from ferkeras.network.model import build_network
 
 LIMITS = {

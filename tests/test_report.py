@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ferkeras.finished_runs import FinishedRun, open_run
-from ferkeras.insight.calibration import reliability
-from ferkeras.insight.comparison import read_history
-from ferkeras.insight.predictions import read_predictions
-from ferkeras.labels import EMOTIONS
+from ferkeras.compare.comparison import read_history
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.fit.page import Mosaic, run_page
+from ferkeras.metrics.calibration import reliability
+from ferkeras.metrics.predictions import read_predictions
 from ferkeras.report.events import Event
 from ferkeras.report.html.charts import Chart, Line, letters, reliability_diagram
 from ferkeras.report.html.inline import answer_tiles
-from ferkeras.report.html.run_page import Mosaic, run_page
 from ferkeras.report.verdict import verdict_on
+from ferkeras.runs.finished import FinishedRun, open_run
 
 
 @pytest.fixture(scope="module")

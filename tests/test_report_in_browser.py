@@ -3,7 +3,7 @@
 import pytest
 from browser import CHROMIUM, open_page
 
-from ferkeras.compare import main as compare
+from ferkeras.compare.__main__ import main as compare
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium here: the report was not opened in a browser"

@@ -9,23 +9,23 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ferkeras.config import Config
-from ferkeras.config_file import load_config
-from ferkeras.data.drawn import draw_faces
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError, Interrupted, RunError
+from ferkeras.cli.signals import StopRequest
+from ferkeras.config.file import load_config
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.errors import InputError, Interrupted, RunError
-from ferkeras.fit import main
-from ferkeras.learning.checkpoints import CheckpointFolder
-from ferkeras.learning.endings import resumable
-from ferkeras.learning.keeper import Stopped
-from ferkeras.learning.learner import Learner, build_learner, make_reproducible
-from ferkeras.learning.loop import TrainingLoop
-from ferkeras.learning.watchers import build_watchers
-from ferkeras.lock import sole_use
-from ferkeras.report.console import Console
-from ferkeras.runs import Run, create_run, record_start
-from ferkeras.signals import StopRequest
-from ferkeras.unfinished_runs import find_run
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.fit.__main__ import main
+from ferkeras.runs.lock import sole_use
+from ferkeras.runs.record import Run, create_run, record_start
+from ferkeras.runs.unfinished import find_run
+from ferkeras.training.callbacks import build_watchers
+from ferkeras.training.checkpointing import Stopped
+from ferkeras.training.checkpoints import CheckpointFolder
+from ferkeras.training.endings import resumable
+from ferkeras.training.loop import TrainingLoop
+from ferkeras.training.setup import Learner, build_learner, make_reproducible
 
 EPOCHS, STEPS = 3, 4
 

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from ferkeras.config import Config
-from ferkeras.config_file import load_config
-from ferkeras.errors import InputError
-from ferkeras.runs import create_run, record_start, write_json
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
+from ferkeras.config.schema import Config
+from ferkeras.runs.record import create_run, record_start, write_json
 
 
 @pytest.fixture

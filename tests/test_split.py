@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import Faces, ReadFaces, Splits
 from ferkeras.data.split import split_faces
-from ferkeras.errors import InputError
 
 
 def reading(identities, labels, usage=None) -> ReadFaces:

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.spatial.distance import pdist
 from scipy.special import softmax
 
-from ferkeras.quiet import import_tensorflow
+from ferkeras.cli.quiet import import_tensorflow
 
 import_tensorflow()
 
@@ -34,14 +34,14 @@ from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # no
 from tensorboard.util import tensor_util  # noqa: E402
 from werkzeug.test import Client  # noqa: E402
 
-from ferkeras.config import Config  # noqa: E402
-from ferkeras.config_file import dump_config  # noqa: E402
+from ferkeras.config.file import dump_config  # noqa: E402
+from ferkeras.config.schema import Config  # noqa: E402
 from ferkeras.data.faces import Faces  # noqa: E402
-from ferkeras.insight.evaluation import predict  # noqa: E402
-from ferkeras.labels import EMOTIONS  # noqa: E402
-from ferkeras.report import summaries  # noqa: E402
-from ferkeras.report.projector import sprites, write_projection  # noqa: E402
-from ferkeras.report.tensorboard import TensorBoardWriter, write_answers  # noqa: E402
+from ferkeras.data.labels import EMOTIONS  # noqa: E402
+from ferkeras.metrics.inference import predict  # noqa: E402
+from ferkeras.tensorboard import summaries  # noqa: E402
+from ferkeras.tensorboard.projector import sprites, write_projection  # noqa: E402
+from ferkeras.tensorboard.writer import TensorBoardWriter, write_answers  # noqa: E402
 
 FACES = np.random.default_rng(0).integers(0, 256, (14, 48, 48, 1), dtype=np.uint8)
 LABELS = np.arange(14, dtype="int32") % 7

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from ferkeras.errors import InputError
-from ferkeras.finished_runs import open_run
-from ferkeras.insight.trained import load_trained
-from ferkeras.runs import Run
+from ferkeras.cli.errors import InputError
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.record import Run
 
 
 @pytest.fixture

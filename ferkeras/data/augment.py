@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from ferkeras.config import Augment
+from ferkeras.config.schema import Augment
 from ferkeras.data.faces import SIZE
 from ferkeras.data.warp import warp
 

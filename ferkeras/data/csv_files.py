@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import did_you_mean, nearest, quoted, shown
 from ferkeras.data.faces import SIZE, USAGES, Faces
+from ferkeras.data.labels import EMOTIONS, code_of
 from ferkeras.data.pixels import PIXELS, explain_pixels, parse_pixels
 from ferkeras.data.text_lines import Progress, lines_of
-from ferkeras.data.wording import did_you_mean, nearest, quoted, shown
-from ferkeras.errors import InputError
-from ferkeras.labels import EMOTIONS, code_of
 
 MAX_ROWS = 1_000_000
 _ROWS_A_BLOCK = 32

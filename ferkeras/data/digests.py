@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ferkeras.cli.wording import cannot_read
 from ferkeras.data.faces import Faces
-from ferkeras.data.wording import cannot_read
 
 # Fixed, because the digest depends on it. Large enough that threads, which leave Python's lock
 # while hashing, hardly meet.

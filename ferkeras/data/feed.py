@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.config import Augment
+from ferkeras.config.schema import Augment
 from ferkeras.data.augment import NUMBERS, augment
 from ferkeras.data.faces import Faces
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
 
 
 class TrainingFeed:

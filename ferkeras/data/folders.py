@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data.faces import SIZE, USAGES, Faces
+from ferkeras.data.labels import EMOTIONS, code_of
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_face, quiet_pillow
 from ferkeras.data.text_lines import Progress
-from ferkeras.data.wording import cannot_read, nearest, quoted, shown
-from ferkeras.errors import InputError
-from ferkeras.labels import EMOTIONS, code_of
 
 MAX_PICTURES = 1_000_000
 _PICTURES_BETWEEN_PROGRESS = 100

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from ferkeras.config import Config
-from ferkeras.data.drawn import draw_faces
+from ferkeras.cli.console import Console
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import read_faces
 from ferkeras.data.split import split_faces
-from ferkeras.report.console import Console
+from ferkeras.data.synthetic.dataset import draw_faces
 
 DEMO = "demo"
 """The `data.path` that means drawn faces."""

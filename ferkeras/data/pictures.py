@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import SIZE
-from ferkeras.errors import InputError
 
 # Pillow spends most of a second and 80 MB on each MiB of empty segments before it gives up.
 MAX_PICTURE_BYTES = 16 * 2**20

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data import cache as kept
 from ferkeras.data.csv_files import read_columns, read_csv
 from ferkeras.data.digests import digest_of_file, fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.folders import list_pictures, read_pictures
 from ferkeras.data.text_lines import Progress
-from ferkeras.data.wording import cannot_read, nearest, quoted, shown
-from ferkeras.errors import InputError
 
 _Read = Callable[[], tuple[Faces, np.ndarray]]
 _MAX_NEIGHBOURS = 10_000

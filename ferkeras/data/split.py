@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
-from ferkeras.errors import InputError
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
 
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 

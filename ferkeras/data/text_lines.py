@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import cannot_read, quoted, shown
 from ferkeras.data.gunzip import Gunzip
-from ferkeras.data.wording import cannot_read, quoted, shown
-from ferkeras.errors import InputError
 
 Progress = Callable[[int, int], None]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from ferkeras.config import Network
+from ferkeras.config.schema import Network
 from ferkeras.data.faces import SIZE
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.network.architectures.plain import plain_features
+from ferkeras.network.architectures.residual import residual_features
 from ferkeras.network.dropout import VariableDropout
-from ferkeras.network.plain import plain_features
-from ferkeras.network.residual import residual_features
 from ferkeras.network.step import MonitoredModel
 
 

@@ -1,1 +1,1 @@
-"""What people see: console, pictures and TensorBoard."""
+"""Pictures and pages that several verbs share."""

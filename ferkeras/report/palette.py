@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferkeras.runs import whole_file
+from ferkeras.runs.record import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

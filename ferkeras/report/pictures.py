@@ -22,7 +22,7 @@ from ferkeras.report.reliability import reliability_figure
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ferkeras.insight.calibration import Reliability
+    from ferkeras.metrics.calibration import Reliability
 
 __all__ = [
     "as_array",

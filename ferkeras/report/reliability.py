@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferkeras.insight.calibration import BINS, Reliability
+from ferkeras.metrics.calibration import BINS, Reliability
 from ferkeras.report.palette import MUTED, TRAIN, VALIDATION, legend_below, new_figure, tidy
 
 if TYPE_CHECKING:

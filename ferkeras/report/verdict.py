@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
 
 
 def verdict_on(results: Mapping[str, Any]) -> str:
     """How accurate, against what, and which emotions it misses.
 
     Args:
-        results: as `ferkeras.insight.predictions.Predictions.metrics` gives them.
+        results: as `ferkeras.metrics.predictions.Predictions.metrics` gives them.
     """
     support = {name: results["emotions"][name]["support"] for name in EMOTIONS}
     majority = max(support, key=support.__getitem__)

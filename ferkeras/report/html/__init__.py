@@ -1,1 +1,1 @@
-"""Pages that need nothing but a browser: a run's report, and runs side by side."""
+"""Pages that need nothing but a browser: their frame, charts and tables."""

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ferkeras.insight.calibration import BINS, Reliability
+from ferkeras.metrics.calibration import BINS, Reliability
 from ferkeras.report.events import Event
 from ferkeras.report.palette import DECADES
 

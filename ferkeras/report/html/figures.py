@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ferkeras.insight.predictions import LOWER_IS_BETTER, MEASURES
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.predictions import LOWER_IS_BETTER, MEASURES
 
 _PLAIN = ("cohen_kappa", "matthews", "log_loss", "brier")
 _RELIABLE_SUPPORT = 100

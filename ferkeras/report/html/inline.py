@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
 from ferkeras.report.heat import overlaid
 
 

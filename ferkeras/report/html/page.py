@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from ferkeras.labels import EMOTIONS
+from ferkeras.data.labels import EMOTIONS
 
 
 def render(template: str, **values: Any) -> str:

@@ -1,0 +1,93 @@
+"""Check faces before anything is trained on them: what is there, what is wrong, what to do.
+
+  python -m ferkeras.check_data fer2013.csv
+  python -m ferkeras.check_data fer2013.csv --votes fer2013new.csv     with the votes of FER+
+  python -m ferkeras.check_data faces/ --label-errors                  trains small networks
+
+PATH is whatever python -m ferkeras.fit reads, or 'demo'. Counted in seconds: faces per class and
+split, missing classes, unreadable, flat, blank images, exact and near-duplicates, contradicting
+labels, leaks from training into held-out splits and what they are worth, grey values before and
+after the network's normalisation, labels in another order. A table is printed; the table, lists
+of rows and pictures go to a new folder.
+
+Exit codes: 0 training can go ahead. 1 training would be wrong: a picture is unreadable, training
+lacks a class or validation has no faces; more than 5 % of the faces are blank, are no faces or
+have a label that an identical image contradicts; leaks are worth more than 5 points of accuracy;
+a split has other grey values or another order of labels. 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.command import parser, verb
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+
+    from ferkeras.check_data.check import check_material
+    from ferkeras.check_data.checks.votes import read_votes
+    from ferkeras.check_data.finding import Level
+    from ferkeras.check_data.material import gather
+    from ferkeras.check_data.report import say_check, write_check
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.new_folder import check_output, make_folder
+    from ferkeras.data.load import reading_progress
+
+    check_output(arguments.output)
+    with Console() as console:
+        with reading_progress(console, f"reading {arguments.path}") as progress:
+            material = gather(
+                arguments.path,
+                seed=arguments.seed,
+                follow_symlinks=arguments.follow_symlinks,
+                progress=progress,
+            )
+        votes = None if arguments.votes is None else read_votes(arguments.votes, material)
+        checked = check_material(material, votes)
+        if arguments.label_errors:
+            from ferkeras.cli.quiet import import_tensorflow
+
+            import_tensorflow()
+            from ferkeras.check_data.checks.label_errors import EPOCHS, with_label_errors
+
+            with console.progress("training on folds", EPOCHS) as advance:
+                checked = with_label_errors(checked, arguments.seed, advance)
+        say_check(checked, console)
+        name = Path(arguments.path).expanduser().resolve().name.split(".")[0]
+        folder = make_folder(arguments.output, f"check_data-{name}")
+        write_check(checked, folder)
+        console.say(f"\nwritten: {folder}")
+    return 1 if checked.level is Level.WRONG else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ferkeras.check_data", __doc__)
+    result.add_argument("path", metavar="PATH", help="table, folder of class folders, or 'demo'")
+    result.add_argument("--votes", metavar="CSV", help="fer2013new.csv of FER+, row for row")
+    result.add_argument(
+        "--label-errors",
+        action="store_true",
+        help="find suspicious labels with cleanlab, from networks trained on the other folds "
+        "(about a processor minute for 1,000 faces)",
+    )
+    result.add_argument(
+        "--output", metavar="DIR", help="a new or empty folder (default: check_data-<name>)"
+    )
+    result.add_argument(
+        "--seed", type=int, default=0, help="of a split that has to be drawn, as in training"
+    )
+    result.add_argument(
+        "--follow-symlinks", action="store_true", help="allow links that leave the folder"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

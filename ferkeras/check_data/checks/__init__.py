@@ -1,0 +1,1 @@
+"""What can be wrong with faces and labels, one check a file; no TensorFlow."""

@@ -1,0 +1,71 @@
+"""Images with nothing on them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.check_data.finding import (
+    MOST_LISTED,
+    Exhibit,
+    Finding,
+    level_of_share,
+)
+from ferkeras.check_data.material import Material
+from ferkeras.data.labels import EMOTIONS
+
+BLANK_BELOW = 4.0
+"""Standard deviation in grey values (0 to 255) below which an image shows nothing: that is what
+JPEG makes of an even grey. The palest face of FER2013 has 9."""
+
+_CHUNK = 4096
+_SHOWN = 48
+
+
+def deviations(images: np.ndarray) -> np.ndarray:
+    """Standard deviation of each image in grey values: float64, shape (N,); 0 only if flat.
+
+    Args:
+        images: uint8, shape (N, 48, 48, 1).
+    """
+    result = np.empty(len(images))
+    for first in range(0, len(images), _CHUNK):
+        flat = images[first : first + _CHUNK].reshape(-1, images[0].size)
+        whole = flat.astype(np.float32)
+        count = whole.shape[1]
+        # Sums of whole numbers below 2**28; float64 keeps their difference exact.
+        squares = np.einsum("ij,ij->i", whole, whole, dtype=np.float64)
+        total = whole.sum(axis=1, dtype=np.float64)
+        result[first : first + _CHUNK] = np.sqrt(count * squares - total**2) / count
+    return result
+
+
+def check_empty(material: Material, deviation: np.ndarray) -> Finding:
+    """Flat images (one grey value) and blank ones (deviation below `BLANK_BELOW`).
+
+    Args:
+        material: what is checked.
+        deviation: of each face, see `deviations`.
+    """
+    flat = np.flatnonzero(deviation == 0)
+    empty = np.flatnonzero(deviation < BLANK_BELOW)
+    labels = material.faces.labels
+    chosen = empty[:_SHOWN]
+    captions = [f"{material.short_place(i)}\n{EMOTIONS[labels[i]]}" for i in chosen]
+    exhibit = Exhibit(
+        "empty", f"Images with nothing on them: {len(chosen)} of {len(empty)}", chosen, captions
+    )
+    return Finding(
+        "flat and blank",
+        level_of_share(len(empty) / len(deviation)),
+        f"{len(flat):,} flat (one grey value), {len(empty) - len(flat):,} more blank "
+        f"(deviation below {BLANK_BELOW:g} of 255)"
+        if len(empty)
+        else "none",
+        "remove these rows: their labels are noise" if len(empty) else "",
+        {
+            "flat": len(flat),
+            "blank": len(empty) - len(flat),
+            "places": [material.place(i) for i in empty[:MOST_LISTED]],
+        },
+        (exhibit,) if len(empty) else (),
+    )

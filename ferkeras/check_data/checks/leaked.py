@@ -1,0 +1,102 @@
+"""Held-out faces that a network has met in training, and what that can be worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from ferkeras.check_data.checks.copies import Copies
+from ferkeras.check_data.checks.near import NearCopies
+from ferkeras.check_data.finding import MOST_LISTED, TOO_MANY, Exhibit, Finding, Level
+from ferkeras.check_data.material import HELD_OUT, Material
+from ferkeras.data.labels import EMOTIONS
+
+PEOPLE = 0.65
+"""Accuracy of people on FER2013 (Goodfellow et al. 2013: 65 +- 5 %), taken for that of an honest
+network on faces it has not met."""
+
+_SHOWN = 30
+
+
+def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding:
+    """Held-out faces whose image, or nearly that image, is among the training faces.
+
+    A network that has learnt its training faces by heart answers a leaked face with the commonest
+    label of its training copies (of equally common ones, the lowest code). If `a` is its accuracy
+    on other faces, n faces of which L are leaked and A of these agree give it (A - L a) / n more
+    than it is worth; with a = 0, the most it can be, A / n. Above `TOO_MANY` at the accuracy of
+    people the split is no measure.
+    """
+    numbers: dict[str, Any] = {"accuracy_assumed": PEOPLE, "splits": {}}
+    found, exhibits, worst = [], [], 0.0
+    training = material.members("train")
+    votes = np.zeros((len(copies.first), len(EMOTIONS)), np.int64)
+    np.add.at(votes, (copies.image[training], material.faces.labels[training]), 1)
+    near_votes = _neighbours(near, len(copies.first)) @ votes
+    for split in material.present(HELD_OUT):
+        held_out = material.members(split)
+        image, labels = copies.image[held_out], material.faces.labels[held_out]
+        exact = votes[image].any(axis=1)
+        nearly = near_votes[image].any(axis=1) & ~exact
+        told = np.where(exact[:, None], votes[image], near_votes[image]).argmax(axis=1)
+        agree = told == labels
+        leaked = exact | nearly
+        most = float((agree & leaked).sum() / len(held_out))
+        gain = most - PEOPLE * float(leaked.sum()) / len(held_out)
+        worst = max(worst, gain)
+        numbers["splits"][split] = {
+            "faces": len(held_out),
+            "exact": int(exact.sum()),
+            "exact_label_agrees": int((exact & agree).sum()),
+            "near": int(nearly.sum()),
+            "near_label_agrees": int((nearly & agree).sum()),
+            "accuracy_at_most": most,
+            "accuracy_gain": gain,
+            "places": [material.place(i) for i in held_out[leaked][:MOST_LISTED]],
+        }
+        if leaked.any():
+            found.append(
+                f"{split}: {exact.sum():,} of {len(held_out):,} faces ({exact.mean():.1%}) are in "
+                f"training, {nearly.sum():,} more nearly; label the same for "
+                f"{(agree & leaked).sum():,}; worth up to {100 * most:.1f} points of accuracy, "
+                f"{100 * gain:+.1f} where it is {PEOPLE:.0%}"
+            )
+        if exact.any():
+            exhibits.append(_exhibit(material, copies, split, held_out[exact], training))
+    level = Level.WRONG if worst > TOO_MANY else Level.LOOK if found else Level.OK
+    return Finding(
+        "leaks into held-out splits",
+        level,
+        "; ".join(found) or "none",
+        "remove them from training, or report the accuracy without them "
+        "(python -m ferkeras.evaluate gives both)"
+        if found
+        else "",
+        numbers,
+        tuple(exhibits),
+    )
+
+
+def _neighbours(near: NearCopies, count: int) -> coo_array:
+    """Symmetric adjacency of the images, shape (U, U), 1 for a near pair."""
+    one, other = near.pairs.T
+    ends = (np.concatenate([one, other]), np.concatenate([other, one]))
+    return coo_array((np.ones(len(ends[0]), np.int64), ends), shape=(count, count)).tocsr()
+
+
+def _exhibit(
+    material: Material, copies: Copies, split: str, leaked: np.ndarray, training: np.ndarray
+) -> Exhibit:
+    labels = material.faces.labels
+    twin = np.full(len(copies.first), -1)
+    twin[copies.image[training[::-1]]] = training[::-1]
+    # Those that contradict come first: they are what to look at.
+    differ = labels[leaked] != labels[twin[copies.image[leaked]]]
+    chosen = leaked[np.argsort(~differ, kind="stable")][:_SHOWN]
+    pairs = np.stack([chosen, twin[copies.image[chosen]]], axis=1)
+    captions = [material.pair_caption(*pair) for pair in pairs]
+    shown = f"{len(chosen)} of {len(leaked)}, other labels first"
+    title = f"{split} above, its copy in train below: {shown}"
+    return Exhibit(f"leaks_{split}", title, pairs, captions)

@@ -1,0 +1,69 @@
+"""Grey values before and after the network's normalisation, split by split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ferkeras.check_data.finding import Finding, Level
+from ferkeras.check_data.material import HELD_OUT, SPLITS, Material
+from ferkeras.data.statistics import pixel_statistics
+
+SMALL_EFFECT = 0.2
+"""Shift of the images' mean brightness, in their own standard deviations, that is worth a look
+(Cohen 1988: a small effect), if it is more than `SURE` standard errors."""
+
+SURE = 5.0
+
+FAR_MEAN, FAR_RATIO = 1.0, 2.0
+"""A held-out split whose standardised mean lies beyond +-1, or whose deviation is beyond half or
+twice that of training, is stored otherwise: no choice of faces does that."""
+
+
+def check_normalisation(material: Material) -> Finding:
+    """Mean and deviation of pixel / 255, and of what reaches the first convolution.
+
+    The network divides by 255, subtracts the mean of the training faces and divides by their
+    deviation; training faces come out with mean 0 and deviation 1, others nearly so.
+    """
+    training = material.members("train")
+    if not len(training):
+        return Finding("normalisation", Level.OK, "not measured: there are no training faces")
+    mean, deviation = pixel_statistics(material.faces.take(training))
+    numbers: dict[str, Any] = {"training_mean": mean, "training_deviation": deviation, "splits": {}}
+    # In pieces: a mean as float64 of each image, without a copy of all of them.
+    brightness = material.faces.images.mean(axis=(1, 2, 3), dtype=np.float64) / 255
+    spread = float(brightness[training].std()) or 1.0
+    largest = int(material.faces.images[training].max())
+    said, level, advice = [], Level.OK, ""
+    for split in material.present(SPLITS):
+        members = material.members(split)
+        split_mean, split_deviation = pixel_statistics(material.faces.take(members))
+        seen_mean = (split_mean - mean) / deviation
+        ratio = split_deviation / deviation
+        shift = (brightness[members].mean() - brightness[training].mean()) / spread
+        error = np.sqrt(1 / len(members) + 1 / len(training))
+        numbers["splits"][split] = {
+            "mean": split_mean,
+            "deviation": split_deviation,
+            "seen_mean": seen_mean,
+            "seen_deviation": ratio,
+            "brightness_shift": shift,
+        }
+        said.append(
+            f"{split} {split_mean:.3f} +- {split_deviation:.3f}, "
+            f"the network sees {seen_mean:+.3f} +- {ratio:.3f}"
+        )
+        if split not in HELD_OUT:
+            continue
+        if abs(seen_mean) > FAR_MEAN or not 1 / FAR_RATIO < ratio < FAR_RATIO:
+            level = Level.WRONG
+            advice = f"{split} is stored otherwise than train (inverted? other range?): mend that"
+        elif abs(shift) > max(SMALL_EFFECT, SURE * error) and level is Level.OK:
+            level = Level.LOOK
+            advice = f"{split} is {'brighter' if shift > 0 else 'darker'} than train: other photos?"
+    if largest <= 1:
+        level = Level.WRONG
+        advice = "no pixel above 1: the values were divided by 255 and rounded; store 0 to 255"
+    return Finding("normalisation", level, "; ".join(said), advice, numbers)

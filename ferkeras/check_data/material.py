@@ -1,0 +1,147 @@
+"""All faces of a source with their place in it, and the pictures that could not be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.config.schema import Data
+from ferkeras.data import cache as kept
+from ferkeras.data.digests import fingerprint_of
+from ferkeras.data.faces import USAGES, Faces, ReadFaces
+from ferkeras.data.folders import list_pictures, read_what_is_readable
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.load import DEMO
+from ferkeras.data.read import read_faces
+from ferkeras.data.split import usage_as_split
+from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.text_lines import Progress
+
+HELD_OUT = ("validation", "test")
+SPLITS = ("train", *HELD_OUT)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is checked.
+
+    Attributes:
+        read: all readable faces; its `usage` is the source's own.
+        usage: int8, shape (N,), index into `USAGES`: where training puts each face.
+        names: paths of the pictures below the folder; None for a table.
+        unreadable: what is wrong with each picture that is not among the faces.
+    """
+
+    read: ReadFaces
+    usage: np.ndarray
+    names: tuple[str, ...] | None = None
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def faces(self) -> Faces:
+        """All readable faces, in the order of the source."""
+        return self.read.faces
+
+    @property
+    def official(self) -> bool:
+        """Whether the source says itself which faces are for validation."""
+        return bool((self.read.usage == USAGES.index("validation")).any())
+
+    def place(self, index: int) -> int | str:
+        """Where the source has a face: its data row, counted from 1, or its path."""
+        return int(index) + 1 if self.names is None else self.names[index]
+
+    def short_place(self, index: int) -> str:
+        """`place` for a caption."""
+        if self.names is None:
+            return f"row {index + 1}"
+        name = Path(self.names[index]).stem
+        return name if len(name) <= 16 else "..." + name[-14:]
+
+    def pair_caption(self, one: int, other: int) -> str:
+        """What stands under two faces: their labels, and where they are."""
+        labels = self.faces.labels
+        return (
+            f"{EMOTIONS[labels[one]]} / {EMOTIONS[labels[other]]}\n"
+            f"{self.short_place(one)}\n{self.short_place(other)}"
+        )
+
+    def split_of(self, index: int) -> str:
+        """Name of the split of a face."""
+        return USAGES[self.usage[index]]
+
+    def members(self, split: str) -> np.ndarray:
+        """Indices of the faces of a split, int64."""
+        return np.flatnonzero(self.usage == USAGES.index(split))
+
+    def present(self, splits: tuple[str, ...] = SPLITS) -> list[str]:
+        """Those of `splits` that have faces."""
+        return [split for split in splits if len(self.members(split))]
+
+
+def gather(
+    path: str,
+    *,
+    seed: int = 0,
+    validation_fraction: float = 0.15,
+    cache: bool = True,
+    follow_symlinks: bool = False,
+    progress: Progress | None = None,
+) -> Material:
+    """Read all that can be read of a source, and split it as training would.
+
+    Args:
+        path: whatever `ferkeras.data.read.read_faces` reads, or "demo".
+        seed: of the drawn faces, and of the split where the source has none.
+        validation_fraction: share held out where the source has no split.
+        cache: use and fill the cache of the readers.
+        follow_symlinks: allow links in a folder to lead out of it.
+        progress: called now and then with (done, total).
+
+    Raises:
+        InputError: as `read_faces`, save that unreadable pictures of a folder are listed; but
+            one of them must be readable.
+    """
+    if not 0 <= seed < 2**31:
+        raise InputError(f"seed {seed} is out of range; expected 0 to {2**31 - 1}")
+    names: tuple[str, ...] | None = None
+    unreadable: tuple[str, ...] = ()
+    if path == DEMO:
+        drawn = Data()
+        read = draw_faces(
+            drawn.demo_faces, seed, label_noise=drawn.demo_label_noise, progress=progress
+        )
+    elif Path(path).expanduser().is_dir():
+        read, names, unreadable = _read_folder(
+            Path(path).expanduser(), cache, follow_symlinks, progress
+        )
+    else:
+        read = read_faces(path, cache=cache, progress=progress)
+    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction)
+    return Material(read, usage, names, unreadable)
+
+
+def _read_folder(
+    root: Path, cache: bool, follow_symlinks: bool, progress: Progress | None
+) -> tuple[ReadFaces, tuple[str, ...], tuple[str, ...]]:
+    listing = list_pictures(root, follow_symlinks=follow_symlinks)
+    key = listing.digest()
+    if cache and (found := kept.load(key)):
+        faces, usage, fingerprint = found
+        names = tuple(picture.name for picture in listing.pictures)
+        return ReadFaces(faces, usage, str(root), fingerprint), names, ()
+    readable = read_what_is_readable(listing, progress)
+    if not readable.names:
+        raise InputError(
+            f"{shown(root)}: none of the {len(listing.pictures):,} pictures can be read; "
+            f"the first: {readable.unreadable[0]}"
+        )
+    fingerprint = fingerprint_of(readable.faces, readable.usage)
+    if cache and not readable.unreadable:
+        kept.store(key, readable.faces, readable.usage, fingerprint)
+    read = ReadFaces(readable.faces, readable.usage, str(root), fingerprint)
+    return read, readable.names, readable.unreadable

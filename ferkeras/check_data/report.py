@@ -1,0 +1,57 @@
+"""What people read of a check of their faces: one table, what to do, one JSON, pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ferkeras.check_data.check import DataCheck
+from ferkeras.check_data.checks.counts import class_counts
+from ferkeras.check_data.finding import Level
+from ferkeras.check_data.pictures import draw_pictures
+from ferkeras.cli.console import Console
+from ferkeras.cli.wording import shown
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.runs.record import write_json
+
+_VERDICTS = {
+    Level.OK: "Nothing speaks against training on these faces.",
+    Level.LOOK: "These faces can be trained on; know what is in them.",
+    Level.WRONG: "Training on these faces would be wrong.",
+}
+_MOST_MESSAGES = 20
+
+
+def say_check(checked: DataCheck, console: Console) -> None:
+    """Print the counts, the table of checks, the verdict and what to do."""
+    material = checked.material
+    console.header(
+        f"Faces of {shown(material.read.source)}",
+        {
+            "faces": f"{len(material.faces):,}",
+            "split": "the source's own" if material.official else "drawn, as training would",
+            "fingerprint": material.read.fingerprint[:16],
+        },
+    )
+    if counts := class_counts(material):
+        console.class_table(EMOTIONS, counts)
+    console.table(
+        "Checks",
+        ["check", "verdict", "found"],
+        [[each.check, str(each.level), each.found] for each in checked.findings],
+    )
+    for message in material.unreadable[:_MOST_MESSAGES]:
+        console.say(f"  {message}")
+    if len(material.unreadable) > _MOST_MESSAGES:
+        console.say(f"  ... all {len(material.unreadable):,} are in the JSON")
+    console.say(_VERDICTS[checked.level])
+    for finding in sorted(checked.findings, key=lambda each: each.level is not Level.WRONG):
+        if finding.advice:
+            console.say(f"  {finding.level}: {finding.check}: {finding.advice}")
+
+
+def write_check(checked: DataCheck, folder: Path) -> None:
+    """Write the pictures, and `check_data.json` last, which names them."""
+    pictures = draw_pictures(checked, folder)
+    content = checked.as_json()
+    content["pictures"] = [picture.name for picture in pictures]
+    write_json(folder / "check_data.json", content)

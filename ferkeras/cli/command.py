@@ -1,0 +1,108 @@
+"""What all commands share: how they are called, and how they end.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted from the keyboard, 143
+terminated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ferkeras.cli.errors import InputError, Interrupted, RunError
+from ferkeras.config.file import describe_keys, load_config
+from ferkeras.config.schema import Config
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "fer2013"
+"""The network that comes with ferkeras, a folder that `python -m ferkeras.publish` made."""
+
+
+class Main(Protocol):
+    """A command's entry: what tests call."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run with `argv` (default: the process's arguments); return the exit code."""
+
+
+def verb(main: Main) -> Main:
+    """Turn the errors that are meant for people into their text on stderr and an exit code."""
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except (InputError, RunError) as error:
+            sys.stdout.flush()
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+        except Interrupted as stop:
+            print(stop, file=sys.stderr)
+            return stop.exit_code
+        except KeyboardInterrupt:
+            print("\ninterrupted", file=sys.stderr)
+            return 130
+        except BrokenPipeError:
+            # The reader of our output has gone; nothing may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+    return guarded
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes options and section.key=value in any order."""
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        return self.parse_intermixed_args(args, namespace)
+
+
+def parser(
+    module: str, documentation: str | None, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    """An argument parser for `python -m <module>` whose help is the module's docstring."""
+    return _Parser(
+        prog=f"python -m {module}",
+        description=documentation,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        epilog=epilog,
+    )
+
+
+def config_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
+    """A `parser` that takes --config, --name and section.key=value, and documents every key."""
+    result = parser(
+        module,
+        documentation,
+        epilog=f"Keys, with what holds where none is given:\n\n{describe_keys()}",
+    )
+    result.add_argument(
+        "--config",
+        type=Path,
+        default=CONFIGS / "demo.yaml",
+        metavar="FILE",
+        help="YAML file (default: configs/demo.yaml, drawn faces)",
+    )
+    result.add_argument("--name", help="name of the run (default: the configuration's)")
+    result.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="change one key of the file"
+    )
+    return result
+
+
+def configured(arguments: argparse.Namespace) -> Config:
+    """The configuration that the arguments of a `config_parser` ask for.
+
+    Raises:
+        InputError: see `ferkeras.config.file.load_config`.
+    """
+    overrides = list(arguments.overrides)
+    if arguments.name is not None:
+        overrides.append(f"name={arguments.name}")
+    return load_config(arguments.config, overrides)

@@ -1,0 +1,52 @@
+"""How text from outside is shown in a message: short, printable, with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import PurePath
+
+from ferkeras.cli.errors import InputError
+
+
+def quoted(found: str | bytes, limit: int = 40) -> str:
+    """Return `found` in quotes, control characters escaped, cut after `limit` characters."""
+    text = found.decode("utf-8", "replace") if isinstance(found, bytes) else found
+    return repr(text if len(text) <= limit else text[:limit] + "...")
+
+
+def shown(path: str | PurePath) -> str:
+    """Return a path as it stands, or escaped where it would not print as one line."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the name most like `name`, or None if none is alike.
+
+    Upper and lower case count as the same. Only the first 80 characters of `name` are compared.
+
+    Args:
+        name: what was found.
+        names: what would have been right.
+        cutoff: least likeness, 0 (anything) to 1 (equal), as `difflib.get_close_matches` has it.
+    """
+    by_lower = {each.lower(): each for each in names}
+    near = difflib.get_close_matches(name[:80].lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the name nearest to `name`, or ``";"`` if none is."""
+    near = nearest(name, names)
+    return f"; did you mean {quoted(near)}?" if near else ";"
+
+
+def cannot_read(path: str | PurePath, error: OSError) -> InputError:
+    """Return the InputError for an operating-system error met while reading `path`."""
+    if isinstance(error, PermissionError):
+        return InputError(
+            f"{shown(path)}: not readable with your permissions; "
+            "ask its owner or change its permissions (chmod u+r, and u+x for folders)"
+        )
+    return InputError(f"{shown(path)}: cannot be read: {error.strerror or error}")

@@ -1,0 +1,60 @@
+"""Put finished runs side by side: figures, settings that differ, curves, differences by emotion.
+
+  python -m ferkeras.compare saved_models/demo-001 saved_models/demo-002
+
+Every other run is compared with the first one named; differences have bootstrap intervals, paired
+where the runs were validated on the same faces. Prints a table, and writes one page like a run's
+report: compare-<run>-<run>.html beside the first run, or where --output says. Needs no data and
+no TensorFlow. Exit codes: 0 done, 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.command import parser, verb
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+
+    from ferkeras.runs.finished import open_run
+
+    finished = [open_run(path) for path in [arguments.run, *arguments.others]]
+
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.errors import InputError
+    from ferkeras.compare.comparison import load_compared
+    from ferkeras.compare.page import compare_page
+    from ferkeras.compare.report import default_page, say_comparison
+    from ferkeras.runs.record import write_text
+
+    runs = load_compared(finished)
+    page = arguments.output or default_page(runs)
+    try:
+        write_text(page, compare_page(runs))
+    except OSError as error:
+        raise InputError(
+            f"{page}: cannot be written ({error.strerror}); say where with --output FILE"
+        ) from None
+    with Console() as console:
+        say_comparison(runs, console)
+        console.say(f"written: {page}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ferkeras.compare", __doc__)
+    result.add_argument("run", metavar="RUN", help="folder of a finished run")
+    result.add_argument("others", metavar="RUN", nargs="+", help="folders of more of them")
+    result.add_argument("--output", type=Path, metavar="FILE", help="where to write the page")
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Finished runs against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import flat
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
+from ferkeras.metrics.predictions import LOWER_IS_BETTER, MEASURES, Predictions, read_predictions
+from ferkeras.runs.finished import FinishedRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One of the runs.
+
+    Attributes:
+        name: its own, unlike that of every other.
+        finished: the run.
+        history: one row an epoch.
+        validation: its answers on its validation faces.
+        results: figures of those answers.
+        samples: the same figures of the bootstrap's draws.
+    """
+
+    name: str
+    finished: FinishedRun
+    history: pd.DataFrame
+    validation: Predictions
+    results: dict[str, Any]
+    samples: Samples
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure of a run less that of the first run.
+
+    Attributes:
+        key: the figure's name, such as ``accuracy`` or ``recall/happy``.
+        value: the difference.
+        low: lower end of its interval.
+        high: upper end.
+    """
+
+    key: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """``better`` or ``worse`` where the interval does not hold 0, else ``open``."""
+        if self.low <= 0 <= self.high:
+            return "open"
+        return "worse" if (self.value > 0) == (self.key in LOWER_IS_BETTER) else "better"
+
+
+def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
+    """Read what the comparison of runs needs; no data and no network is loaded.
+
+    Runs with the first one's validation faces get the same draws as it, others draws of their
+    own.
+
+    Raises:
+        InputError: a file of a run is missing or damaged.
+    """
+    names = _names(runs)
+    compared: list[Compared] = []
+    for at, (name, finished) in enumerate(zip(names, runs, strict=True)):
+        validation = read_predictions(finished.run.predictions)
+        first = compared[0] if compared else None
+        seed = 0 if first is None or same_faces(first, finished, validation) else at
+        compared.append(
+            Compared(
+                name,
+                finished,
+                read_history(finished),
+                validation,
+                validation.metrics(),
+                resample(validation, seed=seed),
+            )
+        )
+    return compared
+
+
+def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) -> bool:
+    """Whether a run was validated on the first one's faces, in the same order."""
+    return (
+        first.finished.fingerprint is not None
+        and first.finished.fingerprint == finished.fingerprint
+        and np.array_equal(first.validation.labels, validation.labels)
+    )
+
+
+def read_history(finished: FinishedRun) -> pd.DataFrame:
+    """Read a run's `history.csv`.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    import pandas as pd
+
+    path = finished.run.history
+    try:
+        history = pd.read_csv(path)
+        if not len(history) or "epoch" not in history:
+            raise ValueError("no column 'epoch', or no row")
+        return history.astype(float)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; the run is not complete without it") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
+
+
+def differing_settings(runs: Sequence[FinishedRun]) -> list[tuple[str, list[Any]]]:
+    """Keys whose values are not the same in all runs, with the values; names are left out."""
+    flats = [flat(finished.config) for finished in runs]
+    table = {key: [values[key] for values in flats] for key in flats[0] if key != "name"}
+    return [(key, values) for key, values in table.items() if any(v != values[0] for v in values)]
+
+
+def differences_to(first: Compared, other: Compared) -> list[Difference]:
+    """The figures of `other` less those of `first`, with intervals; undefined ones left out."""
+    ranges = intervals(differences(first.samples, other.samples))
+    keys = [*MEASURES, *(f"{part}/{name}" for part in ("recall", "f1") for name in EMOTIONS)]
+    found = []
+    for key in keys:
+        before, after = _value(first.results, key), _value(other.results, key)
+        if key in ranges and before is not None and after is not None:
+            found.append(Difference(key, after - before, *ranges[key]))
+    return found
+
+
+def _value(results: dict[str, Any], key: str) -> float | None:
+    part, _, emotion = key.partition("/")
+    if not emotion:
+        return results[key]
+    found = results["emotions"][emotion]
+    return found[part] if found["support"] else None
+
+
+def _names(runs: Sequence[FinishedRun]) -> list[str]:
+    """Folder names; the folder above goes before those that are not unique."""
+    plain = [finished.name for finished in runs]
+    return [
+        name if plain.count(name) == 1 else f"{finished.run.folder.resolve().parent.name}/{name}"
+        for name, finished in zip(plain, runs, strict=True)
+    ]

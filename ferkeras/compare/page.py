@@ -1,0 +1,117 @@
+"""Runs side by side: one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+import ferkeras
+from ferkeras.compare.comparison import (
+    Compared,
+    Difference,
+    differences_to,
+    differing_settings,
+    same_faces,
+)
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.fit.page import setting
+from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals
+from ferkeras.metrics.predictions import MEASURES
+from ferkeras.report.html.curves import compared_charts
+from ferkeras.report.html.figures import measures, written_difference
+from ferkeras.report.html.page import render
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A difference on the page.
+
+    Attributes:
+        value: with its sign.
+        interval: from ... to ...
+        verdict: class in the style sheet.
+        picture: the interval against 0.
+    """
+
+    value: str
+    interval: str
+    verdict: str
+    picture: Markup
+
+
+def compare_page(runs: Sequence[Compared]) -> str:
+    """Two or more runs side by side as one HTML page that fetches nothing and runs nothing."""
+    first, *others = runs
+    found = [{d.key: d for d in differences_to(first, other)} for other in others]
+    ends = [abs(end) for each in found for d in each.values() for end in (d.low, d.high)]
+    reach = max(ends, default=0) or 1
+    rows = []
+    for key, name in _rows():
+        if any(key in each for each in found):
+            rows.append((name, [_cell(each.get(key), reach) for each in found]))
+    best = max(runs, key=lambda run: run.results["accuracy"])
+    paired = all(same_faces(first, run.finished, run.validation) for run in others)
+    return render(
+        "compare.html.j2",
+        title=" and ".join(run.name for run in runs)
+        if len(runs) == 2
+        else f"{len(runs)} runs side by side",
+        version=ferkeras.__version__,
+        verdict=f"The most accurate on its validation faces is {best.name}: "
+        f"{best.results['accuracy']:.1%}, epoch {best.finished.metrics['best_epoch']}"
+        + ("." if paired else "; but they were not all validated on the same faces."),
+        runs=[
+            {
+                "name": run.name,
+                "best_epoch": run.finished.metrics["best_epoch"],
+                "epochs": run.finished.metrics["epochs"],
+                "parameters": run.finished.metrics["parameters"],
+                "seed": run.finished.config.seed,
+                "alarms": run.finished.metrics["alarms"],
+            }
+            for run in runs
+        ],
+        figures=list(
+            zip(*(measures(run.results, intervals(run.samples)) for run in runs), strict=True)
+        ),
+        settings=[
+            (key, [setting(value) for value in values])
+            for key, values in differing_settings([run.finished for run in runs])
+        ],
+        charts=compared_charts({run.name: run.history for run in runs}),
+        differences=rows,
+        compared=sum(len(each) for each in found),
+        pairing="All runs were validated on the same faces: the draws are paired."
+        if paired
+        else "Not all runs were validated on the same faces: those that were not are compared "
+        "by draws of their own, and part of each difference is one of the faces.",
+        confidence=f"{CONFIDENCE:.0%}",
+        resamples=RESAMPLES,
+    )
+
+
+def _rows() -> list[tuple[str, str]]:
+    return [
+        *MEASURES.items(),
+        *((f"recall/{name}", f"recall of {name}") for name in EMOTIONS),
+        *((f"f1/{name}", f"F1 of {name}") for name in EMOTIONS),
+    ]
+
+
+def _cell(difference: Difference | None, reach: float) -> Cell:
+    if difference is None:
+        return Cell(written_difference("", None), "", "open", Markup())
+    d = difference
+    x, low, high = (60 + 56 * value / reach for value in (d.value, d.low, d.high))
+    picture = Markup(
+        f'<svg viewBox="0 0 120 20" role="img" aria-label="{d.low:.3f} to {d.high:.3f}">'
+        f'<path class="zero" d="M60 0v20"/><g class="{d.verdict}">'
+        f'<path class="range" d="M{low:.1f} 10H{high:.1f}"/><circle cx="{x:.1f}" cy="10" r="3.5"/>'
+        "</g></svg>"
+    )
+    interval = f"{written_difference(d.key, d.low, unit=False)} to " + written_difference(
+        d.key, d.high, unit=False
+    )
+    return Cell(written_difference(d.key, d.value), interval, d.verdict, picture)

@@ -1,0 +1,62 @@
+"""What the console says of runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.console import Cell, Console
+from ferkeras.compare.comparison import Compared, differences_to, differing_settings
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.fit.page import setting
+from ferkeras.metrics.bootstrap import CONFIDENCE
+from ferkeras.metrics.predictions import MEASURES
+from ferkeras.report.html.figures import written, written_difference
+
+_LONGEST_NAME = 150
+
+
+def default_page(runs: Sequence[Compared]) -> Path:
+    """Where the page goes if nobody says: beside the first run, named after all of them."""
+    names = "-".join(run.finished.name for run in runs)
+    if len(names) > _LONGEST_NAME:
+        names = f"{runs[0].finished.name}-and-{len(runs) - 1}-more"
+    return runs[0].finished.run.folder.resolve().parent / f"compare-{names}.html"
+
+
+def say_comparison(runs: Sequence[Compared], console: Console) -> None:
+    """Print figures side by side, the settings that differ, and differences by emotion."""
+    first, *others = runs
+    names = [run.name for run in runs]
+    rows: list[list[Cell]] = [
+        [name, *(written(key, run.results[key]) for run in runs)] for key, name in MEASURES.items()
+    ]
+    rows.append(["best epoch", *(str(run.finished.metrics["best_epoch"]) for run in runs)])
+    console.table("Validation faces", ["measure", *names], rows)
+    different = differing_settings([run.finished for run in runs])
+    if different:
+        console.table(
+            "Settings that differ",
+            ["key", *names],
+            [[key, *(setting(value) for value in values)] for key, values in different],
+        )
+    else:
+        console.say("No setting differs.\n")
+    for other in others:
+        found = {each.key: each for each in differences_to(first, other)}
+        keys = ["accuracy", "balanced_accuracy", *(f"recall/{name}" for name in EMOTIONS)]
+        console.table(
+            f"{other.name} less {first.name}",
+            ["figure", "difference", f"{CONFIDENCE:.0%} interval", ""],
+            [
+                [
+                    MEASURES.get(key, key.replace("/", " of ")),
+                    written_difference(key, each.value),
+                    f"{written_difference(key, each.low, unit=False)} to "
+                    f"{written_difference(key, each.high, unit=False)}",
+                    "" if each.verdict == "open" else each.verdict,
+                ]
+                for key in keys
+                if (each := found.get(key)) is not None
+            ],
+        )

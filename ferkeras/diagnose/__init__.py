@@ -1,0 +1,1 @@
+"""The verb `diagnose`: why a training does not learn."""

@@ -1,0 +1,134 @@
+"""Find out why a training does not learn: the cause, the measurements, the remedy.
+
+  python -m ferkeras.diagnose saved_models/fer2013-001             a finished run
+  python -m ferkeras.diagnose --config configs/stuck.yaml data.path=fer2013.csv
+  python -m ferkeras.diagnose --try --config my.yaml               and try the first remedies
+
+A finished run is examined as it ended. A configuration is trained for a few hundred steps first.
+Faces, labels, statistics, steps, weights and answers are measured, each for one cause that it
+speaks for; where that explains nothing, the training is repeated briefly with other settings, and
+always with the weights as they are (no train.ema_momentum) and the labels alone (no teachers). The
+answer is a verdict in a sentence, the numbers behind it, and remedies as settings, the most
+promising first; with --try, also which of them worked. It goes to the console and, as
+diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis, or for a configuration to a
+new folder.
+
+Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.command import CONFIGS, config_parser, configured, verb
+from ferkeras.cli.errors import InputError
+
+_STEPS = 240
+"""Steps of a configuration's training: twenty seconds for the drawn faces."""
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+    finished = None
+    if arguments.overrides and "=" not in arguments.overrides[0]:
+        from ferkeras.runs.finished import open_run
+
+        _refuse_settings(arguments)
+        finished = open_run(arguments.overrides[0])
+        config = finished.config
+    else:
+        config = configured(arguments)
+
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.new_folder import check_output, make_folder
+    from ferkeras.data.load import load_splits
+
+    check_output(arguments.output)
+    with Console() as console:
+        splits = load_splits(config, console)
+
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+        from ferkeras.diagnose.case import train_briefly
+        from ferkeras.diagnose.diagnosis import diagnose
+        from ferkeras.diagnose.report import say_diagnosis, write_diagnosis
+        from ferkeras.diagnose.run_case import case_of
+        from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat
+
+        if finished is None:
+            with console.progress("training briefly", _STEPS) as advance:
+                case = train_briefly(config, splits, _STEPS, advance=advance)
+        else:
+            case = case_of(finished, splits)
+        with console.progress("measuring") as advance:
+            diagnosis = diagnose(case, advance)
+        treatments = []
+        if arguments.treat and (remedies := can_be_tried(diagnosis)):
+            steps = steps_of(diagnosis) * (1 + len(remedies))
+            with console.progress("trying remedies", steps) as advance:
+                treatments = treat(diagnosis, advance)
+        command = _command(arguments, finished)
+        say_diagnosis(diagnosis, treatments, command, console)
+        if finished is not None and arguments.output is None:
+            folder = finished.run.diagnosis
+            folder.mkdir(exist_ok=True)
+        else:
+            folder = make_folder(arguments.output, f"diagnose-{config.name}")
+        write_diagnosis(diagnosis, treatments, command, folder)
+        console.say(f"\nwritten: {folder}")
+    return 1 if diagnosis.findings else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = config_parser("ferkeras.diagnose", __doc__)
+    result.usage = (
+        "%(prog)s [-h] [--try] [--output DIR] (RUN | [--config FILE] [section.key=value ...])"
+    )
+    result.add_argument(
+        "--try",
+        dest="treat",
+        action="store_true",
+        help="train briefly with each of the first remedies, from the same start",
+    )
+    result.add_argument(
+        "--output",
+        metavar="DIR",
+        help="a new or empty folder (default: RUN/diagnosis, or diagnose-<name>)",
+    )
+    return result
+
+
+def _refuse_settings(arguments: argparse.Namespace) -> None:
+    given = arguments.overrides[1:]
+    if given or arguments.name is not None or arguments.config != CONFIGS / "demo.yaml":
+        raise InputError(
+            f"{arguments.overrides[0]}: a run is examined as it was configured; leave out "
+            "--config, --name and section.key=value, or leave out the run"
+        )
+
+
+def _command(arguments: argparse.Namespace, finished: object) -> str:
+    """The training that was examined, as a command that takes further settings."""
+    if finished is not None:
+        words = [str(Path(arguments.overrides[0]) / "config.yaml")]
+    else:
+        words = [_shown(arguments.config), *arguments.overrides]
+    return shlex.join(["python", "-m", "ferkeras.fit", "--config", *words])
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(CONFIGS.parent))
+    except ValueError:
+        return str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

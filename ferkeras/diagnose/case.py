@@ -1,0 +1,138 @@
+"""What is examined: faces, settings, a network that was trained with them, and its history."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import pandas as pd
+
+from callbacks.cosine import CosineLearningRate
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.feed import plain_dataset
+from ferkeras.training.movement import weights_of
+from ferkeras.training.setup import Learner, build_learner, make_reproducible
+
+MOST_FACES = 1500
+"""Faces of each split that measurements are made on: kappa is then sure to 0.02."""
+
+Begin = Callable[[Config, Splits], Learner]
+"""Builds a learner at the start of its training."""
+
+Advance = Callable[[int], None]
+"""Is told how many steps were done since it was last called."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training that is to be explained.
+
+    Attributes:
+        config: its configuration.
+        splits: its faces.
+        learner: its network with the weights that it came to.
+        start: the trainable weights that it began with.
+        history: one row an epoch, columns as in `history.csv`; empty where it is not known.
+        steps: steps that were done.
+        begin: builds its learner anew, at the start.
+    """
+
+    config: Config
+    splits: Splits
+    learner: Learner
+    start: list[np.ndarray]
+    history: pd.DataFrame
+    steps: int
+    begin: Begin = build_learner
+
+
+def train_briefly(
+    config: Config,
+    splits: Splits,
+    steps: int,
+    begin: Begin = build_learner,
+    advance: Advance | None = None,
+) -> Case:
+    """Train as configured, but no longer than `steps`, and keep what is needed to explain it.
+
+    Args:
+        config: the configuration; its calendar of ramps is not reached in so few steps.
+        splits: the faces; validation is made on a sample of them.
+        steps: at most.
+        begin: builds the learner.
+        advance: told of the steps.
+    """
+    with aside(config):
+        learner = begin(as_examined(config), splits)
+        start = weights_of(learner.model)
+        per_epoch = learner.feed.steps_per_epoch
+        planned = per_epoch * config.train.epochs
+        total = min(steps, planned)
+        parts = min(config.train.epochs, 4) if total < planned else config.train.epochs
+        part = max(1, total // parts)
+        history = learner.model.fit(
+            learner.feed.dataset(1, config.train.epochs),
+            steps_per_epoch=part,
+            epochs=parts,
+            validation_data=plain_dataset(sample(splits.validation, config.seed)),
+            class_weight=learner.balance.weights,
+            callbacks=[
+                *schedule(config, part, -(-planned // part)),
+                *([] if advance is None else [_Progress(part, advance)]),
+            ],
+            shuffle=False,
+            verbose=0,
+        ).history
+    frame = pd.DataFrame({"epoch": range(1, parts + 1), **history})
+    return Case(config, splits, learner, start, frame, part * parts, begin)
+
+
+def schedule(config: Config, steps: int, epochs: int) -> list[CosineLearningRate]:
+    """The configured schedule, spread over so many epochs of so many steps."""
+    train = config.train
+    if train.learning_rate_schedule == "constant":
+        return []
+    warmup = train.warmup_epochs / train.epochs * epochs
+    return [CosineLearningRate(train.first_learning_rate, steps, epochs, warmup)]
+
+
+def as_examined(config: Config) -> Config:
+    """The configuration without average and teachers.
+
+    An average of few steps is of the start, and a cause is sought in faces, labels and settings.
+    """
+    return with_values(config, {"train.ema_momentum": None, "distill.teachers": ()})
+
+
+def sample(faces: Faces, seed: int, most: int = MOST_FACES) -> Faces:
+    """At most so many of the faces, drawn without replacement."""
+    if len(faces) <= most:
+        return faces
+    return faces.take(np.random.default_rng(seed).choice(len(faces), most, replace=False))
+
+
+@contextmanager
+def aside(config: Config) -> Iterator[None]:
+    """Seed as a training of `config` does, and give the process its random states back."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        make_reproducible(config)
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+class _Progress(keras.callbacks.Callback):
+    def __init__(self, steps: int, advance: Advance) -> None:
+        super().__init__()
+        self._steps, self._advance = steps, advance
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._advance(self._steps)

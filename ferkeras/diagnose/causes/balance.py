@@ -1,0 +1,76 @@
+"""Rare classes that count for more than frequent ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning, skill_evidence
+
+_MORE_THAN_BALANCE = 1.5
+_LEANS = 3.0
+
+
+def rare_classes_overweighted(m: Measurements) -> Finding | None:
+    """A rare class outweighs the commonest, and the answers show it."""
+    balance = m.case.learner.balance
+    counts = np.bincount(m.case.splits.train.labels, minlength=len(EMOTIONS))
+    shares = counts / counts.sum()
+    weight = {label: effective * shares[label] for label, effective in balance.effective.items()}
+    heaviest = max(weight, key=weight.__getitem__)
+    commonest = int(counts.argmax())
+    ratio = weight[heaviest] / weight[commonest]
+    answered = float(m.on_validation.matrix[:, heaviest].sum() / len(m.validation))
+    truth = float(m.on_validation.matrix[heaviest].sum() / len(m.validation))
+    leans = answered > _LEANS * truth
+    if ratio <= _MORE_THAN_BALANCE or not (is_not_learning(m) or leans):
+        return None
+    config = m.case.config
+    twice = config.train.sampler == "balanced" and config.class_weight.rule != "none"
+    rare, common = EMOTIONS[heaviest], EMOTIONS[commonest]
+    return Finding(
+        "rare_classes_overweighted",
+        f"{rare.capitalize()} counts {ratio:.1f} times as much as {common} in the loss"
+        + (
+            ": the balanced sampler and the class weights correct rare classes twice."
+            if twice
+            else ", though it is rare."
+        ),
+        (
+            Evidence(
+                f"what {rare} weighs in the loss against {common}, the commonest",
+                f"{ratio:.1f} times",
+                "at most once: that is full balance",
+                ratio,
+            ),
+            Evidence(
+                f"answers that are {rare}",
+                f"{answered:.1%}",
+                f"about {truth:.1%}, their share of the faces",
+                answered,
+            ),
+            *(collapse_evidence(m) or [skill_evidence(m)])[-1:],
+        ),
+        (
+            Remedy(
+                "correct rare classes once, and gently: shuffled faces, cube-root weights with "
+                "caps",
+                f"{rare} weighs less than {common} again",
+                {
+                    "train.sampler": "shuffle",
+                    "class_weight.rule": "cube_root",
+                    "class_weight.min": 0.7,
+                    "class_weight.max": 1.3,
+                },
+            ),
+            Remedy(
+                "leave the sampler and take the weights away",
+                "every class weighs the same",
+                {"train.sampler": "balanced", "class_weight.rule": "none"},
+            ),
+        ),
+        "full balance is all that a correction can aim at; half as much again is beyond it",
+        "Cui et al. 2019, Class-balanced loss; the analysis that ferkeras began with, no. 3",
+    )

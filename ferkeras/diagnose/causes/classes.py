@@ -1,0 +1,41 @@
+"""Emotions that are asked for and never shown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.measurements import Measurements
+
+
+def missing_class(m: Measurements) -> Finding | None:
+    """A class that validation has and training lacks: no network can learn it."""
+    train = np.bincount(m.case.splits.train.labels, minlength=len(EMOTIONS))
+    validation = np.bincount(m.case.splits.validation.labels, minlength=len(EMOTIONS))
+    missing = np.flatnonzero((train == 0) & (validation > 0))
+    if not len(missing):
+        return None
+    names = " and ".join(EMOTIONS[label] for label in missing)
+    asked = int(validation[missing].sum())
+    return Finding(
+        "missing_class",
+        f"Training has no face that is {names}, so every such validation face is answered wrongly.",
+        (
+            Evidence(
+                f"validation faces that are {names}",
+                f"{asked:,} of {int(validation.sum()):,}",
+                "none, or some in training too",
+                asked / int(validation.sum()),
+            ),
+        ),
+        (
+            Remedy(
+                f"add training faces that are {names}, or split the faces anew so that each "
+                "emotion is on both sides; look at how their labels are written",
+                "every emotion can be answered",
+            ),
+        ),
+        "what never occurs cannot be learnt",
+        "counting",
+    )

@@ -1,0 +1,104 @@
+"""Labels that do not belong to their faces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.measurements import Answers, Measurements
+from ferkeras.diagnose.skill import CHANCE, best_renaming
+from ferkeras.diagnose.symptoms import HALF
+
+_FEWEST = 150
+"""Faces below which a simple classifier may know nothing for want of examples."""
+
+
+def random_labels(m: Measurements) -> Finding | None:
+    """Labels that nothing tells better than chance, neither from within nor across the split."""
+    if m.on_validation.above_chance >= CHANCE or m.reference.above_chance >= CHANCE:
+        return None
+    within = {
+        "training": (m.reference_within_train, len(m.train)),
+        "validation": (m.reference_within_validation, len(m.validation)),
+    }
+    for name, (answers, count) in within.items():
+        if count >= _FEWEST and answers.above_chance < CHANCE:
+            return _random(m, name, answers)
+    return None
+
+
+def _random(m: Measurements, name: str, answers: Answers) -> Finding:
+    return Finding(
+        "random_labels",
+        f"The {name} labels do not belong to their faces: nothing tells them better than chance.",
+        (
+            Evidence(
+                f"linear regression within {name} faces, in deviations from chance",
+                f"{answers.above_chance:.1f} (kappa {answers.skill:.2f})",
+                f"above {CHANCE:g}",
+                answers.above_chance,
+            ),
+            Evidence(
+                "the network on validation faces, the same",
+                f"{m.on_validation.above_chance:.1f}",
+                f"above {CHANCE:g}",
+                m.on_validation.above_chance,
+            ),
+        ),
+        (
+            Remedy(
+                f"bring the {name} labels and their faces together again: they were probably "
+                "sorted or shuffled apart; look at the mosaics of python -m ferkeras.check_data",
+                "labels can be learnt",
+            ),
+        ),
+        f"{CHANCE:g} deviations come about by chance once in 30,000",
+        "Zhang et al. 2017, Understanding deep learning requires rethinking generalization",
+    )
+
+
+def permuted_labels(m: Measurements) -> Finding | None:
+    """Validation codes that mean other emotions than training codes do."""
+    network = m.on_train.skill > m.reference_within_train.skill
+    answers = m.on_validation if network else m.reference
+    named = best_renaming(answers.matrix)
+    renamed = Answers(answers.labels, named[answers.answers])
+    # Deviations of kappa under chance: what above_chance divides by.
+    deviation = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
+    gain = (renamed.skill - answers.skill) / deviation
+    known = m.on_train.skill if network else m.reference_within_train.skill
+    if gain < CHANCE or renamed.skill < HALF * known:
+        return None
+    moved = ", ".join(
+        f"{EMOTIONS[label]} there is {EMOTIONS[answer]} here"
+        for answer, label in enumerate(named)
+        if answer != label and answers.matrix[label, answer]
+    )
+    return Finding(
+        "permuted_labels",
+        f"Training and validation name the emotions differently: {moved}.",
+        (
+            Evidence(
+                "accuracy on validation faces",
+                f"{answers.accuracy:.1%}; {renamed.accuracy:.1%} with these names",
+                "best as it is",
+                answers.accuracy,
+            ),
+            Evidence(
+                "gain in deviations from chance",
+                f"{gain:.0f}",
+                f"below {CHANCE:g}",
+                gain,
+            ),
+        ),
+        (
+            Remedy(
+                "give both splits the same codes (0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 "
+                "surprise, 6 neutral); folders in the order of the alphabet are not that order",
+                f"accuracy {renamed.accuracy:.0%} from this network as it is",
+            ),
+        ),
+        "a best renaming of a right order gains nothing but chance",
+        "Kuhn 1955, The Hungarian method for the assignment problem",
+    )

@@ -1,0 +1,76 @@
+"""The classic test: whether the network can learn a single batch by heart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferkeras.config.schema import Network, Train
+from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
+from ferkeras.diagnose.trial import BATCH_FACES, BATCH_STEPS
+
+_LEARNT = 0.5
+"""A healthy network knows nearly all of them; half of them leaves room for slow steps, and is more
+than the commonest emotion gives."""
+
+_FREE: dict[str, Any] = {
+    "network.conv_dropout": 0.0,
+    "network.dense_dropout": 0.0,
+    "train.label_smoothing": 0.0,
+}
+_SOURCE = 'Karpathy 2019, "A recipe for training neural networks": overfit one batch'
+
+
+def cannot_learn_one_batch(m: Measurements) -> Finding | None:
+    """Not even without dropout and smoothing: network, loss or steps are broken, not the faces."""
+    if not is_not_learning(m):
+        return None
+    learnt = m.one_batch(_FREE)
+    if learnt >= _LEARNT:
+        return None
+    network, train = Network(), Train()
+    return Finding(
+        "cannot_learn_one_batch",
+        f"Not even {BATCH_FACES} faces can be learnt by heart: what is wrong is the network, the "
+        "loss or the optimizer, not the faces.",
+        (
+            _evidence(learnt, "without dropout and smoothing"),
+            skill_evidence(m),
+        ),
+        (
+            Remedy(
+                "take network and optimizer from the recommended recipe",
+                f"{BATCH_FACES} faces known by heart in {BATCH_STEPS} steps",
+                {
+                    "network.architecture": network.architecture,
+                    "network.filters": list(network.filters),
+                    "network.dense_units": list(network.dense_units),
+                    "train.optimizer": train.optimizer,
+                    "train.weight_decay": train.weight_decay,
+                    "train.learning_rate": train.learning_rate,
+                    "train.global_clip_norm": train.global_clip_norm,
+                },
+            ),
+            Remedy("where the loss or a layer is your own, look there first", "the same"),
+        ),
+        "half of so few faces is little more than knowing the commonest emotion",
+        _SOURCE,
+    )
+
+
+def one_batch_evidence(m: Measurements) -> tuple[Evidence, Evidence]:
+    """What the test gives with the configured dropout and smoothing, and without."""
+    return (
+        _evidence(m.one_batch({}), "as configured"),
+        _evidence(m.one_batch(_FREE), "without dropout and smoothing"),
+    )
+
+
+def _evidence(learnt: float, how: str) -> Evidence:
+    return Evidence(
+        f"accuracy on {BATCH_FACES} faces after {BATCH_STEPS} steps on nothing else, {how}",
+        f"{learnt:.0%}",
+        f"near 100%, above {_LEARNT:.0%}",
+        learnt,
+    )

@@ -1,0 +1,77 @@
+"""Validation faces that are not like training faces."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from ferkeras.data.faces import SIZE
+from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.symptoms import HALF
+
+_TOLD = 0.75
+"""Area under the curve from which two sets of faces differ: halfway from chance to certain."""
+
+_BLOCK = 6
+
+
+def unlike_validation(m: Measurements) -> Finding | None:
+    """A network fails on validation faces, and a classifier can tell which faces these are."""
+    if m.on_validation.skill >= HALF * m.on_train.skill:
+        return None
+    told = _told_apart(m)
+    if told < _TOLD:
+        return None
+    grey = [float(faces.images.mean()) for faces in (m.train, m.validation)]
+    spread = [float(faces.images.std()) for faces in (m.train, m.validation)]
+    return Finding(
+        "unlike_validation",
+        "Validation faces do not look like training faces: they were prepared otherwise.",
+        (
+            Evidence(
+                "a classifier that tells the two splits apart (area under the curve)",
+                f"{told:.2f}",
+                f"below {_TOLD:g}; 0.5 for splits of one source",
+                told,
+            ),
+            Evidence(
+                "grey values of validation faces, mean and deviation",
+                f"{grey[1]:.0f} and {spread[1]:.0f}",
+                f"about {grey[0]:.0f} and {spread[0]:.0f}, as in training",
+                grey[1],
+            ),
+            Evidence(
+                "skill on training and on validation faces",
+                f"{m.on_train.skill:.2f} and {m.on_validation.skill:.2f}",
+                "of one size",
+                m.on_validation.skill,
+            ),
+        ),
+        (
+            Remedy(
+                "prepare both splits alike: the same crop and size, grey values 0 to 255, not "
+                "inverted and not scaled; or draw the validation faces from the training source",
+                "what is learnt in training is worth as much in validation",
+            ),
+        ),
+        "area 0.75 is halfway from guessing to certainty, and splits of one source are guessed",
+        "Lopez-Paz & Oquab 2017, Revisiting classifier two-sample tests",
+    )
+
+
+def _told_apart(m: Measurements) -> float:
+    """Area under the curve of random forests, on faces that they have not seen."""
+    images = np.concatenate([m.train.images, m.validation.images])
+    split = np.repeat([0, 1], [len(m.train), len(m.validation)])
+    side = SIZE // _BLOCK
+    blocks = images.reshape(-1, side, _BLOCK, side, _BLOCK).mean(axis=(2, 4)).reshape(-1, side**2)
+    flat = images.reshape(len(images), -1)
+    levels = np.percentile(flat, (1, 25, 50, 75, 99), axis=1).T
+    features = np.concatenate([blocks, levels, flat.std(axis=1, keepdims=True)], axis=1)
+    forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0, n_jobs=2)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    told = cross_val_predict(forest, features, split, cv=folds, method="predict_proba")
+    return float(roc_auc_score(split, told[:, 1]))

@@ -1,0 +1,145 @@
+"""All probes, in the order in which one cause explains what another would be blamed for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import ferkeras
+from ferkeras.diagnose.case import Advance, Case
+from ferkeras.diagnose.causes import (
+    balance,
+    batchnorm,
+    capacity,
+    classes,
+    decay,
+    images,
+    labels,
+    leak,
+    normalisation,
+    one_batch,
+    overfitting,
+    regularisation,
+    shift,
+    signal,
+    step_size,
+    unfinished,
+)
+from ferkeras.diagnose.finding import Finding
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning
+
+Probe = Callable[[Measurements], Finding | None]
+
+MEASURED: tuple[Probe, ...] = (
+    # Faces and labels: what is wrong here makes everything after it look wrong.
+    images.blank_images,
+    classes.missing_class,
+    labels.random_labels,
+    labels.permuted_labels,
+    # Steps: weights that run away, are dead or stand still look like every other fault.
+    step_size.learning_rate_too_high,
+    signal.dead_units,
+    step_size.gradients_clipped_away,
+    step_size.learning_rate_too_low,
+    step_size.too_few_steps,
+    decay.weight_decay_too_strong,
+    balance.rare_classes_overweighted,
+    # The network: statistics, then what passes through it.
+    batchnorm.batchnorm_too_slow,
+    batchnorm.batchnorm_too_fast,
+    signal.vanishing_gradients,
+    # What was learnt does not hold elsewhere.
+    shift.unlike_validation,
+    normalisation.wrong_normalisation,
+    leak.leakage,
+    overfitting.overfitting,
+)
+"""Probes that measure what is there."""
+
+TRIED: tuple[Probe, ...] = (
+    regularisation.too_much_regularisation,
+    capacity.network_too_small,
+    batchnorm.batchnorm_gap,
+    one_batch.cannot_learn_one_batch,
+    unfinished.not_finished,
+    unfinished.unexplained,
+)
+"""Probes that train a little with other settings, and what is left; asked in this order, until
+one answers, and only where nothing was found by measuring."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a training did not learn, or that it did.
+
+    Attributes:
+        case: what was examined.
+        measurements: what was measured on the way.
+        findings: the causes, the first one first; empty for a training that learns.
+        learns: whether the network knows at least half of what a simple classifier knows.
+    """
+
+    case: Case
+    measurements: Measurements
+    findings: tuple[Finding, ...]
+    learns: bool
+
+    @cached_property
+    def symptoms(self) -> tuple[str, ...]:
+        """A collapse onto one class in words, which is no cause: what, since when, its loss."""
+        return tuple(
+            f"{each.what}: {each.measured} (expected: {each.expected})"
+            for each in collapse_evidence(self.measurements)
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence."""
+        if self.findings:
+            return self.findings[0].verdict
+        return (
+            "No cause for concern was found: the network's skill on validation faces is "
+            f"{self.measurements.on_validation.skill:.2f}, that of linear regression on gradients "
+            f"{self.measurements.reference.skill:.2f}."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        m = self.measurements
+        return {
+            "ferkeras": ferkeras.__version__,
+            "source": self.case.splits.source,
+            "fingerprint": self.case.splits.fingerprint,
+            "steps": self.case.steps,
+            "learns": self.learns,
+            "verdict": self.verdict,
+            "cause": self.findings[0].cause if self.findings else None,
+            "findings": [finding.as_json() for finding in self.findings],
+            "skill": {
+                "measure": "Cohen's kappa",
+                "validation": m.on_validation.skill,
+                "train": m.on_train.skill,
+                "linear_regression_on_gradients": m.reference.skill,
+            },
+            "accuracy": {"validation": m.on_validation.accuracy, "train": m.on_train.accuracy},
+            "symptoms": list(self.symptoms),
+        }
+
+
+def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
+    """Ask every probe what it finds.
+
+    Args:
+        case: what is examined; it is left as it was.
+        advance: told of the steps of trials, up to `most_trial_steps` of them.
+    """
+    measurements = Measurements(case, advance)
+    found = [finding for probe in MEASURED if (finding := probe(measurements))]
+    if not found:
+        answers = (probe(measurements) for probe in TRIED)
+        found = [*islice(filter(None, answers), 1)]
+    return Diagnosis(case, measurements, tuple(found), not is_not_learning(measurements))

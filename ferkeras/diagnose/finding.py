@@ -1,0 +1,104 @@
+"""What a probe found: a cause, the measurements that show it, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ferkeras.config.file import as_arguments, with_values
+from ferkeras.config.schema import Config
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One measurement beside what it should have been.
+
+    Attributes:
+        what: was measured, in a few words.
+        measured: the number, as people read it.
+        expected: what a training that learns has, as people read it.
+        value: the number itself.
+    """
+
+    what: str
+    measured: str
+    expected: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Something to do about a cause.
+
+    Attributes:
+        what: to do, in a line.
+        expected: what it should bring about.
+        overrides: configuration keys and their new values; empty where the faces or their labels
+            have to be mended, which no key does.
+    """
+
+    what: str
+    expected: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def applied_to(self, config: Config) -> Config:
+        """The configuration with this remedy's values.
+
+        Raises:
+            InputError: they contradict the rest of the configuration.
+        """
+        return with_values(config, self.overrides)
+
+    @property
+    def arguments(self) -> str:
+        """The overrides as they stand on a command line."""
+        return as_arguments(self.overrides)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause that was found.
+
+    Attributes:
+        cause: its name, such as `learning_rate_too_high`.
+        verdict: what is wrong, in a sentence.
+        evidence: the measurements that say so.
+        remedies: the most promising first.
+        reason: why the threshold is where it is.
+        source: a paper or a rule.
+    """
+
+    cause: str
+    verdict: str
+    evidence: tuple[Evidence, ...]
+    remedies: tuple[Remedy, ...]
+    reason: str
+    source: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {
+            "cause": self.cause,
+            "verdict": self.verdict,
+            "evidence": [
+                {
+                    "what": each.what,
+                    "measured": each.measured,
+                    "expected": each.expected,
+                    "value": float(each.value),
+                }
+                for each in self.evidence
+            ],
+            "remedies": [
+                {
+                    "what": each.what,
+                    "expected": each.expected,
+                    "overrides": dict(each.overrides),
+                    "arguments": each.arguments,
+                }
+                for each in self.remedies
+            ],
+            "reason": self.reason,
+            "source": self.source,
+        }

@@ -1,0 +1,253 @@
+"""What the probes look at, each measured when first asked for and never twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ferkeras.data.faces import Faces
+from ferkeras.diagnose.case import Advance, Case, as_examined, aside, sample
+from ferkeras.diagnose.reference import crossed, transferred
+from ferkeras.diagnose.skill import above_chance, counts, kappa
+from ferkeras.diagnose.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
+from ferkeras.lr_find.range_test import LrRange, lr_range_test
+from ferkeras.metrics.inference import logits_of
+from ferkeras.network.model import dropout_layers
+from ferkeras.training.movement import movement_of_kernels
+from ferkeras.training.state import undone
+
+_FIRST_STEPS = 5
+_BATCH = 250
+_TRIAL_STEPS = 150
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered on faces.
+
+    Attributes:
+        labels: the truth, codes, shape (N,).
+        answers: codes, shape (N,).
+    """
+
+    labels: np.ndarray
+    answers: np.ndarray
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """Counts [truth, answer], int64, shape (7, 7)."""
+        return counts(self.labels, self.answers)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return float((self.labels == self.answers).mean())
+
+    @cached_property
+    def skill(self) -> float:
+        """Cohen's kappa, see `ferkeras.diagnose.skill.kappa`."""
+        return kappa(self.matrix)
+
+    @cached_property
+    def above_chance(self) -> float:
+        """The skill in standard deviations of chance."""
+        return above_chance(self.labels, self.answers)
+
+
+@dataclass(frozen=True)
+class FirstSteps:
+    """The first steps of the training, taken again from its start.
+
+    Attributes:
+        movement: relative change of each kernel in one step, by its path.
+        clipped: share of the steps that clipping shortened.
+        shortened: how many times shorter it made them in the mean, at least 1.
+        gradient_norm: mean norm before clipping.
+    """
+
+    movement: dict[str, float]
+    clipped: float
+    shortened: float
+    gradient_norm: float
+
+    @property
+    def typical(self) -> float:
+        """Relative change of the middle kernel in one step; NaN where no step was applied."""
+        return float(np.median(list(self.movement.values())))
+
+
+class Measurements:
+    """All that is measured about a case; nothing here judges.
+
+    Args:
+        case: what is examined.
+        advance: told of the steps of trials as they are done.
+    """
+
+    def __init__(self, case: Case, advance: Advance | None = None) -> None:
+        self.case = case
+        self._advance = advance
+        self._trials: dict[str, Trial] = {}
+        self._batches: dict[str, float] = {}
+        seed = case.config.seed
+        self.train: Faces = sample(case.splits.train, seed)
+        self.validation: Faces = sample(case.splits.validation, seed)
+
+    # What the faces alone say
+
+    @cached_property
+    def reference(self) -> Answers:
+        """A simple classifier, fitted to training faces, on validation faces."""
+        answers = transferred(self.train, self.validation)
+        return Answers(self.validation.labels, answers)
+
+    @cached_property
+    def reference_within_train(self) -> Answers:
+        """The simple classifier on training faces, fitted to others of them."""
+        return Answers(self.train.labels, crossed(self.train, self.case.config.seed))
+
+    @cached_property
+    def reference_within_validation(self) -> Answers:
+        """The simple classifier on validation faces, fitted to others of them."""
+        return Answers(self.validation.labels, crossed(self.validation, self.case.config.seed))
+
+    # What the network makes of them
+
+    @cached_property
+    def on_validation(self) -> Answers:
+        """The network in use, on validation faces."""
+        return self._in_use(self.validation)
+
+    @cached_property
+    def on_train(self) -> Answers:
+        """The network in use, on training faces without augmentation."""
+        return self._in_use(self.train)
+
+    @cached_property
+    def with_batch_statistics(self) -> Answers:
+        """The same with BatchNormalization on the statistics of each batch, and no dropout."""
+        model = self.case.learner.model
+        answers = []
+        with self._without_dropout():
+            for images in self._shuffled_batches(self.train.images):
+                answers.append(np.argmax(model(images, training=True), axis=-1))
+        order = self._order(len(self.train))
+        return Answers(self.train.labels[order], np.concatenate(answers))
+
+    @cached_property
+    def silent_units(self) -> dict[str, float]:
+        """Share of each ReLU layer's units that are zero for every one of some training faces.
+
+        With the statistics of these faces and without dropout: wrong running statistics can
+        silence units that are alive.
+        """
+        model = self.case.learner.model
+        relus = [layer for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
+        inside = keras.Model(model.input, [layer.output for layer in relus])
+        with self._without_dropout():
+            outputs = inside(self.train.images[:_BATCH], training=True)
+        units = [tf.reduce_max(tf.reshape(x, (-1, x.shape[-1])), axis=0) for x in outputs]
+        return {
+            layer.name: float((largest.numpy() <= 0).mean())
+            for layer, largest in zip(relus, units, strict=True)
+        }
+
+    @cached_property
+    def network_input(self) -> tuple[float, float]:
+        """Mean and standard deviation of what reaches the first convolution."""
+        model = self.case.learner.model
+        first = next(
+            layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)
+        )
+        inside = keras.Model(model.input, first.output)
+        # Sums of so many pixels are far off in half precision.
+        values = inside(self.validation.images[:_BATCH], training=False).numpy().astype(np.float32)
+        return float(values.mean()), float(values.std())
+
+    # How it moves
+
+    @cached_property
+    def first_steps(self) -> FirstSteps:
+        """What the configured optimizer does in the first steps from the start."""
+        case, model = self.case, self.case.learner.model
+        with undone(model), aside(case.config):
+            for variable in model.optimizer.variables:
+                if variable is not model.optimizer.learning_rate:
+                    variable.assign(keras.ops.zeros_like(variable))
+            model.optimizer.learning_rate.assign(case.config.train.first_learning_rate)
+            for variable, value in zip(model.trainable_weights, case.start, strict=True):
+                variable.assign(value)
+            logs = model.fit(
+                case.learner.feed.dataset(1, _FIRST_STEPS),
+                steps_per_epoch=_FIRST_STEPS,
+                epochs=1,
+                class_weight=case.learner.balance.weights,
+                shuffle=False,
+                verbose=0,
+            ).history
+            moved = movement_of_kernels(model, case.start)
+        movement = {path: way / _FIRST_STEPS for path, way in moved.items()}
+        norm, clip = float(logs["gradient_norm"][0]), case.config.train.global_clip_norm
+        shortened = max(1.0, norm / clip) if clip else 1.0
+        return FirstSteps(movement, float(logs["gradient_clipped"][0]), shortened, norm)
+
+    @cached_property
+    def range_test(self) -> LrRange:
+        """A learning-rate range test from the start of the training."""
+        case = self.case
+        with aside(case.config):
+            learner = case.begin(as_examined(case.config), case.splits)
+            return lr_range_test(learner, progress=self._advance or (lambda steps: None))
+
+    # What other settings would do
+
+    def trial(self, values: Mapping[str, Any]) -> Trial:
+        """A short training from the same start with other values at some dotted keys."""
+        key = repr(sorted(values.items()))
+        if key not in self._trials:
+            steps = min(_TRIAL_STEPS, self.case.steps)
+            self._trials[key] = try_out(self.case, values, steps)
+            if self._advance:
+                self._advance(steps)
+        return self._trials[key]
+
+    def one_batch(self, values: Mapping[str, Any]) -> float:
+        """Accuracy on a single batch after steps on nothing else, with other values at some keys.
+
+        Source:
+            Karpathy 2019, "A recipe for training neural networks": overfit one batch.
+        """
+        key = repr(sorted(values.items()))
+        if key not in self._batches:
+            self._batches[key] = learn_one_batch(self.case, values)
+            if self._advance:
+                self._advance(BATCH_STEPS)
+        return self._batches[key]
+
+    @contextmanager
+    def _without_dropout(self) -> Iterator[None]:
+        """Let the network run as in training, but drop nothing; it is left as it was."""
+        model = self.case.learner.model
+        with undone(model):
+            for layers in dropout_layers(model):
+                for layer in layers:
+                    layer.rate.assign(0.0)
+            yield
+
+    def _in_use(self, faces: Faces) -> Answers:
+        logits = logits_of(self.case.learner.model, faces)
+        return Answers(faces.labels, logits.argmax(axis=1))
+
+    def _order(self, count: int) -> np.ndarray:
+        return np.random.default_rng(0).permutation(count)
+
+    def _shuffled_batches(self, images: np.ndarray) -> list[np.ndarray]:
+        order = self._order(len(images))
+        return np.array_split(images[order], max(1, len(images) // _BATCH))

@@ -1,0 +1,62 @@
+"""One picture of a diagnosis: what is answered, and what is known where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.diagnose.diagnosis import Diagnosis
+from ferkeras.diagnose.treatment import Treatment
+from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, save, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: Path) -> None:
+    """Answers against truth by emotion, and the skill of the network and of what was tried."""
+    figure = new_figure(11, 4.2)
+    left, right = figure.subplots(1, 2)
+    _answers(left, diagnosis)
+    _skills(right, diagnosis, treatments)
+    save(figure, path)
+
+
+def _answers(axes: Axes, diagnosis: Diagnosis) -> None:
+    matrix = diagnosis.measurements.on_validation.matrix
+    total = matrix.sum()
+    places = np.arange(len(EMOTIONS))
+    axes.bar(places - 0.2, 100 * matrix.sum(axis=1) / total, 0.4, color=MUTED, label="faces")
+    axes.bar(places + 0.2, 100 * matrix.sum(axis=0) / total, 0.4, color=VALIDATION, label="answers")
+    axes.set_xticks(places, EMOTIONS, rotation=30, ha="right")
+    axes.set_ylabel("% of validation faces")
+    axes.legend(frameon=False, fontsize=9)
+    tidy(axes, "What is answered")
+
+
+def _skills(axes: Axes, diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> None:
+    m = diagnosis.measurements
+    bars = [
+        ("linear regression on gradients", m.reference.skill, MUTED),
+        ("training faces, statistics of the batch", m.with_batch_statistics.skill, TRAIN),
+        ("training faces, in use", m.on_train.skill, TRAIN),
+        ("validation faces, in use", m.on_validation.skill, VALIDATION),
+    ]
+    for number, each in enumerate(treatments, start=1):
+        bars.append((f"validation, remedy {number} tried", each.treated.on_validation, THIRD))
+    places = np.arange(len(bars))[::-1]
+    values = [value for _, value, _ in bars]
+    axes.barh(places, values, 0.62, color=[colour for *_, colour in bars])
+    axes.set_yticks(places, [name for name, *_ in bars])
+    for place, value in zip(places, values, strict=True):
+        # Adding zero makes a rounded -0.00 a 0.00.
+        axes.text(
+            max(value, 0) + 0.01, place, f"{round(value, 2) + 0.0:.2f}", va="center", fontsize=9
+        )
+    axes.set_xlim(min(0.0, *values) - 0.02, max(0.5, *values) + 0.1)
+    axes.set_xlabel("skill (Cohen's kappa; 0 is chance, 1 is the truth)")
+    tidy(axes, "What is known")

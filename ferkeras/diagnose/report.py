@@ -1,0 +1,118 @@
+"""What people read of a diagnosis: a short page, one picture, and the same for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.console import Console
+from ferkeras.diagnose.diagnosis import Diagnosis
+from ferkeras.diagnose.finding import Remedy
+from ferkeras.diagnose.page import diagnosis_page
+from ferkeras.diagnose.picture import draw_diagnosis
+from ferkeras.diagnose.treatment import Treatment
+from ferkeras.runs.record import write_json, write_text
+
+PICTURE = "diagnosis.png"
+PAGE = "diagnosis.html"
+JSON = "diagnosis.json"
+
+
+def say_diagnosis(
+    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, console: Console
+) -> None:
+    """Print the verdict, its evidence, the remedies in order, and which of them worked.
+
+    Args:
+        diagnosis: what was found.
+        treatments: remedies that were tried; may be empty.
+        command: how the training was begun, to which a remedy's settings are added.
+        console: where to.
+    """
+    console.say(f"Verdict: {diagnosis.verdict}")
+    for symptom in diagnosis.symptoms:
+        console.say(f"Symptom: {symptom}")
+    for number, finding in enumerate(diagnosis.findings):
+        console.say()
+        if number:
+            console.say(f"Also: {finding.verdict}")
+        console.table(
+            finding.cause.replace("_", " "),
+            ["measured", "here", "in a training that learns"],
+            [[each.what, each.measured, each.expected] for each in finding.evidence],
+        )
+        for place, remedy in enumerate(finding.remedies, start=1):
+            console.say(f"  {place}. {remedy.what}: {remedy.expected}")
+            if remedy.overrides:
+                console.say(f"     {command} {remedy.arguments}")
+    if treatments:
+        console.say()
+        console.table(
+            f"Remedies tried for {treatments[0].treated.steps} steps from the same start",
+            ["remedy", "training accuracy", "validation accuracy", "skill", "works"],
+            [
+                [
+                    "none",
+                    f"{treatments[0].untreated.train_accuracy:.1%}",
+                    f"{treatments[0].untreated.validation_accuracy:.1%}",
+                    f"{treatments[0].untreated.on_validation:.2f}",
+                    "",
+                ],
+                *(
+                    [
+                        _short(each.remedy),
+                        f"{each.treated.train_accuracy:.1%}",
+                        f"{each.treated.validation_accuracy:.1%}",
+                        f"{each.treated.on_validation:.2f}",
+                        "yes" if each.works else "no",
+                    ]
+                    for each in treatments
+                ),
+            ],
+        )
+        console.say(conclusion(treatments))
+
+
+def conclusion(treatments: Sequence[Treatment]) -> str:
+    """Which of the remedies that were tried is the one to take."""
+    working = [each for each in treatments if each.works]
+    if not working:
+        return "None of the remedies that were tried worked in so few steps."
+    best = max(working, key=lambda each: each.treated.on_validation)
+    return f"It works best to {best.remedy.what}: {best.remedy.arguments}"
+
+
+def write_diagnosis(
+    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, folder: Path
+) -> None:
+    """Write picture and page, and the JSON last.
+
+    Args:
+        diagnosis: what was found.
+        treatments: remedies that were tried; may be empty.
+        command: how the training was begun.
+        folder: an existing one; files of an older diagnosis are replaced.
+    """
+    draw_diagnosis(diagnosis, treatments, folder / PICTURE)
+    picture = (folder / PICTURE).read_bytes()
+    write_text(folder / PAGE, diagnosis_page(diagnosis, treatments, command, picture))
+    content = diagnosis.as_json()
+    content["tried"] = [
+        {
+            "cause": each.cause,
+            "remedy": each.remedy.what,
+            "overrides": dict(each.remedy.overrides),
+            "steps": each.treated.steps,
+            "skill": each.treated.on_validation,
+            "skill_without": each.untreated.on_validation,
+            "validation_accuracy": each.treated.validation_accuracy,
+            "validation_accuracy_without": each.untreated.validation_accuracy,
+            "works": each.works,
+        }
+        for each in treatments
+    ]
+    write_json(folder / JSON, content)
+
+
+def _short(remedy: Remedy) -> str:
+    return f"{remedy.what} ({remedy.arguments})"

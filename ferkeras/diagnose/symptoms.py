@@ -1,0 +1,86 @@
+"""Whether there is anything to explain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.diagnose.finding import Evidence
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.skill import CHANCE
+
+HALF = 0.5
+"""A network that has half of the skill of linear regression on gradients, or half of its own
+skill under other circumstances, has something that keeps it from the rest."""
+
+
+def is_not_learning(m: Measurements) -> bool:
+    """Whether the network knows less than half of what a simple classifier knows.
+
+    Where that one knows nothing either: whether the network knows nothing.
+    """
+    if m.reference.above_chance >= CHANCE:
+        return bool(m.on_validation.skill < HALF * m.reference.skill)
+    return bool(m.on_validation.above_chance < CHANCE)
+
+
+def still_falling(m: Measurements) -> bool:
+    """Whether the validation loss was lowest in the last epoch; False where that is not known."""
+    losses = m.case.history.get("val_cross_entropy")
+    if losses is None or len(losses) < 2:
+        return False
+    return bool(np.isfinite(losses.iloc[-1]) and losses.iloc[-1] < losses.iloc[:-1].min())
+
+
+def skill_evidence(m: Measurements) -> Evidence:
+    """The network's skill beside that of the simple classifier."""
+    skill = m.on_validation.skill
+    return Evidence(
+        "skill on validation faces (Cohen's kappa)",
+        f"{skill:.2f} (accuracy {m.on_validation.accuracy:.1%})",
+        f"above {HALF * m.reference.skill:.2f}, half of linear regression on gradients",
+        skill,
+    )
+
+
+def collapse_evidence(m: Measurements) -> list[Evidence]:
+    """Onto which class the answers fall, since when, and what the loss is worth; may be empty."""
+    answered = m.on_validation.matrix.sum(axis=0) / len(m.validation)
+    truth = m.on_validation.matrix.sum(axis=1) / len(m.validation)
+    label = int(answered.argmax())
+    share = m.case.config.monitor.collapse_share
+    if answered[label] < share or truth[label] >= share:
+        return []
+    found = [
+        Evidence(
+            f"answers that are {EMOTIONS[label]}",
+            f"{answered[label]:.1%}, accuracy {m.on_validation.accuracy:.2%}"
+            + (f", since epoch {since}" if (since := _since(m)) else ""),
+            f"{truth[label]:.1%} of the faces are; always answering it gives that accuracy",
+            float(answered[label]),
+        )
+    ]
+    if "val_cross_entropy" in m.case.history:
+        loss = float(m.case.history["val_cross_entropy"].iloc[-1])
+        prior = truth[truth > 0]
+        entropy = float(-(prior * np.log(prior)).sum())
+        found.append(
+            Evidence(
+                "validation cross-entropy",
+                f"{loss:.3f}",
+                f"below {entropy:.3f}, that of knowing only how frequent each emotion is (all "
+                f"alike: {np.log(len(EMOTIONS)):.3f})",
+                loss,
+            )
+        )
+    return found
+
+
+def _since(m: Measurements) -> int | None:
+    if "collapse_share" not in m.case.history:
+        return None
+    fallen = m.case.history["collapse_share"] >= m.case.config.monitor.collapse_share
+    if not fallen.iloc[-1]:
+        return None
+    last_healthy = np.flatnonzero(~fallen)
+    return int(m.case.history["epoch"].iloc[last_healthy[-1] + 1 if len(last_healthy) else 0])

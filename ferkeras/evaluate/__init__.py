@@ -1,0 +1,1 @@
+"""The verb `evaluate`: every figure of a finished run, with its interval."""

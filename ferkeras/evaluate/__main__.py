@@ -1,0 +1,92 @@
+"""Measure the network of a finished run, with everything that tells how good it really is.
+
+  python -m ferkeras.evaluate saved_models/demo-001                 its validation faces
+  python -m ferkeras.evaluate saved_models/demo-001 --split test    once, at the very end
+  python -m ferkeras.evaluate saved_models/demo-001 --data faces/   any other faces
+
+Figures with bootstrap intervals, of one look at each face, of two (mirrored too) and of six (at
+three sizes, each mirrored too), with and without faces that also occur in training; pictures; and
+all of it under RUN/evaluation/<split>/. --calibrate fits a temperature on the validation faces and
+stores it with the run, for the export to use. Six looks take six passes over the faces.
+Exit codes: 0 done, 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ferkeras.cli.command import parser, verb
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+
+    from ferkeras.runs.finished import open_run
+
+    finished = open_run(arguments.run)
+
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.errors import InputError
+    from ferkeras.evaluate.subject import find_subject
+
+    with Console() as console:
+        subject = find_subject(finished, arguments.split, arguments.data, console)
+        if arguments.calibrate and subject.validation is None:
+            raise InputError(
+                f"--calibrate needs the run's own validation faces, but {subject.remark}; name the "
+                "run's own data with --data, or leave out --calibrate"
+            )
+
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+        from ferkeras.evaluate.assessment import PASSES, assess
+        from ferkeras.evaluate.report import say_calibration, say_evaluation, write_evaluation
+        from ferkeras.metrics.calibration import calibrate, store_calibration, temperature_of
+        from ferkeras.metrics.inference import logits_of
+        from ferkeras.runs.network import load_trained
+
+        model = load_trained(finished).model
+        if subject.remark:
+            console.say(f"note: {subject.remark}\n")
+        if arguments.calibrate and subject.validation is not None:
+            calibration = calibrate(logits_of(model, subject.validation), subject.validation.labels)
+            store_calibration(finished.run, calibration)
+            say_calibration(calibration, console)
+        with console.progress("looking at the faces", PASSES) as advance:
+            assessment = assess(
+                model,
+                subject,
+                temperature=temperature_of(finished.run),
+                seed=finished.config.seed,
+                progress=advance,
+            )
+        folder = write_evaluation(finished, subject, assessment, model)
+        say_evaluation(subject, assessment, console)
+        console.say(f"\nwritten: {folder}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ferkeras.evaluate", __doc__)
+    result.add_argument("run", metavar="RUN", help="folder of a finished run")
+    result.add_argument(
+        "--split",
+        choices=("validation", "test", "train"),
+        help="which faces (default: validation; with --data: all)",
+    )
+    result.add_argument(
+        "--data", metavar="PATH", help="faces of your own: whatever python -m ferkeras.fit reads"
+    )
+    result.add_argument(
+        "--calibrate", action="store_true", help="fit a temperature and store it with the run"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""All figures of a network on a set of faces, in the ways that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from ferkeras.data.faces import Faces
+from ferkeras.data.leakage import occurs_in
+from ferkeras.data.test_time_augmentation import looks_at
+from ferkeras.evaluate.subject import Subject
+from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
+from ferkeras.metrics.inference import answers_of, logits_of
+from ferkeras.metrics.predictions import Predictions
+
+PLAIN, FLIP, SIX_LOOKS, CALIBRATED = "plain", "flip", "six_looks", "calibrated"
+ALL, UNSEEN = "all", "not_in_training"
+
+PASSES: Final = 6
+"""Passes of the network over the faces in `assess`."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures of one way to answer, on some of the faces.
+
+    Attributes:
+        answers: `PLAIN`; `FLIP`: mean of the probabilities for a face and for its mirror image;
+            `SIX_LOOKS`: mean of those for three sizes of a face, each mirrored too;
+            `CALIBRATED`: with the run's temperature.
+        faces: `ALL`, or `UNSEEN`: those that are not, pixel for pixel, training faces too.
+        predictions: the answers.
+        metrics: their figures.
+        ranges: intervals of the figures, by name.
+    """
+
+    answers: str
+    faces: str
+    predictions: Predictions
+    metrics: dict[str, Any]
+    ranges: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Everything that was measured.
+
+    Attributes:
+        results: one for every way to answer and choice of faces; the plain one on all comes first.
+        logits: float32, shape (N, 7).
+        in_training: bool, shape (N,); None where that cannot be known or all are.
+        temperature: of the run; 1.0 if it was not calibrated.
+    """
+
+    results: list[Result]
+    logits: np.ndarray
+    in_training: np.ndarray | None
+    temperature: float
+    _by_name: dict[tuple[str, str], Result] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = {(result.answers, result.faces): result for result in self.results}
+        object.__setattr__(self, "_by_name", found)
+
+    def result(self, answers: str = PLAIN, faces: str = ALL) -> Result | None:
+        """The result of a way to answer on a choice of faces, None where there is none."""
+        return self._by_name.get((answers, faces))
+
+    @property
+    def plain(self) -> Result:
+        """The network as it was trained, on all faces."""
+        return self.results[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures, for `evaluation-<split>.json`."""
+        return {
+            "temperature": self.temperature,
+            "faces_also_in_training": None
+            if self.in_training is None
+            else int(self.in_training.sum()),
+            "bootstrap": {"resamples": RESAMPLES, "confidence": CONFIDENCE},
+            "results": [
+                {
+                    "answers": result.answers,
+                    "faces": result.faces,
+                    "metrics": result.metrics,
+                    "intervals": result.ranges,
+                    "confusion_matrix": result.predictions.matrix().tolist(),
+                }
+                for result in self.results
+            ],
+        }
+
+
+def assess(
+    model: keras.Model,
+    subject: Subject,
+    *,
+    temperature: float,
+    seed: int,
+    progress: Callable[[int], None] = lambda steps: None,
+) -> Assessment:
+    """Measure a network on a subject.
+
+    Args:
+        model: uint8 faces to logits.
+        subject: the faces.
+        temperature: of the run; 1.0 leaves `CALIBRATED` out.
+        seed: of the bootstrap.
+        progress: called with 1 after each of `PASSES` passes over the faces.
+    """
+    faces = subject.faces
+    seen = []
+    for images in looks_at(faces.images, PASSES):
+        seen.append(logits_of(model, Faces(images, faces.labels)))
+        progress(1)
+    logits = seen[0]
+    shares = [answers_of(each, faces).probabilities for each in seen]
+    ways = {
+        name: Predictions(np.mean(shares[:count], axis=0), faces.labels)
+        for name, count in {PLAIN: 1, FLIP: 2, SIX_LOOKS: PASSES}.items()
+    }
+    if temperature != 1.0:
+        ways[CALIBRATED] = answers_of(logits, faces, temperature)
+    in_training = None if subject.train is None else occurs_in(faces.images, subject.train.images)
+    choices: dict[str, np.ndarray | None] = {ALL: None}
+    if in_training is not None and in_training.any() and not in_training.all():
+        choices[UNSEEN] = ~in_training
+    results = []
+    for chosen, index in choices.items():
+        for answers, predictions in ways.items():
+            part = predictions if index is None else predictions.take(index)
+            ranges = intervals(resample(part, seed=seed))
+            results.append(Result(answers, chosen, part, part.metrics(), ranges))
+    return Assessment(results, logits, in_training, temperature)

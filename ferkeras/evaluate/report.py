@@ -1,0 +1,194 @@
+"""What an evaluation leaves in the run's folder, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.evaluate.assessment import (
+    ALL,
+    CALIBRATED,
+    FLIP,
+    PLAIN,
+    SIX_LOOKS,
+    UNSEEN,
+    Assessment,
+    Result,
+)
+from ferkeras.evaluate.subject import Subject
+from ferkeras.metrics.bootstrap import CONFIDENCE
+from ferkeras.metrics.calibration import Calibration, reliability
+from ferkeras.metrics.examples import examples_of_each, worst_mistakes
+from ferkeras.metrics.predictions import MEASURES
+from ferkeras.network.grad_cam import grad_cam
+from ferkeras.report.pictures import (
+    draw_confusion_matrix,
+    draw_grad_cam,
+    draw_mosaic,
+    draw_per_class,
+    draw_reliability,
+)
+from ferkeras.report.verdict import verdict_on
+from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.record import write_json, write_npz
+
+_MISTAKES = 40
+_EXAMPLES = 4
+_IN_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "ece")
+_TITLES = {FLIP: "with flip", SIX_LOOKS: "six looks", CALIBRATED: "calibrated"}
+
+
+def write_evaluation(
+    finished: FinishedRun, subject: Subject, assessment: Assessment, model: keras.Model
+) -> Path:
+    """Write pictures, `predictions.npz` and, last, `evaluation-<split>.json`.
+
+    Args:
+        finished: the run, into whose folder everything goes.
+        subject: the faces.
+        assessment: what was measured on them.
+        model: the run's network.
+
+    Returns:
+        The folder `evaluation/<split>` of the run.
+    """
+    folder = finished.run.evaluation(subject.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = assessment.plain.predictions
+    faces = subject.faces
+    title = f"{finished.name}, {subject.name}"
+    matrix = plain.matrix()
+    draw_confusion_matrix(matrix, EMOTIONS, folder / "confusion_matrix.png", title)
+    draw_per_class(matrix, EMOTIONS, folder / "per_class.png", title)
+    curves = {"as trained": reliability(plain.shares, plain.labels)}
+    calibrated = assessment.result(CALIBRATED)
+    if calibrated is not None:
+        curves[f"temperature {assessment.temperature:.3g}"] = reliability(
+            calibrated.predictions.shares, plain.labels
+        )
+    draw_reliability(curves, folder / "reliability.png", title)
+    worst = worst_mistakes(plain, _MISTAKES)
+    if len(worst):
+        draw_mosaic(
+            faces.images[worst],
+            _captions(plain.labels[worst], plain.probabilities[worst]),
+            folder / "mistakes.png",
+            title="The surest wrong answers: truth, then answer",
+        )
+    chosen = examples_of_each(plain, _EXAMPLES, finished.config.seed)
+    draw_grad_cam(
+        faces.images[chosen],
+        grad_cam(model, faces.images[chosen], plain.answers[chosen]),
+        _captions(plain.labels[chosen], plain.probabilities[chosen]),
+        folder / "grad_cam.png",
+        np.where(plain.answers[chosen] == plain.labels[chosen], "green", "firebrick").tolist(),
+    )
+    looks = {
+        f"{name}_probabilities": result.predictions.probabilities
+        for name in (FLIP, SIX_LOOKS)
+        if (result := assessment.result(name)) is not None
+    }
+    in_training = {} if assessment.in_training is None else {"in_training": assessment.in_training}
+    write_npz(
+        folder / "predictions.npz",
+        probabilities=plain.probabilities,
+        logits=assessment.logits,
+        labels=plain.labels,
+        **looks,
+        **in_training,
+    )
+    write_json(
+        folder / f"evaluation-{subject.name}.json",
+        {
+            "run": finished.name,
+            "epoch": finished.metrics["best_epoch"],
+            "split": subject.name,
+            "source": subject.source,
+            "fingerprint": subject.fingerprint,
+            "same_data_as_training": subject.same_data,
+            "remark": subject.remark,
+            **assessment.as_json(),
+        },
+    )
+    return folder
+
+
+def say_evaluation(subject: Subject, assessment: Assessment, console: Console) -> None:
+    """Print the figures with their intervals, those by emotion, and the verdict."""
+    plain = assessment.plain
+    _say_measures(f"{subject.name}: all {len(plain.predictions):,} faces", assessment, ALL, console)
+    unseen = assessment.result(PLAIN, UNSEEN)
+    if unseen is not None:
+        title = f"Without copies of training faces: {len(unseen.predictions):,} faces"
+        _say_measures(title, assessment, UNSEEN, console)
+    emotions = plain.metrics["emotions"]
+    recalls: list[list[Cell]] = []
+    for name in EMOTIONS:
+        found = emotions[name]
+        there = bool(found["support"])
+        cells: list[Cell] = [name]
+        for key in ("precision", "recall", "f1"):
+            low, high = plain.ranges.get(f"{key}/{name}", (float("nan"), float("nan")))
+            cells.append(percent(found[key]) if there else None)
+            cells.append(f"{100 * low:.0f} to {100 * high:.0f}" if there else "-")
+        recalls.append([*cells, found["support"]])
+    console.table(
+        "By emotion, all faces",
+        ["emotion", "precision", "", "recall", "", "F1", "", "faces"],
+        recalls,
+    )
+    console.say(verdict_on(plain.metrics))
+    console.say("lower is better: log loss, Brier score, calibration error")
+    if assessment.in_training is not None:
+        seen = int(assessment.in_training.sum())
+        without = f"; without them: accuracy {unseen.metrics['accuracy']:.1%}" if unseen else ""
+        share = seen / len(plain.predictions)
+        console.say(
+            f"{seen:,} of these faces ({share:.1%}) are also training faces, pixel for pixel"
+            f"{without}"
+        )
+
+
+def _say_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
+    results = [result for result in assessment.results if result.faces == faces]
+    plain, *others = results
+    rows: list[list[Cell]] = []
+    for key, name in MEASURES.items():
+        low, high = plain.ranges.get(key, (float("nan"), float("nan")))
+        interval = f"{_written(key, low)} to {_written(key, high)}"
+        rows.append([name, _figure(key, plain), interval, *(_figure(key, o) for o in others)])
+    names = [_TITLES[result.answers] for result in others]
+    console.table(title, ["measure", "figure", f"{CONFIDENCE:.0%} interval", *names], rows)
+
+
+def say_calibration(calibration: Calibration, console: Console) -> None:
+    """Print what the temperature did on the faces it was fitted on."""
+    console.say(
+        f"temperature {calibration.temperature:.3f}, fitted on {calibration.faces:,} validation "
+        f"faces and stored with the run: log loss {calibration.log_loss_before:.3f} -> "
+        f"{calibration.log_loss_after:.3f}, calibration error "
+        f"{calibration.ece_before:.1%} -> {calibration.ece_after:.1%} (on the faces it was fitted "
+        "on); no answer changes"
+    )
+    console.say()
+
+
+def _captions(labels: np.ndarray, probabilities: np.ndarray) -> list[str]:
+    answers = probabilities.argmax(axis=1)
+    return [
+        f"{EMOTIONS[label]}\n{EMOTIONS[answer]} {share:.0%}"
+        for label, answer, share in zip(labels, answers, probabilities.max(axis=1), strict=True)
+    ]
+
+
+def _figure(key: str, result: Result) -> str:
+    value = result.metrics[key]
+    return "-" if value is None else _written(key, value)
+
+
+def _written(key: str, value: float) -> str:
+    return percent(value) if key in _IN_PERCENT else f"{value:.3f}"

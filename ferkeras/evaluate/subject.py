@@ -1,0 +1,143 @@
+"""Which faces a finished run is evaluated on."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
+from ferkeras.data.load import load_faces, load_splits, split_as_configured
+from ferkeras.runs.finished import FinishedRun
+
+SPLITS = ("validation", "test", "train")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Faces to evaluate on, and what is known of them.
+
+    Attributes:
+        name: of the split, or `data-<name>` for other data; names the folder of the results.
+        faces: at least one.
+        source: where they come from, for people.
+        fingerprint: of all faces of that source.
+        same_data: whether that source is what the run was trained on.
+        train: the run's training faces; None where they cannot be had or are the subject.
+        validation: the run's validation faces; None where they cannot be had.
+        remark: what is to be said about the data; empty where all is as it should be.
+    """
+
+    name: str
+    faces: Faces
+    source: str
+    fingerprint: str
+    same_data: bool
+    train: Faces | None
+    validation: Faces | None
+    remark: str = ""
+
+
+def find_subject(
+    finished: FinishedRun, split: str | None, data: str | None, console: Console
+) -> Subject:
+    """Read the faces to evaluate a run on.
+
+    Args:
+        finished: the run.
+        split: "validation", "test" or "train"; None: validation faces of the run's own data, all
+            faces of other data.
+        data: path of other data, or of the run's own where that has moved; None: as configured.
+        console: shows how far the reading is.
+
+    Raises:
+        InputError: the faces cannot be read, or there are none of that split.
+    """
+    config = finished.config
+    if data is None:
+        splits = load_splits(config, console)
+        same = splits.fingerprint == finished.fingerprint
+        remark = (
+            ""
+            if same
+            else f"{splits.source} is not what this run was trained on: its content has changed "
+            "since; the figures are for what it holds now, and its validation faces may have been "
+            "training faces"
+        )
+        return _of_splits(splits, split, same=same, remark=remark)
+    moved = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
+    read = load_faces(moved, console)
+    if read.fingerprint == finished.fingerprint:
+        return _of_splits(split_as_configured(read, config), split, same=True, remark="")
+    own: Splits | None = None
+    remark = ""
+    try:
+        found = load_splits(config, console)
+        if found.fingerprint == finished.fingerprint:
+            own = found
+        else:
+            remark = f"{found.source} is not what this run was trained on any more"
+    except InputError as error:
+        remark = f"the run's own faces cannot be read ({error})"
+    if remark:
+        remark += "; so nobody can say which of these faces also occur in its training"
+    return Subject(
+        name="-".join(("data", _plain(Path(data).stem), *([split] if split else []))),
+        faces=_part(read, split),
+        source=read.source,
+        fingerprint=read.fingerprint,
+        same_data=False,
+        train=own.train if own else None,
+        validation=own.validation if own else None,
+        remark=remark,
+    )
+
+
+def _of_splits(splits: Splits, split: str | None, *, same: bool, remark: str) -> Subject:
+    name = split or "validation"
+    faces: Faces | None = {
+        "validation": splits.validation,
+        "test": splits.test,
+        "train": splits.train,
+    }[name]
+    if faces is None:
+        raise InputError(
+            f"{splits.source}: has no test faces (train {len(splits.train):,}, validation "
+            f"{len(splits.validation):,}); name data that has: --data PATH"
+        )
+    return Subject(
+        name=name,
+        faces=faces,
+        source=splits.source,
+        fingerprint=splits.fingerprint,
+        same_data=same,
+        train=None if name == "train" else splits.train,
+        validation=splits.validation if same else None,
+        remark=remark,
+    )
+
+
+def _part(read: ReadFaces, split: str | None) -> Faces:
+    if split is None:
+        faces = read.faces
+    else:
+        faces = read.faces.take(np.flatnonzero(read.usage == USAGES.index(split)))
+    if not len(faces):
+        counts = ", ".join(
+            f"{name or 'not said'} {int((read.usage == code).sum()):,}"
+            for code, name in enumerate(USAGES)
+            if (read.usage == code).any()
+        )
+        raise InputError(
+            f"{read.source}: no {split or ''} faces ({counts or 'none at all'}); leave out --split "
+            "to evaluate on all of them"
+        )
+    return faces
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".csv")).strip("-.")[:40] or "faces"

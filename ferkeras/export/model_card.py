@@ -1,0 +1,399 @@
+"""The model card: what an exported network is, how good it is, and how it may not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from ferkeras.cli.console import percent
+from ferkeras.cli.errors import InputError
+from ferkeras.config.schema import Config
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.runs.finished import FinishedRun, read_json
+from ferkeras.runs.record import write_json, write_text
+
+if TYPE_CHECKING:
+    from ferkeras.export.formats import Exported
+
+_CARD = "README.md"
+_LIST = "exports.json"
+
+_MEASURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "top2_accuracy": "right among the first two",
+    "log_loss": "log loss (nats)",
+    "ece": "expected calibration error",
+}
+_NOT_SHARES = ("log_loss",)
+_LOOKS = {
+    "flip": "with a mirrored second look (`predict --looks 2`)",
+    "six_looks": "with six looks (`predict --looks 6`)",
+}
+
+_USES = """\
+## How it may not be used
+
+Recognising emotions from faces is regulated, and it is error-prone. Do not use this network
+
+- **at work or in education.** In the European Union, AI systems that infer emotions of people in
+  the areas of workplace and education institutions are prohibited, save for medical or safety
+  reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f), in force since 2 February
+  2025).
+- **to decide anything about a person**: hiring, credit, insurance, policing, migration, health.
+  Outside the prohibition, the AI Act counts emotion recognition as high-risk (Annex III, 1(c))
+  and demands that people who are exposed to it are told (Article 50(3)). This network has gone
+  through none of what the Act asks of a high-risk system. Other laws, on personal and biometric
+  data above all, apply besides, in the Union and elsewhere.
+- **to claim that somebody feels something, lies, or intends something.** It sorts pictures by the
+  look of a face. Faces do not show reliably what people feel: Barrett et al. 2019, "Emotional
+  expressions reconsidered", Psychological Science in the Public Interest 20(1).
+- **on people who have not agreed** to it.
+
+It is meant for research and teaching about classifiers. This is no legal advice.
+"""
+
+_LIMITS = """\
+## Limits
+
+- The labels it learnt from are what annotators saw in a picture, and annotators disagree: on
+  FER2013 people reach about 65% (Goodfellow et al. 2013). An accuracy far above that tells of
+  the labels, not of emotions.
+- Its probabilities are honest only for faces like those it was trained on. Other cameras, crops,
+  lights, ages, skin tones, glasses, masks or cultures can change both answers and how sure they
+  sound. How it does on groups of people has not been measured: its data do not say who is in them.
+- It answers for every picture, also where there is no face, and knows seven answers only.
+- Faces are expected as in training: cut out closely, upright, from the front.
+"""
+
+_CALLS = {
+    "saved_model": """\
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("{path}")
+answer = model.signatures["serving_default"](faces=faces)  # uint8 (N, 48, 48, 1)
+answer = model.signatures["encoded"](image_bytes=[open("face.png", "rb").read()])
+answer["probabilities"], answer["label"], model.signatures["about"]()
+```
+
+TensorFlow Serving takes the folder above it as the model's base path.""",
+    "litert": """\
+```python
+from ai_edge_litert.interpreter import Interpreter
+
+run = Interpreter("{path}").get_signature_runner("serving_default")
+answer = run(faces=faces)  # uint8 (N, 48, 48, 1)
+answer["probabilities"], answer["label"]
+```
+
+`unzip -p {path} labels.txt` prints the class names.""",
+    "onnx": """\
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{path}")
+probabilities, label = session.run(["probabilities", "label"], {{"faces": faces}})
+```
+
+The names are in the metadata: `session.get_modelmeta().custom_metadata_map["emotions"]`.""",
+    "keras": """\
+```python
+import keras
+
+probabilities = keras.saving.load_model("{path}").predict(faces)  # uint8 (N, 48, 48, 1)
+```
+
+`unzip -p {path} labels.txt` prints the class names.""",
+}
+
+
+def check_export_folder(folder: Path) -> None:
+    """Refuse a folder in which the card would replace somebody else's README.md.
+
+    Raises:
+        InputError: it holds a README.md that is no model card, or is no folder.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; name one for the export, or none")
+    if (folder / _CARD).exists() and not (folder / _LIST).exists():
+        raise InputError(
+            f"{folder}: holds a {_CARD} that is not a model card, which an export would replace; "
+            "name another folder"
+        )
+
+
+def write_model_card(folder: Path, finished: FinishedRun, exported: Sequence[Exported]) -> Path:
+    """Write `README.md` beside exported networks, for these and for earlier ones still there.
+
+    What was measured of each is kept in `exports.json`.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
+    """
+    records = read_json(folder / _LIST) if (folder / _LIST).exists() else {}
+    records |= {each.path.name: record_of(each) for each in exported}
+    records = {name: record for name, record in records.items() if (folder / name).exists()}
+    write_text(folder / _CARD, model_card(finished, records))
+    write_json(folder / _LIST, records)
+    return folder / _CARD
+
+
+def record_of(exported: Exported) -> dict[str, Any]:
+    """What the card tells of an export, as `model_card` takes it and `exports.json` keeps it."""
+    return {
+        "format": exported.format,
+        "size": exported.size,
+        "temperature": exported.temperature,
+        **asdict(exported.parity),
+    }
+
+
+def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the card of a run's exported network, as Markdown.
+
+    Figures come with 95 % intervals: those that `python -m ferkeras.evaluate` has measured;
+    without it, those of the validation faces that the training itself left.
+
+    Args:
+        finished: the run.
+        exports: by name of the file or folder: `format`, `size` in bytes, `temperature`, and
+            `faces`, `largest_difference`, `label_agreement` of the comparison.
+
+    Raises:
+        InputError: an evaluation of the run, or its `predictions.npz`, is damaged.
+    """
+    parts = [_head(finished), _USES, _files(finished, exports), _data(finished), _recipe(finished)]
+    evaluated = False
+    for split in ("validation", "test"):
+        path = finished.run.evaluation(split) / f"evaluation-{split}.json"
+        if path.is_file():
+            evaluated = evaluated or split == "validation"
+            parts += _evaluation(split, read_json(path))
+    if not evaluated:
+        parts.append(_training_figures(finished))
+    parts.append(_LIMITS)
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def _head(finished: FinishedRun) -> str:
+    accuracy = finished.metrics["validation"]["accuracy"]
+    return f"""\
+# {finished.name}: facial expressions
+
+A convolutional network that looks at one face (48 x 48 grey values, uint8) and gives each of
+{", ".join(EMOTIONS[:-1])} and {EMOTIONS[-1]} a probability. It is right on {percent(accuracy)} of
+its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferkeras
+{finished.environment["ferkeras"]}.
+"""
+
+
+def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [
+        (
+            f"`{name}/`" if each["format"] == "saved_model" else f"`{name}`",
+            each["format"],
+            f"{each['size'] / 1e6:.2f} MB",
+            f"{each['largest_difference']:.1e}",
+            f"{each['label_agreement']:.2%} of {each['faces']:,}",
+        )
+        for name, each in exports.items()
+    ]
+    columns = ("file", "format", "size", "largest difference of a probability", "same label")
+    text = (
+        "## Files\n\nAll take raw grey values, 0 to 255; the network rescales them itself. Each "
+        "was compared with\nthe trained network on validation faces:\n\n" + _table(columns, rows)
+    )
+    if finished.config.train.precision == "mixed_bfloat16":
+        text += (
+            "\nThe network was trained and measured in bfloat16, the files compute in float32: "
+            "hence the\ndifference.\n"
+        )
+    temperatures = {each["temperature"] for each in exports.values()} - {1.0}
+    if temperatures:
+        values = ", ".join(f"{each:.3f}" for each in sorted(temperatures))
+        text += (
+            f"\nLogits are divided by a temperature ({values}), fitted on the validation faces, "
+            "which\nchanges no label and gives the lowest log loss there.\n"
+        )
+    for name, each in exports.items():
+        call = _CALLS[each["format"].partition("-")[0]]
+        text += f"\n{call.format(path=name)}\n"
+    return text
+
+
+def _data(finished: FinishedRun) -> str:
+    data = finished.environment["data"]
+    source = data["source"]
+    # The folders of the machine it was trained on are nobody's business.
+    source = Path(source).name if Path(source).is_absolute() else source
+    rows = [(name, f"{count:,}") for name, count in data["faces"].items()]
+    how = "drawn by ferkeras from the seed"
+    if data.get("official_split"):
+        how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
+    looked = finished.run.evaluation("test").exists()
+    test = "" if looked else "Its test faces were not looked at: no figure here is of them.\n"
+    return (
+        f"## Data\n\n{source}, fingerprint\n`{data['fingerprint']}`.\n"
+        f"The split is {how};\nthe epoch was chosen by the accuracy on the validation faces, "
+        f"whose figures are therefore slightly\ntoo good. {test}\n"
+        f"{_table(('split', 'faces'), rows)}"
+    )
+
+
+def _recipe(finished: FinishedRun) -> str:
+    config: Config = finished.config
+    network, train, distill = config.network, config.train, config.distill
+    packages = finished.environment["packages"]
+    rows = [
+        (
+            "network",
+            f"{network.describe()}, {finished.metrics['parameters']:,} parameters",
+        ),
+        (
+            "optimiser",
+            f"{train.optimizer}, learning rate {train.first_learning_rate:g} "
+            f"({train.learning_rate_schedule}), batches of {train.batch_size}, "
+            + (
+                "not clipped"
+                if train.global_clip_norm is None
+                else f"clipped at a norm of {train.global_clip_norm:g}"
+            ),
+        ),
+        (
+            "weights",
+            "as the last step left them"
+            if train.ema_momentum is None
+            else f"moving average of the steps' weights, momentum {train.ema_momentum:g}",
+        ),
+        *(
+            [("teachers", f"{names}; {distill.weight:g} of the loss is of their answers")]
+            if (names := ", ".join(PurePath(path).name for path in distill.teachers))
+            else []
+        ),
+        (
+            "epochs",
+            f"{finished.metrics['epochs']}; this is the network of epoch "
+            f"{finished.metrics['best_epoch']}",
+        ),
+        (
+            "rare emotions",
+            f"sampler {train.sampler}, "
+            + (
+                "no class weights"
+                if config.class_weight.rule == "none"
+                else f"class weights {config.class_weight.rule} "
+                f"({config.class_weight.min:g} to {config.class_weight.max:g})"
+            ),
+        ),
+        ("precision, seed", f"{train.precision}, {config.seed}"),
+        ("software", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),
+    ]
+    return f"## Recipe\n\n{_table(('what', 'how'), rows)}\nAll of it: `config.yaml` of the run.\n"
+
+
+def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
+    wanted, raw = "plain", ""
+    if evaluation["temperature"] != 1.0:
+        wanted, raw = "calibrated", ", without the temperature"
+    for result in evaluation["results"]:
+        if result["answers"] == wanted:
+            looks = [
+                (
+                    f"{_MEASURES[key]} {_LOOKS[each['answers']]}{raw}",
+                    *_figures(key, each["metrics"], each["intervals"]),
+                )
+                for each in evaluation["results"]
+                if each["answers"] in _LOOKS and each["faces"] == result["faces"]
+                for key in ("accuracy", "ece")
+            ]
+            yield _results(
+                split,
+                result["metrics"],
+                result["intervals"],
+                evaluation["bootstrap"]["confidence"],
+                looks,
+                all_faces=result["faces"] == "all",
+            )
+
+
+def _training_figures(finished: FinishedRun) -> str:
+    # They bring scikit-learn along, for which a wrong path shall not wait.
+    from ferkeras.metrics.bootstrap import CONFIDENCE, intervals, resample
+    from ferkeras.metrics.predictions import read_predictions
+
+    answers = read_predictions(finished.run.predictions)
+    ranges = intervals(resample(answers, seed=finished.config.seed))
+    return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE)
+
+
+def _results(
+    split: str,
+    metrics: Mapping[str, Any],
+    ranges: Mapping[str, Sequence[float]],
+    confidence: float,
+    looks: Sequence[tuple[str, str, str]] = (),
+    *,
+    all_faces: bool = True,
+) -> str:
+    which = "" if all_faces else ", without those that also occur in training"
+    rows = [
+        (name, *_figures(key, metrics, ranges))
+        for key, name in _MEASURES.items()
+        if metrics.get(key) is not None
+    ]
+    rows += looks
+    text = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n" + _table(
+        ("measure", "value", f"{confidence:.0%} interval"), rows
+    )
+    return text + ("\n" + _emotions(metrics["emotions"], ranges) if all_faces else "")
+
+
+def _emotions(
+    emotions: Mapping[str, Mapping[str, float]], ranges: Mapping[str, Sequence[float]]
+) -> str:
+    rows = [
+        (
+            name,
+            *(
+                " ".join(
+                    filter(None, (percent(row[key]), _interval(key, ranges.get(f"{key}/{name}"))))
+                )
+                for key in ("precision", "recall", "f1")
+            ),
+            f"{row['support']:,}",
+        )
+        for name, row in emotions.items()
+    ]
+    return _table(("emotion", "precision", "recall", "F1", "faces"), rows)
+
+
+def _figures(
+    key: str, metrics: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]
+) -> tuple[str, str]:
+    """Value and interval of one measure, as the card writes them."""
+    return _value(key, metrics[key]), _interval(key, ranges.get(key))
+
+
+def _value(key: str, value: float) -> str:
+    return f"{value:.3f}" if key in _NOT_SHARES else percent(value)
+
+
+def _interval(key: str, interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return ""
+    low, high = interval
+    if key in _NOT_SHARES:
+        return f"{low:.3f} to {high:.3f}"
+    return f"({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

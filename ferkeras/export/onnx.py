@@ -1,0 +1,63 @@
+"""A trained network as one ONNX file, for ONNX Runtime and what else reads that format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ferkeras.export.quiet import quiet_converter
+from ferkeras.runs.embedded import About
+from ferkeras.runs.record import whole_path
+
+_OPSET = 17
+"""Version of ONNX's operators: of 2022, read by ONNX Runtime 1.12 and later."""
+
+
+def write_onnx(saved_model: Path, path: Path, about: About) -> None:
+    """Convert a SavedModel's `serving_default` to an ONNX file with the same inputs and outputs.
+
+    The file's metadata hold `emotions` (JSON list in code order) and `provenance` (JSON).
+
+    Args:
+        saved_model: folder that `write_saved_model` wrote.
+        path: the file; replaced whole.
+        about: names of the K classes, and how the network came about.
+    """
+    with quiet_converter():
+        # Seconds of import that only this format needs.
+        import onnx
+        import tf2onnx
+
+        graph, inputs, outputs = tf2onnx.tf_loader.from_saved_model(
+            str(saved_model), None, None, tag="serve", signatures=["serving_default"]
+        )
+        # TensorFlow returns a signature's outputs in the order of their names.
+        new_names = dict(zip([*inputs, *outputs], ["faces", "label", "probabilities"], strict=True))
+        model, _ = tf2onnx.convert.from_graph_def(
+            graph,
+            name="ferkeras",
+            input_names=inputs,
+            output_names=outputs,
+            opset=_OPSET,
+            tensors_to_rename=new_names,
+        )
+        onnx.helper.set_model_props(
+            model,
+            {
+                "emotions": json.dumps(about.emotions),
+                "provenance": about.provenance_text(),
+            },
+        )
+        onnx.checker.check_model(model, full_check=True)
+    with whole_path(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def onnx_answers(path: Path, faces: np.ndarray) -> np.ndarray:
+    """Probabilities, float32 (N, K), of an ONNX file for uint8 faces (N, 48, 48, 1)."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(["probabilities"], {"faces": faces})[0]

@@ -1,0 +1,54 @@
+"""How far the answers of an exported network are from those of the one that was trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ferkeras.cli.errors import RunError
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Answers of two networks on the same faces, compared.
+
+    Attributes:
+        faces: how many there were.
+        largest_difference: of one probability.
+        label_agreement: share of the faces that get the same label from both, 0 to 1.
+    """
+
+    faces: int
+    largest_difference: float
+    label_agreement: float
+
+    @classmethod
+    def of(cls, expected: np.ndarray, answers: np.ndarray) -> Self:
+        """Compare probabilities (N, K), N above 0; a NaN makes the difference NaN."""
+        return cls(
+            len(expected),
+            float(np.abs(answers - expected).max()),
+            float((answers.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+        )
+
+    def demand(self, what: str, *, difference: float, agreement: float) -> None:
+        """Raise unless the networks are as close as this.
+
+        Args:
+            what: was exported, for the message.
+            difference: largest allowed of a probability.
+            agreement: smallest allowed share of equal labels.
+
+        Raises:
+            RunError: they are not.
+        """
+        if self.largest_difference <= difference and self.label_agreement >= agreement:
+            return
+        raise RunError(
+            f"{what} answers otherwise than the trained network on {self.faces:,} faces: same "
+            f"label on {self.label_agreement:.1%} (expected {agreement:.1%} or more), "
+            f"probabilities differ by up to {self.largest_difference:.2g} (expected at most "
+            f"{difference:g}); do not use this export"
+        )

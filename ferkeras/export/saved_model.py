@@ -1,0 +1,138 @@
+"""A trained network as a SavedModel that needs neither Keras nor ferkeras to be used."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ferkeras.data.faces import SIZE
+from ferkeras.export.quiet import without_asset_chatter
+from ferkeras.runs.embedded import About
+
+
+def write_saved_model(
+    served: keras.Model, folder: Path, about: About, *, compact: bool = False
+) -> None:
+    """Write a SavedModel, whole or not at all.
+
+    Its signatures, all with any number N of faces:
+
+    - `serving_default`: `faces`, uint8 (N, 48, 48, 1), to `probabilities`, float32 (N, K), and
+      `label`, strings (N,).
+    - `encoded`: `image_bytes`, strings (N,), each the content of a PNG or JPEG file, to the same.
+      Transparency is laid on white, colour becomes ITU-R 601 luma, any size becomes 48 x 48. The
+      EXIF orientation is not looked at: turn photographs upright first.
+    - `about`: nothing, to `emotions`, strings (K,) in code order, and `provenance`, JSON text.
+
+    Args:
+        served: uint8 faces to probabilities (N, K); see `served_network`.
+        folder: must not exist; TensorFlow Serving's `<model>/<version>`. Its parent must.
+        about: names of the K classes, and how the network came about.
+        compact: store in bfloat16 each weight whose values are all bfloat16 numbers; answers stay
+            the same.
+
+    Raises:
+        OSError: the folder exists and is not empty, or cannot be written.
+    """
+    emotions = tf.constant(about.emotions)
+    provenance = tf.constant(about.provenance_text())
+    answer = _from_compact_weights(served) if compact else served
+
+    def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = answer(faces, training=False)
+        return {
+            "probabilities": probabilities,
+            "label": tf.gather(emotions, tf.argmax(probabilities, axis=-1)),
+        }
+
+    def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        face = tf.TensorSpec((SIZE, SIZE, 1), tf.uint8)
+        return serve(tf.map_fn(decode_face_in_graph, image_bytes, fn_output_signature=face))
+
+    archive = keras.export.ExportArchive()
+    faces = tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="faces")
+    archive.add_endpoint("serve", serve, input_signature=[faces])
+    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
+    archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": provenance}, [])
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        with without_asset_chatter():
+            archive.write_out(str(temporary), verbose=False)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _from_compact_weights(served: keras.Model) -> Callable[..., tf.Tensor]:
+    """The same network, its weights held in as few bits as lose nothing."""
+    stored = [
+        tf.Variable(_compact(variable.value), trainable=False)
+        for variable in (*served.trainable_variables, *served.non_trainable_variables)
+    ]
+    trainable = len(served.trainable_variables)
+
+    def answer(faces: tf.Tensor, training: bool) -> tf.Tensor:
+        weights = [
+            tf.cast(each, tf.float32) if each.dtype == tf.bfloat16 else tf.convert_to_tensor(each)
+            for each in stored
+        ]
+        probabilities, _ = served.stateless_call(
+            weights[:trainable], weights[trainable:], faces, training=training
+        )
+        return probabilities
+
+    return answer
+
+
+def _compact(weights: tf.Tensor) -> tf.Tensor:
+    if weights.dtype != tf.float32:
+        return weights
+    half = tf.cast(weights, tf.bfloat16)
+    return half if bool(tf.reduce_all(tf.cast(half, tf.float32) == weights)) else weights
+
+
+def saved_model_answers(folder: Path, faces: np.ndarray) -> np.ndarray:
+    """Probabilities (N, K) of a SavedModel for uint8 faces (N, 48, 48, 1).
+
+    A SavedModel is a program: only those written by this process or its own run are loaded.
+    """
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    return serve(faces=tf.constant(faces))["probabilities"].numpy()
+
+
+def decode_face_in_graph(content: tf.Tensor) -> tf.Tensor:
+    """One PNG or JPEG file (scalar string) to a face, uint8 (48, 48, 1).
+
+    Answers as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
+    levels), but for the EXIF orientation, and for PNG files of fewer than 8 bits of grey.
+    """
+
+    def from_jpeg() -> tf.Tensor:
+        return _luma(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"))
+
+    def from_png() -> tf.Tensor:
+        pixels = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
+        colour, alpha = pixels[..., :3], pixels[..., 3:]
+        # Half of 255 added: integer division rounds down.
+        return _luma((colour * alpha + 255 * (255 - alpha) + 127) // 255)
+
+    grey = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png)
+    resized = tf.image.resize(grey, (SIZE, SIZE), method="bicubic", antialias=True)
+    face = tf.saturate_cast(tf.round(resized), tf.uint8)
+    return tf.ensure_shape(face, (SIZE, SIZE, 1))
+
+
+def _luma(colour: tf.Tensor) -> tf.Tensor:
+    # The integer arithmetic of Pillow's convert("L"), so that both ways round alike.
+    weights = tf.constant((19_595, 38_470, 7_471), tf.int32)
+    total = tf.reduce_sum(tf.cast(colour, tf.int32) * weights, axis=-1, keepdims=True)
+    return tf.cast((total + 0x8000) // 0x10000, tf.float32)

@@ -1,0 +1,92 @@
+"""The diagnosis inside a training: nothing until an alarm, then once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import keras
+
+from callbacks.collapse_alarm import CollapseAlarm
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Splits
+from ferkeras.diagnose.case import Advance, Case, as_examined, aside
+from ferkeras.diagnose.diagnosis import Diagnosis, diagnose
+from ferkeras.training.history import HistoryFile
+from ferkeras.training.movement import weights_of
+from ferkeras.training.setup import build_learner
+
+
+class DiagnosisOnAlarm(keras.callbacks.Callback):
+    """Examine a training once, when the alarm of a collapse has fired.
+
+    Until then it does nothing. Then a second network with the present weights is measured, and
+    where that explains nothing, trained briefly with other settings; the training itself goes on
+    as if nothing had happened.
+
+    Args:
+        config: the resolved configuration.
+        splits: the faces.
+        alarm: the one that fires; it stands before this callback.
+        history: keeps the epochs so far; it stands before this callback.
+        tell: called with the diagnosis.
+        progress: shows how far the measuring is.
+
+    Attributes:
+        found: epoch, cause and verdict of the diagnosis; None before there was one.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        splits: Splits,
+        alarm: CollapseAlarm,
+        history: HistoryFile,
+        tell: Callable[[Diagnosis], None],
+        progress: Callable[[], AbstractContextManager[Advance]],
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._splits = splits
+        self._alarm = alarm
+        self._history = history
+        self._tell = tell
+        self._progress = progress
+        self.found: dict[str, Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Examine the training if a collapse is on."""
+        if self.found is not None or self._alarm.collapsed_since is None:
+            return
+        with self._progress() as advance:
+            diagnosis = diagnose(self._case(epoch + 1), advance)
+        self.found = {
+            "epoch": epoch + 1,
+            "cause": diagnosis.findings[0].cause if diagnosis.findings else None,
+            "verdict": diagnosis.verdict,
+        }
+        self._tell(diagnosis)
+
+    def get_state(self) -> dict[str, Any]:
+        """What it has found, for JSON."""
+        return {"found": self.found}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        self.found = state["found"]
+
+    def _case(self, epochs: int) -> Case:
+        with aside(self._config):
+            learner = build_learner(as_examined(self._config), self._splits)
+        learner.model.optimizer.build(learner.model.trainable_weights)
+        start = weights_of(learner.model)
+        learner.model.set_weights(self.model.get_weights())
+        return Case(
+            self._config,
+            self._splits,
+            learner,
+            start,
+            self._history.frame(),
+            epochs * learner.feed.steps_per_epoch,
+        )

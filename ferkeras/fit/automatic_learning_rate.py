@@ -1,0 +1,34 @@
+"""The learning rate of `train.learning_rate=auto`: found out before training, then a number."""
+
+from __future__ import annotations
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import RunError
+from ferkeras.config.schema import Config
+from ferkeras.lr_find.range_test import LrRange, lr_range_test
+from ferkeras.lr_find.rules import STEPS
+from ferkeras.training.setup import Learner
+
+
+def with_found_rate(config: Config, learner: Learner, console: Console) -> tuple[Config, LrRange]:
+    """Let a range test find the learning rate, and set it in configuration and optimizer.
+
+    A training from here on is, bit for bit, that of the configuration which is returned.
+
+    Args:
+        config: what the learner was built from.
+        learner: as it will be trained; only its learning rate is changed.
+        console: shows how far the test is.
+
+    Raises:
+        RunError: nothing is learnt at any rate.
+    """
+    with console.progress("looking for the learning rate", STEPS) as advance:
+        found = lr_range_test(learner, progress=advance)
+    if found.suggestion is None:
+        raise RunError(
+            f"train.learning_rate=auto: {found.reason}; python -m ferkeras.lr_find draws the "
+            "curve; to train all the same, give a number"
+        )
+    learner.model.optimizer.learning_rate.assign(found.suggestion)
+    return config.with_learning_rate(found.suggestion), found

@@ -1,0 +1,40 @@
+"""What the console says when a run has ended."""
+
+from __future__ import annotations
+
+from callbacks.per_class_report import score_classes
+from ferkeras.cli.console import Console
+from ferkeras.config.schema import Config
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.fit.run import Outcome
+from ferkeras.report.verdict import verdict_on
+
+
+def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
+    """Print the result per emotion, the verdict and the exact next commands."""
+    scores = score_classes(outcome.validation.matrix())
+    console.say()
+    console.emotion_table(
+        f"Validation faces, network of epoch {outcome.best_epoch}",
+        EMOTIONS,
+        scores.precision,
+        scores.recall,
+        scores.f1,
+        scores.support,
+        scores.predicted,
+    )
+    console.say(verdict_on(outcome.metrics["validation"]))
+    if outcome.stopped:
+        console.say(f"stopped: {outcome.stopped}")
+    run = outcome.run
+    console.say()
+    console.commands(
+        "Next",
+        {
+            "read the report": f"xdg-open {run.report}",
+            "look closer": f"python -m ferkeras.evaluate {run.folder}",
+            "answer pictures": f"python -m ferkeras.predict {run.folder} PATH...",
+            "see every curve": f"tensorboard --logdir {config.output.folder}",
+            "look into the exported model": f"saved_model_cli show --dir {run.export} --all",
+        },
+    )

@@ -1,0 +1,153 @@
+"""The report of a run: one page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ferkeras
+from ferkeras.config.file import flat
+from ferkeras.config.schema import Config
+from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
+from ferkeras.metrics.calibration import BINS, Reliability, reliability
+from ferkeras.metrics.predictions import Predictions
+from ferkeras.report.events import events_of
+from ferkeras.report.html.charts import letters, reliability_diagram
+from ferkeras.report.html.curves import run_charts
+from ferkeras.report.html.figures import emotion_rows, measures
+from ferkeras.report.html.inline import Tile
+from ferkeras.report.html.page import confusion_cells, render
+from ferkeras.report.verdict import verdict_on
+from ferkeras.runs.finished import FinishedRun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Captioned faces with a title and a line of explanation."""
+
+    title: str
+    note: str
+    tiles: Sequence[Tile]
+
+
+def run_page(
+    finished: FinishedRun,
+    history: pd.DataFrame,
+    validation: Predictions,
+    mosaics: Sequence[Mosaic],
+) -> str:
+    """Everything about a run as one HTML page that fetches nothing and runs nothing.
+
+    Args:
+        finished: the run.
+        history: one row an epoch.
+        validation: answers of the best network on the validation faces.
+        mosaics: faces to show; those without a tile are left out.
+    """
+    config, metrics = finished.config, finished.metrics
+    results = metrics["validation"]
+    ranges = intervals(resample(validation))
+    events = events_of(history)
+    rows = emotion_rows(results, ranges)
+    sure = reliability(validation.shares, validation.labels)
+    sentence = verdict_on(results)
+    return render(
+        "run.html.j2",
+        title=finished.name,
+        version=ferkeras.__version__,
+        verdict=sentence[0].upper() + sentence[1:] + ".",
+        stopped=metrics["stopped"],
+        trained=_what_was_trained(finished),
+        measures=measures(results, ranges),
+        faces=results["faces"],
+        best_epoch=metrics["best_epoch"],
+        confidence=f"{CONFIDENCE:.0%}",
+        resamples=RESAMPLES,
+        events=list(zip(letters(events), events, strict=True)),
+        charts=run_charts(history, events, config.train.global_clip_norm),
+        rows=rows,
+        few=[row.name for row in rows if row.few],
+        confusion=confusion_cells(validation.matrix()),
+        reliability=reliability_diagram(sure, "Confidence against the share that is right"),
+        calibration=_about_calibration(sure, validation),
+        bins=BINS,
+        folder=finished.run.folder,
+        mosaics=[mosaic for mosaic in mosaics if mosaic.tiles],
+        alarms=metrics["alarms"],
+        diagnosis=metrics.get("diagnosis"),
+        settings=settings_by_section(config),
+        environment=environment_facts(finished),
+    )
+
+
+def settings_by_section(config: Config) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """Every section with its keys: name, value, and whether it differs from the default."""
+    defaults = flat(Config())
+    sections: dict[str, list[tuple[str, str, bool]]] = {}
+    for key, value in flat(config).items():
+        section, _, name = key.rpartition(".")
+        changed = value != defaults[key]
+        sections.setdefault(section or "run", []).append((name, setting(value), changed))
+    return list(sections.items())
+
+
+def setting(value: Any) -> str:
+    """A setting's value as text, as YAML has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def environment_facts(finished: FinishedRun) -> dict[str, str]:
+    """Versions, machine, data and command, by name."""
+    found = finished.environment
+    packages = {name: version for name, version in found["packages"].items() if version}
+    data = found["data"]
+    counts = ", ".join(f"{name} {count:,}" for name, count in data["faces"].items())
+    return {
+        "faces": f"{data['source']} ({counts}; "
+        + ("official split)" if data["official_split"] else "split by ferkeras from the seed)"),
+        "fingerprint of the faces": data["fingerprint"],
+        "pixels": f"mean {data['mean']:.4f}, standard deviation {data['deviation']:.4f} of "
+        "pixel / 255",
+        "ferkeras": found["ferkeras"],
+        "Python": found["python"],
+        "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
+        "machine": f"{found['platform']}, {found['processor_cores']} processor cores",
+        "command": shlex.join(map(str, found["command"])),
+        "seed": str(finished.config.seed),
+    }
+
+
+def _what_was_trained(finished: FinishedRun) -> str:
+    config, metrics = finished.config, finished.metrics
+    network, train = config.network, config.train
+    data = finished.environment["data"]
+    return (
+        f"A convolutional network of {metrics['parameters']:,} parameters ("
+        f"{network.describe()}), trained for {metrics['epochs']} of {train.epochs} epochs on "
+        f"{data['faces']['train']:,} faces ({data['source']}) with {train.optimizer}, learning "
+        f"rate {train.first_learning_rate:g}, batches of {train.batch_size}, seed {config.seed}."
+    )
+
+
+def _about_calibration(sure: Reliability, predictions: Predictions) -> str:
+    confidence = float(predictions.shares.max(axis=1).mean())
+    right = float((predictions.answers == predictions.labels).mean())
+    gap = confidence - right
+    lean = (
+        "about as sure as it is right"
+        if abs(gap) < 0.01
+        else f"too {'sure' if gap > 0 else 'unsure'} by {100 * abs(gap):.1f} points on average"
+    )
+    return (
+        f"The network is {lean}: mean confidence {confidence:.1%}, {right:.1%} right; expected "
+        f"calibration error {sure.expected_error:.1%}."
+    )

@@ -1,0 +1,91 @@
+"""The last thing that a training does for its reader: `report.html`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Faces
+from ferkeras.fit.page import Mosaic, run_page
+from ferkeras.metrics.examples import examples_of_each, worst_mistakes
+from ferkeras.metrics.predictions import Predictions
+from ferkeras.network.grad_cam import grad_cam
+from ferkeras.report.html.inline import answer_tiles, labelled_tiles
+from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.record import Run, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MISTAKES = 36
+_EXAMPLES = 6
+_BATCH = 24
+
+
+def write_run_report(
+    run: Run,
+    config: Config,
+    metrics: dict[str, Any],
+    history: pd.DataFrame,
+    model: keras.Model,
+    faces: Faces,
+    validation: Predictions,
+    batch: Faces,
+) -> None:
+    """Write the report of a run that is done but for its `metrics.json`.
+
+    Args:
+        run: its folder, with `environment.json`.
+        config: its resolved configuration.
+        metrics: what `metrics.json` will hold.
+        history: one row an epoch.
+        model: the best network.
+        faces: the validation faces.
+        validation: the network's answers on them.
+        batch: augmented training faces, as the network saw them in its first step.
+    """
+    environment = json.loads(run.environment.read_bytes())
+    mosaics = [
+        mistakes_mosaic(faces, validation),
+        grad_cam_mosaic(model, faces, validation, config.seed),
+        Mosaic(
+            "Training faces as the network sees them in its first step",
+            "Augmented: flip, shift, turn, zoom, brightness, contrast and erasing, as configured.",
+            labelled_tiles(batch.images[:_BATCH], batch.labels[:_BATCH]),
+        ),
+    ]
+    page = run_page(FinishedRun(run, config, metrics, environment), history, validation, mosaics)
+    write_text(run.report, page)
+
+
+def mistakes_mosaic(faces: Faces, predictions: Predictions) -> Mosaic:
+    """The wrong answers that were given most surely."""
+    worst = worst_mistakes(predictions, _MISTAKES)
+    return Mosaic(
+        "Worst mistakes",
+        "Wrong answers, the surest first: truth, then answer with its confidence. Look for "
+        "wrong labels among them.",
+        answer_tiles(faces.images[worst], faces.labels[worst], predictions.probabilities[worst]),
+    )
+
+
+def grad_cam_mosaic(
+    model: keras.Model, faces: Faces, predictions: Predictions, seed: int
+) -> Mosaic:
+    """Some faces of every emotion with what speaks for the network's answer."""
+    chosen = examples_of_each(predictions, _EXAMPLES, seed)
+    images = faces.images[chosen]
+    heat = grad_cam(model, images, predictions.answers[chosen])
+    return Mosaic(
+        "Where the network looks",
+        "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the answer. "
+        "On a face without colour no place does. Faces of every emotion, drawn by chance, half of "
+        "them answered rightly if there are any.",
+        answer_tiles(
+            images, faces.labels[chosen], predictions.probabilities[chosen], np.asarray(heat)
+        ),
+    )

@@ -1,0 +1,272 @@
+"""One run: from a configuration and faces to a folder with a trained, exported network."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import RunError
+from ferkeras.cli.signals import stop_requests
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.warp import BACKEND
+from ferkeras.export.formats import export_network
+from ferkeras.export.model_card import write_model_card
+from ferkeras.fit.automatic_learning_rate import with_found_rate
+from ferkeras.fit.report import write_run_report
+from ferkeras.lr_find.range_test import LrRange
+from ferkeras.lr_find.report import describe_rules, write_lr_range
+from ferkeras.metrics.inference import Predictions, predict
+from ferkeras.report.events import events_of
+from ferkeras.report.pictures import (
+    draw_confusion_matrix,
+    draw_curves,
+    draw_mosaic,
+    draw_per_class,
+)
+from ferkeras.runs.finished import FinishedRun, read_json
+from ferkeras.runs.lock import sole_use
+from ferkeras.runs.record import Run, create_run, record_start, write_json, write_npz
+from ferkeras.runs.teachers import describe, record_of, strangers
+from ferkeras.tensorboard.writer import write_answers
+from ferkeras.training.best import save_network
+from ferkeras.training.callbacks import Watchers, build_watchers
+from ferkeras.training.checkpoints import CheckpointFolder
+from ferkeras.training.endings import resumable
+from ferkeras.training.loop import TrainingLoop
+from ferkeras.training.setup import Learner, build_learner, make_reproducible
+
+_PROBE = 64
+"""Validation faces on which the exports are compared with the network."""
+
+_MOSAIC = 40
+"""Augmented training faces shown in `train_batch.png`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        run: its folder.
+        best_epoch: the epoch with the highest validation accuracy, from 1.
+        validation: answers of that epoch's network on the validation faces.
+        metrics: what `metrics.json` holds.
+        stopped: why the run was ended early, None if it was not.
+    """
+
+    run: Run
+    best_epoch: int
+    validation: Predictions
+    metrics: dict[str, Any]
+    stopped: str | None
+
+
+def train(config: Config, splits: Splits, console: Console, run: Run | None = None) -> Outcome:
+    """Train the configured network on `splits`, and leave everything about it in a folder.
+
+    The epoch is chosen by validation accuracy; a test split is not touched.
+
+    Args:
+        config: the resolved configuration.
+        splits: the faces.
+        console: where to say what happens.
+        run: a run of this configuration that was cut off, to go on with; the caller has locked
+            it. None begins a new one.
+
+    Raises:
+        InputError: the run folder cannot be made, its checkpoints cannot be used, or a run of
+            `distill.teachers` is none.
+        RunError: `train.learning_rate` is auto and nothing is learnt at any, not one step could
+            be applied, the training diverged, the export answers otherwise than the network, or
+            something could not be written.
+        Interrupted: SIGINT or SIGTERM came; the run can go on.
+    """
+    make_reproducible(config)
+    learner = build_learner(config, splits)
+    found = None
+    if config.train.learning_rate == "auto":
+        config, found = with_found_rate(config, learner, console)
+    _say_what_will_be_trained(config, splits, learner, console, found)
+    if run is not None:
+        with resumable(run):
+            return _train(config, splits, learner, run, console)
+    run = create_run(config)
+    with sole_use(run.folder), resumable(run):
+        if found is not None:
+            write_lr_range(found, run.folder)
+        return _train(config, splits, learner, run, console)
+
+
+def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: Console) -> Outcome:
+    if not run.environment.exists():
+        record_start(
+            run,
+            {
+                "source": splits.source,
+                "fingerprint": splits.fingerprint,
+                "official_split": splits.official,
+                "faces": {name: len(faces) for name, faces in _named(splits).items()},
+                "mean": learner.mean,
+                "deviation": learner.deviation,
+                "warp": BACKEND,
+            },
+            record_of(learner.teachers),
+        )
+    console.say(f"run folder: {run.folder}\n")
+    if not run.picture("train_batch").exists():
+        _draw_train_batch(run, learner)
+    watchers = build_watchers(config, learner, splits, run, console)
+    checkpoints = CheckpointFolder(run.checkpoints)
+    with stop_requests() as request:
+        loop = TrainingLoop(config, learner, watchers.callbacks, checkpoints, console, request)
+        if not loop.go_on():
+            _remove_results(run)
+        loop.run(ended=watchers.collapse.stopped is not None)
+    save_network(learner.model, run.last)
+    outcome = _finish(config, splits, learner, run, watchers, console)
+    checkpoints.clear()
+    return outcome
+
+
+def _remove_results(run: Run) -> None:
+    """Begin anew in the folder of a run that was cut off before its first checkpoint."""
+    shutil.rmtree(run.tensorboard, ignore_errors=True)
+    shutil.rmtree(run.diagnosis, ignore_errors=True)
+    for path in (run.best, run.history):
+        path.unlink(missing_ok=True)
+
+
+def _finish(
+    config: Config,
+    splits: Splits,
+    learner: Learner,
+    run: Run,
+    watchers: Watchers,
+    console: Console,
+) -> Outcome:
+    """Evaluate, export and draw the best network; `metrics.json` comes last."""
+    if not run.best.exists():
+        raise RunError(
+            f"{run.folder}: no epoch had a validation accuracy, so there is no best network; "
+            "history.csv shows whether the loss was finite"
+        )
+    history = watchers.history.frame()
+    best_epoch = int(history["epoch"].iloc[history["val_accuracy"].argmax()])
+    model = keras.saving.load_model(run.best)
+    validation = predict(model, splits.validation)
+    write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
+    matrix = validation.matrix()
+    results = validation.metrics()
+    draw_curves(
+        history,
+        run.picture("curves"),
+        [(event.first, event.text) for event in events_of(history)],
+        clip_norm=config.train.global_clip_norm,
+    )
+    draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
+    draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
+    if config.monitor.tensorboard:
+        write_answers(run.tensorboard, best_epoch, model, splits.validation, validation, EMOTIONS)
+    metrics: dict[str, Any] = {
+        "best_epoch": best_epoch,
+        "epochs": len(history),
+        "stopped": watchers.collapse.stopped,
+        "parameters": int(model.count_params()),
+        "validation": results,
+        "alarms": [alarm._asdict() for alarm in console.alarms],
+        "diagnosis": None if watchers.diagnosis is None else watchers.diagnosis.found,
+    }
+    metrics["export_difference"] = _export(config, splits, run, model, metrics)
+    write_run_report(
+        run, config, metrics, history, model, splits.validation, validation, _first_batch(learner)
+    )
+    write_json(run.metrics, metrics)
+    return Outcome(run, best_epoch, validation, metrics, watchers.collapse.stopped)
+
+
+def _export(
+    config: Config, splits: Splits, run: Run, model: keras.Model, metrics: dict[str, Any]
+) -> float:
+    """Write SavedModel, LiteRT file and model card; return the largest difference found."""
+    shutil.rmtree(run.exports, ignore_errors=True)  # parts of them, if the run was cut off here
+    finished = FinishedRun(run, config, metrics, read_json(run.environment))
+    exported = export_network(
+        model,
+        ("saved_model", "litert"),
+        run.exports,
+        finished.about(),
+        probe=splits.validation.images[:_PROBE],
+    )
+    write_model_card(run.exports, finished, exported)
+    return max(each.parity.largest_difference for each in exported)
+
+
+def _named(splits: Splits) -> dict[str, Faces]:
+    named = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {name: faces for name, faces in named.items() if faces is not None}
+
+
+def _say_what_will_be_trained(
+    config: Config, splits: Splits, learner: Learner, console: Console, found: LrRange | None
+) -> None:
+    network, train = config.network, config.train
+    rate = f"learning rate {train.first_learning_rate:g}"
+    if found is not None:
+        rate += f" (auto, by a range test: {describe_rules(found)})"
+    taught = {"teachers": describe(learner.teachers, config.distill)} if learner.teachers else {}
+    split = "official split" if splits.official else "split by ferkeras from the seed"
+    console.header(
+        f"ferkeras: {config.name}",
+        {
+            "faces": f"{splits.source} ({split})",
+            "pixels": f"mean {learner.mean:.3f}, standard deviation {learner.deviation:.3f} "
+            "of pixel / 255, standardised in the network",
+            "network": f"{network.describe()}, {learner.model.count_params():,} parameters",
+            "training": f"{train.epochs} epochs of {learner.feed.steps_per_epoch} steps of "
+            f"{train.batch_size} faces, {train.optimizer}, {rate}",
+            **taught,
+            "seed": str(config.seed),
+        },
+    )
+    counts = {
+        name: np.bincount(faces.labels, minlength=len(EMOTIONS))
+        for name, faces in _named(splits).items()
+    }
+    classes = range(len(EMOTIONS))
+    weights, effective = learner.balance.weights, learner.balance.effective
+    console.class_table(
+        EMOTIONS,
+        counts,
+        class_weight=[weights[c] for c in classes],
+        effective_weight=[effective[c] for c in classes],
+        note=f"weight: class_weight.rule={config.class_weight.rule}; effective: with "
+        f"train.sampler={train.sampler}, relative to unweighted, shuffled faces",
+    )
+    if unknown := strangers(learner.teachers, config, splits):
+        console.alarm(
+            f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "
+            "have learnt validation faces of this training; then its validation accuracy is too "
+            "good, and the epoch chosen by it a bad choice"
+        )
+
+
+def _draw_train_batch(run: Run, learner: Learner) -> None:
+    batch = _first_batch(learner)
+    draw_mosaic(
+        batch.images[:_MOSAIC],
+        [EMOTIONS[label] for label in batch.labels[:_MOSAIC]],
+        run.picture("train_batch"),
+        title="Training faces as the network sees them in its first step",
+    )
+
+
+def _first_batch(learner: Learner) -> Faces:
+    images, labels = next(iter(learner.feed.dataset(1, 1)))
+    return Faces(images.numpy(), labels.numpy())

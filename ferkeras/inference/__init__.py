@@ -1,1 +1,0 @@
-"""From pictures to answers, without TensorFlow where the run has a LiteRT file."""

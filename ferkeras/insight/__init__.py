@@ -1,1 +1,0 @@
-"""What a trained network does: evaluation on a split."""

@@ -1,1 +1,0 @@
-"""How it learns: class weights, samplers and the assembly of one fit."""

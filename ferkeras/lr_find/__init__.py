@@ -1,0 +1,1 @@
+"""The verb `lr_find`: a learning rate from a range test."""

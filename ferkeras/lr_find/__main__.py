@@ -1,0 +1,115 @@
+"""Find a learning rate: train for a moment at ever higher ones, and look at the loss.
+
+  python -m ferkeras.lr_find                                   drawn faces, configs/demo.yaml
+  python -m ferkeras.lr_find --config configs/fer2013.yaml data.path=fer2013.csv
+  python -m ferkeras.fit train.learning_rate=auto              the same, and trains with it
+
+The configured network takes some steps on the configured faces, as in training, while the
+learning rate rises from --lowest to --highest. Where the loss begins to fall something is learnt;
+where it rises again the rate is too high. Two rules read the curve, steepest and valley; both are
+printed, how they differ, what is suggested, and the command that trains with it. A picture and a
+JSON file go to a new folder.
+
+Exit codes: 0 a rate is suggested. 1 none can be: nothing is learnt at any rate, or the loss is
+not finite from the start. 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+
+from ferkeras.cli.command import config_parser, configured, verb
+from ferkeras.cli.errors import InputError
+from ferkeras.config.schema import GREATEST_RATE
+from ferkeras.lr_find.rules import FEWEST, HIGHEST, LOWEST, STEPS
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+    _check(arguments)
+    config = configured(arguments)
+
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.new_folder import check_output, make_folder
+    from ferkeras.data.load import load_splits
+    from ferkeras.lr_find.report import say_lr_range, write_lr_range
+
+    check_output(arguments.output)
+    with Console() as console:
+        splits = load_splits(config, console)
+
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+        from ferkeras.lr_find.range_test import lr_range_test
+        from ferkeras.training.setup import build_learner, make_reproducible
+
+        make_reproducible(config)
+        learner = build_learner(config, splits)
+        with console.progress("range test", arguments.steps) as advance:
+            found = lr_range_test(
+                learner,
+                lowest=arguments.lowest,
+                highest=arguments.highest,
+                steps=arguments.steps,
+                progress=advance,
+            )
+        say_lr_range(found, config, console)
+        if found.suggestion is not None:
+            command = _training_command(arguments, found.suggestion)
+            console.commands("Next", {"train with it": command})
+        folder = make_folder(arguments.output, f"lr_find-{config.name}")
+        write_lr_range(found, folder, config.name)
+        console.say(f"written: {folder}")
+    return 1 if found.suggestion is None else 0
+
+
+def _training_command(arguments: argparse.Namespace, rate: float) -> str:
+    """The same configuration, to be trained at this rate."""
+    words = ["python", "-m", "ferkeras.fit", "--config", str(arguments.config)]
+    if arguments.name is not None:
+        words += ["--name", arguments.name]
+    words += [each for each in arguments.overrides if each.split("=")[0] != "train.learning_rate"]
+    return shlex.join([*words, f"train.learning_rate={rate:g}"])
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.lowest < arguments.highest <= GREATEST_RATE:
+        raise InputError(
+            f"--lowest {arguments.lowest:g}, --highest {arguments.highest:g}: expected two rates "
+            f"above 0 and up to {GREATEST_RATE:g}, the lowest below the highest"
+        )
+    if arguments.steps < FEWEST:
+        raise InputError(f"--steps {arguments.steps}: expected at least {FEWEST}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = config_parser("ferkeras.lr_find", __doc__)
+    result.add_argument(
+        "--steps",
+        type=int,
+        default=STEPS,
+        metavar="N",
+        help=f"how many to take (default: {STEPS}); more make a smoother curve",
+    )
+    for name, default, end in (("lowest", LOWEST, "first"), ("highest", HIGHEST, "last")):
+        result.add_argument(
+            f"--{name}",
+            type=float,
+            default=default,
+            metavar="RATE",
+            help=f"the {end} learning rate (default: {default:g})",
+        )
+    result.add_argument(
+        "--output", metavar="DIR", help="a new or empty folder (default: lr_find-<name>)"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""How far figures might be from what they are: the bootstrap over faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.calibration import BINS, bin_of
+from ferkeras.metrics.predictions import Predictions
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+
+_CELLS = len(EMOTIONS) ** 2
+_CHUNK_BYTES = 1 << 25
+
+Samples = Mapping[str, np.ndarray]
+"""Figures by name, each float64, shape (resamples,)."""
+
+
+def resample(predictions: Predictions, resamples: int = RESAMPLES, seed: int = 0) -> Samples:
+    """Draw as many faces as there are, with replacement, again and again; measure each draw.
+
+    Every figure is made of sums over faces, so that a draw is one row of counts, and all draws
+    are a product of two matrices. Two predictions of the same length get the same draws from the
+    same seed: the difference of their samples is that of a paired bootstrap.
+
+    Args:
+        predictions: N answers.
+        resamples: draws.
+        seed: of the draws.
+
+    Returns:
+        The figures of `ferkeras.metrics.predictions.MEASURES`, and ``precision/<emotion>``,
+        ``recall/<emotion>``, ``f1/<emotion>``; NaN where a draw leaves one undefined.
+    """
+    rng = np.random.default_rng(seed)
+    count = len(predictions)
+    chunk = max(1, _CHUNK_BYTES // (8 * count))
+    parts = []
+    for start in range(0, resamples, chunk):
+        rows = min(chunk, resamples - start)
+        drawn = rng.integers(0, count, (rows, count)) + count * np.arange(rows)[:, None]
+        times = np.bincount(drawn.reshape(-1), minlength=rows * count).reshape(rows, count)
+        parts.append(figures_of(predictions, times))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def figures_of(predictions: Predictions, times: np.ndarray) -> Samples:
+    """The figures of draws in which each face occurs so many times.
+
+    Args:
+        predictions: N answers.
+        times: counts of 0 or more, shape (draws, N); each row sums to N.
+    """
+    return _figures(times.astype(np.float64) @ _features(predictions), len(predictions))
+
+
+def intervals(samples: Samples, confidence: float = CONFIDENCE) -> dict[str, tuple[float, float]]:
+    """Percentile intervals that hold `confidence` of the samples; figures without any left out.
+
+    Those of the calibration error lean upwards: noise adds to a sum of absolute values.
+
+    Source: Efron & Tibshirani 1993, "An introduction to the bootstrap", chapter 13.
+    """
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    result = {}
+    for name, values in samples.items():
+        there = values[~np.isnan(values)]
+        if len(there):
+            low, high = np.quantile(there, ends)
+            result[name] = (float(low), float(high))
+    return result
+
+
+def differences(first: Samples, second: Samples) -> Samples:
+    """`second` minus `first`, draw by draw, for the figures that both have."""
+    return {name: second[name] - first[name] for name in first if name in second}
+
+
+def _features(predictions: Predictions) -> np.ndarray:
+    """What the figures are sums of, by face: float64, shape (N, 49 + 3 + 15)."""
+    labels, shares = predictions.labels, predictions.shares
+    count = len(labels)
+    row = np.arange(count)
+    truth = shares[row, labels]
+    cells = np.zeros((count, _CELLS))
+    cells[row, labels * len(EMOTIONS) + predictions.answers] = 1
+    # As scikit-learn breaks ties: the later class ranks higher.
+    order = np.argsort(shares, axis=1, kind="stable")[:, -2:]
+    in_top2 = (order == labels[:, None]).any(axis=1)
+    tiny = np.finfo(np.float64).eps
+    log_loss = -np.log(np.clip(truth, tiny, 1 - tiny))
+    brier = (shares**2).sum(axis=1) - 2 * truth + 1
+    confidence = shares.max(axis=1)
+    gaps = np.zeros((count, BINS))
+    gaps[row, bin_of(confidence)] = (predictions.answers == labels) - confidence
+    return np.concatenate([cells, np.stack([in_top2, log_loss, brier], axis=1), gaps], axis=1)
+
+
+def _figures(sums: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    size = len(EMOTIONS)
+    matrices = sums[:, :_CELLS].reshape(-1, size, size)
+    hits = np.diagonal(matrices, axis1=1, axis2=2)
+    support, answered = matrices.sum(axis=2), matrices.sum(axis=1)
+    right = hits.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = hits / support
+        # A class that is never answered has precision 0, as `Predictions.metrics` has it.
+        precision = np.where(answered > 0, hits / answered, 0.0)
+        f1 = np.where(support > 0, 2 * hits / (support + answered), np.nan)
+        chance = (support * answered).sum(axis=1)
+        kappa = (right * count - chance) / (count**2 - chance)
+        spread = np.sqrt(
+            (count**2 - (answered**2).sum(axis=1)) * (count**2 - (support**2).sum(axis=1))
+        )
+        matthews = np.where(spread > 0, (right * count - chance) / spread, 0.0)
+        present = support > 0
+        balanced = np.where(present, recall, 0).sum(axis=1) / present.sum(axis=1)
+        macro_f1 = np.where(present, f1, 0).sum(axis=1) / present.sum(axis=1)
+    top2, log_loss, brier = sums[:, _CELLS : _CELLS + 3].T / count
+    figures = {
+        "accuracy": right / count,
+        "balanced_accuracy": balanced,
+        "macro_f1": macro_f1,
+        "cohen_kappa": kappa,
+        "matthews": matthews,
+        "top2_accuracy": top2,
+        "log_loss": log_loss,
+        "brier": brier,
+        "ece": np.abs(sums[:, _CELLS + 3 :]).sum(axis=1) / count,
+    }
+    for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
+        for at, emotion in enumerate(EMOTIONS):
+            figures[f"{name}/{emotion}"] = values[:, at]
+    return figures

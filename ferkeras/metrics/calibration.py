@@ -1,0 +1,146 @@
+"""Whether a network is as sure as it is right, and the one number that mends it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.runs.record import Run, write_json
+
+BINS = 15
+"""Equal bins of the confidence, as many as Guo et al. took."""
+
+_TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often answers are right, by how sure they were.
+
+    Attributes:
+        counts: answers in each of `BINS` equal bins of the confidence from 0 to 1, int64 (15,).
+        confidence: their mean confidence, float64 (15,), NaN in empty bins.
+        accuracy: the share of them that is right, likewise.
+    """
+
+    counts: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @property
+    def expected_error(self) -> float:
+        """Expected calibration error: mean of |accuracy - confidence| over the answers.
+
+        Source: Guo et al. 2017, "On calibration of modern neural networks".
+        """
+        filled = self.counts > 0
+        gaps = np.abs(self.accuracy - self.confidence)[filled]
+        return float(np.average(gaps, weights=self.counts[filled]))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A temperature with what it did where it was fitted.
+
+    Attributes:
+        temperature: logits are divided by it; above 1 for a network that is too sure.
+        faces: validation faces it was fitted on.
+        log_loss_before: mean over those faces, in nats.
+        log_loss_after: the same with the temperature.
+        ece_before: expected calibration error, 0 to 1.
+        ece_after: the same with the temperature.
+    """
+
+    temperature: float
+    faces: int
+    log_loss_before: float
+    log_loss_after: float
+    ece_before: float
+    ece_after: float
+
+
+def bin_of(confidence: np.ndarray) -> np.ndarray:
+    """The bin, 0 to 14, of each confidence; a bin has its upper edge, as in Guo et al."""
+    return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
+    """Sort answers into bins by their confidence.
+
+    Args:
+        probabilities: shape (N, K), N above 0.
+        labels: the truth, shape (N,).
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    bins = bin_of(confidence)
+    counts = np.bincount(bins, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        return Reliability(
+            counts,
+            np.bincount(bins, weights=confidence, minlength=BINS) / counts,
+            np.bincount(bins, weights=right, minlength=BINS) / counts,
+        )
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Fit the temperature with the least log loss (0.05 to 20).
+
+    It changes no answer, only how sure the network says it is.
+
+    Args:
+        logits: of validation faces, shape (N, K).
+        labels: the truth, shape (N,).
+    """
+    # Prediction reads temperatures and shall not wait for SciPy.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax, softmax
+
+    logits = logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        shares = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return -float(shares[np.arange(len(labels)), labels].mean())
+
+    low, high = map(math.log, _TEMPERATURES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    temperature = math.exp(found.x)
+    return Calibration(
+        temperature=temperature,
+        faces=len(labels),
+        log_loss_before=loss(0.0),
+        log_loss_after=loss(found.x),
+        ece_before=reliability(softmax(logits, axis=1), labels).expected_error,
+        ece_after=reliability(softmax(logits / temperature, axis=1), labels).expected_error,
+    )
+
+
+def store_calibration(run: Run, calibration: Calibration) -> None:
+    """Keep a calibration with its run; an earlier one is replaced."""
+    write_json(run.calibration, asdict(calibration))
+
+
+def temperature_of(run: Run) -> float:
+    """What the logits of a run's network are to be divided by; 1.0 if it was never calibrated.
+
+    Raises:
+        InputError: the run's `calibration.json` is damaged.
+    """
+    low, high = _TEMPERATURES
+    try:
+        temperature = json.loads(run.calibration.read_bytes())["temperature"]
+        if low <= temperature <= high:
+            return float(temperature)
+        found = f"temperature {temperature!r:.40}"
+    except FileNotFoundError:
+        return 1.0
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = f"{type(error).__name__}: {str(error)[:100]}"
+    raise InputError(
+        f"{run.calibration}: damaged: expected a temperature of {low:g} to {high:g} ({found}); "
+        f"write it anew: python -m ferkeras.evaluate {run.folder} --calibrate"
+    )

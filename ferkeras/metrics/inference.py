@@ -1,0 +1,29 @@
+"""What a network answers on a set of faces."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from scipy.special import softmax
+
+from ferkeras.data.faces import Faces
+from ferkeras.data.feed import plain_dataset
+from ferkeras.metrics.predictions import Predictions
+
+__all__ = ["Predictions", "answers_of", "logits_of", "predict"]
+
+
+def predict(model: keras.Model, faces: Faces) -> Predictions:
+    """Run a network of logits over faces, in inference mode."""
+    return answers_of(logits_of(model, faces), faces)
+
+
+def logits_of(model: keras.Model, faces: Faces) -> np.ndarray:
+    """Raw outputs of a network in inference mode, float32, shape (N, 7)."""
+    return model.predict(plain_dataset(faces), verbose=0)
+
+
+def answers_of(logits: np.ndarray, faces: Faces, temperature: float = 1.0) -> Predictions:
+    """Probabilities from logits (N, 7), divided by `temperature` before the softmax."""
+    shares = softmax(logits.astype(np.float64) / temperature, axis=1)
+    return Predictions(shares.astype(np.float32), faces.labels)

@@ -1,0 +1,160 @@
+"""Answers of a network on faces, and the figures that say how good they are."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    cohen_kappa_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+    top_k_accuracy_score,
+)
+
+from ferkeras.cli.errors import InputError
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.calibration import reliability
+
+MEASURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "cohen_kappa": "Cohen's kappa",
+    "matthews": "Matthews correlation",
+    "top2_accuracy": "top-2 accuracy",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+"""Keys of the single figures in `Predictions.metrics`, and their names for people."""
+
+LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+
+_LARGEST_FILE = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers of a network on faces.
+
+    Attributes:
+        probabilities: float32, shape (N, 7).
+        labels: int32, shape (N,), the truth.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The most probable class of each face, int64, shape (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The probabilities as float64, shape (N, 7), each row summing to 1 to its precision."""
+        shares = self.probabilities.astype(np.float64)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def take(self, index: np.ndarray) -> Predictions:
+        """Those at `index` (int or bool array), in that order."""
+        return Predictions(self.probabilities[index], self.labels[index])
+
+    def matrix(self) -> np.ndarray:
+        """Counts [truth, answer], int64, shape (7, 7)."""
+        return confusion_matrix(self.labels, self.answers, labels=range(len(EMOTIONS)))
+
+    def metrics(self) -> dict[str, Any]:
+        """The figures that `MEASURES` names, the number of faces, and a table by emotion.
+
+        Shares are 0 to 1; kappa and Matthews' correlation -1 to 1; log loss in nats; the Brier
+        score is the squared distance summed over the classes, 0 to 2; the calibration error is
+        that of `ferkeras.metrics.calibration.Reliability`. Emotions without faces count for
+        nothing in the means. Where all faces are of one emotion kappa is not defined: NaN is
+        given as None.
+        """
+        truth, answers, shares = self.labels, self.answers, self.shares
+        classes = list(range(len(EMOTIONS)))
+        present = np.unique(truth)
+        columns = precision_recall_fscore_support(truth, answers, labels=classes, zero_division=0)
+        several = len(present) > 1
+        values = {
+            "accuracy": accuracy_score(truth, answers),
+            # What balanced_accuracy_score gives, without its warning of answers that are no truth.
+            "balanced_accuracy": columns[1][present].mean(),
+            "macro_f1": f1_score(truth, answers, labels=present, average="macro"),
+            "cohen_kappa": cohen_kappa_score(truth, answers) if several else np.nan,
+            "matthews": matthews_corrcoef(truth, answers)
+            if several or len(np.unique(answers)) > 1
+            else 0.0,
+            "top2_accuracy": top_k_accuracy_score(truth, shares, k=2, labels=classes),
+            "log_loss": log_loss(truth, shares, labels=classes),
+            "brier": brier_score_loss(truth, shares, labels=classes, scale_by_half=False),
+            "ece": reliability(shares, truth).expected_error,
+        }
+        return {
+            "faces": len(truth),
+            **{key: None if np.isnan(v) else float(v) for key, v in values.items()},
+            "emotions": {
+                name: {
+                    "precision": float(precision),
+                    "recall": float(recall),
+                    "f1": float(f1),
+                    "support": int(support),
+                }
+                for name, precision, recall, f1, support in zip(EMOTIONS, *columns, strict=True)
+            },
+        }
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read `probabilities` and `labels` from a `predictions.npz`.
+
+    Raises:
+        InputError: no such file, or it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > _LARGEST_FILE:
+                raise ValueError(f"unpacks to more than {_LARGEST_FILE:,} bytes")
+            probabilities, labels = file["probabilities"], file["labels"]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; the run is not complete without it") from None
+    # TypeError: one bare array; MemoryError: an array that says it is huge.
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        TypeError,
+        MemoryError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
+    if (
+        probabilities.ndim != 2
+        or probabilities.shape != (len(labels), len(EMOTIONS))
+        or labels.shape != (len(probabilities),)
+        or labels.dtype.kind not in "iu"
+        or not len(labels)
+        or not np.isin(labels, range(len(EMOTIONS))).all()
+        or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+        or (probabilities < 0).any()
+    ):
+        raise InputError(
+            f"{path}: damaged: expected probabilities (N, {len(EMOTIONS)}) and labels (N,), found "
+            f"{probabilities.shape} and {labels.shape} with other values"
+        )
+    return Predictions(probabilities, labels)

@@ -1,0 +1,1 @@
+"""From faces to features: one architecture a file."""

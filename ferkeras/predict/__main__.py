@@ -1,0 +1,175 @@
+"""Say which emotion faces show.
+
+  python -m ferkeras.predict face.png
+  python -m ferkeras.predict saved_models/demo-001 face.png faces/ 'more/*.jpg'
+  python -m ferkeras.predict saved_models/demo-001 --detect photo.jpg --draw answers
+  python -m ferkeras.predict saved_models/demo-001 clip.mp4 --detect --csv > answers.csv
+
+RUN is the folder of a finished run or a .tflite file made by python -m ferkeras.export; without
+one the network that comes with ferkeras answers, saved_models/fer2013. PATH is a PNG or JPEG
+file, a folder (with what is below it), a glob pattern or a video. Each picture is taken to be one
+face, cut out already; --detect finds the faces in ordinary photographs. What cannot be read is
+named on stderr and skipped.
+Exit codes: 0 done, 1 something could not be read, 2 wrong usage or input.
+
+A network that recognises facial expressions is often wrong, and does not know what people feel:
+see saved_models/fer2013/README.md, or the model card that python -m ferkeras.export writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.command import SHIPPED, parser, verb
+from ferkeras.cli.errors import InputError
+from ferkeras.runs.record import Run
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+
+    from ferkeras.cli.console import Console
+    from ferkeras.data.pictures import quiet_pillow
+    from ferkeras.predict.network import load_network
+    from ferkeras.predict.output import Csv, JsonLines, Output, Table
+    from ferkeras.predict.predictions import Cut, look_at, whole_picture
+    from ferkeras.predict.sources import find_files, is_video, views_of
+
+    run, paths = _run_and_paths(arguments.paths)
+    files = find_files(paths, follow_symlinks=arguments.follow_symlinks)
+    network = load_network(run)
+    emotions = network.about.emotions
+    cut: Cut = whole_picture
+    if arguments.detect:
+        from ferkeras.predict.detection import FaceDetector
+
+        cut = FaceDetector()
+    for_programs = arguments.json or arguments.csv
+    unreadable = 0
+    with Console(sys.stderr if for_programs else None) as console, quiet_pillow():
+        outputs: list[Output] = [
+            JsonLines(emotions)
+            if arguments.json
+            else Csv(emotions)
+            if arguments.csv
+            else Table(emotions, console)
+        ]
+        if arguments.draw is not None:
+            from ferkeras.predict.drawing import Drawing
+
+            outputs.append(Drawing(arguments.draw, emotions))
+        total = None if any(map(is_video, files)) else len(files)
+        with console.progress("looking at pictures", total) as advance:
+            for seen in look_at(views_of(files, arguments.every), network, cut, arguments.looks):
+                if seen.error is not None:
+                    unreadable += 1
+                    print(f"skipped: {seen.name}: {seen.error}", file=sys.stderr)
+                else:
+                    for output in outputs:
+                        output.add(seen)
+                advance(1)
+        for output in outputs:
+            output.close()
+        if arguments.draw is not None:
+            console.say(f"drawn into: {arguments.draw}")
+    if unreadable:
+        what = "1 file was" if unreadable == 1 else f"{unreadable:,} files were"
+        print(f"{what} unreadable, see above", file=sys.stderr)
+    return 1 if unreadable else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ferkeras.predict", __doc__)
+    result.usage = "python -m ferkeras.predict [options] [RUN] PATH [PATH ...]"
+    result.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="picture, folder, glob or video; before them RUN, the folder of a finished run or a "
+        ".tflite file",
+    )
+    form = result.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a face")
+    form.add_argument("--csv", action="store_true", help="comma-separated values, a line a face")
+    result.add_argument(
+        "--draw",
+        type=Path,
+        metavar="DIR",
+        help="draw into this folder: photographs with a frame around each face found, and sheets "
+        "of the first 400 faces",
+    )
+    result.add_argument(
+        "--detect",
+        action="store_true",
+        help="find the faces first, with OpenCV's cascade for frontal faces. It misses faces from "
+        "the side, tilted by more than about 20 degrees, half covered, dark, or smaller than 1/24 "
+        "of the picture, more often of some groups of people than of others, and now and then "
+        "takes something else for a face",
+    )
+    result.add_argument(
+        "--looks",
+        type=int,
+        choices=(1, 2, 6),
+        default=1,
+        help="answer with the mean of 2 looks (a face and its mirror image) or 6 (at three sizes, "
+        "each mirrored too): a little more often right, less sure, and that much work (default: 1)",
+    )
+    result.add_argument(
+        "--follow-symlinks",
+        action="store_true",
+        help="allow symbolic links in a folder to lead out of it",
+    )
+    result.add_argument(
+        "--every",
+        type=_seconds,
+        default=1.0,
+        metavar="SECONDS",
+        help="time between two frames of a video, 0 for all of them (default: 1)",
+    )
+    return result
+
+
+def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
+    """Which network is asked, and what it is asked about."""
+    first, *rest = paths
+    path = Path(first).expanduser()
+    # A name without ending that means nothing is more likely a run misspelt than a picture.
+    misspelt = rest and not path.exists() and not path.suffix and not glob.has_magic(first)
+    if misspelt or _is_network(path):
+        if not rest:
+            raise InputError(
+                f"{first}: this is a network; name what it shall look at too: "
+                f"python -m ferkeras.predict {first} PATH"
+            )
+        return first, rest
+    if not SHIPPED.is_dir():
+        raise InputError(
+            f"no RUN was named, and there is no {SHIPPED}, the network that comes with ferkeras; "
+            f"name the folder of a finished run: python -m ferkeras.predict RUN {first}"
+        )
+    return SHIPPED, paths
+
+
+def _is_network(path: Path) -> bool:
+    return (
+        path.suffix in (".tflite", ".keras")
+        or Run(path).config.is_file()
+        or (path / "saved_model.pb").is_file()
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number of seconds from 0, found {text!r}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

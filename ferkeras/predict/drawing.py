@@ -1,0 +1,117 @@
+"""Answers drawn: photographs with a frame around each face, and sheets of the faces themselves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from ferkeras.cli.console import percent
+from ferkeras.cli.errors import InputError
+from ferkeras.predict.predictions import Answer, Seen
+from ferkeras.predict.sources import read_bounded
+from ferkeras.report.mosaic import mosaic_figure
+from ferkeras.report.palette import save, style_of
+from ferkeras.runs.record import whole_file
+
+_SHEET = 80
+_SHEETS = 5
+_LONG_SIDE = 1600
+
+
+class Drawing:
+    """Draws into a folder.
+
+    Each photograph in which faces were searched becomes `<number>-<name>.png` with a frame and a
+    caption at each face; it is made smaller where it is large. The faces, as the network saw
+    them, go on sheets `faces-1.png`, ... of 80, the first 400 of them.
+
+    Args:
+        folder: made where it is missing.
+        emotions: names of the classes, in code order.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path, emotions: Sequence[str]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"--draw {folder}: this folder cannot be made ({error.strerror})"
+            ) from None
+        self._folder = folder
+        self._emotions = emotions
+        self._faces: list[tuple[np.ndarray, str, str]] = []
+        self._sheets = 0
+        self._photographs = 0
+
+    def add(self, seen: Seen) -> None:
+        """Take one view that was readable."""
+        for answer in seen.answers:
+            label, caption = self._caption(answer)
+            self._faces.append((answer.face, caption, style_of(label)[0]))
+        if len(self._faces) >= _SHEET:
+            self._draw_sheet()
+        if seen.seconds is None and any(answer.box for answer in seen.answers):
+            self._photographs += 1
+            name = f"{self._photographs:03d}-{Path(seen.name).stem}.png"
+            picture = self._annotated(seen)
+            with whole_file(self._folder / name) as file:
+                picture.save(file, format="PNG")
+
+    def close(self) -> None:
+        """Draw the last sheet."""
+        self._draw_sheet()
+
+    def _caption(self, answer: Answer) -> tuple[str, str]:
+        best = int(answer.probabilities.argmax())
+        label = self._emotions[best]
+        return label, f"{label} {percent(float(answer.probabilities[best]))}"
+
+    def _draw_sheet(self) -> None:
+        faces, self._faces = self._faces[:_SHEET], self._faces[_SHEET:]
+        if not faces or self._sheets == _SHEETS:
+            return
+        self._sheets += 1
+        images, captions, colors = zip(*faces, strict=True)
+        figure = mosaic_figure(np.stack(images), captions, colors=colors)
+        save(figure, self._folder / f"faces-{self._sheets}.png")
+
+    def _annotated(self, seen: Seen) -> Image.Image:
+        with Image.open(io.BytesIO(read_bounded(Path(seen.name))), formats=("PNG", "JPEG")) as file:
+            picture = ImageOps.exif_transpose(file).convert("RGB")
+        scale = min(1.0, _LONG_SIDE / max(picture.size))
+        if scale < 1:
+            picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))
+        pen = ImageDraw.Draw(picture)
+        size = max(11, round(max(picture.size) / 55))
+        font = ImageFont.load_default(size)
+        for answer in seen.answers:
+            if answer.box is None:
+                continue
+            label, caption = self._caption(answer)
+            color = style_of(label)[0]
+            x, y, width, height = (value * scale for value in answer.box)
+            pen.rectangle((x, y, x + width, y + height), outline=color, width=max(2, size // 7))
+            left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
+            tall, pad = bottom - top, size // 4
+            # Above the face, or inside its frame where the picture ends; never beyond the side.
+            at_y = y - tall - 2 * pad if y >= tall + 2 * pad else y
+            at_x = max(0.0, min(x, picture.width - (right - left) - 2 * pad))
+            pen.rectangle(
+                (at_x, at_y, at_x + right - left + 2 * pad, at_y + tall + 2 * pad), fill=color
+            )
+            place = (at_x + pad - left, at_y + pad - top)
+            pen.text(place, caption, font=font, fill=_ink(color))
+        return picture
+
+
+def _ink(color: str) -> str:
+    """Black or white, whichever is read better on a colour `#RRGGBB`."""
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return "black" if 299 * red + 587 * green + 114 * blue > 140_000 else "white"

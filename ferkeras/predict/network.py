@@ -1,0 +1,116 @@
+"""The network that answers: a run's LiteRT file where it has one, else Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.runs.embedded import About
+from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.litert import LiteRtNetwork
+
+
+class Network(Protocol):
+    """Answers faces; may be called from several threads at once."""
+
+    @property
+    def about(self) -> About:
+        """Names of the K classes, and how the network came about."""
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Probabilities, float32 (N, K), of uint8 faces (N, 48, 48, 1)."""
+
+
+def load_network(path: str | Path) -> Network:
+    """Load the best network of a finished run, or an exported LiteRT file.
+
+    TensorFlow is imported only for a run without a LiteRT file in `export/`. Both ways give the
+    same answers, with the temperature of the run's calibration where it has one. Neither runs
+    code that lies in a file; a SavedModel or a `.keras` file by itself is therefore refused.
+
+    Raises:
+        InputError: it is neither, or damaged; see `open_run`, `LiteRtNetwork`, `load_trained`.
+    """
+    path = Path(path).expanduser()
+    if path.suffix == ".tflite":
+        return LiteRtNetwork(path)
+    if path.suffix == ".keras" or (path / "saved_model.pb").is_file():
+        raise InputError(
+            f"{path}: a Keras file or SavedModel can carry code and is not loaded by its path; "
+            "name the folder of the run, or a .tflite file made by python -m ferkeras.export"
+        )
+    finished = open_run(path)
+    temperature = 1.0
+    if finished.run.calibration.exists():
+        # Brings SciPy along.
+        from ferkeras.metrics.calibration import temperature_of
+
+        temperature = temperature_of(finished.run)
+    files = [p for p in (finished.run.litert, finished.run.half_litert) if p.is_file()]
+    if not files:
+        return KerasNetwork(finished, temperature)
+    network = LiteRtNetwork(files[0])
+    inside = network.about.provenance.get("temperature", 1.0)
+    return network if inside == temperature else Tempered(network, temperature / inside)
+
+
+class Tempered:
+    """A network whose logits are divided by a temperature after the fact.
+
+    Args:
+        network: answers with probabilities.
+        temperature: above 0; above 1 makes it less sure.
+    """
+
+    def __init__(self, network: Network, temperature: float) -> None:
+        self._network = network
+        self._temperature = temperature
+
+    @property
+    def about(self) -> About:
+        """As the network has it."""
+        return self._network.about
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Probabilities, float32 (N, K), of uint8 faces (N, 48, 48, 1)."""
+        # Softmax forgets only a constant: the logarithm of a probability is a logit.
+        powers = self._network(faces).astype(np.float64) ** (1 / self._temperature)
+        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+class KerasNetwork:
+    """The trained network itself, run by Keras on TensorFlow.
+
+    Args:
+        finished: the run.
+        temperature: what logits are divided by.
+    """
+
+    def __init__(self, finished: FinishedRun, temperature: float = 1.0) -> None:
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+        import tensorflow as tf
+
+        from ferkeras.network.served import served_network
+        from ferkeras.runs.network import load_trained
+
+        served = served_network(load_trained(finished).model, temperature=temperature)
+        self.about = About(EMOTIONS, {"run": finished.name, "temperature": temperature})
+        signature = tf.TensorSpec(served.input.shape, tf.uint8)
+
+        @tf.function(input_signature=[signature])
+        def answer(faces: Any) -> Any:
+            return served(faces, training=False)
+
+        self._answer = answer
+
+    def __call__(self, faces: np.ndarray) -> np.ndarray:
+        """Probabilities, float32 (N, 7), of uint8 faces (N, 48, 48, 1); N may be 0."""
+        if not len(faces):
+            return np.empty((0, len(self.about.emotions)), np.float32)
+        return self._answer(faces).numpy()

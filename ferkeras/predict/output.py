@@ -1,0 +1,161 @@
+"""Answers for people (a table) and for programs (JSON lines, CSV)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import IO, Protocol
+
+from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.predict.predictions import Answer, Seen
+
+_ROWS = 40
+"""Faces that the table shows one by one; more than that are counted."""
+
+
+class Output(Protocol):
+    """Takes what was seen, one view after the other."""
+
+    def add(self, seen: Seen) -> None:
+        """Take one view that was readable."""
+
+    def close(self) -> None:
+        """Write what is left."""
+
+
+class Table:
+    """A table of the first faces, and how often each emotion came when there were more.
+
+    Args:
+        emotions: names of the classes, in code order.
+        console: where to print.
+    """
+
+    def __init__(self, emotions: Sequence[str], console: Console) -> None:
+        self._emotions = emotions
+        self._console = console
+        self._rows: list[list[Cell]] = []
+        self._counts: Counter[str] = Counter()
+        self._without: list[str] = []
+
+    def add(self, seen: Seen) -> None:
+        """Take one view that was readable."""
+        if not seen.answers:
+            self._without.append(_place(seen))
+        for answer in seen.answers:
+            first, second = answer.probabilities.argsort()[::-1][:2]
+            self._counts[self._emotions[first]] += 1
+            if len(self._rows) < _ROWS:
+                self._rows.append(
+                    [
+                        _place(seen),
+                        "" if answer.box is None else "{} {} {}x{}".format(*answer.box),
+                        self._emotions[first],
+                        percent(float(answer.probabilities[first])),
+                        f"{self._emotions[second]} {percent(float(answer.probabilities[second]))}",
+                    ]
+                )
+
+    def close(self) -> None:
+        """Print everything."""
+        total = self._counts.total()
+        columns = ["picture", "face at", "emotion", "confidence", "next"]
+        if self._rows:
+            boxed = any(row[1] for row in self._rows)
+            keep = [at for at in range(len(columns)) if boxed or at != 1]
+            title = "Answers" if total <= _ROWS else f"Answers, the first {_ROWS} of {total:,}"
+            rows = [[row[at] for at in keep] for row in self._rows]
+            self._console.table(title, [columns[at] for at in keep], rows)
+        if total > _ROWS:
+            shares: list[list[Cell]] = [
+                [name, self._counts[name], percent(self._counts[name] / total)]
+                for name in self._emotions
+            ]
+            self._console.table("All faces", ["emotion", "faces", "share"], shares)
+            self._console.say("every face by itself: --csv or --json")
+        if self._without:
+            few = ", ".join(self._without[:5])
+            more = f" and {len(self._without) - 5:,} more" if len(self._without) > 5 else ""
+            self._console.say(f"no face found in {few}{more}")
+
+
+class JsonLines:
+    """One JSON object a face; `faces` is 0 in the object of a picture without one.
+
+    Args:
+        emotions: names of the classes, in code order.
+        stream: where to print; the standard output by default.
+    """
+
+    def __init__(self, emotions: Sequence[str], stream: IO[str] | None = None) -> None:
+        self._emotions = emotions
+        self._stream = stream or sys.stdout
+
+    def add(self, seen: Seen) -> None:
+        """Print one view that was readable."""
+        place = {"picture": seen.name, "seconds": seen.seconds, "faces": len(seen.answers)}
+        lines = [place] if not seen.answers else []
+        for answer in seen.answers:
+            values = _row(answer, self._emotions)
+            lines.append({**place, **values})
+        for line in lines:
+            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        """Let a reader have the last line."""
+        self._stream.flush()
+
+
+class Csv:
+    """A header and one line a face; a picture without one has no line.
+
+    Args:
+        emotions: names of the classes, in code order.
+        stream: where to print; the standard output by default.
+    """
+
+    def __init__(self, emotions: Sequence[str], stream: IO[str] | None = None) -> None:
+        self._emotions = emotions
+        self._stream = stream or sys.stdout
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._writer.writerow(
+            ["picture", "seconds", "x", "y", "width", "height", "label", "confidence", *emotions]
+        )
+
+    def add(self, seen: Seen) -> None:
+        """Print one view that was readable."""
+        for answer in seen.answers:
+            row = _row(answer, self._emotions)
+            self._writer.writerow(
+                [
+                    seen.name,
+                    seen.seconds,
+                    *(answer.box or (None,) * 4),
+                    row["label"],
+                    row["confidence"],
+                    *row["probabilities"].values(),
+                ]
+            )
+
+    def close(self) -> None:
+        """Let a reader have the last line."""
+        self._stream.flush()
+
+
+def _place(seen: Seen) -> str:
+    return seen.name if seen.seconds is None else f"{seen.name} at {seen.seconds:.2f} s"
+
+
+def _row(answer: Answer, emotions: Sequence[str]) -> dict:
+    # Seven digits say all that a float32 holds; more would only be the binary fraction's tail.
+    shares = [float(f"{value:.7g}") for value in answer.probabilities]
+    best = int(answer.probabilities.argmax())
+    return {
+        "box": answer.box,
+        "label": emotions[best],
+        "confidence": shares[best],
+        "probabilities": dict(zip(emotions, shares, strict=True)),
+    }

@@ -1,0 +1,121 @@
+"""From views to answers: decoding and network side by side, on all cores, in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from PIL import Image
+
+from ferkeras.cli.errors import InputError
+from ferkeras.data.faces import SIZE
+from ferkeras.data.pictures import face_of
+from ferkeras.data.test_time_augmentation import Looks, looks_at
+from ferkeras.predict.box import Box
+from ferkeras.predict.network import Network
+from ferkeras.predict.sources import View
+
+Cut = Callable[[Image.Image], Sequence[tuple[Box | None, np.ndarray]]]
+"""Takes the faces, uint8 (48, 48), out of a grey picture, each with where it was."""
+
+BATCH = 32
+"""Pictures that one thread decodes and answers at a time."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one face.
+
+    Attributes:
+        box: left, top, width, height in pixels; None where the whole picture is the face.
+        face: uint8, shape (48, 48), as the network saw it.
+        probabilities: float32, shape (K,).
+    """
+
+    box: Box | None
+    face: np.ndarray
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of one view.
+
+    Attributes:
+        name: the path of the picture or video.
+        seconds: time in the video; None for a picture file.
+        answers: one a face; empty where none was found or the view is unreadable.
+        error: why it is unreadable; None where it is not.
+    """
+
+    name: str
+    seconds: float | None
+    answers: tuple[Answer, ...] = ()
+    error: str | None = None
+
+
+def whole_picture(grey: Image.Image) -> list[tuple[Box | None, np.ndarray]]:
+    """The `Cut` for pictures that show one face and nothing else."""
+    return [(None, face_of(grey))]
+
+
+def look_at(
+    views: Iterable[View],
+    network: Network,
+    cut: Cut = whole_picture,
+    looks: Looks = 1,
+    threads: int | None = None,
+) -> Iterator[Seen]:
+    """Answer views in their order, some batches ahead of the reader and no more.
+
+    Each thread decodes a batch and runs the network on it, so all cores are busy with either,
+    and what is in memory does not grow with the number of views.
+
+    Args:
+        views: read lazily, in the thread of the caller.
+        network: may be called from several threads.
+        cut: takes the faces out of a picture.
+        looks: how many at each face; an answer is the mean of those to them.
+        threads: how many; the number of cores by default.
+    """
+    threads = threads or os.cpu_count() or 1
+    remaining = iter(views)
+    pool = ThreadPoolExecutor(threads)
+    pending: deque[Future[list[Seen]]] = deque()
+    try:
+        while batch := list(islice(remaining, BATCH)):
+            pending.append(pool.submit(_answer, batch, network, cut, looks))
+            if len(pending) > 2 * threads:
+                yield from pending.popleft().result()
+        while pending:
+            yield from pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _answer(batch: list[View], network: Network, cut: Cut, looks: Looks) -> list[Seen]:
+    found: list[Sequence[tuple[Box | None, np.ndarray]] | str] = []
+    for view in batch:
+        try:
+            found.append(cut(view.read()))
+        except InputError as error:
+            found.append(str(error))
+    faces = [face for each in found if not isinstance(each, str) for _, face in each]
+    stacked = np.stack(faces)[..., None] if faces else np.empty((0, SIZE, SIZE, 1), np.uint8)
+    answers = [network(each) for each in looks_at(stacked, looks)]
+    probabilities = iter(np.mean(answers, axis=0))
+    return [
+        Seen(view.name, view.seconds, error=each)
+        if isinstance(each, str)
+        else Seen(
+            view.name,
+            view.seconds,
+            tuple(Answer(box, face, next(probabilities)) for box, face in each),
+        )
+        for view, each in zip(batch, found, strict=True)
+    ]

@@ -1,0 +1,142 @@
+"""What to look at: pictures and frames of videos, from paths as people write them."""
+
+from __future__ import annotations
+
+import glob
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_grey
+
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture to look at.
+
+    Attributes:
+        name: the path it was found under.
+        seconds: time in the video it is a frame of; None for a picture file.
+        read: returns it in grey (mode L), upright; raises InputError where it is unreadable.
+    """
+
+    name: str
+    seconds: float | None
+    read: Callable[[], Image.Image]
+
+
+def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[Path]:
+    """The files that these paths mean, in order.
+
+    A file stands for itself; a folder for all pictures and videos in it and below, by name,
+    hidden ones and symbolic links to folders left out; anything else is taken for a glob pattern
+    (`*`, `?`, `[...]`, `**`).
+
+    Args:
+        paths: as people write them.
+        follow_symlinks: allow symbolic links in a folder to lead out of it.
+
+    Raises:
+        InputError: a path means no file, or a link leads out of a folder.
+    """
+    found: list[Path] = []
+    for each in paths:
+        path = Path(each).expanduser()
+        if path.is_dir():
+            inside = _below(path)
+            if not follow_symlinks:
+                _refuse_links_out_of(path, inside)
+            if not inside:
+                raise InputError(
+                    f"{shown(each)}: no picture or video in this folder; looked for "
+                    f"{', '.join((*SUFFIXES, *VIDEO_SUFFIXES))}"
+                )
+            found += inside
+        elif path.exists() or not glob.has_magic(each):
+            if not path.exists():
+                raise InputError(f"{shown(each)}: no such file or folder")
+            found.append(path)
+        else:
+            # Path.glob knows no absolute patterns.
+            matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
+            files = [match for match in map(Path, sorted(matches)) if _known(match)]
+            if not files:
+                raise InputError(f"{shown(each)}: no picture or video matches this pattern")
+            found += files
+    return found
+
+
+def is_video(path: Path) -> bool:
+    """Whether the name is that of a video."""
+    return path.name.lower().endswith(VIDEO_SUFFIXES)
+
+
+def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
+    """Pictures and frames, one after the other; picture files are read when they are looked at.
+
+    Args:
+        files: as `find_files` returned them.
+        every_seconds: time between two frames of a video, 0 for every frame.
+    """
+    for path in files:
+        if is_video(path):
+            from ferkeras.predict.videos import frames_of
+
+            yield from frames_of(path, every_seconds)
+        else:
+            yield View(shown(path), None, partial(_read_picture, path))
+
+
+def _read_picture(path: Path) -> Image.Image:
+    return decode_grey(read_bounded(path))
+
+
+def read_bounded(path: Path) -> bytes:
+    """The content of a picture file.
+
+    Raises:
+        InputError: it cannot be read, is no regular file, or has more than 16 MiB.
+    """
+    try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise InputError("not a regular file")
+        if state.st_size > MAX_PICTURE_BYTES:
+            raise InputError(f"more than {MAX_PICTURE_BYTES >> 20} MiB, too large for a picture")
+        with path.open("rb", buffering=0) as file:
+            # A file that grows meanwhile is cut off, and the decoder says so.
+            return file.read(state.st_size)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _below(folder: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if _known(path)
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def _refuse_links_out_of(folder: Path, files: Sequence[Path]) -> None:
+    root = folder.resolve()
+    for path in files:
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            raise InputError(
+                f"{shown(path)}: a link out of the folder {shown(folder)}, to "
+                f"{shown(path.resolve())}; name it by itself, or allow it with --follow-symlinks"
+            )
+
+
+def _known(path: Path) -> bool:
+    return path.name.lower().endswith((*SUFFIXES, *VIDEO_SUFFIXES))

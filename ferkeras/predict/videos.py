@@ -1,0 +1,63 @@
+"""Frames of a video file, read by OpenCV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.quiet import caught_stderr
+from ferkeras.cli.wording import shown
+from ferkeras.data.pictures import MAX_PICTURE_PIXELS
+from ferkeras.predict.sources import View
+
+
+def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
+    """Frames of a video, in grey, each with its time in seconds.
+
+    A file that cannot be read is one view, whose reading says so.
+
+    Args:
+        path: the file.
+        every_seconds: time between two frames, 0 or more; the first frame always comes.
+    """
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # A local file and nothing else: the name may look like an address.
+    with caught_stderr():
+        capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    name = shown(path)
+    pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    if not rate or not math.isfinite(rate):
+        rate = 25.0
+    number, next_wanted, shown_one = 0, 0.0, False
+    try:
+        while 0 < pixels <= MAX_PICTURE_PIXELS and capture.grab():
+            seconds = number / rate
+            number += 1
+            # Half a frame early, so that 1 s at 29.97 frames/s is the 30th frame.
+            if seconds + 0.5 / rate < next_wanted:
+                continue
+            next_wanted += every_seconds
+            readable, frame = capture.retrieve()
+            if readable:
+                shown_one = True
+                yield View(name, seconds, partial(_read, frame))
+    finally:
+        capture.release()
+    if not shown_one:
+        yield View(name, None, _unreadable)
+
+
+def _read(frame: np.ndarray) -> Image.Image:
+    return Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
+
+
+def _unreadable() -> Image.Image:
+    raise InputError("unreadable video; expected a whole file in a format that FFmpeg knows")

@@ -1,0 +1,73 @@
+"""Copy a finished run, made small and clean, to be given away.
+
+  python -m ferkeras.publish saved_models/fer2013-best-001 to_give_away
+
+The copy has the best network (without the optimizer's state), as .keras, SavedModel and LiteRT
+file, its model card, the configuration, the history and the figures of python -m ferkeras.evaluate;
+no path of this machine. Every command takes it as a run, and python -m ferkeras.predict answers
+with saved_models/fer2013 where no run is named. Exports are compared with the network on 500
+validation faces of the run's data; name them with --data where they have moved.
+Exit codes: 0 done, 1 an export answers otherwise than the network, 2 wrong usage or input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.cli.command import parser, verb
+
+_PROBE = 500
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    arguments = _parser().parse_args(argv)
+
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.errors import InputError
+    from ferkeras.data.load import load_splits
+    from ferkeras.runs.finished import open_run
+
+    finished = open_run(arguments.run)
+    folder = arguments.folder.expanduser()
+    if not folder.parent.is_dir():
+        raise InputError(f"{folder}: there is no folder {folder.parent} to put it in")
+    config = finished.config
+    if arguments.data is not None:
+        data = config.data.model_copy(update={"path": arguments.data})
+        config = config.model_copy(update={"data": data})
+    with Console() as console:
+        faces = load_splits(config, console).validation.images[:_PROBE]
+
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+        from ferkeras.publish.publication import publish
+
+        exported = publish(finished, folder, faces)
+        for each in exported:
+            console.say(
+                f"{each.format}: {each.size / 1e6:.2f} MB; same label as the trained network on "
+                f"{each.parity.label_agreement:.1%} of {each.parity.faces:,} validation faces"
+            )
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        console.say(f"{folder}: {size / 1e6:.2f} MB in all; its model card is README.md")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ferkeras.publish", __doc__)
+    result.add_argument("run", metavar="RUN", help="folder of a finished run")
+    result.add_argument("folder", metavar="DIR", type=Path, help="where to; must not exist")
+    result.add_argument(
+        "--data", metavar="PATH", help="where the faces are (default: as the run was configured)"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""A finished run made small and clean enough to be given away."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import dump_config
+from ferkeras.config.schema import Output
+from ferkeras.export.formats import Exported, export_network
+from ferkeras.export.model_card import model_card, record_of
+from ferkeras.metrics.calibration import temperature_of
+from ferkeras.runs.finished import FinishedRun, read_json
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.record import Run, write_json, write_text
+
+_CARD = "README.md"
+
+
+def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Exported]:
+    """Write what others need of a run, and nothing of the machine that it was made on.
+
+    The folder is a finished run to every command: `best.keras` without the optimizer's state,
+    configuration, environment, history, figures of evaluations, a SavedModel, a LiteRT file in
+    float16, and the model card as its README.md. Of paths only the last part is kept. Weights
+    that the training rounds to bfloat16 whenever it uses them are stored rounded, which changes
+    no answer of the trained network and lets compression halve them.
+
+    Args:
+        finished: the run.
+        folder: must not exist; appears whole or not at all. Its parent must exist.
+        probe: uint8 faces (n, 48, 48, 1), n above 0, on which exports are compared.
+
+    Raises:
+        InputError: the folder exists, or the run's network cannot be loaded.
+        RunError: an export answers otherwise than the network.
+        OSError: the folder cannot be written.
+    """
+    if folder.exists():
+        raise InputError(f"{folder}: exists already; name a folder that does not, or remove it")
+    model = load_trained(finished).model
+    round_as_trained(model)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        made = Run(Path(temporary) / folder.name)
+        made.folder.mkdir()
+        about = _of_no_machine(finished, made)
+        _write_records(about, finished.run)
+        _save_compressed(model, made.best)
+        exported = [
+            each
+            for format in ("saved_model", "litert-float16")
+            for each in export_network(
+                model,
+                (format,),
+                made.exports,
+                about.about(),
+                probe=probe,
+                temperature=temperature_of(made),
+                compact=format == "saved_model",
+            )
+        ]
+        records = {f"{made.exports.name}/{each.path.name}": record_of(each) for each in exported}
+        write_text(made.folder / _CARD, model_card(about, records))
+        made.folder.rename(folder)
+    return exported
+
+
+def round_as_trained(model: keras.Model) -> None:
+    """Round each weight to the precision in which its layer uses it."""
+    for layer in model.layers:
+        if layer.compute_dtype == "bfloat16":
+            for variable in layer.weights:
+                # The others are used as they are: BatchNormalization's, dropout's.
+                if variable.name in ("kernel", "bias"):
+                    variable.assign(tf.cast(tf.cast(variable, tf.bfloat16), tf.float32))
+
+
+def without_folders(word: str) -> str:
+    """A word of a command line with all absolute paths cut to their last part.
+
+    `data.path=/home/ann/fer2013.csv` becomes `data.path=fer2013.csv`, and
+    `distill.teachers=[/home/ann/a-001,b-001]` becomes `distill.teachers=[a-001,b-001]`.
+    """
+    if PurePath(word).is_absolute():
+        return _last_part(word)
+    key, sign, value = word.partition("=")
+    if value.startswith("["):
+        names = [_last_part(each.strip(" '\"")) for each in value.strip("[]").split(",")]
+        return f"{key}{sign}[{','.join(names)}]"
+    return f"{key}{sign}{_last_part(value)}"
+
+
+def _last_part(path: str) -> str:
+    """The name at the end of an absolute path; anything else as it is."""
+    return PurePath(path).name if PurePath(path).is_absolute() else path
+
+
+def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
+    config, environment = finished.config, finished.environment
+    path = _last_part(config.data.path)
+    data: dict[str, Any] = environment["data"]
+    teachers = tuple(_last_part(each) for each in config.distill.teachers)
+    return replace(
+        finished,
+        run=made,
+        config=config.model_copy(
+            update={
+                "data": config.data.model_copy(update={"path": path}),
+                "distill": config.distill.model_copy(update={"teachers": teachers}),
+                "output": Output(),
+            }
+        ),
+        environment={
+            **environment,
+            "command": [without_folders(word) for word in environment["command"]],
+            "data": {**data, "source": _last_part(str(data.get("source")))},
+        },
+    )
+
+
+def _write_records(about: FinishedRun, run: Run) -> None:
+    made = about.run
+    write_text(made.config, dump_config(about.config))
+    write_json(made.environment, about.environment)
+    write_json(made.metrics, about.metrics)
+    for path in (run.history, run.predictions, run.calibration):
+        if path.is_file():
+            shutil.copyfile(path, made.folder / path.name)
+    for split in ("validation", "test"):
+        figures = run.evaluation(split) / f"evaluation-{split}.json"
+        if figures.is_file():
+            made.evaluation(split).mkdir(parents=True)
+            content = read_json(figures)
+            if "source" in content:
+                content["source"] = _last_part(str(content["source"]))
+            write_json(made.evaluation(split) / figures.name, content)
+
+
+def _save_compressed(model: keras.Model, path: Path) -> None:
+    """Save a `.keras` file, which is a ZIP archive that Keras does not compress."""
+    plain = path.with_name(f"plain-{path.name}")
+    model.save(plain)
+    with (
+        zipfile.ZipFile(plain) as source,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+    ):
+        for name in source.namelist():
+            # A fixed date: equal models are equal files.
+            archive.writestr(
+                zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED, compresslevel=9
+            )
+    plain.unlink()

@@ -1,0 +1,131 @@
+"""The network of a finished run, rebuilt from its configuration."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from ferkeras.cli.errors import InputError
+from ferkeras.config.schema import Config
+from ferkeras.network.model import build_network
+from ferkeras.network.step import MonitoredModel
+from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.record import Run
+
+_OTHER_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run with its best network.
+
+    Attributes:
+        finished: what the run tells of itself.
+        model: uint8 faces (N, 48, 48, 1) to float32 logits (N, 7); not compiled.
+    """
+
+    finished: FinishedRun
+    model: MonitoredModel
+
+    @property
+    def run(self) -> Run:
+        """The run's folder."""
+        return self.finished.run
+
+    @property
+    def config(self) -> Config:
+        """The run's resolved configuration."""
+        return self.finished.config
+
+
+def load_trained(path: str | Path | FinishedRun) -> Trained:
+    """Load the best network of a finished run, given its folder or what `open_run` returned.
+
+    The network is built from the validated configuration, and `best.keras` gives numbers only:
+    nothing that the file says is executed.
+
+    Raises:
+        InputError: see `ferkeras.runs.finished.open_run`; or the weights are missing, damaged or
+            those of another network.
+    """
+    finished = path if isinstance(path, FinishedRun) else open_run(path)
+    return Trained(finished, load_network(finished, finished.run.best))
+
+
+def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
+    """Build the network of a run and give it the weights of a `.keras` file in its folder.
+
+    Returns:
+        uint8 faces (N, 48, 48, 1) to float32 logits (N, 7); not compiled: an optimizer would want
+        the file's slots, which are others where weights were averaged, and none in a published run.
+
+    Raises:
+        InputError: the file is missing, damaged or of another network.
+    """
+    mean, deviation = _pixel_statistics(finished)
+    with _precision(finished.config.train.precision):
+        model = build_network(finished.config.network, mean=mean, deviation=deviation)
+    _load_weights(model, path)
+    return model
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers for which it found no weights and left at random.
+            warnings.simplefilter("error", UserWarning)
+            _refuse_bomb(path, model)
+            model.load_weights(path)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; without it the run has no network; train again"
+        ) from None
+    # h5py and zipfile raise these on damaged files, Keras on weights of other shapes.
+    except (OSError, ValueError, KeyError, RuntimeError, UserWarning, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{path}: damaged, or not of the network that {Run(path.parent).config.name} beside it "
+            f"describes ({type(error).__name__}: {reason}); take the file from a copy of the run, "
+            "or train again"
+        ) from None
+
+
+def _refuse_bomb(path: Path, model: keras.Model) -> None:
+    """ValueError for an archive that unpacks to much more than the network's weights.
+
+    Keras itself refuses nothing below 4 GiB.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    # A weight and its two moments are 12 bytes.
+    if unpacked > 32 * model.count_params() + _OTHER_BYTES:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes")
+
+
+def _pixel_statistics(finished: FinishedRun) -> tuple[float, float]:
+    data = finished.environment.get("data")
+    values = [data.get(key) for key in ("mean", "deviation")] if isinstance(data, dict) else []
+    numbers = [v for v in values if isinstance(v, (int, float)) and 0 <= v <= 1]
+    if len(numbers) != 2 or not numbers[1]:
+        raise InputError(
+            f"{finished.run.environment}: damaged: expected the training pixels' data.mean and "
+            f"data.deviation, 0 to 1, found {repr(values)[:100]}; take the file from a copy of "
+            "the run"
+        )
+    return float(numbers[0]), float(numbers[1])
+
+
+@contextmanager
+def _precision(policy: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,74 @@
+"""The finished runs whose networks a training learns from besides the labels.
+
+Imports no TensorFlow, so that a wrong path is answered at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from ferkeras.cli.errors import InputError
+from ferkeras.config.schema import Config, Distill
+from ferkeras.data.faces import Splits
+from ferkeras.runs.finished import FinishedRun, open_run
+
+
+def open_teachers(settings: Distill) -> list[FinishedRun]:
+    """Open the configured runs.
+
+    Raises:
+        InputError: a folder is no finished run (see `ferkeras.runs.finished.open_run`), or the
+            run has lost its network.
+    """
+    try:
+        teachers = [open_run(path) for path in settings.teachers]
+    except InputError as error:
+        raise InputError(f"distill.teachers: {error}") from None
+    for each in teachers:
+        if not each.run.best.is_file():
+            raise InputError(
+                f"distill.teachers: {each.run.best}: no such file; without it the run has no "
+                "network; name another"
+            )
+    return teachers
+
+
+def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:
+    """What tells these networks from others: name of the run and digest of the network's file.
+
+    Raises:
+        InputError: a run has lost its network.
+    """
+    try:
+        digests = [hashlib.sha256(each.run.best.read_bytes()).hexdigest() for each in teachers]
+    except OSError as error:
+        raise InputError(
+            f"distill.teachers: {error.filename}: cannot be read ({error.strerror}); without it "
+            "the run has no network; name another"
+        ) from None
+    return [
+        {"run": each.name, "sha256": digest} for each, digest in zip(teachers, digests, strict=True)
+    ]
+
+
+def describe(teachers: Sequence[FinishedRun], settings: Distill) -> str:
+    """The teachers, their accuracy, and how much they count, for people."""
+    named = [f"{each.name} ({each.metrics['validation']['accuracy']:.1%})" for each in teachers]
+    return f"{', '.join(named)}; {settings.weight:g} of the loss is of their answers"
+
+
+def strangers(teachers: Sequence[FinishedRun], config: Config, splits: Splits) -> list[str]:
+    """Names of the teachers that may have learnt faces that are validation faces here.
+
+    The same faces are split alike where the source itself says how, or by the same seed and share.
+    """
+    split = (config.seed, config.data.validation_fraction)
+    return [
+        each.name
+        for each in teachers
+        if each.fingerprint != splits.fingerprint
+        or not (
+            splits.official or (each.config.seed, each.config.data.validation_fraction) == split
+        )
+    ]

@@ -1,0 +1,110 @@
+"""TensorBoard's projector: what a network makes of faces, as points in space.
+
+The files lie in the folder of a TensorBoard run, where TensorBoard looks for them.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+from google.protobuf import text_format
+from PIL import Image
+from sklearn.decomposition import PCA
+from tensorboard.plugins.projector import ProjectorConfig
+from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
+
+from ferkeras.runs.record import whole_file, write_text
+
+_BATCH = 250
+_WIDEST = 256
+"""Numbers a point at most: TensorBoard reads text, and its own PCA takes only 200 of them."""
+
+_TITLES = ("emotion", "answer", "probability", "verdict")
+TENSOR, METADATA, SPRITES = "faces_features.tsv", "faces_metadata.tsv", "faces.png"
+
+
+def penultimate_features(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """What the last layer of a functional network gets, in inference.
+
+    Args:
+        model: its last layer has one input.
+        images: N of the network's inputs.
+
+    Returns:
+        float32, shape (N, width of that layer's input).
+    """
+    before = keras.Model(model.inputs[0], model.layers[-1].input)
+    batches = [
+        keras.ops.convert_to_numpy(before(images[at : at + _BATCH], training=False))
+        for at in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(batches).astype(np.float32)
+
+
+def write_projection(
+    folder: Path,
+    features: np.ndarray,
+    images: np.ndarray,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Write points, what is known of them, their faces, and where TensorBoard finds all that.
+
+    Args:
+        folder: that of a TensorBoard run; it must have an event file, or TensorBoard does not
+            look into it.
+        features: float, shape (N, width), finite. Of more than 256 numbers a point, the 256
+            principal components are written.
+        images: uint8, shape (N, height, width, 1): the faces.
+        labels: int, shape (N,): what they show.
+        probabilities: float, shape (N, K): what the network answers.
+        class_names: names of the K classes, in code order.
+    """
+    points = io.StringIO()
+    np.savetxt(points, _narrow(features), fmt="%.5g", delimiter="\t")
+    write_text(folder / TENSOR, points.getvalue())
+    write_text(folder / METADATA, _metadata(labels, probabilities, class_names))
+    with whole_file(folder / SPRITES) as file:
+        Image.fromarray(sprites(images)).save(file, "png")
+
+    config = ProjectorConfig()
+    embedding = config.embeddings.add(
+        tensor_name="validation faces before the last layer",
+        tensor_path=TENSOR,
+        metadata_path=METADATA,
+    )
+    embedding.sprite.image_path = SPRITES
+    embedding.sprite.single_image_dim.extend([images.shape[2], images.shape[1]])
+    write_text(folder / PROJECTOR_FILENAME, text_format.MessageToString(config))
+
+
+def sprites(images: np.ndarray) -> np.ndarray:
+    """Faces (N, height, width, 1) on one sheet, row by row, as many rows as columns."""
+    count, height, width = images.shape[:3]
+    side = math.ceil(math.sqrt(count))
+    cells = np.zeros((side * side, height, width), np.uint8)
+    cells[:count] = images[..., 0]
+    grid = cells.reshape(side, side, height, width).swapaxes(1, 2)
+    return grid.reshape(side * height, side * width)
+
+
+def _narrow(features: np.ndarray) -> np.ndarray:
+    if features.shape[1] <= _WIDEST:
+        return features
+    components = min(_WIDEST, len(features))
+    return PCA(components, svd_solver="randomized", random_state=0).fit_transform(features)
+
+
+def _metadata(labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> str:
+    answers = probabilities.argmax(axis=1)
+    rows = [
+        (names[label], names[answer], f"{share:.2f}", "right" if label == answer else "wrong")
+        for label, answer, share in zip(labels, answers, probabilities.max(axis=1), strict=True)
+    ]
+    return "".join("\t".join(row) + "\n" for row in [_TITLES, *rows])

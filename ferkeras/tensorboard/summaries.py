@@ -1,0 +1,288 @@
+"""TensorBoard's vocabulary: under which tag a number is filed, and how charts are arranged.
+
+Everything here makes protocol buffers and touches no file.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import numpy as np
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as layout_metadata
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.hparams import api as hp
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import summary as session
+from tensorboard.plugins.pr_curve import summary as pr_curve
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.util import tensor_util
+
+from ferkeras.config.file import flat
+from ferkeras.config.schema import Config
+
+RESULTS = {
+    "result/val_accuracy": "best validation accuracy",
+    "result/val_balanced_accuracy": "balanced accuracy, same epoch",
+}
+"""Tags of what a run came to, and their headings in the HParams table."""
+
+_TAGS = {
+    "learning_rate": "optimizer/learning_rate",
+    "gradient_norm": "gradients/global_norm",
+    "gradient_norm_max": "gradients/global_norm_max",
+    "gradient_norm_min": "gradients/global_norm_min",
+    "gradient_clipped": "gradients/clipped_share",
+    "gradient_skipped": "gradients/skipped_steps",
+    "conv_dropout": "regularisation/conv_dropout",
+    "dense_dropout": "regularisation/dense_dropout",
+    "label_smoothing": "regularisation/label_smoothing",
+    "inference_accuracy": "overfitting/accuracy",
+}
+# The HParams page opens with five columns; these are what a collapse usually hangs on.
+_SHOWN_FIRST = {
+    "class_weight.rule",
+    "network.conv_dropout",
+    "train.label_smoothing",
+    "train.learning_rate",
+    "train.sampler",
+}
+_PER_EMOTION = ("recall", "precision", "f1", "predicted")
+
+
+def split_by_writer(logs: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """File the numbers of an epoch under their tags, for training and for validation.
+
+    `accuracy` and `val_accuracy` both become `epoch/accuracy`, so that one chart shows both.
+    `inference_accuracy` is set against `val_accuracy` as `overfitting/accuracy`. What is not a
+    number because it was not measured is left out; a loss that is not a number is kept.
+
+    Args:
+        logs: an epoch's logs.
+
+    Returns:
+        Two dicts from tag to value: the training run's, the validation run's.
+    """
+    train: dict[str, float] = {}
+    validation: dict[str, float] = {}
+    for key, value in logs.items():
+        group, _, name = key.partition("/")
+        if group in _PER_EMOTION and name:
+            run, tag = validation, key
+        elif group == "gradient_norm" and name:
+            run, tag = train, f"gradient_layers/{name}"
+        elif key.startswith("val_"):
+            run, tag = validation, f"epoch/{key.removeprefix('val_')}"
+        elif key == "collapse_share":
+            run, tag = validation, "predicted/largest_share"
+        else:
+            run, tag = train, _TAGS.get(key, f"epoch/{key}")
+        number = float(value)
+        if tag.startswith("epoch/") or not math.isnan(number):
+            run[tag] = number
+    if "overfitting/accuracy" in train and "epoch/accuracy" in validation:
+        validation["overfitting/accuracy"] = validation["epoch/accuracy"]
+    return train, validation
+
+
+def scalars(values: Mapping[str, float]) -> Summary:
+    """All scalars of a step in one message; one write costs a tenth of one write each."""
+    summary = Summary()
+    for tag, value in values.items():
+        summary.MergeFrom(scalar_pb(tag, value))
+    return summary
+
+
+def histogram(tag: str, values: np.ndarray, bins: int = 30) -> Summary:
+    """The distribution of all finite `values`, of any shape.
+
+    `tf.summary.histogram` gives the same by way of a float64 one-hot matrix of values times bins:
+    300 MB for a layer of 1.2 million weights.
+    """
+    finite = values[np.isfinite(values)].astype(np.float64)
+    counts, edges = np.histogram(finite, bins=bins)
+    buckets = np.stack([edges[:-1], edges[1:], counts], axis=1)
+    metadata = histogram_metadata.create_summary_metadata(display_name=None, description=None)
+    return _tensor(tag, metadata, tensor_util.make_tensor_proto(buckets, dtype=np.float64))
+
+
+def precision_recall(
+    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> Summary:
+    """For each class, precision over recall of "is it this one?" at 201 thresholds.
+
+    Args:
+        labels: int, shape (N,).
+        probabilities: float, shape (N, K), 0 to 1.
+        class_names: names of the K classes, in code order.
+    """
+    summary = Summary()
+    for code, name in enumerate(class_names):
+        one = pr_curve.pb(
+            f"precision_recall/{name}",
+            labels == code,
+            probabilities[:, code].astype(np.float32),
+            display_name=name,
+        )
+        summary.MergeFromString(one.SerializeToString())
+    return summary
+
+
+def layout(class_names: tuple[str, ...]) -> Summary:
+    """The arrangement of the Custom Scalars page."""
+
+    def lines(title: str, *tags: str) -> layout_pb2.Chart:
+        return layout_pb2.Chart(
+            title=title,
+            multiline=layout_pb2.MultilineChartContent(tag=[f"^{tag}$" for tag in tags]),
+        )
+
+    norm = layout_pb2.MarginChartContent.Series(
+        value="gradients/global_norm",
+        lower="gradients/global_norm_min",
+        upper="gradients/global_norm_max",
+    )
+    either = "|".join(class_names)
+    arranged = layout_pb2.Layout(
+        category=[
+            layout_pb2.Category(
+                title="Does it learn?",
+                chart=[
+                    lines("accuracy", "epoch/accuracy"),
+                    lines("balanced accuracy", "epoch/balanced_accuracy"),
+                    lines("loss", "epoch/loss"),
+                    lines("cross-entropy without smoothing", "epoch/cross_entropy"),
+                ],
+            ),
+            layout_pb2.Category(
+                title="Every emotion?",
+                chart=[
+                    lines("recall", f"recall/({either})"),
+                    lines("precision", f"precision/({either})"),
+                    lines("share of the answers", f"predicted/({either})"),
+                ],
+            ),
+            layout_pb2.Category(
+                title="Regularisation and learning rate",
+                chart=[
+                    lines("dropout and label smoothing", "regularisation/.*"),
+                    lines("learning rate", "optimizer/learning_rate"),
+                    lines("train and validation accuracy in inference", "overfitting/accuracy"),
+                ],
+            ),
+            layout_pb2.Category(
+                title="Gradients",
+                chart=[
+                    layout_pb2.Chart(
+                        title="global norm: mean, least and largest of the epoch",
+                        margin=layout_pb2.MarginChartContent(series=[norm]),
+                    ),
+                    lines("norm by layer", "gradient_layers/.*"),
+                    lines("share of clipped steps", "gradients/clipped_share"),
+                ],
+            ),
+        ]
+    )
+    return _tensor(
+        layout_metadata.CONFIG_SUMMARY_TAG,
+        layout_metadata.create_summary_metadata(),
+        tensor_util.make_tensor_proto(arranged.SerializeToString()),
+    )
+
+
+def hyperparameters(config: Config, trial: str) -> Summary:
+    """Say which hyperparameters and results there are, and begin the session of one run.
+
+    Args:
+        config: the resolved configuration; each key but the run's name is a hyperparameter.
+        trial: what the run is called.
+    """
+    # From the defaults, so that a key that is null in one run keeps its type.
+    usual = _values(Config())
+    described = [
+        hp.HParam(
+            key,
+            _Anything(type(usual[key]) if key in usual else _kind(field), key in _SHOWN_FIRST),
+            description=field.description or "",
+        )
+        for key, field in _fields(Config).items()
+        if key != "name"
+    ]
+    metrics = [hp.Metric(tag, display_name=title) for tag, title in RESULTS.items()]
+    summary = hp.hparams_config_pb(hparams=described, metrics=metrics)
+    summary.MergeFrom(hp.hparams_pb(_values(config), trial_id=trial))
+    return summary
+
+
+def end_of_session() -> Summary:
+    """Say that the run's session has ended well."""
+    return session.session_end_pb(api_pb2.STATUS_SUCCESS)
+
+
+class _Anything(hp.Domain):
+    """Every value of a type.
+
+    TensorBoard takes the domains of the first run it finds for those of all runs, and hides runs
+    that have other values: so a domain must not be narrowed to what this run has.
+    """
+
+    def __init__(self, kind: type, shown_first: bool) -> None:
+        self._kind = float if kind is int else kind
+        self._shown_first = shown_first
+
+    @property
+    def dtype(self) -> type:
+        return self._kind
+
+    def sample_uniform(self, rng: Any = random) -> Any:
+        raise IndexError("all values of a type cannot be drawn from uniformly")
+
+    def update_hparam_info(self, hparam_info: api_pb2.HParamInfo) -> None:
+        hparam_info.type = {
+            float: api_pb2.DATA_TYPE_FLOAT64,
+            bool: api_pb2.DATA_TYPE_BOOL,
+            str: api_pb2.DATA_TYPE_STRING,
+        }[self._kind]
+        if self._kind is bool:
+            hparam_info.domain_discrete.extend([False, True])
+        # TensorBoard sorts by this, then by name, and nothing else comes of it.
+        hparam_info.differs = self._shown_first
+
+
+def _values(config: Config) -> dict[str, float | bool | str]:
+    """`section.key` to value; sequences as text, null and the run's name left out."""
+    return {
+        key: (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else value
+        for key, value in flat(config).items()
+        if value is not None and key != "name"
+    }
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
+    fields: dict[str, FieldInfo] = {}
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            fields |= _fields(field.annotation, f"{prefix}{key}.")
+        else:
+            fields[prefix + key] = field
+    return fields
+
+
+def _kind(field: FieldInfo) -> type:
+    """The type of a key whose default is null: `Annotated[type, ...] | None`."""
+    annotated = next(each for each in get_args(field.annotation) if each is not type(None))
+    kind: type = (get_args(annotated) or (annotated,))[0]
+    return kind
+
+
+def _tensor(tag: str, metadata: Any, tensor: TensorProto) -> Summary:
+    summary = Summary()
+    summary.value.add(tag=tag, metadata=metadata, tensor=tensor)
+    return summary

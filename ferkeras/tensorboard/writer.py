@@ -1,0 +1,252 @@
+"""Everything about a run that TensorBoard can show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
+
+from ferkeras.config.file import dump_config
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Faces
+from ferkeras.metrics.predictions import Predictions
+from ferkeras.report import pictures
+from ferkeras.tensorboard import summaries
+from ferkeras.tensorboard.projector import penultimate_features, write_projection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# TensorBoard shows images about 300 pixels wide; the captions of three faces can be read there.
+_COLUMNS = 3
+
+_POINTS = 500
+"""Faces in the projector; each costs one more inference at the end of a run."""
+
+
+class TensorBoardWriter(keras.callbacks.Callback):
+    """Write a run's numbers, pictures, weights, graph and settings for TensorBoard.
+
+    Training and validation are two TensorBoard runs, `train` and `validation`, that use the same
+    tags, so that each chart shows both. The step is the number of the epoch, counted from 1.
+
+    Each epoch: all logs as scalars (tags: `ferkeras.tensorboard.summaries.split_by_writer`), in one
+    write. In the first and the last epoch, and every `config.monitor.images_every` epochs: the
+    confusion matrix and answers for some fixed faces as images, and the weights as histograms.
+    Once: the graph of the network in inference, the configuration as text, the arrangement of the
+    Custom Scalars page and, for the HParams page, settings and (at the end) results.
+
+    Stand it after every callback that adds to the logs. It costs one trace of the network in
+    inference, and one inference of the sample for each image.
+
+    Args:
+        folder: where to write; `train` and `validation` are made in it.
+        config: the resolved configuration.
+        class_names: names of the K classes, in code order.
+        confusion: returns the epoch's confusion matrix of the validation faces: integers of
+            shape (K, K), truth by row.
+        sample_images: uint8, shape (n, 48, 48, 1): a few validation faces.
+        sample_labels: integer, shape (n,): what they show.
+        trial: what the run is called on the HParams page; by default as the folder that holds
+            `folder`. Runs with one name would be averaged there.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Config,
+        class_names: tuple[str, ...],
+        confusion: Callable[[], np.ndarray],
+        sample_images: np.ndarray,
+        sample_labels: np.ndarray,
+        trial: str | None = None,
+    ) -> None:
+        super().__init__()
+        self._folder = folder
+        self._config = config
+        self._class_names = tuple(class_names)
+        self._confusion = confusion
+        self._images = sample_images
+        self._labels = sample_labels
+        self._trial = trial or folder.resolve().parent.name
+        self._best: dict[str, float] = {}
+        self._matrix: np.ndarray | None = None
+        self._step = 0
+        self._answer: Any = None
+        self._writers: dict[str, Any] = {}
+        self._goes_on = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Open files; write what does not change, unless the run goes on."""
+        self._open()
+        inputs = self.model.inputs[0]
+        network = self.model
+        self._answer = tf.function(
+            lambda faces: tf.nn.softmax(tf.cast(network(faces, training=False), tf.float32)),
+            input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)],
+        )
+        if self._goes_on:
+            return
+        with self._writers["train"].as_default():
+            tf.summary.graph(self._answer.get_concrete_function().graph)
+        self._write("validation", summaries.layout(self._class_names), 0)
+        self._write("validation", summaries.hyperparameters(self._config, self._trial), 0)
+        with self._writers["validation"].as_default():
+            tf.summary.text("configuration", f"```yaml\n{dump_config(self._config)}\n```", step=0)
+        self._flush()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write the epoch's numbers and, when it is time, pictures and weights."""
+        logs = logs or {}
+        self._step = epoch + 1
+        train, validation = summaries.split_by_writer(logs)
+        self._write("train", summaries.scalars(train), self._step)
+        self._write("validation", summaries.scalars(validation), self._step)
+        if logs.get("val_accuracy", 0.0) > self._best.get("val_accuracy", -1.0):
+            self._best = dict(logs)
+        self._matrix = self._confusion()
+        every = self._config.monitor.images_every
+        # Not in `on_train_end`, where Keras has put other weights into a network with an average.
+        last = self._step == self.params["epochs"] or self.model.stop_training
+        if self._step == 1 or self._step % every == 0 or last:
+            self._write_pictures()
+        self._flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Write the results and close the files."""
+        results = {
+            tag: self._best[key]
+            for tag in summaries.RESULTS
+            if (key := tag.removeprefix("result/")) in self._best
+        }
+        self._write("validation", summaries.scalars(results), self._step)
+        self._write("validation", summaries.end_of_session(), self._step)
+        self.close()
+
+    def close(self) -> None:
+        """Write what is waiting and close the files; for a training that did not end well."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def get_state(self) -> dict[str, Any]:
+        """How long each file is, and what the rest depends on, for JSON."""
+        return {
+            "files": {
+                str(path.relative_to(self._folder)): path.stat().st_size for path in self._files()
+            },
+            "best": self._best,
+            "step": self._step,
+            "matrix": None if self._matrix is None else self._matrix.tolist(),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned; what the files have beyond that is cut off."""
+        is_open = bool(self._writers)
+        self.close()
+        for path in self._files():
+            size = state["files"].get(str(path.relative_to(self._folder)))
+            if size is None:
+                path.unlink()
+            elif path.stat().st_size > size:
+                os.truncate(path, size)
+        self._best = dict(state["best"])
+        self._step = state["step"]
+        self._matrix = None if state["matrix"] is None else np.array(state["matrix"])
+        self._goes_on = True
+        if is_open:
+            self._open()
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("*/events.out.tfevents.*"))
+
+    def _open(self) -> None:
+        self._writers = {
+            name: tf.summary.create_file_writer(str(self._folder / name), max_queue=1000)
+            for name in ("train", "validation")
+        }
+
+    def _write_pictures(self) -> None:
+        assert self._matrix is not None
+        shares = self._answer(tf.constant(self._images)).numpy()
+        figures = {
+            "validation/confusion_matrix": pictures.confusion_thumbnail(
+                self._matrix, self._class_names
+            ),
+            "validation/sample_predictions": self._sample_figure(shares),
+        }
+        with self._writers["validation"].as_default():
+            for tag, figure in figures.items():
+                tf.summary.image(tag, pictures.as_array(figure)[None], step=self._step)
+        for variable in self.model.weights:
+            values = variable.numpy()
+            if values.size > 1 and np.issubdtype(values.dtype, np.floating):
+                tag = f"weights/{variable.path}"
+                self._write("train", summaries.histogram(tag, values), self._step)
+
+    def _sample_figure(self, shares: np.ndarray) -> Figure:
+        answers = shares.argmax(axis=1)
+        names = self._class_names
+        return pictures.mosaic_figure(
+            self._images,
+            [
+                f"{names[label]}\n{names[answer]} {share:.0%}"
+                for label, answer, share in zip(
+                    self._labels, answers, shares.max(axis=1), strict=True
+                )
+            ],
+            columns=_COLUMNS,
+            title="truth, then answer",
+            colors=np.where(answers == self._labels, "green", "firebrick").tolist(),
+        )
+
+    def _write(self, writer: str, summary: Summary, step: int) -> None:
+        with self._writers[writer].as_default():
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step=step)
+
+    def _flush(self) -> None:
+        for writer in self._writers.values():
+            writer.flush()
+
+
+def write_answers(
+    folder: Path,
+    step: int,
+    model: keras.Model,
+    faces: Faces,
+    answers: Predictions,
+    class_names: tuple[str, ...],
+) -> None:
+    """Add what the best network answers to what `TensorBoardWriter` has written.
+
+    Precision-recall curves of each class, and for the projector what the network's last layer
+    gets of up to 500 of the faces.
+
+    Args:
+        folder: as for `TensorBoardWriter`.
+        step: the best epoch, from 1.
+        model: its network, functional.
+        faces: validation faces.
+        answers: what the network answers for them.
+        class_names: names of the K classes, in code order.
+    """
+    curves = summaries.precision_recall(answers.labels, answers.probabilities, class_names)
+    writer = tf.summary.create_file_writer(str(folder / "validation"))
+    with writer.as_default():
+        tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
+    writer.close()
+    shown = np.random.default_rng(0).permutation(len(faces))[:_POINTS]
+    write_projection(
+        folder / "validation",
+        penultimate_features(model, faces.images[shown]),
+        faces.images[shown],
+        answers.labels[shown],
+        answers.probabilities[shown],
+        class_names,
+    )

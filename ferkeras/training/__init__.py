@@ -1,0 +1,1 @@
+"""One training: setup, loop, callbacks in order, checkpoints and state."""

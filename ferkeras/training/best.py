@@ -1,0 +1,60 @@
+"""Keep the best network of a run in a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ferkeras.runs.record import whole_path
+
+
+def save_network(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file whole or not at all."""
+    with whole_path(path) as temporary:
+        model.save(temporary)
+
+
+class BestNetwork(keras.callbacks.Callback):
+    """Save the network after each epoch that is better than all before.
+
+    Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file, and it can go on where
+    an earlier process was.
+
+    Args:
+        path: a `.keras` file.
+        monitor: key in the logs; larger is better. NaN is never better, nor is an epoch whose
+            `val_loss` is not finite: answers that are not numbers can be right by chance.
+
+    Raises:
+        ValueError: an epoch's logs lack the key.
+    """
+
+    def __init__(self, path: Path, monitor: str = "val_accuracy") -> None:
+        super().__init__()
+        self._path = path
+        self._monitor = monitor
+        self._best = -math.inf
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Save, if it is the best."""
+        logs = logs or {}
+        if self._monitor not in logs:
+            raise ValueError(
+                f"BestNetwork reads {self._monitor!r}. Received: logs with {', '.join(logs)}"
+            )
+        value = float(logs[self._monitor])
+        if value > self._best and math.isfinite(logs.get("val_loss", 0.0)):
+            save_network(self.model, self._path)
+            self._best = value
+
+    def get_state(self) -> dict[str, Any]:
+        """The best value so far, for JSON."""
+        return {"best": self._best}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        self._best = state["best"]

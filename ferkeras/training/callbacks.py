@@ -1,0 +1,243 @@
+"""The callbacks of a run, in the one order in which they must stand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from callbacks.averaged_weights import AveragedWeights
+from callbacks.collapse_alarm import CollapseAlarm
+from callbacks.cosine import CosineLearningRate
+from callbacks.divergence import DivergenceGuard
+from callbacks.gradient_norms import GradientNormMonitor
+from callbacks.overfitting import OverfittingWatch
+from callbacks.per_class_report import PerClassReport
+from callbacks.plateau import DelayedReduceLROnPlateau
+from callbacks.publish import PublishVariables
+from callbacks.ramp import VariableRamp
+from ferkeras.cli.console import Console
+from ferkeras.config.schema import Config, Train
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.feed import plain_dataset
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.diagnose.diagnosis import Diagnosis
+from ferkeras.diagnose.report import say_diagnosis, write_diagnosis
+from ferkeras.fit.alarm_diagnosis import DiagnosisOnAlarm
+from ferkeras.network.model import dropout_layers
+from ferkeras.runs.record import Run
+from ferkeras.tensorboard.writer import TensorBoardWriter
+from ferkeras.training.best import BestNetwork
+from ferkeras.training.history import HistoryFile
+from ferkeras.training.progress import EpochBar, EpochLine
+from ferkeras.training.setup import Learner
+
+_START = 0.1
+"""Largest share of the weights of the start in an average that an alarm may be about."""
+
+_LATEST = 3
+"""Epoch that the alarm waits for at most, where epochs have few steps."""
+
+_SAMPLES = 21
+"""Validation faces whose answers TensorBoard shows."""
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """The callbacks of a run.
+
+    Attributes:
+        callbacks: all of them, in order: what sets the learning rate of each step, what is
+            printed, what publishes, what alarms, what lowers the learning rate, what writes the
+            logs down, and what takes the averaged weights out of the network last.
+        history: the one that keeps the logs.
+        collapse: the one that may stop the run.
+        ramps: those that add regularisation.
+        diagnosis: the one that looks for the cause of a collapse, if it is wanted.
+    """
+
+    callbacks: list[keras.callbacks.Callback]
+    history: HistoryFile
+    collapse: CollapseAlarm
+    ramps: list[VariableRamp]
+    diagnosis: DiagnosisOnAlarm | None
+
+
+def build_watchers(
+    config: Config, learner: Learner, splits: Splits, run: Run, console: Console
+) -> Watchers:
+    """Build the callbacks that the configuration asks for."""
+    monitor, schedule = config.monitor, config.schedule
+    ramps = _ramps(config, learner, console)
+    overfit_faces = math.ceil(monitor.overfit_share * len(splits.train))
+    history = HistoryFile(run.history)
+    collapse = CollapseAlarm(
+        EMOTIONS,
+        share=monitor.collapse_share,
+        action=monitor.collapse_action,
+        suspects=collapse_suspects(config, learner),
+        first_epoch=_first_epoch_that_tells(config.train, learner.feed.steps_per_epoch),
+        say=console.say,
+        alarm=console.alarm,
+    )
+    per_class = PerClassReport(EMOTIONS, every=monitor.per_class_every, say=console.say)
+    callbacks: list[keras.callbacks.Callback] = [
+        EpochBar(console, config.train.batch_size),
+        # Before everything that takes the epoch for a good one.
+        DivergenceGuard(config.recovery.after_skipped_steps),
+        PublishVariables(_settings_in_force(learner)),
+        *ramps,
+        EpochLine(console),
+        GradientNormMonitor(
+            layers_every=monitor.layer_norms_every,
+            vanishing=monitor.vanishing_norm,
+            exploding=monitor.exploding_norm,
+            say=console.say,
+            alarm=console.alarm,
+        ),
+        per_class,
+        collapse,
+        OverfittingWatch(
+            plain_dataset(_sample(splits.train, overfit_faces, config.seed)),
+            every=monitor.overfit_every,
+            gap=monitor.overfit_gap,
+            say=console.say,
+            alarm=console.alarm,
+        ),
+    ]
+    if schedule.plateau_from_epoch is not None:
+        callbacks.append(
+            DelayedReduceLROnPlateau(
+                from_epoch=schedule.plateau_from_epoch,
+                monitor="val_accuracy",
+                mode="max",
+                patience=schedule.plateau_patience,
+                factor=schedule.plateau_factor,
+                min_lr=schedule.plateau_min_learning_rate,
+                min_delta=0.0,
+                say=console.say,
+            )
+        )
+    if config.train.learning_rate_schedule == "cosine":
+        callbacks.insert(
+            0,
+            CosineLearningRate(
+                config.train.first_learning_rate,
+                learner.feed.steps_per_epoch,
+                config.train.epochs,
+                config.train.warmup_epochs,
+            ),
+        )
+    callbacks += [BestNetwork(run.best), history]
+    if monitor.tensorboard:
+        samples = _sample(splits.validation, _SAMPLES, config.seed)
+        callbacks.append(
+            TensorBoardWriter(
+                run.tensorboard,
+                config,
+                EMOTIONS,
+                lambda: keras.ops.convert_to_numpy(learner.confusion.matrix),
+                samples.images,
+                samples.labels,
+            )
+        )
+    diagnosis = None
+    if monitor.diagnose:
+        diagnosis = DiagnosisOnAlarm(
+            config,
+            splits,
+            collapse,
+            history,
+            tell=lambda found: _tell(found, run, console),
+            progress=lambda: console.progress("looking for the cause"),
+        )
+        callbacks.append(diagnosis)
+    if config.train.ema_momentum is not None:
+        # After all that looks at the average.
+        callbacks.append(AveragedWeights())
+    return Watchers(callbacks, history, collapse, ramps, diagnosis)
+
+
+def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
+    """The epoch, from 1, from which a collapse is one of the training and not of the average."""
+    if settings.ema_momentum is None:
+        return 1
+    steps = math.log(_START) / math.log(settings.ema_momentum)
+    return min(math.ceil(steps / steps_per_epoch), _LATEST, settings.epochs)
+
+
+def _tell(diagnosis: Diagnosis, run: Run, console: Console) -> None:
+    command = f"python -m ferkeras.fit --config {run.config}"
+    say_diagnosis(diagnosis, (), command, console)
+    run.diagnosis.mkdir(exist_ok=True)
+    write_diagnosis(diagnosis, (), command, run.diagnosis)
+    console.say(f"written: {run.diagnosis}")
+
+
+def collapse_suspects(config: Config, learner: Learner) -> list[str]:
+    """What in the configuration is known to end in a collapse onto one class."""
+    suspects = []
+    effective = learner.balance.effective
+    rarest = max(effective, key=effective.__getitem__)
+    if config.train.sampler == "balanced" and config.class_weight.rule != "none":
+        suspects.append(
+            f"the balanced sampler and class weights (class_weight.rule="
+            f"{config.class_weight.rule}) correct rare classes twice: {EMOTIONS[rarest]} counts "
+            f"{effective[rarest]:.0f} times as much as its faces; try train.sampler=shuffle"
+        )
+    return suspects
+
+
+def _settings_in_force(learner: Learner) -> dict[str, keras.Variable]:
+    conv, dense = dropout_layers(learner.model)
+    settings = {"learning_rate": learner.model.optimizer.learning_rate}
+    settings["conv_dropout"] = conv[0].rate
+    if dense:
+        settings["dense_dropout"] = dense[0].rate
+    settings["label_smoothing"] = learner.model.loss.smoothing
+    return settings
+
+
+def _ramps(config: Config, learner: Learner, console: Console) -> list[VariableRamp]:
+    schedule, network = config.schedule, config.network
+    conv, dense = dropout_layers(learner.model)
+    ramps = []
+    if schedule.dropout_from_epoch is not None:
+        for name, layers, begin, end in (
+            ("conv_dropout", conv, network.conv_dropout, schedule.conv_dropout_end),
+            ("dense_dropout", dense, network.dense_dropout, schedule.dense_dropout_end),
+        ):
+            if layers:
+                ramps.append(
+                    VariableRamp(
+                        name,
+                        [layer.rate for layer in layers],
+                        begin=begin,
+                        end=end,
+                        from_epoch=schedule.dropout_from_epoch,
+                        over_epochs=schedule.dropout_over_epochs,
+                        gate=schedule.gate_accuracy,
+                        say=console.say,
+                    )
+                )
+    if schedule.smoothing_from_epoch is not None:
+        ramps.append(
+            VariableRamp(
+                "label_smoothing",
+                [learner.model.loss.smoothing],
+                begin=schedule.smoothing_begin,
+                end=schedule.smoothing_end,
+                from_epoch=schedule.smoothing_from_epoch,
+                over_epochs=schedule.smoothing_over_epochs,
+                gate=schedule.gate_accuracy,
+                say=console.say,
+            )
+        )
+    return ramps
+
+
+def _sample(faces: Faces, count: int, seed: int) -> Faces:
+    rng = np.random.default_rng(seed)
+    return faces.take(rng.choice(len(faces), min(count, len(faces)), replace=False))

@@ -1,0 +1,188 @@
+"""Train from any step to the end, and go back when the training diverges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from callbacks.cosine import CosineLearningRate
+from callbacks.divergence import Diverged
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import RunError
+from ferkeras.cli.signals import StopRequest
+from ferkeras.config.schema import Config
+from ferkeras.training.checkpointing import CheckpointKeeper
+from ferkeras.training.checkpoints import CheckpointFolder
+from ferkeras.training.divergence import diagnose_divergence
+from ferkeras.training.setup import Learner
+from ferkeras.training.state import TrainingState
+
+
+class TrainingLoop:
+    """One training as a sequence of calls of `fit`, which its callbacks see as one.
+
+    Args:
+        config: the resolved configuration.
+        learner: what is trained, with its faces.
+        callbacks: those of the training, in order.
+        folder: where checkpoints go.
+        console: where to say what happens.
+        request: whether to leave.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        learner: Learner,
+        callbacks: Sequence[keras.callbacks.Callback],
+        folder: CheckpointFolder,
+        console: Console,
+        request: StopRequest,
+    ) -> None:
+        self._config = config
+        self._learner = learner
+        self._console = console
+        self._folder = folder
+        self._recoveries = _Recoveries()
+        self._schedules = [each for each in callbacks if isinstance(each, CosineLearningRate)]
+        self._state = TrainingState(learner.model, [*callbacks, self._recoveries], console)
+        self._keeper = CheckpointKeeper(self._state, folder, config.checkpoint, request)
+        self._callbacks = _OneTraining(
+            [*callbacks, self._keeper],
+            add_history=True,
+            model=learner.model,
+            epochs=config.train.epochs,
+            steps=learner.feed.steps_per_epoch,
+        )
+        self._epoch, self._step = 1, 0
+
+    def go_on(self) -> bool:
+        """Continue from the newest checkpoint; False if there is none.
+
+        Raises:
+            InputError: see `CheckpointFolder.newest` and `TrainingState.restore`.
+        """
+        checkpoint = self._folder.newest(self._console.alarm)
+        if checkpoint is None:
+            return False
+        self._state.restore(checkpoint)
+        self._epoch, self._step = checkpoint.epoch, checkpoint.step
+        self._keeper.start_from((self._epoch, self._step))
+        self._console.say(f"going on at {checkpoint.place}")
+        return True
+
+    def run(self, *, ended: bool) -> None:
+        """Train to the end.
+
+        Args:
+            ended: whether a callback had ended the training before it was cut off.
+
+        Raises:
+            Stopped: the request to leave was granted; the state is saved.
+            RunError: the training diverged, more often than `recovery.at_most`.
+        """
+        self._callbacks.begin()
+        while not ended:
+            try:
+                self._fit()
+                break
+            except Diverged as diverged:
+                self._recover(diverged)
+        self._callbacks.end()
+
+    def _fit(self) -> None:
+        model = self._learner.model
+        model.stop_training = False
+        if self._step:
+            # The rest of an epoch is a `fit` of its own, because it has fewer steps.
+            self._fit_epochs(self._epoch, self._epoch)
+            self._epoch, self._step = self._epoch + 1, 0
+        if self._epoch <= self._config.train.epochs and not model.stop_training:
+            self._fit_epochs(self._epoch, self._config.train.epochs)
+
+    def _fit_epochs(self, first: int, last: int) -> None:
+        feed = self._learner.feed
+        self._callbacks.first_step = self._step
+        self._learner.model.fit(
+            feed.dataset(first, last, self._step),
+            steps_per_epoch=feed.steps_per_epoch - self._step,
+            initial_epoch=first - 1,
+            epochs=last,
+            validation_data=self._learner.validation,
+            class_weight=self._learner.balance.weights,
+            callbacks=self._callbacks,
+            shuffle=False,  # the feed has its own order
+            verbose=0,
+        )
+
+    def _recover(self, diverged: Diverged) -> None:
+        """Put the last checkpoint back, with a lower learning rate, or give up."""
+        self._console.close()
+        recovery, model = self._config.recovery, self._learner.model
+        diagnosis = diagnose_divergence(self._config, model)
+        count = self._recoveries.count + 1
+        if count > recovery.at_most:
+            raise RunError(f"{diverged}, after going back {count - 1} times\n{diagnosis}")
+        checkpoint = self._folder.newest(self._console.alarm)
+        if checkpoint is None:
+            raise RunError(f"{diverged}, before the first checkpoint\n{diagnosis}")
+        self._state.restore(checkpoint)
+        self._epoch, self._step = checkpoint.epoch, checkpoint.step
+        rate = model.optimizer.learning_rate
+        before = float(rate.numpy())
+        rate.assign(before * recovery.learning_rate_factor)
+        for schedule in self._schedules:
+            schedule.lower(recovery.learning_rate_factor)
+        self._recoveries.count = count
+        self._console.alarm(
+            f"{diverged}; went back to {checkpoint.place}, and lowered the learning rate from "
+            f"{before:.3g} to {float(rate.numpy()):.3g} ({count} of at most {recovery.at_most} "
+            "times)"
+        )
+        # Once more, now with the lower rate: what goes on from here must know of it.
+        self._keeper.start_from(None)
+        self._keeper.save(self._epoch, self._step)
+
+
+class _Recoveries:
+    """How often the training went back."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def get_state(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        self.count = state["count"]
+
+
+class _OneTraining(keras.callbacks.CallbackList):
+    """Callbacks that see several calls of `fit` as one training.
+
+    Attributes:
+        first_step: steps of the epoch that were done before `fit` was called.
+    """
+
+    first_step = 0
+
+    def begin(self) -> None:
+        super().on_train_begin()
+
+    def end(self) -> None:
+        super().on_train_end()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        pass
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        pass
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_batch_begin(self.first_step + batch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.first_step = 0
+        super().on_epoch_end(epoch, logs)

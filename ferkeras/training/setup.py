@@ -1,0 +1,100 @@
+"""Everything that one training needs, built from the configuration and the faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Splits
+from ferkeras.data.feed import TrainingFeed, plain_dataset
+from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.statistics import pixel_statistics
+from ferkeras.network.distillation import Distillation
+from ferkeras.network.loss import SmoothedCrossentropy
+from ferkeras.network.metrics import ConfusionMatrix
+from ferkeras.network.model import build_network
+from ferkeras.network.step import MonitoredModel
+from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.network import load_trained
+from ferkeras.runs.teachers import open_teachers
+from ferkeras.training.class_weights import ClassBalance, class_balance
+from ferkeras.training.optimizer import build_optimizer
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A compiled network with the data it learns from.
+
+    Attributes:
+        model: compiled; uint8 faces to logits.
+        confusion: its metric that counts truths against answers.
+        feed: batches of training faces.
+        validation: batches of validation faces, in order.
+        balance: weights by class, and what they come to with the sampler.
+        mean: of the training pixels / 255.
+        deviation: standard deviation of the same.
+        teachers: the finished runs that the model learns from besides the labels.
+    """
+
+    model: MonitoredModel
+    confusion: ConfusionMatrix
+    feed: TrainingFeed
+    validation: tf.data.Dataset
+    balance: ClassBalance
+    mean: float
+    deviation: float
+    teachers: list[FinishedRun]
+
+
+def make_reproducible(config: Config) -> None:
+    """Seed everything and set the precision, for this process."""
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.train.precision)
+
+
+def build_learner(config: Config, splits: Splits) -> Learner:
+    """Build and compile the configured network and its data; `make_reproducible` comes first.
+
+    Raises:
+        InputError: a run of `distill.teachers` is none, or has lost its network.
+    """
+    mean, deviation = pixel_statistics(splits.train)
+    model = build_network(config.network, mean=mean, deviation=deviation)
+    confusion = ConfusionMatrix(len(EMOTIONS))
+    model.compile(
+        optimizer=build_optimizer(config.train),
+        loss=SmoothedCrossentropy(config.train.label_smoothing),
+        metrics=[
+            keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
+            # What the loss is without smoothing and weights: comparable over a whole run.
+            keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="cross_entropy"),
+            confusion,
+        ],
+        jit_compile=False,  # XLA is several times slower for convolutions on a processor
+    )
+    teachers = open_teachers(config.distill)
+    if teachers:
+        networks = [load_trained(each).model for each in teachers]
+        model.distillation = Distillation(networks, config.distill.weight)
+    balanced = config.train.sampler == "balanced"
+    feed = TrainingFeed(
+        splits.train,
+        batch_size=config.train.batch_size,
+        seed=config.seed,
+        augmentation=config.augment,
+        balanced=balanced,
+    )
+    return Learner(
+        model,
+        confusion,
+        feed,
+        plain_dataset(splits.validation),
+        class_balance(splits.train.labels, config.class_weight, balanced=balanced),
+        mean,
+        deviation,
+        teachers,
+    )
