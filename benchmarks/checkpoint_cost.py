@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ferkeras.cli.command import CONFIGS
 from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
 
 FACES = {"demo": 5_100, "fer2013": 28_709}

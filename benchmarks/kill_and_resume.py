@@ -183,7 +183,7 @@ def writing(run: Path, skip: int) -> Callable[[], bool]:
     def look() -> bool:
         for folder in (run / "checkpoints", run):
             for path in folder.glob(".*"):
-                if path.name != ".lock":
+                if path.name != ".ferkeras.lock":
                     seen.add(path.name)
                     return len(seen) > skip
         return False
@@ -193,7 +193,7 @@ def writing(run: Path, skip: int) -> Callable[[], bool]:
 
 def place(run: Path) -> str:
     """Where a kill fell, by what it left."""
-    temporary = {p for p in run.rglob(".*") if p.name != ".lock"}
+    temporary = {p for p in run.rglob(".*") if p.name != ".ferkeras.lock"}
     if any(p.parent.name == "checkpoints" for p in temporary):
         return "inside the writing of a checkpoint"
     if temporary:

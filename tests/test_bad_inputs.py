@@ -19,7 +19,7 @@ from ferkeras.runs.network import load_trained
 
 
 def check(bad: BadInput, folder, capfd) -> None:
-    main = importlib.import_module(f"ferkeras.{bad.verb}").main
+    main = importlib.import_module(f"ferkeras.{bad.verb}.__main__").main
     arguments = bad.make(folder)
     try:
         code = main(arguments)

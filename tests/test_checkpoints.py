@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.signals import stop_requests
-from ferkeras.runs.lock import sole_use
+from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
 from ferkeras.runs.record import remove_litter
 from ferkeras.training.checkpoints import Checkpoint, CheckpointFolder
 
@@ -106,13 +106,13 @@ def test_what_a_killed_save_leaves_is_removed_and_nothing_else(folder):
 
 def test_a_folder_has_one_process_at_a_time(tmp_path):
     with (
-        sole_use(tmp_path),
+        exclusive_lock(tmp_path),
         pytest.raises(InputError, match=f"process {os.getpid()} is training"),
-        sole_use(tmp_path),
+        exclusive_lock(tmp_path),
     ):
         pytest.fail("two at once")
-    with sole_use(tmp_path):
-        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    with exclusive_lock(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".ferkeras.lock"]
     assert not list(tmp_path.iterdir())
 
 
@@ -127,20 +127,31 @@ def test_a_folder_that_cannot_be_written_any_more_does_not_hide_what_happened(
         patch.setattr("pathlib.Path.unlink", refused)
         patch.setattr("os.write", refused)
         remove_litter(tmp_path)
-        with pytest.raises(RunError, match="what happened"), sole_use(tmp_path):
+        with pytest.raises(RunError, match="what happened"), exclusive_lock(tmp_path):
             raise RunError("what happened")
     remove_litter(tmp_path)
-    with sole_use(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_in_place_of_the_lock_is_refused_and_its_target_untouched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / LOCK_FILE).symlink_to(tmp_path / "thesis.tex")
+    with pytest.raises(InputError, match="cannot be locked"), exclusive_lock(folder):
+        pytest.fail("locked through a link")
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 HOLD = """
 import sys
 from pathlib import Path
-from ferkeras.runs.lock import sole_use
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import remove_litter
-with sole_use(Path(sys.argv[1])):
+with exclusive_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -151,11 +162,14 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path):
         [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(InputError, match=f"process {holder.pid} is training"), sole_use(tmp_path):
+    with (
+        pytest.raises(InputError, match=f"process {holder.pid} is training"),
+        exclusive_lock(tmp_path),
+    ):
         pytest.fail("two at once")
     holder.kill()
     holder.communicate()
-    with sole_use(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ferkeras.cli.command import CONFIGS
 from ferkeras.cli.errors import InputError
+from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import describe_keys, dump_config, flat, load_config
 from ferkeras.config.schema import Config
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ferkeras.cli.command import CONFIGS
+from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
 from ferkeras.fit import __main__ as fit
 from ferkeras.lr_find.__main__ import main

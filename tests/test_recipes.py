@@ -2,7 +2,7 @@
 
 import pytest
 
-from ferkeras.cli.command import CONFIGS
+from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
 from ferkeras.network.model import build_network
 

@@ -17,7 +17,7 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.synthetic.dataset import draw_faces
 from ferkeras.fit.__main__ import main
-from ferkeras.runs.lock import sole_use
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run, create_run, record_start
 from ferkeras.runs.unfinished import find_run
 from ferkeras.training.callbacks import build_watchers
@@ -357,7 +357,7 @@ def test_what_cannot_be_resumed_is_told_in_one_line(tmp_path, capsys, monkeypatc
     code, text = resume(capsys, run.folder, "train.epochs=9")
     assert (code, text.count("\n")) == (2, 1)
     assert "leave out --config, --name and section.key=value" in text
-    with sole_use(run.folder):
+    with exclusive_lock(run.folder):
         code, text = resume(capsys, tmp_path / "saved_models")
     assert code == 2
     assert f"process {os.getpid()} is training in this folder" in text

@@ -16,12 +16,12 @@ from ferkeras.compare.comparison import (
     same_faces,
 )
 from ferkeras.data.labels import EMOTIONS
-from ferkeras.fit.page import setting
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals
 from ferkeras.metrics.predictions import MEASURES
 from ferkeras.report.html.curves import compared_charts
 from ferkeras.report.html.figures import measures, written_difference
 from ferkeras.report.html.page import render
+from ferkeras.report.html.settings import setting
 
 
 @dataclass(frozen=True)

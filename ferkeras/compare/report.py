@@ -8,10 +8,10 @@ from pathlib import Path
 from ferkeras.cli.console import Cell, Console
 from ferkeras.compare.comparison import Compared, differences_to, differing_settings
 from ferkeras.data.labels import EMOTIONS
-from ferkeras.fit.page import setting
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.predictions import MEASURES
 from ferkeras.report.html.figures import written, written_difference
+from ferkeras.report.html.settings import setting
 
 _LONGEST_NAME = 150
 

@@ -24,8 +24,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferkeras.cli.command import CONFIGS, config_parser, configured, verb
+from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.config.arguments import CONFIGS, config_parser, configured
 
 _STEPS = 240
 """Steps of a configuration's training: twenty seconds for the drawn faces."""

@@ -17,8 +17,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferkeras.cli.command import config_parser, configured, verb
+from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import Config
 from ferkeras.runs.record import Run
 from ferkeras.runs.teachers import open_teachers

@@ -9,10 +9,13 @@ from typing import Any
 import keras
 
 from callbacks.collapse_alarm import CollapseAlarm
+from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Advance, Case, as_examined, aside
 from ferkeras.diagnose.diagnosis import Diagnosis, diagnose
+from ferkeras.diagnose.report import say_diagnosis, write_diagnosis
+from ferkeras.runs.record import Run
 from ferkeras.training.history import HistoryFile
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_learner
@@ -90,3 +93,12 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
             self._history.frame(),
             epochs * learner.feed.steps_per_epoch,
         )
+
+
+def report_diagnosis(diagnosis: Diagnosis, run: Run, console: Console) -> None:
+    """Print what was found, and write its page into the run's folder."""
+    command = f"python -m ferkeras.fit --config {run.config}"
+    say_diagnosis(diagnosis, (), command, console)
+    run.diagnosis.mkdir(exist_ok=True)
+    write_diagnosis(diagnosis, (), command, run.diagnosis)
+    console.say(f"written: {run.diagnosis}")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ferkeras
-from ferkeras.config.file import flat
-from ferkeras.config.schema import Config
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
 from ferkeras.metrics.predictions import Predictions
@@ -19,6 +17,7 @@ from ferkeras.report.html.curves import run_charts
 from ferkeras.report.html.figures import emotion_rows, measures
 from ferkeras.report.html.inline import Tile
 from ferkeras.report.html.page import confusion_cells, render
+from ferkeras.report.html.settings import settings_by_section
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun
 
@@ -83,26 +82,6 @@ def run_page(
         settings=settings_by_section(config),
         environment=environment_facts(finished),
     )
-
-
-def settings_by_section(config: Config) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    """Every section with its keys: name, value, and whether it differs from the default."""
-    defaults = flat(Config())
-    sections: dict[str, list[tuple[str, str, bool]]] = {}
-    for key, value in flat(config).items():
-        section, _, name = key.rpartition(".")
-        changed = value != defaults[key]
-        sections.setdefault(section or "run", []).append((name, setting(value), changed))
-    return list(sections.items())
-
-
-def setting(value: Any) -> str:
-    """A setting's value as text, as YAML has it."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(str, value))}]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def environment_facts(finished: FinishedRun) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from callbacks.collapse_alarm import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import stop_requests
@@ -18,6 +19,7 @@ from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.warp import BACKEND
 from ferkeras.export.formats import export_network
 from ferkeras.export.model_card import write_model_card
+from ferkeras.fit.alarm_diagnosis import DiagnosisOnAlarm, report_diagnosis
 from ferkeras.fit.automatic_learning_rate import with_found_rate
 from ferkeras.fit.report import write_run_report
 from ferkeras.lr_find.range_test import LrRange
@@ -31,7 +33,7 @@ from ferkeras.report.pictures import (
     draw_per_class,
 )
 from ferkeras.runs.finished import FinishedRun, read_json
-from ferkeras.runs.lock import sole_use
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run, create_run, record_start, write_json, write_npz
 from ferkeras.runs.teachers import describe, record_of, strangers
 from ferkeras.tensorboard.writer import write_answers
@@ -39,6 +41,7 @@ from ferkeras.training.best import save_network
 from ferkeras.training.callbacks import Watchers, build_watchers
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
+from ferkeras.training.history import HistoryFile
 from ferkeras.training.loop import TrainingLoop
 from ferkeras.training.setup import Learner, build_learner, make_reproducible
 
@@ -98,7 +101,7 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
         with resumable(run):
             return _train(config, splits, learner, run, console)
     run = create_run(config)
-    with sole_use(run.folder), resumable(run):
+    with exclusive_lock(run.folder), resumable(run):
         if found is not None:
             write_lr_range(found, run.folder)
         return _train(config, splits, learner, run, console)
@@ -122,7 +125,29 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
     console.say(f"run folder: {run.folder}\n")
     if not run.picture("train_batch").exists():
         _draw_train_batch(run, learner)
-    watchers = build_watchers(config, learner, splits, run, console)
+    examinations: list[DiagnosisOnAlarm] = []
+
+    def after_alarm(collapse: CollapseAlarm, history: HistoryFile) -> DiagnosisOnAlarm:
+        examinations.append(
+            DiagnosisOnAlarm(
+                config,
+                splits,
+                collapse,
+                history,
+                tell=lambda found: report_diagnosis(found, run, console),
+                progress=lambda: console.progress("looking for the cause"),
+            )
+        )
+        return examinations[0]
+
+    watchers = build_watchers(
+        config,
+        learner,
+        splits,
+        run,
+        console,
+        after_alarm if config.monitor.diagnose else None,
+    )
     checkpoints = CheckpointFolder(run.checkpoints)
     with stop_requests() as request:
         loop = TrainingLoop(config, learner, watchers.callbacks, checkpoints, console, request)
@@ -130,7 +155,8 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
             _remove_results(run)
         loop.run(ended=watchers.collapse.stopped is not None)
     save_network(learner.model, run.last)
-    outcome = _finish(config, splits, learner, run, watchers, console)
+    diagnosis = examinations[0].found if examinations else None
+    outcome = _finish(config, splits, learner, run, watchers, diagnosis, console)
     checkpoints.clear()
     return outcome
 
@@ -149,6 +175,7 @@ def _finish(
     learner: Learner,
     run: Run,
     watchers: Watchers,
+    diagnosis: dict[str, Any] | None,
     console: Console,
 ) -> Outcome:
     """Evaluate, export and draw the best network; `metrics.json` comes last."""
@@ -181,7 +208,7 @@ def _finish(
         "parameters": int(model.count_params()),
         "validation": results,
         "alarms": [alarm._asdict() for alarm in console.alarms],
-        "diagnosis": None if watchers.diagnosis is None else watchers.diagnosis.found,
+        "diagnosis": diagnosis,
     }
     metrics["export_difference"] = _export(config, splits, run, model, metrics)
     write_run_report(

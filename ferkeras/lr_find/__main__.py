@@ -21,8 +21,9 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from ferkeras.cli.command import config_parser, configured, verb
+from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import GREATEST_RATE
 from ferkeras.lr_find.rules import FEWEST, HIGHEST, LOWEST, STEPS
 

@@ -24,9 +24,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferkeras.cli.command import SHIPPED, parser, verb
+from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
 from ferkeras.runs.record import Run
+from ferkeras.runs.shipped import SHIPPED
 
 
 @verb

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ferkeras.cli.errors import InputError
 
-_NAME = ".lock"
+LOCK_FILE = ".ferkeras.lock"
 
 
 @contextmanager
-def sole_use(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Keep every other process (and every other block) out of `folder` while the block runs.
 
-    The lock is the operating system's (`flock`) on a hidden file: it ends with the process that
-    holds it, however that ends, and is never stale.
+    The lock is the operating system's, on a hidden file: it ends with the process that holds it,
+    however that ends, and is never stale. A link in the file's place is refused.
 
     Raises:
         InputError: somebody else holds it, or the folder cannot be written.
     """
-    path = folder / _NAME
+    path = folder / LOCK_FILE
+    lock = FileLock(path, timeout=0, fallback_to_soft=False, on_acquired=_sign)
     try:
-        descriptor = _locked(path)
-    except BlockingIOError:
+        lock.acquire()
+    except Timeout:
         raise InputError(
             f"{folder}: {_holder(path)} is training in this folder; wait for it or stop it"
         ) from None
@@ -36,37 +38,20 @@ def sole_use(folder: Path) -> Iterator[None]:
             "that can be written"
         ) from None
     try:
-        # Only for the message to others; on a full disk they go without.
-        with suppress(OSError):
-            os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         # While it is still locked: whoever opened this file meanwhile sees that it is gone. Where
         # it cannot be removed, it stays, and locks nobody out.
         with suppress(OSError):
             path.unlink()
-        os.close(descriptor)
+        lock.release()
 
 
-def _locked(path: Path) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still(descriptor, path):
-                os.ftruncate(descriptor, 0)
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _is_still(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+def _sign(descriptor: int) -> None:
+    # Only for the message to others; on a full disk they go without.
+    with suppress(OSError):
+        os.truncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
 
 
 def _holder(path: Path) -> str:

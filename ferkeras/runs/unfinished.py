@@ -17,7 +17,7 @@ from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.runs.finished import FinishedRun
-from ferkeras.runs.lock import sole_use
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run, remove_litter
 from ferkeras.runs.teachers import record_of
 
@@ -94,7 +94,7 @@ def reopened(run: Run) -> Iterator[UnfinishedRun | None]:
     Raises:
         InputError: another process has the run, or a file of it is damaged.
     """
-    with sole_use(run.folder):
+    with exclusive_lock(run.folder):
         remove_litter(run.folder)
         if run.metrics.exists():
             yield None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -23,9 +24,6 @@ from ferkeras.config.schema import Config, Train
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.feed import plain_dataset
 from ferkeras.data.labels import EMOTIONS
-from ferkeras.diagnose.diagnosis import Diagnosis
-from ferkeras.diagnose.report import say_diagnosis, write_diagnosis
-from ferkeras.fit.alarm_diagnosis import DiagnosisOnAlarm
 from ferkeras.network.model import dropout_layers
 from ferkeras.runs.record import Run
 from ferkeras.tensorboard.writer import TensorBoardWriter
@@ -55,20 +53,33 @@ class Watchers:
         history: the one that keeps the logs.
         collapse: the one that may stop the run.
         ramps: those that add regularisation.
-        diagnosis: the one that looks for the cause of a collapse, if it is wanted.
     """
 
     callbacks: list[keras.callbacks.Callback]
     history: HistoryFile
     collapse: CollapseAlarm
     ramps: list[VariableRamp]
-    diagnosis: DiagnosisOnAlarm | None
 
 
 def build_watchers(
-    config: Config, learner: Learner, splits: Splits, run: Run, console: Console
+    config: Config,
+    learner: Learner,
+    splits: Splits,
+    run: Run,
+    console: Console,
+    after_alarm: Callable[[CollapseAlarm, HistoryFile], keras.callbacks.Callback] | None = None,
 ) -> Watchers:
-    """Build the callbacks that the configuration asks for."""
+    """Build the callbacks that the configuration asks for.
+
+    Args:
+        config: the resolved configuration.
+        learner: what is trained.
+        splits: the faces.
+        run: its folder.
+        console: where to say what happens.
+        after_alarm: makes a callback that acts on an alarm, from the alarm and the history, which
+            stand before it.
+    """
     monitor, schedule = config.monitor, config.schedule
     ramps = _ramps(config, learner, console)
     overfit_faces = math.ceil(monitor.overfit_share * len(splits.train))
@@ -143,21 +154,12 @@ def build_watchers(
                 samples.labels,
             )
         )
-    diagnosis = None
-    if monitor.diagnose:
-        diagnosis = DiagnosisOnAlarm(
-            config,
-            splits,
-            collapse,
-            history,
-            tell=lambda found: _tell(found, run, console),
-            progress=lambda: console.progress("looking for the cause"),
-        )
-        callbacks.append(diagnosis)
+    if after_alarm is not None:
+        callbacks.append(after_alarm(collapse, history))
     if config.train.ema_momentum is not None:
         # After all that looks at the average.
         callbacks.append(AveragedWeights())
-    return Watchers(callbacks, history, collapse, ramps, diagnosis)
+    return Watchers(callbacks, history, collapse, ramps)
 
 
 def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
@@ -166,14 +168,6 @@ def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
         return 1
     steps = math.log(_START) / math.log(settings.ema_momentum)
     return min(math.ceil(steps / steps_per_epoch), _LATEST, settings.epochs)
-
-
-def _tell(diagnosis: Diagnosis, run: Run, console: Console) -> None:
-    command = f"python -m ferkeras.fit --config {run.config}"
-    say_diagnosis(diagnosis, (), command, console)
-    run.diagnosis.mkdir(exist_ok=True)
-    write_diagnosis(diagnosis, (), command, run.diagnosis)
-    console.say(f"written: {run.diagnosis}")
 
 
 def collapse_suspects(config: Config, learner: Learner) -> list[str]:

@@ -1,0 +1,28 @@
+"""Settings as pages show them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ferkeras.config.file import flat
+from ferkeras.config.schema import Config
+
+
+def settings_by_section(config: Config) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """Every section with its keys: name, value, and whether it differs from the default."""
+    defaults = flat(Config())
+    sections: dict[str, list[tuple[str, str, bool]]] = {}
+    for key, value in flat(config).items():
+        section, _, name = key.rpartition(".")
+        changed = value != defaults[key]
+        sections.setdefault(section or "run", []).append((name, setting(value), changed))
+    return list(sections.items())
+
+
+def setting(value: Any) -> str:
+    """A setting's value as text, as YAML has it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

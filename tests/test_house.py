@@ -1,0 +1,98 @@
+"""The house: which package may know which, read from the imports themselves."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+VERBS = {path.parent.name for path in (ROOT / "ferkeras").glob("*/__main__.py")}
+SHARED = "cli config data network runs metrics report tensorboard training".split()
+    "cli",
+    "config",
+    "data",
+    "network",
+    "runs",
+    "metrics",
+    "report",
+    "tensorboard",
+    "training",
+]
+"""Packages that several verbs use, each of which knows only those before it."""
+
+UNIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    return names
+
+
+def packages() -> dict[str, set[str]]:
+    """Each package of ferkeras with the others that it imports."""
+    edges: dict[str, set[str]] = {}
+    for path in (ROOT / "ferkeras").glob("*/**/*.py"):
+        package = path.relative_to(ROOT / "ferkeras").parts[0]
+        used = {name.split(".")[1] for name in imported(path) if name.startswith("ferkeras.")}
+        edges.setdefault(package, set()).update(used - {package})
+    return edges
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """Packages that lead back to themselves, in order; empty if none does."""
+    done: set[str] = set()
+
+    def walk(package: str, way: list[str]) -> list[str]:
+        if package in way:
+            return [*way[way.index(package) :], package]
+        if package not in done:
+            for used in sorted(edges.get(package, ())):
+                if found := walk(used, [*way, package]):
+                    return found
+            done.add(package)
+        return []
+
+    return next((found for package in sorted(edges) if (found := walk(package, []))), [])
+
+
+def test_no_packages_import_each_other():
+    assert " -> ".join(circle(packages())) == ""
+
+
+def test_a_circle_would_be_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def test_every_package_is_a_verb_or_a_shared_room():
+    assert set(packages()) == VERBS | set(SHARED)
+
+
+@pytest.mark.parametrize("package", SHARED)
+def test_shared_rooms_know_only_those_below(package):
+    assert packages()[package] <= set(SHARED[: SHARED.index(package)])
+
+
+def test_callbacks_are_drop_in():
+    allowed = {"callbacks", "keras", "numpy", "sklearn", "tensorflow"} | set(
+        sys.stdlib_module_names
+    )
+    for path in (ROOT / "callbacks").glob("*.py"):
+        assert {name.split(".")[0] for name in imported(path)} <= allowed, path.name
+
+
+@pytest.mark.parametrize("folder", ["ferkeras", "callbacks"])
+def test_nothing_is_imported_that_only_unix_has(folder):
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / folder).rglob("*.py")
+        for name in imported(path) & UNIX_ONLY
+    }
+    assert not found
