@@ -56,20 +56,20 @@ def measure(name: str) -> dict[str, float]:
     from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
     from ferkeras.training.checkpoints import CheckpointFolder
-    from ferkeras.training.setup import build_learner, make_reproducible
+    from ferkeras.training.setup import build_setup, make_reproducible
     from ferkeras.training.state import TrainingState
 
     config = load_config(CONFIGS / f"{name}.yaml", ["data.path=demo", "data.demo_faces=2000"])
     console = Console(io.StringIO())
     make_reproducible(config)
-    learner = build_learner(config, load_splits(config, console))
-    batches = list(learner.feed.dataset(1, 1).take(STEPS))
-    learner.model.train_on_batch(*batches[0])
+    setup = build_setup(config, load_splits(config, console))
+    batches = list(setup.pipeline.dataset(1, 1).take(STEPS))
+    setup.model.train_on_batch(*batches[0])
     cpu = time.process_time()
     for batch in batches:
-        learner.model.train_on_batch(*batch)
+        setup.model.train_on_batch(*batch)
     step = (time.process_time() - cpu) / STEPS
-    state = TrainingState(learner.model, [], console)
+    state = TrainingState(setup.model, [], console)
     cpus, waits, size = [], [], 0
     with tempfile.TemporaryDirectory() as folder:
         store = CheckpointFolder(Path(folder) / "checkpoints")

@@ -49,9 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     config = load_config(arguments.config, arguments.overrides)
     import_tensorflow()
     figures = measure(config, arguments.steps)
-    for name, share in figures["shares"].items():
-        print(f"{name:20} {share:6.1%}")
-    print(f"longest: {', '.join(f'{name} {share:.1%}' for name, share in figures['longest'])}")
+    for name, fraction in figures["fractions"].items():
+        print(f"{name:20} {fraction:6.1%}")
+    print(f"longest: {', '.join(f'{name} {fraction:.1%}' for name, share in figures['longest'])}")
     print(f"feed alone           {figures['feed_faces_per_cpu_second']:,.0f} faces a CPU second")
     print(f"training             {figures['faces_per_cpu_second']:,.0f} faces a CPU second")
     if arguments.json:
@@ -67,17 +67,17 @@ def measure(config: Any, steps: int) -> dict[str, Any]:
 
     from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
-    from ferkeras.training.setup import build_learner, make_reproducible
+    from ferkeras.training.setup import build_setup, make_reproducible
 
     make_reproducible(config)
-    learner = build_learner(config, load_splits(config, Console(io.StringIO())))
+    setup = build_setup(config, load_splits(config, Console(io.StringIO())))
 
     def train(first_epoch: int) -> float:
         begin = time.process_time()
-        learner.model.fit(
-            learner.feed.dataset(first_epoch, first_epoch),
+        setup.model.fit(
+            setup.pipeline.dataset(first_epoch, first_epoch),
             steps_per_epoch=steps,
-            class_weight=learner.balance.weights,
+            class_weight=setup.balance.weights,
             shuffle=False,
             verbose=0,
         )
@@ -89,21 +89,21 @@ def measure(config: Any, steps: int) -> dict[str, Any]:
         with tf.profiler.experimental.Profile(folder):
             train(3)
         operations = read_operations(next(Path(folder).rglob("*.xplane.pb")))
-    batches = learner.feed.dataset(1, 1).take(steps)
+    batches = setup.pipeline.dataset(1, 1).take(steps)
     begin = time.process_time()
     for _ in batches:
         pass
-    feed = time.process_time() - begin
+    pipeline = time.process_time() - begin
     faces = steps * config.train.batch_size
     return {
         "config": config.name,
         "steps": steps,
-        "shares": shares_of(operations),
+        "fractions": shares_of(operations),
         "longest": [
             (name, duration / operations.total()) for name, duration in operations.most_common(12)
         ],
         "faces_per_cpu_second": faces / seconds,
-        "feed_faces_per_cpu_second": faces / feed,
+        "feed_faces_per_cpu_second": faces / pipeline,
     }
 
 

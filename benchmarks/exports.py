@@ -30,7 +30,7 @@ import tensorflow as tf  # noqa: E402
 
 from ferkeras.cli.console import Console  # noqa: E402
 from ferkeras.data.load import load_splits  # noqa: E402
-from ferkeras.export.formats import FILES, answers_of, export_network  # noqa: E402
+from ferkeras.export.formats import FILES, export_network, predictions_of  # noqa: E402
 from ferkeras.export.parity import Parity  # noqa: E402
 from ferkeras.metrics.calibration import temperature_of  # noqa: E402
 from ferkeras.runs.litert import LiteRtNetwork  # noqa: E402
@@ -63,8 +63,11 @@ def main() -> None:
         times = _times({"keras fit": _keras(trained.model), **callers}, faces, arguments.rounds)
         rows = {"keras fit": {**{f"us_{n}": times["keras fit", n] for n in _BATCHES}}}
         for each in exported:
-            answers = answers_of(each.format, each.path, faces)
-            all_faces, few = Parity.of(expected, answers), Parity.of(expected[some], answers[some])
+            predicted = predictions_of(each.format, each.path, faces)
+            all_faces, few = (
+                Parity.of(expected, predicted),
+                Parity.of(expected[some], predicted[some]),
+            )
             rows[each.format] = {
                 "bytes": each.size,
                 "faces": all_faces.faces,

@@ -31,7 +31,7 @@ from pathlib import Path
 from kill_and_resume import contents
 
 from ferkeras.cli.quiet import import_tensorflow
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.runs.record import Run
 
 SETTINGS = (
@@ -411,7 +411,7 @@ def results(run: Run) -> dict[str, object]:
 
 def write_table(path: Path) -> None:
     """Write the drawn faces as a table."""
-    faces = draw_faces(FACES, 0).faces
+    faces = synthetic_faces(FACES, 0).faces
     with path.open("w") as file:
         file.write("emotion,pixels\n")
         for label, image in zip(faces.labels, faces.images, strict=True):

@@ -63,28 +63,28 @@ def measure(config_file: Path | None, settings: list[str]) -> dict:
     from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
     from ferkeras.lr_find.range_test import lr_range_test
-    from ferkeras.training.setup import build_learner, make_reproducible
-    from ferkeras.training.state import undone
+    from ferkeras.training.setup import build_setup, make_reproducible
+    from ferkeras.training.state import restored_after
 
     config = load_config(config_file, settings)
     splits = load_splits(config, Console(io.StringIO()))
     make_reproducible(config)
-    learner = build_learner(config, splits)
+    setup = build_setup(config, splits)
     began = time.perf_counter()
-    found = lr_range_test(learner)
+    found = lr_range_test(setup)
     seconds = time.perf_counter() - began
     if found.suggestion is None:
         raise SystemExit(f"seed {config.seed}: {found.reason}")
     accuracies = []
     for factor in FACTORS:
-        with undone(learner.model):
-            learner.model.optimizer.learning_rate.assign(found.suggestion * factor)
-            history = learner.model.fit(
-                learner.feed.dataset(1, EPOCHS),
-                steps_per_epoch=learner.feed.steps_per_epoch,
+        with restored_after(setup.model):
+            setup.model.optimizer.learning_rate.assign(found.suggestion * factor)
+            history = setup.model.fit(
+                setup.pipeline.dataset(1, EPOCHS),
+                steps_per_epoch=setup.pipeline.steps_per_epoch,
                 epochs=EPOCHS,
-                class_weight=learner.balance.weights,
-                validation_data=learner.validation,
+                class_weight=setup.balance.weights,
+                validation_data=setup.validation,
                 shuffle=False,
                 verbose=0,
             ).history

@@ -71,24 +71,24 @@ def measure(config) -> dict[str, object]:
     from ferkeras.data.load import load_splits
     from ferkeras.network.dropout import VariableDropout
     from ferkeras.runs.record import create_run
-    from ferkeras.training.callbacks import build_watchers
+    from ferkeras.training.callbacks import build_callbacks
     from ferkeras.training.checkpoints import CheckpointFolder
     from ferkeras.training.loop import TrainingLoop
-    from ferkeras.training.setup import build_learner, make_reproducible
+    from ferkeras.training.setup import build_setup, make_reproducible
 
     make_reproducible(config)
     console = Console(io.StringIO())
     splits = load_splits(config, console)
-    learner = build_learner(config, splits)
+    setup = build_setup(config, splits)
     run = create_run(config)
-    watchers = build_watchers(config, learner, splits, run, console)
+    run_callbacks = build_callbacks(config, setup, splits, run, console)
 
     def plain(layer):
         if isinstance(layer, VariableDropout):
             return keras.layers.Dropout(float(layer.rate.numpy()))
         return type(layer).from_config(layer.get_config())
 
-    layers = keras.Model(learner.model.inputs, learner.model.outputs)
+    layers = keras.Model(setup.model.inputs, setup.model.outputs)
     bare = keras.models.clone_model(layers, clone_function=plain)
     bare.compile(
         optimizer=keras.optimizers.Adam(
@@ -100,7 +100,7 @@ def measure(config) -> dict[str, object]:
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=False,
     )
-    traces = count_traces(learner.model)
+    traces = count_traces(setup.model)
     turns = Turns()
 
     class Baton(keras.callbacks.Callback):
@@ -122,11 +122,11 @@ def measure(config) -> dict[str, object]:
 
     def fit_bare() -> None:
         bare.fit(
-            learner.feed.dataset(1, config.train.epochs),
-            steps_per_epoch=learner.feed.steps_per_epoch,
+            setup.pipeline.dataset(1, config.train.epochs),
+            steps_per_epoch=setup.pipeline.steps_per_epoch,
             epochs=config.train.epochs,
-            validation_data=learner.validation,
-            class_weight=learner.balance.weights,
+            validation_data=setup.validation,
+            class_weight=setup.balance.weights,
             callbacks=[Begin("bare"), End("bare")],
             shuffle=False,
             verbose=0,
@@ -135,8 +135,8 @@ def measure(config) -> dict[str, object]:
     def fit_ours() -> None:
         loop = TrainingLoop(
             config,
-            learner,
-            [Begin("ours"), *watchers.callbacks],
+            setup,
+            [Begin("ours"), *run_callbacks.callbacks],
             CheckpointFolder(run.checkpoints),
             console,
             StopRequest(),
@@ -163,7 +163,7 @@ def measure(config) -> dict[str, object]:
             turns.total("processor", "ours") / turns.total("processor", "bare"), 4
         ),
         "traces_of_the_training_step": traces(),
-        "ramps_began_in_epoch": {ramp.name: ramp.started_epoch for ramp in watchers.ramps},
+        "ramps_began_in_epoch": {ramp.name: ramp.started_epoch for ramp in run_callbacks.ramps},
     }
 
 

@@ -38,7 +38,7 @@ from ferkeras.data.faces import Faces, Splits
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.case import Case
-    from ferkeras.training.setup import Learner
+    from ferkeras.training.setup import TrainingSetup
 
 BASE = {
     "data.demo_faces": 2000,
@@ -75,7 +75,7 @@ class Fault:
     cause: str
     overrides: dict[str, Any] = field(default_factory=dict)
     faces: Callable[[Splits, np.random.Generator], Splits] | None = None
-    learner: Callable[[Learner], None] | None = None
+    setup: Callable[[TrainingSetup], None] | None = None
     flatters: bool = False
 
 
@@ -123,18 +123,18 @@ def _without(*codes: int) -> Callable[[Splits, np.random.Generator], Splits]:
     return without
 
 
-def _momentum(value: float) -> Callable[[Learner], None]:
-    def set_momentum(learner: Learner) -> None:
-        for layer in learner.model.layers:
+def _momentum(value: float) -> Callable[[TrainingSetup], None]:
+    def set_momentum(setup: TrainingSetup) -> None:
+        for layer in setup.model.layers:
             if hasattr(layer, "momentum"):
                 layer.momentum = value
 
     return set_momentum
 
 
-def _scale(name: str, value: float) -> Callable[[Learner], None]:
-    def set_scale(learner: Learner) -> None:
-        for variable in learner.model.trainable_weights:
+def _scale(name: str, value: float) -> Callable[[TrainingSetup], None]:
+    def set_scale(setup: TrainingSetup) -> None:
+        for variable in setup.model.trainable_weights:
             if name in variable.path and variable.path.endswith("gamma"):
                 variable.assign(np.full(variable.shape, value, np.float32))
 
@@ -194,7 +194,7 @@ TUNED = (
         "BatchNorm momentum 0.1, batches of 4",
         "batchnorm_too_fast",
         {"train.batch_size": 4, "train.epochs": 4},
-        learner=_momentum(0.1),
+        setup=_momentum(0.1),
     ),
     Fault("batches of 1024", "too_few_steps", {"train.batch_size": 1024, "train.epochs": 4}),
     Fault(
@@ -238,7 +238,7 @@ TUNED = (
         faces=_leak,
         flatters=True,
     ),
-    Fault("a block that begins at zero", "dead_units", learner=_scale("block2b", 0.0)),
+    Fault("a block that begins at zero", "dead_units", setup=_scale("block2b", 0.0)),
 )
 
 UNSEEN = (
@@ -320,15 +320,15 @@ def _splits(config: Config, faces: int = 2000) -> Splits:
     return replace(splits, train=train, validation=validation)
 
 
-def _train(config: Config, splits: Splits, hook: Callable[[Learner], None] | None) -> Case:
+def _train(config: Config, splits: Splits, hook: Callable[[TrainingSetup], None] | None) -> Case:
     from ferkeras.diagnose.case import train_briefly
-    from ferkeras.training.setup import build_learner
+    from ferkeras.training.setup import build_setup
 
-    def begin(config: Config, splits: Splits) -> Learner:
-        learner = build_learner(config, splits)
+    def begin(config: Config, splits: Splits) -> TrainingSetup:
+        setup = build_setup(config, splits)
         if hook is not None:
-            hook(learner)
-        return learner
+            hook(setup)
+        return setup
 
     return train_briefly(config, splits, 100_000, begin)
 
@@ -351,7 +351,7 @@ def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
     config = _config(seed, data, fault.overrides)
     clean = _splits(config)
     splits = fault.faces(clean, np.random.default_rng(seed)) if fault.faces else clean
-    found = diagnose(_train(config, splits, fault.learner))
+    found = diagnose(_train(config, splits, fault.setup))
     row: dict[str, Any] = {
         "fault": fault.name,
         "planted": fault.cause,
@@ -370,7 +370,7 @@ def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
         treated = _train(
             remedy.applied_to(config),
             clean if by_hand else splits,
-            None if right else fault.learner,
+            None if right else fault.setup,
         )
         row |= {
             "remedy": remedy.arguments or remedy.what,
@@ -495,15 +495,15 @@ def _tell(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
         table = frame.groupby(["fault", "planted"], sort=False).agg(
             runs=("seed", "size"),
             named=("right", "sum"),
-            mended=("mends", "sum"),
+            fixed=("mends", "sum"),
             skill=("skill", "mean"),
             mended_skill=("mended_skill", "mean"),
         )
         print(table.round(2).to_string())
         print(
             f"\nnamed first: {int(frame['right'].sum())} of {len(frame)} "
-            f"({frame['right'].mean():.0%}); the first remedy mends {int(frame['mends'].sum())} "
-            f"({frame['mends'].mean():.0%}); healthy skill "
+            f"({frame['right'].mean():.0%}); the first remedy mends {int(frame['fixes'].sum())} "
+            f"({frame['fixes'].mean():.0%}); healthy skill "
             f"{np.mean(list(healthy.values())):.2f}"
         )
     if healthy_rows:

@@ -6,7 +6,7 @@ Faces are drawn (`ferkeras.data.synthetic.dataset`, as many as asked for) and wr
 JPEG files into a temporary folder. Then, in one process and by turns, the same network is run
 
 - bare: on an array of all faces, in batches, on as many threads as there are cores;
-- whole: `ferkeras.predict.predictions.look_at` over the files, from reading to answers.
+- whole: `ferkeras.predict.predictions.predict_views` over the files, from reading to answers.
 
 What counts is the ratio whole / bare, of wall time and of processor time, taken from the best of
 each: both are slowed alike by what else the machine does. Last, new processes answer one picture:
@@ -30,9 +30,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.predict.network import load_network
-from ferkeras.predict.predictions import BATCH, look_at
+from ferkeras.predict.predictions import BATCH, predict_views
 from ferkeras.predict.sources import find_files, views_of
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import LITERT_FILE
@@ -42,7 +42,7 @@ def main() -> None:
     """Measure and print."""
     arguments = _arguments()
     network = load_network(arguments.run)
-    faces = draw_faces(arguments.faces, 0).faces.images
+    faces = synthetic_faces(arguments.faces, 0).faces.images
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         result = {
@@ -80,7 +80,7 @@ def _compare(network, faces: np.ndarray, folder: Path, suffix: str, rounds: int)
         list(pool.map(network, pieces))
 
     def whole() -> None:
-        count = sum(len(seen.answers) for seen in look_at(views_of(files, 0), network))
+        count = sum(len(seen.predicted) for seen in predict_views(views_of(files, 0), network))
         assert count == len(faces)
 
     bare(), whole()  # interpreters and the disk's cache are made ready

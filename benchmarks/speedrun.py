@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 ACCURACIES = {
     "accuracy": ("plain", "all"),
     "with flip": ("flip", "all"),
-    "six looks": ("six_looks", "all"),
+    "six looks": ("multiscale", "all"),
     "unseen": ("plain", "not_in_training"),
     "unseen, with flip": ("flip", "not_in_training"),
-    "unseen, six looks": ("six_looks", "not_in_training"),
+    "unseen, six looks": ("multiscale", "not_in_training"),
 }
 COST = ("parameters", "training PFLOP", "epochs", "minutes", "faces/s")
 
@@ -88,7 +88,7 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
     path = run.evaluation("validation") / "evaluation-validation.json"
     if not path.is_file():
         raise InputError(f"{path}: missing; first: python -m ferkeras.evaluate {run.folder}")
-    results = {(r["answers"], r["faces"]): r["metrics"] for r in read_json(path)["results"]}
+    results = {(r["variant"], r["faces"]): r["metrics"] for r in read_json(path)["results"]}
     faces, epochs = finished.environment["data"]["faces"]["train"], metrics["epochs"]
     seconds = seconds_an_epoch(run.tensorboard)
     operations = 3 * forward_operations(load_trained(finished).model)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 
 VERBS = (
     "check_data",
@@ -46,7 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         face = Path(folder) / "face.png"
-        Image.fromarray(draw_faces(200, 0).faces.images[0, :, :, 0]).save(face)
+        Image.fromarray(synthetic_faces(200, 0).faces.images[0, :, :, 0]).save(face)
         commands = _commands(face)
         runs: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
         for _ in range(arguments.rounds):

@@ -103,7 +103,7 @@ def _keras_variants(
     for precision, named in (("float32", "float32"), ("mixed_bfloat16", "bfloat16")):
         for fused in (False, True):
             keras.config.set_dtype_policy(precision)
-            ours = build_network(config.network, mean=0.5, deviation=0.25)
+            ours = build_network(config.network, mean=0.5, std=0.25)
             layers = keras.Model(ours.inputs, ours.outputs)
             model = ours if fused else keras.models.clone_model(layers, clone_function=stock)
             # The step of keras.Model for both: what differs is the normalisation.
@@ -126,7 +126,7 @@ def _keras_variants(
 def _keras_steps(model: Any, faces: np.ndarray, labels: np.ndarray) -> Steps:
     import tensorflow as tf
 
-    from ferkeras.data.feed import untuned
+    from ferkeras.data.pipeline import untuned
 
     data = untuned(tf.data.Dataset.from_tensors((faces, labels)).cache().repeat())
 

@@ -41,9 +41,9 @@ def write_tables(folder: Path, csv: Path | None, count: int, times: int) -> dict
 
     from ferkeras.data.faces import USAGES
     from ferkeras.data.read import read_faces
-    from ferkeras.data.synthetic.dataset import draw_faces
+    from ferkeras.data.synthetic.dataset import synthetic_faces
 
-    read = read_faces(csv, cache=False) if csv else draw_faces(count, 0)
+    read = read_faces(csv, cache=False) if csv else synthetic_faces(count, 0)
     names = dict(zip(USAGES, ("", "Training", "PublicTest", "PrivateTest"), strict=True))
     usage = [names[USAGES[code]].encode() for code in read.usage]
     pixels = read.faces.images.reshape(len(read.faces), -1)

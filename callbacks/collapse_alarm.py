@@ -108,7 +108,7 @@ class CollapseAlarm(keras.callbacks.Callback):
     validation, so they cost no forward pass.
 
     Reads: a compiled metric with a variable ``matrix`` (see `read_confusion_matrix`).
-    Publishes, every epoch: ``collapse_share``, the share of the most frequent answer; NaN in an
+    Publishes, every epoch: ``collapse_fraction``, the share of the most frequent answer; NaN in an
     epoch without validation. It speaks when a collapse begins, when it becomes complete or moves
     to another class, and when it is over. A model that is no better than the best constant answer
     is told as well, with the class that it leans to; only a complete collapse stops a training.
@@ -182,9 +182,9 @@ class CollapseAlarm(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         matrix = self._matrix
         if matrix is None or not matrix.any():
-            logs["collapse_share"] = math.nan
+            logs["collapse_fraction"] = math.nan
             return
-        logs["collapse_share"] = float(matrix.sum(axis=0).max() / matrix.sum())
+        logs["collapse_fraction"] = float(matrix.sum(axis=0).max() / matrix.sum())
         if epoch + 1 >= self.first_epoch:
             self._tell(epoch + 1, find_collapse(matrix, self.share))
 

@@ -52,7 +52,7 @@ def finished_run(tmp_path_factory):
         "schedule.dropout_from_epoch=2",
         "schedule.smoothing_from_epoch=3",
         "monitor.layer_norms_every=1",
-        "monitor.collapse_share=0.3",
+        "monitor.collapse_fraction=0.3",
         "monitor.tensorboard=false",
         "monitor.diagnose=false",
     )

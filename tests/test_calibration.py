@@ -19,8 +19,8 @@ def calibrated_logits(count, seed):
     """Logits whose softmax is the true probability of their labels."""
     rng = np.random.default_rng(seed)
     logits = 2 * rng.normal(size=(count, 7))
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = (rng.random(count)[:, None] > shares.cumsum(axis=1)).sum(axis=1)
+    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random(count)[:, None] > fractions.cumsum(axis=1)).sum(axis=1)
     return logits, labels
 
 
@@ -40,20 +40,22 @@ def test_a_network_that_is_always_right_gets_a_temperature_in_range():
 
 
 def test_each_bin_has_its_upper_edge():
-    shares = np.zeros((3, 7))
+    fractions = np.zeros((3, 7))
     for row, confidence in enumerate((3 / 15, 0.2001, 1.0)):
-        shares[row] = (1 - confidence) / 6
-        shares[row, 0] = confidence
-    counts = reliability(shares, np.zeros(3, int)).counts
+        fractions[row] = (1 - confidence) / 6
+        fractions[row, 0] = confidence
+    counts = reliability(fractions, np.zeros(3, int)).counts
     assert np.flatnonzero(counts).tolist() == [2, 3, 14]
 
 
 def test_a_calibrated_network_has_almost_no_calibration_error():
     logits, labels = calibrated_logits(50_000, 1)
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert reliability(shares, labels).expected_error < 0.01
+    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert reliability(fractions, labels).expected_error < 0.01
     assert (
-        reliability(np.sqrt(shares) / np.sqrt(shares).sum(1, keepdims=True), labels).expected_error
+        reliability(
+            np.sqrt(fractions) / np.sqrt(fractions).sum(1, keepdims=True), labels
+        ).expected_error
         > 0.1
     )
 

@@ -148,7 +148,7 @@ def test_alarm_stops_the_training_with_a_reason():
 def test_alarm_keeps_silent_before_its_first_epoch():
     alarms = []
     alarm = CollapseAlarm(("a", "b"), action="stop", first_epoch=3, alarm=alarms.append)
-    assert [epoch(alarm, n, ONTO_0)["collapse_share"] for n in (1, 2)] == [1, 1]
+    assert [epoch(alarm, n, ONTO_0)["collapse_fraction"] for n in (1, 2)] == [1, 1]
     assert (alarms, alarm.stopped) == ([], None)
     epoch(alarm, 3, ONTO_0)
     assert [line.split(":")[0] for line in alarms] == ["epoch 3"]
@@ -221,7 +221,7 @@ def test_both_read_the_validation_of_a_real_fit_without_a_forward_pass_of_their_
     answers = np.asarray(model(x[20:])).argmax(axis=1)
     np.testing.assert_array_equal(report.matrix.sum(axis=0), np.bincount(answers, minlength=3))
     assert history["predicted/fear"][-1] == pytest.approx(np.mean(answers == 2))
-    assert history["collapse_share"][-1] == pytest.approx(np.bincount(answers).max() / 10)
+    assert history["collapse_fraction"][-1] == pytest.approx(np.bincount(answers).max() / 10)
     assert calls == [0, 0]
 
 

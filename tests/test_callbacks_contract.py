@@ -75,7 +75,7 @@ def test_the_same_keys_every_epoch_reach_history_and_csv(tmp_path, validation_fr
     fit(model, [*listed, watcher, logger], validation_freq=validation_freq)
     assert len(seen) == 4
     assert all(keys == seen[0] for keys in seen)
-    named = "gradient_norm/logits recall/a precision/b f1/c predicted/a collapse_share dropout"
+    named = "gradient_norm/logits recall/a precision/b f1/c predicted/a collapse_fraction dropout"
     assert {*named.split(), "learning_rate", "inference_accuracy"} < seen[0]
     header = (tmp_path / "history.csv").read_text().splitlines()[0].split(",")
     assert seen[0] < set(header)

@@ -13,11 +13,11 @@ from ferkeras.check_data.check import check_material
 from ferkeras.check_data.checks import near as near_module
 from ferkeras.check_data.checks.copies import check_contradictions, check_copies, find_copies
 from ferkeras.check_data.checks.counts import check_classes
-from ferkeras.check_data.checks.empty import check_empty, deviations
+from ferkeras.check_data.checks.empty import check_empty, stds
 from ferkeras.check_data.checks.label_order import (
     ALPHABETICAL,
     SURE,
-    alphabetical_shares,
+    alphabetical_fractions,
     best_order,
     check_label_order,
 )
@@ -83,7 +83,7 @@ def test_flat_and_blank_images_are_counted_apart_and_named(make_faces):
     faces.images[3] = 77
     faces.images[5] = 120 + np.random.default_rng(0).integers(0, 3, (SIZE, SIZE, 1))
     faces.images[7] = 100 + 30 * (np.arange(SIZE)[:, None, None] % 2)  # pale, but a picture
-    finding = check_empty(material_of(faces), deviations(faces.images))
+    finding = check_empty(material_of(faces), stds(faces.images))
     assert finding.numbers["flat"] == 1
     assert finding.numbers["blank"] == 1
     assert finding.numbers["places"] == [4, 6]
@@ -94,7 +94,7 @@ def test_flat_and_blank_images_are_counted_apart_and_named(make_faces):
 def test_an_image_is_flat_only_if_every_pixel_is_the_same(value, pixel):
     images = np.full((2, SIZE, SIZE, 1), value, np.uint8)
     images[1].reshape(-1)[pixel] = value + 1 if value < 255 else 254
-    flat, other = deviations(images)
+    flat, other = stds(images)
     assert flat == 0
     assert other > 0
     assert other == pytest.approx(images[1].std(), rel=1e-6)
@@ -103,7 +103,7 @@ def test_an_image_is_flat_only_if_every_pixel_is_the_same(value, pixel):
 def test_many_empty_images_make_training_wrong(make_faces):
     faces = make_faces([0] * 40)
     faces.images[:3] = 0
-    assert check_empty(material_of(faces), deviations(faces.images)).level is Level.WRONG
+    assert check_empty(material_of(faces), stds(faces.images)).level is Level.WRONG
 
 
 # Copies
@@ -168,7 +168,7 @@ def test_no_near_pair_is_missed():
     )
     faces = Faces(images.astype(np.uint8), np.zeros(len(images), np.int32))
     copies = find_copies(faces)
-    near = find_near_copies(faces.images, copies, deviations(faces.images))
+    near = find_near_copies(faces.images, copies, stds(faces.images))
     every = np.corrcoef(faces.images[copies.first].reshape(len(images), -1))
     expected = np.argwhere(np.triu(every >= SIMILAR, 1))
     assert 20 < len(expected) < 60
@@ -179,7 +179,7 @@ def test_no_near_pair_is_missed():
 def test_empty_images_and_different_faces_are_not_near(make_faces):
     faces = make_faces([0] * 30)
     faces.images[:3] = [[[[1]]], [[[2]]], [[[3]]]]
-    near = find_near_copies(faces.images, find_copies(faces), deviations(faces.images))
+    near = find_near_copies(faces.images, find_copies(faces), stds(faces.images))
     assert not len(near.pairs)
 
 
@@ -207,7 +207,7 @@ def test_leaks_are_counted_with_what_they_are_worth(make_faces):
     faces.labels[104] = faces.labels[4]
     material = material_of(faces, usage)
     copies = find_copies(faces)
-    near = find_near_copies(faces.images, copies, deviations(faces.images))
+    near = find_near_copies(faces.images, copies, stds(faces.images))
     finding = check_leaks(material, copies, near)
     found = finding.numbers["splits"]["validation"]
     assert (found["exact"], found["exact_label_agrees"]) == (4, 3)
@@ -307,8 +307,8 @@ def test_skewed_classes_and_poor_answers_raise_no_alarm(seed, faces, skew, knows
     rng = np.random.default_rng(seed)
     labels = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
     liked = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
-    answers = np.where(rng.random(faces) < knows, labels, liked)
-    assert best_order(labels, answers).errors < SURE
+    predicted = np.where(rng.random(faces) < knows, labels, liked)
+    assert best_order(labels, predicted).errors < SURE
 
 
 @given(order=st.permutations(range(7)), seed=st.integers(0, 1000))
@@ -316,18 +316,18 @@ def test_skewed_classes_and_poor_answers_raise_no_alarm(seed, faces, skew, knows
 def test_any_other_order_is_found(order, seed):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 7, 2000)
-    answers = np.where(rng.random(2000) < 0.4, truth, rng.integers(0, 7, 2000))
-    found = best_order(np.argsort(order)[truth], answers)
+    predicted = np.where(rng.random(2000) < 0.4, truth, rng.integers(0, 7, 2000))
+    found = best_order(np.argsort(order)[truth], predicted)
     assert found.truth_of == tuple(order)
     assert (found.errors > SURE) == (list(order) != list(range(7)))
 
 
 def test_class_shares_tell_fer2013_in_alphabetical_order():
     counts = np.array(FER2013_TRAINING_COUNTS)
-    assert alphabetical_shares(counts[list(ALPHABETICAL)])
-    assert not alphabetical_shares(counts)
-    assert not alphabetical_shares(np.full(7, 1000))
-    assert not alphabetical_shares(counts[list(ALPHABETICAL)] // 100)  # too few to tell
+    assert alphabetical_fractions(counts[list(ALPHABETICAL)])
+    assert not alphabetical_fractions(counts)
+    assert not alphabetical_fractions(np.full(7, 1000))
+    assert not alphabetical_fractions(counts[list(ALPHABETICAL)] // 100)  # too few to tell
 
 
 def test_shuffled_labels_are_worth_a_look(split_of_140):

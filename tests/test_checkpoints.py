@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.signals import stop_requests
 from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
-from ferkeras.runs.record import remove_litter
+from ferkeras.runs.record import remove_temporary_files
 from ferkeras.training.checkpoints import Checkpoint, CheckpointFolder
 
 
@@ -126,10 +126,10 @@ def test_a_folder_that_cannot_be_written_any_more_does_not_hide_what_happened(
     with monkeypatch.context() as patch:
         patch.setattr("pathlib.Path.unlink", refused)
         patch.setattr("os.write", refused)
-        remove_litter(tmp_path)
+        remove_temporary_files(tmp_path)
         with pytest.raises(RunError, match="what happened"), exclusive_lock(tmp_path):
             raise RunError("what happened")
-    remove_litter(tmp_path)
+    remove_temporary_files(tmp_path)
     with exclusive_lock(tmp_path):
         pass
     assert not list(tmp_path.iterdir())

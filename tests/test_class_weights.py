@@ -51,8 +51,8 @@ def test_a_higher_power_spreads_more(counts, low, high):
 def test_effective_weights_average_to_one_over_the_faces(counts, rule, balanced):
     labels = labels_of(counts)
     balance = class_balance(labels, ClassWeight(rule=rule), balanced=balanced)
-    shares = np.array(counts) / sum(counts)
-    assert sum(shares * list(balance.effective.values())) == pytest.approx(1)
+    fractions = np.array(counts) / sum(counts)
+    assert sum(fractions * list(balance.effective.values())) == pytest.approx(1)
 
 
 def test_sampler_and_weights_together_correct_twice():

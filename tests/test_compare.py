@@ -21,10 +21,10 @@ def runs(finished_run, tmp_path):
     config = second.config.read_text().replace("learning_rate: 0.001", "learning_rate: 0.01")
     second.config.write_text(config.replace("seed: 0", "seed: 5"))
     with np.load(second.predictions) as file:
-        shares, labels = file["probabilities"], file["labels"]
-    better = shares.copy()
+        fractions, labels = file["probabilities"], file["labels"]
+    better = fractions.copy()
     better[np.arange(len(labels)), labels] += 0.5
-    better[::2] = shares[::2]
+    better[::2] = fractions[::2]
     better /= better.sum(axis=1, keepdims=True)
     write_npz(second.predictions, probabilities=better, labels=labels)
     return first, second.folder

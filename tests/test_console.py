@@ -138,7 +138,10 @@ def test_an_alarm_of_several_lines_is_one_line_in_a_log(plain):
 
 def test_a_table_sets_numbers_right_and_words_left(plain):
     plain.table(
-        "T", ["name", "count", "share"], [["a", 1234, "5.0 %"], ["long", 7, "-"]], ["all", 1241, ""]
+        "T",
+        ["name", "count", "fraction"],
+        [["a", 1234, "5.0 %"], ["long", 7, "-"]],
+        ["all", 1241, ""],
     )
     lines = text(plain).splitlines()
     assert lines[0] == "T"

@@ -16,7 +16,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.load import load_splits
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import train_briefly
 from ferkeras.diagnose.diagnosis import MEASURED, TRIED, diagnose
@@ -26,7 +26,7 @@ from ferkeras.diagnose.treatment import can_be_tried, treat
 from ferkeras.diagnose.trial import learn_one_batch
 from ferkeras.fit.run import train
 from ferkeras.training.movement import weights_of
-from ferkeras.training.setup import build_learner
+from ferkeras.training.setup import build_setup
 
 QUICK = {
     "network.filters": [4, 8],
@@ -45,7 +45,7 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def drawn() -> Splits:
-    read = draw_faces(1300, 0)
+    read = synthetic_faces(1300, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)
 
@@ -99,24 +99,24 @@ def test_wrong_settings_are_named_first(cause, overrides, drawn):
 
 def test_jumping_statistics_of_tiny_batches_are_mended_by_larger_ones(drawn):
     tiny = config(train__batch_size=4)
-    learner = build_learner(tiny, drawn)
-    for layer in learner.model.layers:
+    setup = build_setup(tiny, drawn)
+    for layer in setup.model.layers:
         if hasattr(layer, "momentum"):
             layer.momentum = 0.1
-    case = train_briefly(tiny, drawn, 60, lambda *_: learner)
+    case = train_briefly(tiny, drawn, 60, lambda *_: setup)
     found = diagnose(case).findings[0]
     assert found.cause == "batchnorm_too_fast"
-    mended = found.remedies[0].applied_to(tiny)
-    remembered = mended.train.batch_size / (1 - mended.network.batchnorm_momentum)
-    assert mended.train.batch_size >= 32
+    fixed = found.remedies[0].applied_to(tiny)
+    remembered = fixed.train.batch_size / (1 - fixed.network.batchnorm_momentum)
+    assert fixed.train.batch_size >= 32
     assert remembered >= 320 - 1e-6
 
 
 def test_a_loss_that_does_not_look_at_the_labels_cannot_learn_one_batch(drawn):
     def begin(config, splits):
-        learner = build_learner(config, splits)
-        learner.model.loss.smoothing.assign(1.0)
-        return learner
+        setup = build_setup(config, splits)
+        setup.model.loss.smoothing.assign(1.0)
+        return setup
 
     found = diagnose(train_briefly(config(), drawn, 60, begin)).findings
     assert [each.cause for each in found] == ["cannot_learn_one_batch"]
@@ -125,9 +125,9 @@ def test_a_loss_that_does_not_look_at_the_labels_cannot_learn_one_batch(drawn):
 
 def test_one_batch_is_learnt_by_heart_and_the_case_stays_as_it_was(drawn):
     case = train_briefly(config(), drawn, 20)
-    before = weights_of(case.learner.model)
+    before = weights_of(case.setup.model)
     assert learn_one_batch(case, {}) > 0.9
-    for now, then in zip(weights_of(case.learner.model), before, strict=True):
+    for now, then in zip(weights_of(case.setup.model), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
 
@@ -189,7 +189,7 @@ def test_a_class_that_training_lacks_and_blank_images_are_named(drawn):
 
 def test_what_is_examined_stays_as_it_was(drawn):
     case = train_briefly(config(), drawn, 30)
-    model = case.learner.model
+    model = case.setup.model
     variables = [*model.variables, *model.optimizer.variables]
     before = [np.array(variable.numpy()) for variable in variables]
     state = np.random.get_state()[1].copy()

@@ -13,7 +13,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import train_briefly
 from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
@@ -32,7 +32,7 @@ from ferkeras.publish.__main__ import main as publish
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_network
 from ferkeras.training.divergence import diagnose_divergence
-from ferkeras.training.setup import build_learner
+from ferkeras.training.setup import build_setup
 
 MODERN = {
     "network.architecture": "residual",
@@ -64,7 +64,7 @@ def config(**overrides):
 
 @pytest.fixture(scope="module")
 def drawn() -> Splits:
-    read = draw_faces(700, 0)
+    read = synthetic_faces(700, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)
 
@@ -101,8 +101,8 @@ def test_a_run_with_averaged_weights_is_examined(run):
     assert found["cause"] != "wrong_normalisation"
     ended_with = load_network(open_run(run.folder), run.last)
     faces = load_splits(open_run(run.folder).config, Console(io.StringIO())).validation
-    answers = ended_with.predict(faces.images, verbose=0).argmax(axis=1)
-    assert found["accuracy"]["validation"] == pytest.approx((answers == faces.labels).mean())
+    predicted = ended_with.predict(faces.images, verbose=0).argmax(axis=1)
+    assert found["accuracy"]["validation"] == pytest.approx((predicted == faces.labels).mean())
 
 
 def test_a_published_run_is_examined(run, tmp_path):
@@ -113,9 +113,9 @@ def test_a_published_run_is_examined(run, tmp_path):
 
 def test_a_short_training_follows_the_configured_schedule(drawn):
     settings = config()
-    whole = train_briefly(settings, drawn, 10_000).learner.model.optimizer.learning_rate.numpy()
-    part = train_briefly(settings, drawn, 6).learner.model.optimizer.learning_rate.numpy()
-    steps = build_learner(settings, drawn).feed.steps_per_epoch
+    whole = train_briefly(settings, drawn, 10_000).setup.model.optimizer.learning_rate.numpy()
+    part = train_briefly(settings, drawn, 6).setup.model.optimizer.learning_rate.numpy()
+    steps = build_setup(settings, drawn).pipeline.steps_per_epoch
     assert part == pytest.approx(0.003 * 6 / (steps + 1))
     assert 0 < whole < 3e-5
 
@@ -216,6 +216,6 @@ def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(
 
 def test_what_is_suggested_after_a_divergence_is_below_the_peak_and_not_below_the_moment(drawn):
     settings = config(train__learning_rate=0.01)
-    model = train_briefly(settings, drawn, 1).learner.model
+    model = train_briefly(settings, drawn, 1).setup.model
     model.optimizer.learning_rate.assign(1e-5)
     assert "high for adamw; try train.learning_rate=0.001" in diagnose_divergence(settings, model)

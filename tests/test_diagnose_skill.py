@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.reference import crossed, gradients, transferred
 from ferkeras.diagnose.skill import CHANCE, above_chance, best_renaming, counts, kappa
 
@@ -18,30 +18,30 @@ LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=60)
 @given(st.data())
 def test_kappa_is_that_of_scikit_learn(data):
     labels = data.draw(LABELS)
-    answers = data.draw(st.lists(st.integers(0, 6), min_size=len(labels), max_size=len(labels)))
-    found = kappa(counts(np.array(labels), np.array(answers)))
-    if len({*labels, *answers}) > 1:
-        assert found == pytest.approx(cohen_kappa_score(labels, answers))
+    predicted = data.draw(st.lists(st.integers(0, 6), min_size=len(labels), max_size=len(labels)))
+    found = kappa(counts(np.array(labels), np.array(predicted)))
+    if len({*labels, *predicted}) > 1:
+        assert found == pytest.approx(cohen_kappa_score(labels, predicted))
     else:
         assert found == 0
 
 
 @few
 @given(LABELS, st.integers(0, 6))
-def test_one_answer_for_all_is_no_skill(labels, answer):
-    labels, answers = np.array(labels), np.full(len(labels), answer)
-    assert kappa(counts(labels, answers)) == 0
-    assert above_chance(labels, answers) == 0
+def test_one_answer_for_all_is_no_skill(labels, prediction):
+    labels, predicted = np.array(labels), np.full(len(labels), prediction)
+    assert kappa(counts(labels, predicted)) == 0
+    assert above_chance(labels, predicted) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_is_not_above_chance_and_a_little_knowledge_is(seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 7, 500)
-    answers = rng.integers(0, 7, 500)
-    assert above_chance(labels, answers) < CHANCE
+    predicted = rng.integers(0, 7, 500)
+    assert above_chance(labels, predicted) < CHANCE
     known = rng.random(500) < 0.3
-    assert above_chance(labels, np.where(known, labels, answers)) > CHANCE
+    assert above_chance(labels, np.where(known, labels, predicted)) > CHANCE
 
 
 @few
@@ -49,9 +49,9 @@ def test_noise_is_not_above_chance_and_a_little_knowledge_is(seed):
 def test_a_renaming_is_found_from_answers_that_are_mostly_right(order, seed):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 7, 400)
-    answers = np.where(rng.random(400) < 0.7, truth, rng.integers(0, 7, 400))
+    predicted = np.where(rng.random(400) < 0.7, truth, rng.integers(0, 7, 400))
     # Validation calls class k by the name order[k].
-    named = best_renaming(counts(np.array(order)[truth], answers))
+    named = best_renaming(counts(np.array(order)[truth], predicted))
     assert named.tolist() == list(order)
 
 
@@ -60,11 +60,11 @@ def test_classes_that_are_never_answered_keep_their_names():
 
 
 def test_the_reference_knows_drawn_faces_and_nothing_of_shuffled_labels():
-    read = draw_faces(900, 0)
+    read = synthetic_faces(900, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     assert gradients(train.images[:3]).shape == (3, 900)
-    answers = transferred(train, validation)
-    assert above_chance(validation.labels, answers) > CHANCE
+    predicted = transferred(train, validation)
+    assert above_chance(validation.labels, predicted) > CHANCE
     within = crossed(train, 0)
     assert above_chance(train.labels, within) > CHANCE
     shuffled = np.random.default_rng(0).permutation(train.labels)

@@ -24,12 +24,12 @@ from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.step import MonitoredModel
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
-from ferkeras.runs.teachers import open_teachers, record_of, strangers
+from ferkeras.runs.teachers import open_teachers, possibly_leaked, record_of
 from ferkeras.runs.unfinished import UnfinishedRun
 from ferkeras.training.checkpointing import Stopped
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
-from ferkeras.training.setup import build_learner, make_reproducible
+from ferkeras.training.setup import build_setup, make_reproducible
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 4)).astype("float32")
@@ -49,16 +49,16 @@ def log_softmax(logits):
 
 
 @pytest.mark.parametrize("weights", [None, np.array([1, 2, 0, 1, 3, 1], "float32")])
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_the_loss_is_a_mean_of_those_against_labels_and_against_teachers(share, weights):
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 1.0])
+def test_the_loss_is_a_mean_of_those_against_labels_and_against_teachers(fraction, weights):
     model, teachers = network(0), [network(1), network(2)]
-    model.distillation = Distillation(teachers, share)
-    answers = np.mean([np.exp(log_softmax(t.predict(X, verbose=0))) for t in teachers], axis=0)
+    model.distillation = Distillation(teachers, fraction)
+    predicted = np.mean([np.exp(log_softmax(t.predict(X, verbose=0))) for t in teachers], axis=0)
     own = log_softmax(model.predict(X, verbose=0))
     labels = np.average(-own[np.arange(6), Y], weights=weights)
-    taught = np.average(-(answers * own).sum(axis=1), weights=weights)
+    taught = np.average(-(predicted * own).sum(axis=1), weights=weights)
     loss = model.train_on_batch(X, Y, sample_weight=weights)
-    assert loss[0] == pytest.approx((1 - share) * labels + share * taught, rel=1e-5)
+    assert loss[0] == pytest.approx((1 - fraction) * labels + fraction * taught, rel=1e-5)
 
 
 def test_teachers_are_not_trained_nor_counted_nor_part_of_validation():
@@ -75,12 +75,12 @@ def test_teachers_are_not_trained_nor_counted_nor_part_of_validation():
 
 def test_with_all_weight_on_the_teachers_their_answers_are_learnt_and_the_labels_are_not():
     model, teacher = network(0), network(1)
-    answers = teacher.predict(X, verbose=0)
-    wrong = (answers.argmax(axis=1) + 1) % 3
+    predicted = teacher.predict(X, verbose=0)
+    wrong = (predicted.argmax(axis=1) + 1) % 3
     model.distillation = Distillation([teacher], 1.0)
     model.fit(X, wrong, epochs=300, verbose=0)
     np.testing.assert_array_equal(
-        model.predict(X, verbose=0).argmax(axis=1), answers.argmax(axis=1)
+        model.predict(X, verbose=0).argmax(axis=1), predicted.argmax(axis=1)
     )
 
 
@@ -154,14 +154,14 @@ def test_a_teacher_that_may_have_learnt_validation_faces_is_an_alarm(finished_ru
     teachers = [open_run(finished_run)]
     config = teachers[0].config
     same = load_splits(config, Console(io.StringIO()))
-    assert strangers(teachers, config, same) == []
-    assert strangers(teachers, config, drawn_anew) == ["tiny-001"]
+    assert possibly_leaked(teachers, config, same) == []
+    assert possibly_leaked(teachers, config, drawn_anew) == ["tiny-001"]
     # The same faces: but who says that the same of them were held out?
     mixed = replace(same, official=False)
-    assert strangers(teachers, config, mixed) == []
+    assert possibly_leaked(teachers, config, mixed) == []
     other_seed = config.model_copy(update={"seed": 9})
-    assert strangers(teachers, other_seed, mixed) == ["tiny-001"]
-    assert strangers(teachers, other_seed, same) == []
+    assert possibly_leaked(teachers, other_seed, mixed) == ["tiny-001"]
+    assert possibly_leaked(teachers, other_seed, same) == []
 
 
 @pytest.fixture
@@ -195,17 +195,17 @@ def test_a_taught_run_that_was_cut_off_ends_bit_for_bit_the_same(finished_run, t
     def train_from(folder, *stops):
         for stop in (*stops, 0):
             make_reproducible(config)
-            learner, request = build_learner(config, splits), StopRequest()
+            setup, request = build_setup(config, splits), StopRequest()
             keeper = CheckpointFolder(tmp_path / folder)
             console = Console(io.StringIO())
-            loop = TrainingLoop(config, learner, [Leave(request, stop)], keeper, console, request)
+            loop = TrainingLoop(config, setup, [Leave(request, stop)], keeper, console, request)
             loop.go_on()
             if stop:
                 with pytest.raises(Stopped):
                     loop.run(ended=False)
             else:
                 loop.run(ended=False)
-        return learner.model.get_weights()
+        return setup.model.get_weights()
 
     for whole, pieced in zip(train_from("whole"), train_from("pieced", 3, 4), strict=True):
         np.testing.assert_array_equal(whole, pieced)

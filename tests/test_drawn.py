@@ -13,7 +13,11 @@ from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.synthetic import action_units, head, people
 from ferkeras.data.synthetic import dataset as drawn
 from ferkeras.data.synthetic.canvas import Canvas, Pose
-from ferkeras.data.synthetic.dataset import FACES_PER_PERSON, FER2013_TRAINING_COUNTS, draw_faces
+from ferkeras.data.synthetic.dataset import (
+    FACES_PER_PERSON,
+    FER2013_TRAINING_COUNTS,
+    synthetic_faces,
+)
 from ferkeras.data.synthetic.mouth import draw_mouth
 from ferkeras.data.synthetic.random_rows import Draws, raw_rows
 
@@ -22,7 +26,7 @@ TRAIN, VALIDATION = USAGES.index("train"), USAGES.index("validation")
 
 @pytest.fixture(scope="module")
 def thousand():
-    return draw_faces(1000, 7, label_noise=0.0)
+    return synthetic_faces(1000, 7, label_noise=0.0)
 
 
 def test_faces_have_the_promised_form(thousand):
@@ -48,11 +52,11 @@ def test_no_face_is_drawn_twice(thousand):
 def test_both_splits_have_the_proportions_of_fer2013_to_within_one_face(count):
     usage = drawn._usage(count)
     labels = drawn._emotions(usage)
-    share = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
+    fraction = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
     for split in (TRAIN, VALIDATION):
         counts = np.bincount(labels[usage == split], minlength=len(EMOTIONS))
         assert counts.min() >= 1
-        assert np.abs(counts - share * counts.sum()).max() < 1.5
+        assert np.abs(counts - fraction * counts.sum()).max() < 1.5
     assert abs((usage == VALIDATION).mean() - 0.15) < 0.02
 
 
@@ -70,7 +74,7 @@ def test_nobody_is_in_both_splits(count):
 
 
 def test_the_same_seed_draws_the_same_faces_and_another_seed_others():
-    one, same, other = draw_faces(200, 3), draw_faces(200, 3), draw_faces(200, 4)
+    one, same, other = synthetic_faces(200, 3), synthetic_faces(200, 3), synthetic_faces(200, 4)
     assert np.array_equal(one.faces.images, same.faces.images)
     assert np.array_equal(one.faces.labels, same.faces.labels)
     assert one.fingerprint == same.fingerprint
@@ -80,7 +84,7 @@ def test_the_same_seed_draws_the_same_faces_and_another_seed_others():
 
 
 def test_more_faces_add_to_the_same_ones(thousand):
-    few = draw_faces(233, 7, label_noise=0.0)
+    few = synthetic_faces(233, 7, label_noise=0.0)
     assert np.array_equal(few.faces.images, thousand.faces.images[:233])
     assert np.array_equal(few.faces.labels, thousand.faces.labels[:233])
     assert np.array_equal(few.usage, thousand.usage[:233])
@@ -88,7 +92,7 @@ def test_more_faces_add_to_the_same_ones(thousand):
 
 def test_faces_do_not_depend_on_how_many_are_drawn_at_a_time(thousand, monkeypatch):
     monkeypatch.setattr(drawn, "_CHUNK", 37)
-    again = draw_faces(200, 7, label_noise=0.0)
+    again = synthetic_faces(200, 7, label_noise=0.0)
     assert np.array_equal(again.faces.images, thousand.faces.images[:200])
 
 
@@ -126,9 +130,9 @@ def test_wrong_labels_are_spread_over_all_other_emotions():
 
 
 def test_label_noise_changes_no_pixel(thousand):
-    noisy = draw_faces(200, 7, label_noise=0.5)
+    noisy = synthetic_faces(200, 7, label_noise=0.5)
     assert np.array_equal(noisy.faces.images, thousand.faces.images[:200])
-    assert noisy.fingerprint != draw_faces(200, 7, label_noise=0.25).fingerprint
+    assert noisy.fingerprint != synthetic_faces(200, 7, label_noise=0.25).fingerprint
 
 
 def test_one_person_keeps_the_same_features_across_faces():
@@ -215,7 +219,7 @@ def test_a_nearest_mean_face_does_not_solve_it(thousand):
 
 def test_progress_ends_with_all_faces():
     seen = []
-    draw_faces(250, 0, progress=lambda done, total: seen.append((done, total)))
+    synthetic_faces(250, 0, progress=lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
     assert seen[-1] == (250, 250)
 
@@ -232,4 +236,4 @@ def test_progress_ends_with_all_faces():
 )
 def test_values_out_of_range_are_named(count, seed, noise, message):
     with pytest.raises(InputError, match=message):
-        draw_faces(count, seed, label_noise=noise)
+        synthetic_faces(count, seed, label_noise=noise)

@@ -27,5 +27,5 @@ def test_shares_are_of_kinds_and_add_up(epoch_time):
     operations = Counter(
         {"_MklNativeConv2DBackpropFilter": 50, "_MklNativeFusedBatchNormV3": 30, "Nothing": 20}
     )
-    shares = epoch_time.shares_of(operations)
-    assert shares == {"convolutions": 0.5, "batch normalisation": 0.3, "other": 0.2}
+    fractions = epoch_time.shares_of(operations)
+    assert fractions == {"convolutions": 0.5, "batch normalisation": 0.3, "other": 0.2}

@@ -13,7 +13,7 @@ from ferkeras.cli.console import Console
 from ferkeras.config.file import load_config
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
-from ferkeras.data.test_time_augmentation import looks_at
+from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.evaluate.__main__ import main
 from ferkeras.export.model_card import model_card
 from ferkeras.metrics.bootstrap import RESAMPLES
@@ -45,8 +45,10 @@ def copied(finished_run, tmp_path):
     return shutil.copytree(finished_run, tmp_path / "tiny-001")
 
 
-def result_of(evaluation, answers="plain", faces="all"):
-    (found,) = [r for r in evaluation["results"] if (r["answers"], r["faces"]) == (answers, faces)]
+def result_of(evaluation, predicted="plain", faces="all"):
+    (found,) = [
+        r for r in evaluation["results"] if (r["variant"], r["faces"]) == (predicted, faces)
+    ]
     return found
 
 
@@ -63,12 +65,12 @@ def test_figures_agree_with_what_is_in_predictions_npz(evaluated):
     folder, evaluation = evaluated
     with np.load(folder / "evaluation" / "validation" / "predictions.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    labels, shares = arrays["labels"], arrays["probabilities"].astype(float)
-    right = shares.argmax(axis=1) == labels
+    labels, fractions = arrays["labels"], arrays["probabilities"].astype(float)
+    right = fractions.argmax(axis=1) == labels
     plain, flip = result_of(evaluation)["metrics"], result_of(evaluation, "flip")["metrics"]
     assert plain["accuracy"] == pytest.approx(right.mean())
     assert plain["log_loss"] == pytest.approx(
-        -np.log(shares[np.arange(len(labels)), labels]).mean(), abs=1e-6
+        -np.log(fractions[np.arange(len(labels)), labels]).mean(), abs=1e-6
     )
     assert flip["accuracy"] == pytest.approx(
         (arrays["flip_probabilities"].argmax(axis=1) == labels).mean()
@@ -125,25 +127,25 @@ def test_flip_is_the_mean_of_two_looks_and_six_looks_that_of_six(evaluated):
     images = load_splits(config, Console()).validation.images
     model = load_trained(folder).model
 
-    def shares(faces):
+    def fractions(faces):
         logits = model.predict(faces, verbose=0).astype(float)
         return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
-    flip = (shares(images) + shares(images[:, :, ::-1])) / 2
-    six = sum(map(shares, looks_at(images, 6))) / 6
+    flip = (fractions(images) + fractions(images[:, :, ::-1])) / 2
+    six = sum(map(fractions, augmented_views(images, "multiscale"))) / 6
     with np.load(folder / "evaluation" / "validation" / "predictions.npz") as file:
         np.testing.assert_allclose(file["flip_probabilities"], flip, atol=1e-5)
         np.testing.assert_allclose(file["six_looks_probabilities"], six, atol=1e-5)
         accuracy = (file["six_looks_probabilities"].argmax(axis=1) == file["labels"]).mean()
-    assert result_of(evaluation, "six_looks")["metrics"]["accuracy"] == pytest.approx(accuracy)
+    assert result_of(evaluation, "multiscale")["metrics"]["accuracy"] == pytest.approx(accuracy)
 
 
-def test_the_model_card_tells_of_several_looks(evaluated):
+def test_the_model_card_tells_of_test_time_augmentation(evaluated):
     folder, evaluation = evaluated
     card = model_card(open_run(folder), {})
-    for answers, count in (("flip", 2), ("six_looks", 6)):
-        metrics = result_of(evaluation, answers)["metrics"]
-        named = f"(`predict --looks {count}`), without the temperature"
+    for variant in ("flip", "multiscale"):
+        metrics = result_of(evaluation, variant)["metrics"]
+        named = f"(`predict --tta {variant}`), without the temperature"
         assert re.search(rf"accuracy .*{re.escape(named)} \| {metrics['accuracy']:.1%} \| \(", card)
         assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \| \(", card)
 

@@ -19,13 +19,13 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
-from ferkeras.data.synthetic.dataset import draw_faces
-from ferkeras.fit.automatic_learning_rate import with_found_rate
+from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.runs.record import Run, create_run
-from ferkeras.training.callbacks import build_watchers
+from ferkeras.training.callbacks import build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
-from ferkeras.training.setup import build_learner, make_reproducible
+from ferkeras.training.setup import build_setup, make_reproducible
 
 TINY = (
     "data.demo_faces=200",
@@ -40,7 +40,7 @@ TINY = (
     "schedule.plateau_from_epoch=3",
     "schedule.plateau_patience=2",
     "monitor.overfit_every=2",
-    "monitor.overfit_share=0.2",
+    "monitor.overfit_fraction=0.2",
     "monitor.tensorboard=false",
     "monitor.diagnose=false",
 )
@@ -48,7 +48,7 @@ TINY = (
 
 @pytest.fixture(scope="module")
 def drawn() -> Splits:
-    read = draw_faces(200, 0)
+    read = synthetic_faces(200, 0)
     train_faces, validation = (
         read.faces.take(read.usage == usage) for usage in np.unique(read.usage)
     )
@@ -113,17 +113,17 @@ LINKED = load_config(None, ["data.cache=false", "data.follow_symlinks=true"])
 
 
 def first_batch(config, world):
-    images, labels = next(iter(learner(config, world).feed.dataset(1, 1)))
+    images, labels = next(iter(setup(config, world).pipeline.dataset(1, 1)))
     return [images.numpy().tobytes(), labels.numpy().tolist()]
 
 
-def learner(config, world):
+def setup(config, world):
     make_reproducible(config)
-    return build_learner(config, world.splits)
+    return build_setup(config, world.splits)
 
 
 def network(config, world):
-    built = learner(config, world)
+    built = setup(config, world)
     layers = [
         {k: v for k, v in layer.get_config().items() if k in WATCHED_LAYER_SETTINGS}
         for layer in built.model.layers
@@ -135,7 +135,7 @@ WATCHED_LAYER_SETTINGS = ("filters", "strides", "units", "rate", "momentum", "ep
 
 
 def optimizer(config, world):
-    built = learner(config, world).model
+    built = setup(config, world).model
     settings = built.optimizer.get_config()
     return [
         settings["name"],
@@ -147,7 +147,7 @@ def optimizer(config, world):
 
 
 def weights(config, world):
-    return learner(config, world).balance.weights
+    return setup(config, world).balance.weights
 
 
 def run_folder(config, world):
@@ -156,12 +156,12 @@ def run_folder(config, world):
 
 def schedule(config, world):
     """Dropout, smoothing and learning rate over eight epochs at a standing accuracy of 55 %."""
-    built = learner(config, world)
+    built = setup(config, world)
     run = Run(world.folder / "run")
     run.folder.mkdir(exist_ok=True)
-    watchers = build_watchers(config, built, world.splits, run, Console(io.StringIO()))
+    run_callbacks = build_callbacks(config, built, world.splits, run, Console(io.StringIO()))
     names = ("PublishVariables", "VariableRamp", "DelayedReduceLROnPlateau")
-    watched = [c for c in watchers.callbacks if type(c).__name__ in names]
+    watched = [c for c in run_callbacks.callbacks if type(c).__name__ in names]
     seen = []
     for callback in watched:
         callback.set_model(built.model)
@@ -178,13 +178,13 @@ def schedule(config, world):
 
 def rates(config, world):
     """The learning rate of the first step of every epoch."""
-    built = learner(config, world)
+    built = setup(config, world)
     run = Run(world.folder / "run")
     run.folder.mkdir(exist_ok=True)
-    watchers = build_watchers(config, built, world.splits, run, Console(io.StringIO()))
+    run_callbacks = build_callbacks(config, built, world.splits, run, Console(io.StringIO()))
     seen = []
     for epoch in range(config.train.epochs):
-        for callback in watchers.callbacks:
+        for callback in run_callbacks.callbacks:
             if type(callback).__name__ == "CosineLearningRate":
                 callback.set_model(built.model)
                 callback.on_epoch_begin(epoch)
@@ -202,16 +202,16 @@ def training(config, world):
 
 def train_once(config, world):
     stream = io.StringIO()
-    built = learner(config, world)
+    built = setup(config, world)
     run = create_run(config)
-    watchers = build_watchers(config, built, world.splits, run, Console(stream))
+    run_callbacks = build_callbacks(config, built, world.splits, run, Console(stream))
     built.model.fit(
-        built.feed.dataset(1, config.train.epochs),
-        steps_per_epoch=built.feed.steps_per_epoch,
+        built.pipeline.dataset(1, config.train.epochs),
+        steps_per_epoch=built.pipeline.steps_per_epoch,
         epochs=config.train.epochs,
         validation_data=built.validation,
         class_weight=built.balance.weights,
-        callbacks=watchers.callbacks,
+        callbacks=run_callbacks.callbacks,
         shuffle=False,
         verbose=0,
     )
@@ -219,7 +219,7 @@ def train_once(config, world):
     # What differs between two runs of one configuration is the time that an epoch took.
     told = [line for line in stream.getvalue().splitlines() if not EPOCH_LINE.match(line)]
     return [
-        watchers.collapse.stopped,
+        run_callbacks.collapse.stopped,
         told,
         run.history.read_text(),
         len(events),
@@ -233,7 +233,7 @@ EPOCH_LINE = re.compile(r"epoch \d+/")
 
 def survival(config, world):
     """What is saved, said and done while the weights break twice."""
-    built = learner(config, world)
+    built = setup(config, world)
     console = Console(io.StringIO())
     folder = CheckpointFolder(world.folder / "checkpoints")
     saved = []
@@ -267,12 +267,12 @@ BREAKS = ("recovery.after_skipped_steps=2", "train.epochs=1")
 
 def overfitting(config, world):
     """Alarms where the untrained network is right now and then, and validation never is."""
-    built = learner(config, world)
+    built = setup(config, world)
     console = Console(io.StringIO())
     run = Run(world.folder / "run")
     run.folder.mkdir(exist_ok=True)
-    watchers = build_watchers(config, built, world.splits, run, console)
-    watch = next(c for c in watchers.callbacks if type(c).__name__ == "OverfittingWatch")
+    run_callbacks = build_callbacks(config, built, world.splits, run, console)
+    watch = next(c for c in run_callbacks.callbacks if type(c).__name__ == "OverfittingWatch")
     watch.set_model(built.model)
     watch.on_epoch_end(config.monitor.overfit_every - 1, {"val_accuracy": 0.0})
     return len(console.alarms)
@@ -291,8 +291,8 @@ def accepted(config, world):
 
 def taught(config, world):
     """The loss of a step in which a published run teaches."""
-    built = learner(config, world)
-    images, labels = next(iter(built.feed.dataset(1, 1)))
+    built = setup(config, world)
+    images, labels = next(iter(built.pipeline.dataset(1, 1)))
     return built.model.train_on_batch(images, labels)[0]
 
 
@@ -365,11 +365,11 @@ EFFECTS = {
     "monitor.layer_norms_every": (1, training, ()),
     "monitor.vanishing_norm": (50.0, training, ()),
     "monitor.exploding_norm": (1e-3, training, ()),
-    "monitor.collapse_share": (0.3, training, ()),
-    "monitor.collapse_action": ("stop", training, ("monitor.collapse_share=0.3",)),
+    "monitor.collapse_fraction": (0.3, training, ()),
+    "monitor.collapse_action": ("stop", training, ("monitor.collapse_fraction=0.3",)),
     "monitor.diagnose": (True, training, ()),
     "monitor.overfit_every": (1, training, ()),
-    "monitor.overfit_share": (0.5, training, ()),
+    "monitor.overfit_fraction": (0.5, training, ()),
     "monitor.overfit_gap": (0.9, overfitting, ("monitor.overfit_gap=0.01",)),
     "monitor.tensorboard": (True, training, ()),
     "monitor.images_every": (1, training, ("monitor.tensorboard=true", "train.epochs=3")),
@@ -405,9 +405,9 @@ def test_key_has_an_effect(key, world):
 
 def test_a_learning_rate_of_auto_is_found_on_the_learner(world):
     config = load_config(None, [*TINY, "train.learning_rate=auto"])
-    built = learner(config, world)
+    built = setup(config, world)
     before = float(built.model.optimizer.learning_rate.numpy())
-    found, tested = with_found_rate(config, built, Console(io.StringIO()))
+    found, tested = with_automatic_learning_rate(config, built, Console(io.StringIO()))
     assert found.train.learning_rate == tested.suggestion
     after = float(built.model.optimizer.learning_rate.numpy())
     assert after == np.float32(tested.suggestion) != before

@@ -21,7 +21,7 @@ from ferkeras.data.faces import SIZE
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pictures import decode_face
 from ferkeras.export.__main__ import main
-from ferkeras.export.formats import FILES, answers_of, export_network
+from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
 from ferkeras.export.saved_model import decode_face_in_graph
 from ferkeras.metrics.calibration import Calibration, store_calibration
@@ -68,9 +68,9 @@ def exports(trained, noise, tmp_path_factory):
 
 @pytest.mark.parametrize("name", FLOATS)
 def test_each_format_answers_as_the_network_does(name, exports, noise, expected):
-    answers = answers_of(name, exports[name], noise)
-    assert answers.dtype == np.float32
-    np.testing.assert_allclose(answers, expected, atol=1e-5)
+    predicted = predictions_of(name, exports[name], noise)
+    assert predicted.dtype == np.float32
+    np.testing.assert_allclose(predicted, expected, atol=1e-5)
 
 
 def test_files_carry_the_emotions_and_where_they_come_from(exports, finished_run):
@@ -156,11 +156,11 @@ def test_pictures_are_decoded_in_the_graph_as_they_are_for_training(kind):
 def test_the_saved_model_takes_encoded_pictures(exports):
     contents = list(pictures().values())
     signatures = tf.saved_model.load(str(exports["saved_model"])).signatures
-    answers = signatures["encoded"](image_bytes=tf.constant(contents))
+    predicted = signatures["encoded"](image_bytes=tf.constant(contents))
     faces = np.stack([decode_face(content) for content in contents])[..., None]
     direct = signatures["serving_default"](faces=tf.constant(faces))
     np.testing.assert_allclose(
-        answers["probabilities"].numpy(), direct["probabilities"].numpy(), atol=0.05
+        predicted["probabilities"].numpy(), direct["probabilities"].numpy(), atol=0.05
     )
 
 
@@ -181,11 +181,11 @@ def test_half_precision_is_exported_in_single(trained, noise):
 
 
 @pytest.mark.parametrize(
-    ("answers", "named"),
+    ("predicted", "named"),
     [([[0.4, 0.6]], "0.0%"), ([[0.6, 0.4], [np.nan, np.nan]], "nan"), ([[0.7, 0.3]], "0.1")],
 )
-def test_another_answer_is_an_error(answers, named):
-    parity = Parity.of(np.full((len(answers), 2), (0.6, 0.4)), np.asarray(answers))
+def test_another_answer_is_an_error(predicted, named):
+    parity = Parity.of(np.full((len(predicted), 2), (0.6, 0.4)), np.asarray(predicted))
     with pytest.raises(RunError, match=named):
         parity.demand("x.onnx", difference=1e-4, agreement=0.995)
 

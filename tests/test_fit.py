@@ -150,7 +150,7 @@ def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys):
         *SMALL,
         f"output.folder={models}",
         "monitor.collapse_action=stop",
-        "monitor.collapse_share=0.2",
+        "monitor.collapse_fraction=0.2",
         "monitor.tensorboard=false",
         "monitor.diagnose=true",
         "train.learning_rate=1e-6",

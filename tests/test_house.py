@@ -10,16 +10,6 @@ ROOT = Path(__file__).parents[1]
 
 VERBS = {path.parent.name for path in (ROOT / "ferkeras").glob("*/__main__.py")}
 SHARED = "cli config data network runs metrics report tensorboard training".split()
-    "cli",
-    "config",
-    "data",
-    "network",
-    "runs",
-    "metrics",
-    "report",
-    "tensorboard",
-    "training",
-]
 """Packages that several verbs use, each of which knows only those before it."""
 
 UNIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios", "tty"}

@@ -25,12 +25,12 @@ def test_copies_are_found_pixel_for_pixel(make_faces):
 def predictions():
     """Faces 0 to 20, three of each emotion; the first of each is answered wrongly."""
     labels = np.repeat(np.arange(7), 3).astype(np.int32)
-    answers = labels.copy()
-    answers[::3] = (labels[::3] + 1) % 7
+    predicted = labels.copy()
+    predicted[::3] = (labels[::3] + 1) % 7
     confidence = np.linspace(0.5, 0.9, 21)
-    shares = np.repeat(((1 - confidence) / 6)[:, None], 7, axis=1)
-    shares[np.arange(21), answers] = confidence
-    return Predictions(shares.astype(np.float32), labels)
+    fractions = np.repeat(((1 - confidence) / 6)[:, None], 7, axis=1)
+    fractions[np.arange(21), predicted] = confidence
+    return Predictions(fractions.astype(np.float32), labels)
 
 
 def test_the_surest_wrong_answers_come_first(predictions):
@@ -41,7 +41,7 @@ def test_the_surest_wrong_answers_come_first(predictions):
 def test_examples_are_of_every_emotion_and_both_kinds(predictions):
     chosen = examples_of_each(predictions, 2)
     assert predictions.labels[chosen].tolist() == [c for c in range(7) for _ in range(2)]
-    right = predictions.answers[chosen] == predictions.labels[chosen]
+    right = predictions.predicted[chosen] == predictions.labels[chosen]
     assert right.tolist() == [True, False] * 7
     everything = examples_of_each(predictions, 10)
     assert sorted(everything) == list(range(21))

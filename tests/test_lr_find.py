@@ -122,10 +122,10 @@ def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, cap
 
 
 def test_auto_that_finds_nothing_is_a_failure_without_a_folder(tmp_path, monkeypatch, capsys):
-    from ferkeras.fit import automatic_learning_rate as found_rate
+    from ferkeras.fit import automatic_learning_rate as automatic_learning_rate
 
     nothing = conclude(np.geomspace(1e-6, 1, 50), np.full(50, 2.0), None)
-    monkeypatch.setattr(found_rate, "lr_range_test", lambda learner, progress: nothing)
+    monkeypatch.setattr(automatic_learning_rate, "lr_range_test", lambda setup, progress: nothing)
     arguments = [*SMALL, f"output.folder={tmp_path / 'models'}", "train.learning_rate=auto"]
     assert fit.main(arguments) == 1
     assert "train.learning_rate=auto: the loss fell by 0 at most" in capsys.readouterr().err

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from ferkeras.config.file import load_config
 from ferkeras.data.faces import Splits
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.lr_find.range_test import conclude, lr_range_test
 from ferkeras.lr_find.rules import noise, smooth, steepest, suggest, valley
-from ferkeras.training.setup import build_learner, make_reproducible
+from ferkeras.training.setup import build_setup, make_reproducible
 
 TINY = (
     "data.demo_faces=200",
@@ -172,7 +172,7 @@ def test_too_few_steps_say_that_the_rate_is_not_to_blame(count):
 
 @pytest.fixture(scope="module")
 def splits():
-    read = draw_faces(200, 0)
+    read = synthetic_faces(200, 0)
     train, validation = (read.faces.take(read.usage == u) for u in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)
 
@@ -182,25 +182,25 @@ def make_learner(splits):
     def make(*settings):
         config = load_config(None, [*TINY, *settings])
         make_reproducible(config)
-        return build_learner(config, splits)
+        return build_setup(config, splits)
 
     return make
 
 
-def everything(learner):
-    model = learner.model
+def everything(setup):
+    model = setup.model
     variables = (*model.variables, *model.optimizer.variables, *model.metrics_variables)
     return [np.array(v) for v in (*variables, model.loss.smoothing)]
 
 
-def train(learner):
-    feed = learner.feed
-    return learner.model.fit(
-        feed.dataset(1, 2),
-        steps_per_epoch=feed.steps_per_epoch,
+def train(setup):
+    pipeline = setup.pipeline
+    return setup.model.fit(
+        pipeline.dataset(1, 2),
+        steps_per_epoch=pipeline.steps_per_epoch,
         epochs=2,
-        class_weight=learner.balance.weights,
-        validation_data=learner.validation,
+        class_weight=setup.balance.weights,
+        validation_data=setup.validation,
         shuffle=False,
         verbose=0,
     ).history
@@ -220,15 +220,15 @@ def test_a_training_after_it_is_the_training_without_it(make_learner, optimizer)
 
 
 def test_in_the_middle_of_a_training_it_puts_everything_back(make_learner):
-    learner = make_learner()
-    train(learner)
-    traces = count_traces(learner.model)
-    before = everything(learner)
-    lr_range_test(learner, steps=15)
-    for a, b in zip(everything(learner), before, strict=True):
+    setup = make_learner()
+    train(setup)
+    traces = count_traces(setup.model)
+    before = everything(setup)
+    lr_range_test(setup, steps=15)
+    for a, b in zip(everything(setup), before, strict=True):
         np.testing.assert_array_equal(a, b)
     assert traces() == 0
-    assert learner.model.stop_training is False
+    assert setup.model.stop_training is False
 
 
 def count_traces(model):
@@ -243,23 +243,23 @@ def count_traces(model):
 
 
 def test_an_error_within_it_puts_everything_back_too(make_learner):
-    learner = make_learner()
-    train(learner)
-    before = everything(learner)
+    setup = make_learner()
+    train(setup)
+    before = everything(setup)
 
     def interrupt(steps):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        lr_range_test(learner, progress=interrupt)
-    for a, b in zip(everything(learner), before, strict=True):
+        lr_range_test(setup, progress=interrupt)
+    for a, b in zip(everything(setup), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_each_loss_is_that_of_its_own_batch(make_learner):
-    learner, other = make_learner(), make_learner()
-    found = lr_range_test(learner, lowest=1e-12, highest=1e-11, steps=10)
-    steps = iter(other.feed.dataset(1, 2))
+    setup, other = make_learner(), make_learner()
+    found = lr_range_test(setup, lowest=1e-12, highest=1e-11, steps=10)
+    steps = iter(other.pipeline.dataset(1, 2))
     weights = np.array([other.balance.weights[c] for c in range(7)])
     for loss in found.losses:
         images, labels = next(steps)
@@ -270,11 +270,11 @@ def test_each_loss_is_that_of_its_own_batch(make_learner):
 
 
 def test_it_learns_and_ends_where_the_loss_diverges(make_learner):
-    learner = make_learner(
+    setup = make_learner(
         "train.optimizer=sgd", "train.global_clip_norm=null", "network.filters=[4]"
     )
     counted = []
-    found = lr_range_test(learner, lowest=1e-3, highest=1e6, steps=90, progress=counted.append)
+    found = lr_range_test(setup, lowest=1e-3, highest=1e6, steps=90, progress=counted.append)
     assert found.stopped_at is not None
     assert found.rates[-1] <= found.stopped_at < 1e6
     assert len(found.rates) == len(found.losses) == len(found.smoothed) < 90
@@ -285,10 +285,10 @@ def test_it_learns_and_ends_where_the_loss_diverges(make_learner):
 
 
 def test_broken_weights_are_reported_and_stay_as_they_were(make_learner):
-    learner = make_learner()
-    kernel = learner.model.trainable_weights[0]
+    setup = make_learner()
+    kernel = setup.model.trainable_weights[0]
     kernel.assign(kernel * np.nan)
-    found = lr_range_test(learner)
+    found = lr_range_test(setup)
     assert found.suggestion is None
     assert "not the learning rate's doing" in found.reason
     assert found.stopped_at == pytest.approx(1e-6)

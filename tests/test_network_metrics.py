@@ -22,15 +22,15 @@ def test_confusion_matrix_agrees_with_scikit_learn(classes, samples, seed):
     half = samples // 2
     for part in (slice(0, half), slice(half, None)):
         metric.update_state(truth[part], logits[part])
-    answers = logits.argmax(axis=1)
-    matrix = confusion_matrix(truth, answers, labels=range(classes))
+    predicted = logits.argmax(axis=1)
+    matrix = confusion_matrix(truth, predicted, labels=range(classes))
     np.testing.assert_array_equal(metric.matrix.numpy(), matrix)
     # scikit-learn warns of answers outside the truths and of a single class; both count here.
     recalls = [matrix[k, k] / matrix[k].sum() for k in range(classes) if matrix[k].sum()]
     assert float(metric.result()) == pytest.approx(np.mean(recalls), abs=1e-6)
-    if set(answers) <= set(truth) and len(set(truth)) > 1:
+    if set(predicted) <= set(truth) and len(set(truth)) > 1:
         assert float(metric.result()) == pytest.approx(
-            balanced_accuracy_score(truth, answers), abs=1e-6
+            balanced_accuracy_score(truth, predicted), abs=1e-6
         )
 
 
@@ -58,7 +58,7 @@ def test_confusion_matrix_refuses_weights_and_a_single_class():
 
 
 @pytest.mark.parametrize(
-    "metric", [ConfusionMatrix(3, name="answers"), GradientNorms(["a/kernel", "b/kernel"])]
+    "metric", [ConfusionMatrix(3, name="predicted"), GradientNorms(["a/kernel", "b/kernel"])]
 )
 def test_metrics_survive_serialization(metric):
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))

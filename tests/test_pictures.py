@@ -154,12 +154,12 @@ def test_events_are_marked_in_every_panel_and_explained_once():
 
 def test_each_emotion_keeps_its_own_colour():
     figure = curves_figure(history(4))
-    recall, answers = (
+    recall, predicted = (
         panel(figure, title) for title in ("Recall of each emotion", "Share of validation answers")
     )
     for emotion in EMOTIONS:
         color = style_of(emotion)[0]
-        assert line(recall, emotion).get_color() == line(answers, emotion).get_color() == color
+        assert line(recall, emotion).get_color() == line(predicted, emotion).get_color() == color
     assert len({style_of(name) for name in [*EMOTIONS, "contempt"]}) == len(EMOTIONS) + 1
 
 
@@ -210,9 +210,9 @@ def test_bars_are_precision_recall_and_f1():
     assert heights[0] == pytest.approx([40 / 45, 45 / 55])
     assert heights[1] == pytest.approx([0.8, 0.9])
     assert heights[2] == pytest.approx([80 / 95, 90 / 105])
-    truth, answers = ([bar.get_height() for bar in bars] for bars in below.containers)
+    truth, predicted = ([bar.get_height() for bar in bars] for bars in below.containers)
     assert truth == pytest.approx([0.5, 0.5])
-    assert answers == pytest.approx([0.45, 0.55])
+    assert predicted == pytest.approx([0.45, 0.55])
 
 
 @pytest.mark.parametrize("draw", [confusion_figure, confusion_thumbnail, per_class_figure])

@@ -17,15 +17,15 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
-from ferkeras.data.synthetic.dataset import draw_faces
-from ferkeras.data.test_time_augmentation import looks_at
+from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.metrics.predictions import read_predictions
 from ferkeras.predict.__main__ import main
 from ferkeras.predict.detection import FaceDetector
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.network import KerasNetwork, Tempered, load_network
-from ferkeras.predict.predictions import look_at
+from ferkeras.predict.predictions import predict_views
 from ferkeras.predict.sources import find_files, views_of
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
@@ -33,7 +33,7 @@ from ferkeras.runs.record import Run
 
 @pytest.fixture(scope="module")
 def faces():
-    return draw_faces(200, 5).faces.images[:70]
+    return synthetic_faces(200, 5).faces.images[:70]
 
 
 @pytest.fixture
@@ -76,39 +76,41 @@ def test_a_run_without_a_litert_file_is_answered_by_keras(finished_run, tmp_path
 
 
 def test_looks_are_averaged(finished_run, faces, folder, capsys):
-    assert main([str(finished_run), str(folder / "00.png"), "--json", "--looks", "6"]) == 0
-    (answer,) = lines(capsys.readouterr().out)
+    assert main([str(finished_run), str(folder / "00.png"), "--json", "--tta", "multiscale"]) == 0
+    (prediction,) = lines(capsys.readouterr().out)
     network = load_network(finished_run)
-    expected = np.mean([network(look)[0] for look in looks_at(faces[:1], 6)], axis=0)
-    assert list(answer["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+    expected = np.mean(
+        [network(look)[0] for look in augmented_views(faces[:1], "multiscale")], axis=0
+    )
+    assert list(prediction["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
     assert not np.allclose(expected, network(faces[:1])[0], atol=1e-4)
 
 
 def test_every_picture_is_answered_in_order(finished_run, faces, folder, capsys):
     assert main([str(finished_run), str(folder), "--json"]) == 0
-    answers = lines(capsys.readouterr().out)
+    predicted = lines(capsys.readouterr().out)
     names = [str(path) for path in sorted(folder.rglob("*.png"))]
-    assert [answer["picture"] for answer in answers] == names
+    assert [prediction["picture"] for prediction in predicted] == names
     network = load_network(finished_run)
-    for answer in answers:
-        shares = network(faces[int(answer["picture"][-6:-4])][None])[0]
-        assert list(answer["probabilities"]) == list(EMOTIONS)
-        assert list(answer["probabilities"].values()) == pytest.approx(shares, abs=1e-5)
-        assert answer["label"] == EMOTIONS[shares.argmax()]
-        assert answer["confidence"] == max(answer["probabilities"].values())
-        assert answer["box"] is None
+    for prediction in predicted:
+        fractions = network(faces[int(prediction["picture"][-6:-4])][None])[0]
+        assert list(prediction["probabilities"]) == list(EMOTIONS)
+        assert list(prediction["probabilities"].values()) == pytest.approx(fractions, abs=1e-5)
+        assert prediction["label"] == EMOTIONS[fractions.argmax()]
+        assert prediction["confidence"] == max(prediction["probabilities"].values())
+        assert prediction["box"] is None
 
 
 def test_comma_separated_values_say_the_same(finished_run, folder, capsys):
     paths = [str(folder / "0[0-4].png"), str(folder / "below")]
     main([str(finished_run), *paths, "--json"])
-    answers = lines(capsys.readouterr().out)
-    assert len(answers) == 6
+    predicted = lines(capsys.readouterr().out)
+    assert len(predicted) == 6
     main([str(finished_run), *paths, "--csv"])
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    for row, answer in zip(rows, answers, strict=True):
-        assert (row["picture"], row["label"]) == (answer["picture"], answer["label"])
-        assert [float(row[name]) for name in EMOTIONS] == list(answer["probabilities"].values())
+    for row, prediction in zip(rows, predicted, strict=True):
+        assert (row["picture"], row["label"]) == (prediction["picture"], prediction["label"])
+        assert [float(row[name]) for name in EMOTIONS] == list(prediction["probabilities"].values())
 
 
 def test_the_table_counts_what_it_does_not_list(finished_run, folder, capsys):
@@ -199,8 +201,8 @@ def test_a_temperature_of_one_changes_nothing(finished_run, faces):
 def test_a_face_is_found_in_a_photograph(finished_run, photograph, tmp_path, capsys):
     command = [str(finished_run), str(photograph), "--detect", "--json"]
     assert main([*command, "--draw", str(tmp_path / "drawn")]) == 0
-    (answer,) = lines(capsys.readouterr().out)
-    x, y, width, height = answer["box"]
+    (prediction,) = lines(capsys.readouterr().out)
+    x, y, width, height = prediction["box"]
     # Her eyes and her mouth, in a picture of 512 x 600.
     for at_x, at_y in ((225, 190), (305, 190), (270, 268)):
         assert x < at_x < x + width
@@ -246,12 +248,12 @@ def video(tmp_path):
 
 def test_a_video_is_looked_at_once_a_second(finished_run, video, capsys):
     assert main([str(finished_run), str(video), "--json"]) == 0
-    answers = lines(capsys.readouterr().out)
-    assert [answer["seconds"] for answer in answers] == pytest.approx([0, 1, 2])
+    predicted = lines(capsys.readouterr().out)
+    assert [prediction["seconds"] for prediction in predicted] == pytest.approx([0, 1, 2])
     network = load_network(finished_run)
-    for second, answer in enumerate(answers):
-        shares = network(np.full((1, 48, 48, 1), 40 * second, np.uint8))[0]
-        assert list(answer["probabilities"].values()) == pytest.approx(shares, abs=0.05)
+    for second, prediction in enumerate(predicted):
+        fractions = network(np.full((1, 48, 48, 1), 40 * second, np.uint8))[0]
+        assert list(prediction["probabilities"].values()) == pytest.approx(fractions, abs=0.05)
     assert main([str(finished_run), str(video), "--json", "--every", "0"]) == 0
     assert len(lines(capsys.readouterr().out)) == 30
 
@@ -266,10 +268,10 @@ def test_no_more_is_read_ahead_than_the_threads_need(finished_run, folder):
             taken += 1
             yield view
 
-    answers = look_at(counted(), load_network(finished_run), threads=1)
-    next(answers)
+    predicted = predict_views(counted(), load_network(finished_run), threads=1)
+    next(predicted)
     assert taken <= 4 * 32
-    answers.close()
+    predicted.close()
 
 
 def test_an_answer_needs_no_tensorflow(finished_run, folder):
@@ -295,5 +297,5 @@ def test_the_answers_are_those_of_the_training(finished_run):
     """The same faces, through LiteRT, as the run kept them in predictions.npz."""
     kept = read_predictions(finished_run / "predictions.npz")
     splits = load_splits(open_run(finished_run).config, Console(io.StringIO()))
-    answers = load_network(finished_run)(splits.validation.images)
-    np.testing.assert_allclose(answers, kept.probabilities, atol=1e-5)
+    predicted = load_network(finished_run)(splits.validation.images)
+    np.testing.assert_allclose(predicted, kept.probabilities, atol=1e-5)

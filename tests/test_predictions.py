@@ -15,8 +15,8 @@ def drawn_predictions(count, seed, skill=2.0, classes=7):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count).astype(np.int32)
     logits = rng.normal(size=(count, 7)) + skill * np.eye(7)[labels]
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Predictions(shares.astype(np.float32), labels)
+    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Predictions(fractions.astype(np.float32), labels)
 
 
 def by_definition(predictions):
@@ -25,15 +25,15 @@ def by_definition(predictions):
     p /= p.sum(axis=1, keepdims=True)
     y = predictions.labels
     n = len(y)
-    answers = p.argmax(axis=1)
+    predicted = p.argmax(axis=1)
     matrix = np.zeros((7, 7))
-    np.add.at(matrix, (y, answers), 1)
+    np.add.at(matrix, (y, predicted), 1)
     hits, truth, given_ = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     there = truth > 0
     recall = hits[there] / truth[there]
     f1 = 2 * hits[there] / (truth[there] + given_[there])
     observed, chance = hits.sum() / n, (truth * given_).sum() / n**2
-    t, g = np.eye(7)[y], np.eye(7)[answers]
+    t, g = np.eye(7)[y], np.eye(7)[predicted]
     covariance = ((t - t.mean(0)) * (g - g.mean(0))).sum()
     spread = np.sqrt(((t - t.mean(0)) ** 2).sum() * ((g - g.mean(0)) ** 2).sum())
     confidence = p.max(axis=1)
@@ -41,7 +41,7 @@ def by_definition(predictions):
     for at in range(15):
         inside = (confidence > at / 15) & (confidence <= (at + 1) / 15)
         if inside.any():
-            gap = (answers == y)[inside].mean() - confidence[inside].mean()
+            gap = (predicted == y)[inside].mean() - confidence[inside].mean()
             ece += inside.mean() * abs(gap)
     return {
         "accuracy": observed,
@@ -110,8 +110,10 @@ def test_paired_differences_are_far_narrower_than_those_of_strangers():
     almost = Predictions(better.probabilities.copy(), better.labels)
     almost.probabilities[:20] = np.roll(almost.probabilities[:20], 1, axis=1)
     paired = intervals(differences(resample(almost, seed=0), resample(better, seed=0)))["accuracy"]
-    strangers = intervals(differences(resample(almost, seed=0), resample(better, seed=1)))
-    assert paired[1] - paired[0] < 0.5 * (strangers["accuracy"][1] - strangers["accuracy"][0])
+    possibly_leaked = intervals(differences(resample(almost, seed=0), resample(better, seed=1)))
+    assert paired[1] - paired[0] < 0.5 * (
+        possibly_leaked["accuracy"][1] - possibly_leaked["accuracy"][0]
+    )
 
 
 def test_an_emotion_without_faces_has_no_interval():

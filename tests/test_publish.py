@@ -13,9 +13,9 @@ from PIL import Image
 from ferkeras.config.file import dump_config, load_config
 from ferkeras.config.schema import Network
 from ferkeras.data.labels import EMOTIONS
-from ferkeras.export.formats import answers_of
+from ferkeras.export.formats import predictions_of
 from ferkeras.export.model_card import model_card
-from ferkeras.export.saved_model import saved_model_answers, write_saved_model
+from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.model import build_network
 from ferkeras.network.served import served_network
@@ -60,8 +60,8 @@ def test_it_is_a_run_whose_network_answers_as_before(run, published):
     np.testing.assert_array_equal(
         original.model.predict(NOISE, verbose=0), copy.model.predict(NOISE, verbose=0)
     )
-    exact = answers_of("saved_model", published / "export/1", NOISE)
-    half = answers_of("litert-float16", published / "export/model-float16.tflite", NOISE)
+    exact = predictions_of("saved_model", published / "export/1", NOISE)
+    half = predictions_of("litert-float16", published / "export/model-float16.tflite", NOISE)
     np.testing.assert_allclose(half, exact, atol=5e-3)
 
 
@@ -130,7 +130,7 @@ def half_precision_network():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         settings = Network(architecture="residual", filters=(8,), dense_units=(3,), stem_filters=8)
-        return build_network(settings, mean=0.5, deviation=0.25)
+        return build_network(settings, mean=0.5, std=0.25)
     finally:
         keras.config.set_dtype_policy("float32")
 
@@ -143,7 +143,7 @@ def test_weights_that_are_bfloat16_numbers_are_stored_as_such(tmp_path):
         write_saved_model(served, tmp_path / name, about, compact=compact)
     whole, compact = (
         (
-            saved_model_answers(tmp_path / name, NOISE),
+            saved_model_predictions(tmp_path / name, NOISE),
             (tmp_path / name / "variables/variables.data-00000-of-00001").stat().st_size,
         )
         for name in ("whole", "compact")

@@ -18,7 +18,7 @@ LIMITS = {
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_recipe_is_smaller_than_its_limit_and_not_half_of_it(name):
     network = load_config(CONFIGS / f"{name}.yaml").network
-    parameters = build_network(network, mean=0.5, deviation=0.25).count_params()
+    parameters = build_network(network, mean=0.5, std=0.25).count_params()
     assert LIMITS[name] / 2 < parameters < LIMITS[name]
 
 

@@ -14,7 +14,7 @@ from ferkeras.metrics.calibration import reliability
 from ferkeras.metrics.predictions import read_predictions
 from ferkeras.report.events import Event
 from ferkeras.report.html.charts import Chart, Line, letters, reliability_diagram
-from ferkeras.report.html.inline import answer_tiles
+from ferkeras.report.html.inline import prediction_tiles
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun, open_run
 
@@ -164,22 +164,22 @@ def test_ramps_are_shaded_and_single_changes_marked():
 
 
 def test_the_reliability_diagram_tells_its_numbers():
-    shares = np.full((100, 7), 0.1 / 6)
-    shares[:, 2] = 0.9
+    fractions = np.full((100, 7), 0.1 / 6)
+    fractions[:, 2] = 0.9
     labels = np.where(np.arange(100) < 60, 2, 0)
-    drawn = reliability_diagram(reliability(shares, labels), "title")
+    drawn = reliability_diagram(reliability(fractions, labels), "title")
     assert "100 answers: 90.0% sure, 60.0% right" in drawn
     assert 'class="gap"' in drawn
 
 
 def test_tiles_say_truth_answer_and_confidence(make_faces):
     faces = make_faces([3, 0])
-    shares = np.full((2, 7), 0.02)
-    shares[:, 3] = 0.88
-    happy, angry = answer_tiles(faces.images, faces.labels, shares)
+    fractions = np.full((2, 7), 0.02)
+    fractions[:, 3] = 0.88
+    happy, angry = prediction_tiles(faces.images, faces.labels, fractions)
     assert (happy.caption, happy.second, happy.good) == ("happy", "happy 88%", True)
     assert (angry.caption, angry.second, angry.good) == ("angry", "happy 88%", False)
-    warm = answer_tiles(faces.images, faces.labels, shares, np.zeros((2, 48, 48)))
+    warm = prediction_tiles(faces.images, faces.labels, fractions, np.zeros((2, 48, 48)))
     assert warm[0].source.startswith("data:image/jpeg;base64,")
 
 

@@ -15,17 +15,17 @@ from ferkeras.cli.signals import StopRequest
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.__main__ import main
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run, create_run, record_start
 from ferkeras.runs.unfinished import find_run
-from ferkeras.training.callbacks import build_watchers
+from ferkeras.training.callbacks import build_callbacks
 from ferkeras.training.checkpointing import Stopped
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
 from ferkeras.training.loop import TrainingLoop
-from ferkeras.training.setup import Learner, build_learner, make_reproducible
+from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducible
 
 EPOCHS, STEPS = 3, 4
 
@@ -40,7 +40,7 @@ SETTINGS = (
     "schedule.smoothing_from_epoch=2",
     "schedule.plateau_from_epoch=1",
     "schedule.plateau_patience=1",
-    "monitor.collapse_share=0.2",
+    "monitor.collapse_fraction=0.2",
     "monitor.diagnose=false",
     "monitor.overfit_every=2",
     "monitor.images_every=2",
@@ -71,7 +71,7 @@ class Kill(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def splits() -> Splits:
-    read = draw_faces(220, 0)
+    read = synthetic_faces(220, 0)
     faces, validation = read.faces.take(np.arange(180)), read.faces.take(np.arange(180, 220))
     return Splits(faces, validation, None, read.source, read.fingerprint, True)
 
@@ -80,34 +80,36 @@ def settings(*overrides) -> Config:
     return load_config(None, [*SETTINGS, *overrides])
 
 
-def go(config, splits, folder, *more, request=None, stream=None) -> tuple[Learner, Console]:
+def go(config, splits, folder, *more, request=None, stream=None) -> tuple[TrainingSetup, Console]:
     """One process's part of a training; `more` are callbacks that stand before all others."""
     make_reproducible(config)
-    learner = build_learner(config, splits)
+    setup = build_setup(config, splits)
     run = Run(folder)
     run.folder.mkdir(exist_ok=True)
     console = Console(stream or io.StringIO())
-    watchers = build_watchers(config, learner, splits, run, console)
+    run_callbacks = build_callbacks(config, setup, splits, run, console)
     loop = TrainingLoop(
         config,
-        learner,
-        [*more, *watchers.callbacks],
+        setup,
+        [*more, *run_callbacks.callbacks],
         CheckpointFolder(run.checkpoints),
         console,
         request or StopRequest(),
     )
     loop.go_on()
-    loop.run(ended=watchers.collapse.stopped is not None)
-    return learner, console
+    loop.run(ended=run_callbacks.collapse.stopped is not None)
+    return setup, console
 
 
-def everything(learner: Learner) -> list[np.ndarray]:
-    model = learner.model
+def everything(setup: TrainingSetup) -> list[np.ndarray]:
+    model = setup.model
     variables = [*model.variables, *model.optimizer.variables, model.loss.smoothing]
     return [np.array(variable.numpy()) for variable in variables]
 
 
-def assert_same(got: tuple[Learner, Console], expected: tuple[Learner, Console]) -> None:
+def assert_same(
+    got: tuple[TrainingSetup, Console], expected: tuple[TrainingSetup, Console]
+) -> None:
     for a, b in zip(everything(got[0]), everything(expected[0]), strict=True):
         np.testing.assert_array_equal(a, b)
     assert got[1].alarms == expected[1].alarms
@@ -257,7 +259,7 @@ def test_a_request_is_granted_after_the_step(splits, tmp_path):
 
 def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, tmp_path):
     stops = settings(
-        "monitor.collapse_action=stop", "monitor.collapse_share=0.3", "monitor.images_every=9"
+        "monitor.collapse_action=stop", "monitor.collapse_fraction=0.3", "monitor.images_every=9"
     )
     with pytest.raises(Killed):
         go(stops, splits, tmp_path / "run", Kill("train_end", 1))
@@ -287,9 +289,9 @@ DIVERGES = (*QUICK, "recovery.after_skipped_steps=2", "schedule.plateau_from_epo
 
 
 def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path):
-    learner, console = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2))
-    assert float(learner.model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3 / 4)
-    assert all(np.isfinite(values).all() for values in everything(learner))
+    setup, console = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2))
+    assert float(setup.model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3 / 4)
+    assert all(np.isfinite(values).all() for values in everything(setup))
     told = [alarm.text for alarm in console.alarms if "not finite; went back" in alarm.text]
     assert "lowered the learning rate from 0.001 to 0.0005 (1 of at most 3 times)" in told[0]
     assert "(2 of at most 3 times)" in told[1]

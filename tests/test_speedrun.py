@@ -20,8 +20,8 @@ def speedrun():
     return module
 
 
-def result(answers, faces, accuracy):
-    return {"answers": answers, "faces": faces, "metrics": {"accuracy": accuracy}}
+def result(predicted, faces, accuracy):
+    return {"variant": predicted, "faces": faces, "metrics": {"accuracy": accuracy}}
 
 
 def evaluated(run, folder, seed, accuracy):
@@ -34,7 +34,7 @@ def evaluated(run, folder, seed, accuracy):
     results = [
         result("plain", "all", accuracy),
         result("flip", "all", accuracy + 0.01),
-        result("six_looks", "all", accuracy + 0.02),
+        result("multiscale", "all", accuracy + 0.02),
     ]
     path.write_text(json.dumps({"results": results}))
     writer = tf.io.TFRecordWriter(_events(folder))

@@ -108,35 +108,35 @@ def crowds(draw: st.DrawFn) -> tuple[ReadFaces, int]:
     return reading(identities, label_of[identities]), most_copies
 
 
-shares = st.floats(0.01, 0.89)
+fractions = st.floats(0.01, 0.89)
 seeds = st.integers(0, 2**31 - 1)
 
 
 @settings(max_examples=60)
-@given(crowds(), seeds, shares)
-def test_a_drawn_split_is_whole_fair_and_keeps_copies_together(crowd, seed, share):
+@given(crowds(), seeds, fractions)
+def test_a_drawn_split_is_whole_fair_and_keeps_copies_together(crowd, seed, fraction):
     read, most_copies = crowd
-    splits = split_faces(read, seed=seed, validation_fraction=share)
+    splits = split_faces(read, seed=seed, validation_fraction=fraction)
     assert sorted(spelt(splits.train) + spelt(splits.validation)) == spelt(read.faces)
     assert not identities_of(splits.train) & identities_of(splits.validation)
     totals = np.bincount(read.faces.labels, minlength=7)
     held_out = np.bincount(splits.validation.labels, minlength=7)
-    assert (np.abs(held_out - share * totals) <= most_copies).all()
+    assert (np.abs(held_out - fraction * totals) <= most_copies).all()
     assert (held_out < totals).all()
     distinct = np.bincount([label for _, label in set(spelt(read.faces))], minlength=7)
     assert (held_out[distinct > 1] > 0).all()
 
 
 @settings(max_examples=50)
-@given(crowds(), seeds, shares, st.randoms(use_true_random=False))
-def test_a_drawn_split_depends_on_seed_and_content_and_not_on_order(crowd, seed, share, random):
+@given(crowds(), seeds, fractions, st.randoms(use_true_random=False))
+def test_a_drawn_split_depends_on_seed_and_content_and_not_on_order(crowd, seed, fraction, random):
     read, _ = crowd
-    splits = split_faces(read, seed=seed, validation_fraction=share)
-    assert_equal(splits, split_faces(read, seed=seed, validation_fraction=share))
+    splits = split_faces(read, seed=seed, validation_fraction=fraction)
+    assert_equal(splits, split_faces(read, seed=seed, validation_fraction=fraction))
     order = list(range(len(read.faces)))
     random.shuffle(order)
     shuffled = ReadFaces(read.faces.take(np.array(order)), read.usage, "elsewhere", "beef")
-    again = split_faces(shuffled, seed=seed, validation_fraction=share)
+    again = split_faces(shuffled, seed=seed, validation_fraction=fraction)
     assert spelt(again.validation) == spelt(splits.validation)
 
 

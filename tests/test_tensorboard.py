@@ -41,7 +41,7 @@ from ferkeras.data.labels import EMOTIONS  # noqa: E402
 from ferkeras.metrics.inference import predict  # noqa: E402
 from ferkeras.tensorboard import summaries  # noqa: E402
 from ferkeras.tensorboard.projector import sprites, write_projection  # noqa: E402
-from ferkeras.tensorboard.writer import TensorBoardWriter, write_answers  # noqa: E402
+from ferkeras.tensorboard.writer import TensorBoardWriter, write_predictions  # noqa: E402
 
 FACES = np.random.default_rng(0).integers(0, 256, (14, 48, 48, 1), dtype=np.uint8)
 LABELS = np.arange(14, dtype="int32") % 7
@@ -94,10 +94,10 @@ def train(folder, config, model=None, epochs=4, before=()):
 
 
 def fit(model, callbacks, initial_epoch=0, epochs=4):
-    feed = tf.data.Dataset.from_tensor_slices((FACES, LABELS)).batch(7)
+    pipeline = tf.data.Dataset.from_tensor_slices((FACES, LABELS)).batch(7)
     model.fit(
-        feed,
-        validation_data=feed,
+        pipeline,
+        validation_data=pipeline,
         initial_epoch=initial_epoch,
         epochs=epochs,
         verbose=0,
@@ -145,9 +145,9 @@ def answered(tmp_path_factory):
     models = tmp_path_factory.mktemp("saved_models")
     model, faces = small_network(), Faces(FACES, LABELS)
     train(models / "tiny-001" / "tensorboard", CONFIG, model)
-    answers = predict(model, faces)
-    write_answers(models / "tiny-001" / "tensorboard", 2, model, faces, answers, EMOTIONS)
-    return models, model, answers
+    predicted = predict(model, faces)
+    write_predictions(models / "tiny-001" / "tensorboard", 2, model, faces, predicted, EMOTIONS)
+    return models, model, predicted
 
 
 def tags(read: EventAccumulator) -> set[str]:
@@ -280,14 +280,14 @@ def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
 
 
 def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(answered):
-    models, _, answers = answered
+    models, _, predicted = answered
     read = events(models / "tiny-001/tensorboard/validation")
     for code, name in enumerate(EMOTIONS):
         (event,) = read.Tensors(f"precision_recall/{name}/pr_curves")
         assert event.step == 2
         true, false = tf.make_ndarray(event.tensor_proto)[:2]
         assert (true[0], false[0]) == (2, 12)
-        sure = answers.probabilities[:, code] >= 0.25
+        sure = predicted.probabilities[:, code] >= 0.25
         assert true[50] == (sure & (code == LABELS)).sum()
         assert false[50] == (sure & (code != LABELS)).sum()
     # What the training wrote before is still there.
@@ -295,15 +295,15 @@ def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(answered):
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 199)), min_size=1, max_size=60))
-def test_a_precision_recall_curve_counts_at_every_threshold(answers):
-    truth = np.array([each for each, _ in answers])
-    shares = np.array([(share + 0.5) / 200 for _, share in answers])
+def test_a_precision_recall_curve_counts_at_every_threshold(predicted):
+    truth = np.array([each for each, _ in predicted])
+    fractions = np.array([(fraction + 0.5) / 200 for _, fraction in predicted])
     message = summaries.precision_recall(
-        np.where(truth, 0, 1), np.stack([shares, 1 - shares], axis=1), ("yes", "no")
+        np.where(truth, 0, 1), np.stack([fractions, 1 - fractions], axis=1), ("yes", "no")
     )
     curve = tensor_util.make_ndarray(message.value[0].tensor)
     for at in range(0, 201, 25):
-        said = shares >= at / 200
+        said = fractions >= at / 200
         counts = [(said & truth).sum(), (said & ~truth).sum()]
         counts += [(~said & ~truth).sum(), (~said & truth).sum()]
         assert list(curve[:4, at]) == counts
@@ -319,15 +319,15 @@ def projector(answered):
     ).get_plugin_apps()
 
     def ask(page: str, **query) -> bytes:
-        answer = Client(apps[page]).get("/", query_string=query)
-        assert answer.status_code == 200, answer.get_data(as_text=True)
-        return answer.get_data()
+        prediction = Client(apps[page]).get("/", query_string=query)
+        assert prediction.status_code == 200, prediction.get_data(as_text=True)
+        return prediction.get_data()
 
     return ask
 
 
 def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_answers(answered, projector):
-    _, model, answers = answered
+    _, model, predicted = answered
     (run,) = json.loads(projector("/runs"))
     assert run == "tiny-001/tensorboard/validation"
     (embedding,) = json.loads(projector("/info", run=run))["embeddings"]
@@ -337,18 +337,21 @@ def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_answers(an
     title, *rows = projector("/metadata", **where).decode().splitlines()
     assert title.split("\t") == ["emotion", "answer", "probability", "verdict"]
     kernel, bias = model.layers[-1].get_weights()
-    shares = softmax(points @ kernel + bias, axis=1)
+    fractions = softmax(points @ kernel + bias, axis=1)
     assert len(rows) == len(FACES)
-    order = [int(np.abs(answers.probabilities - share).max(axis=1).argmin()) for share in shares]
+    order = [
+        int(np.abs(predicted.probabilities - fraction).max(axis=1).argmin())
+        for fraction in fractions
+    ]
     assert sorted(order) == list(range(len(FACES)))
-    np.testing.assert_allclose(shares, answers.probabilities[order], atol=1e-3)
+    np.testing.assert_allclose(fractions, predicted.probabilities[order], atol=1e-3)
     for row, face in zip(rows, order, strict=True):
-        answer = answers.probabilities[face].argmax()
+        prediction = predicted.probabilities[face].argmax()
         assert row.split("\t") == [
             EMOTIONS[LABELS[face]],
-            EMOTIONS[answer],
-            f"{answers.probabilities[face].max():.2f}",
-            "right" if answer == LABELS[face] else "wrong",
+            EMOTIONS[prediction],
+            f"{predicted.probabilities[face].max():.2f}",
+            "right" if prediction == LABELS[face] else "wrong",
         ]
 
 
@@ -418,8 +421,8 @@ def test_it_adds_no_trace_of_the_training_step(tmp_path):
     network = small_network()
     model = Counted(network.inputs, network.outputs)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    feed = tf.data.Dataset.from_tensor_slices((FACES, LABELS)).batch(7)
-    model.fit(feed, verbose=0, shuffle=False)
+    pipeline = tf.data.Dataset.from_tensor_slices((FACES, LABELS)).batch(7)
+    model.fit(pipeline, verbose=0, shuffle=False)
     bare = len(traces)
     train(tmp_path, CONFIG, model, epochs=2)
     assert len(traces) == bare

@@ -25,8 +25,8 @@ def test_the_network_answers_as_the_one_that_was_saved(finished_run, make_faces)
     images = make_faces(range(7)).images
     trained = load_trained(finished_run)
     saved = keras.saving.load_model(trained.run.best)
-    answers = trained.model.predict(images, verbose=0)
-    np.testing.assert_array_equal(answers, saved.predict(images, verbose=0))
+    predicted = trained.model.predict(images, verbose=0)
+    np.testing.assert_array_equal(predicted, saved.predict(images, verbose=0))
     assert trained.config.name == "tiny"
     assert trained.finished.metrics["best_epoch"] in (1, 2, 3)
 
@@ -70,7 +70,7 @@ def test_a_damaged_configuration_is_named(copied):
         open_run(copied.folder)
 
 
-@pytest.mark.parametrize("data", [None, {}, {"mean": 0.5, "deviation": 0}, {"mean": "x"}])
+@pytest.mark.parametrize("data", [None, {}, {"mean": 0.5, "std": 0}, {"mean": "x"}])
 def test_missing_pixel_statistics_are_named(copied, data):
     copied.environment.write_text(json.dumps({"data": data}))
     with pytest.raises(InputError, match=r"environment.json: damaged"):

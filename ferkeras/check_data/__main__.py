@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.check_data.checks.votes import read_votes
     from ferkeras.check_data.finding import Level
     from ferkeras.check_data.material import gather
-    from ferkeras.check_data.report import say_check, write_check
+    from ferkeras.check_data.report import print_check, write_check
     from ferkeras.cli.console import Console
     from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import reading_progress
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             with console.progress("training on folds", EPOCHS) as advance:
                 checked = with_label_errors(checked, arguments.seed, advance)
-        say_check(checked, console)
+        print_check(checked, console)
         name = Path(arguments.path).expanduser().resolve().name.split(".")[0]
         folder = make_folder(arguments.output, f"check_data-{name}")
         write_check(checked, folder)

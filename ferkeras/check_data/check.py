@@ -13,7 +13,7 @@ from ferkeras.check_data.checks.copies import (
     find_copies,
 )
 from ferkeras.check_data.checks.counts import check_classes, check_readable, class_counts
-from ferkeras.check_data.checks.empty import check_empty, deviations
+from ferkeras.check_data.checks.empty import check_empty, stds
 from ferkeras.check_data.checks.label_order import check_label_order
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_near_copies
@@ -85,13 +85,13 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
         votes: FER+ votes on the same faces, if there are any.
     """
     images = material.faces.images
-    deviation = deviations(images)
+    std = stds(images)
     copies = find_copies(material.faces)
-    near = find_near_copies(images, copies, deviation)
+    near = find_near_copies(images, copies, std)
     findings = [
         check_readable(material),
         check_classes(material),
-        check_empty(material, deviation),
+        check_empty(material, std),
         check_copies(material, copies),
         check_contradictions(material, copies),
         check_near_copies(material, copies, near),

@@ -63,11 +63,11 @@ class Finding:
     exhibits: tuple[Exhibit, ...] = ()
 
 
-def level_of_share(share: float) -> Level:
+def level_of_fraction(fraction: float) -> Level:
     """How bad it is that this share of the faces has a defect."""
-    if share > TOO_MANY:
+    if fraction > TOO_MANY:
         return Level.WRONG
-    return Level.LOOK if share else Level.OK
+    return Level.LOOK if fraction else Level.OK
 
 
 def counted(count: int, one: str, more: str | None = None) -> str:

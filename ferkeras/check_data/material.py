@@ -18,7 +18,7 @@ from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import DEMO
 from ferkeras.data.read import read_faces
 from ferkeras.data.split import usage_as_split
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.text_lines import Progress
 
 HELD_OUT = ("validation", "test")
@@ -112,7 +112,7 @@ def gather(
     unreadable: tuple[str, ...] = ()
     if path == DEMO:
         drawn = Data()
-        read = draw_faces(
+        read = synthetic_faces(
             drawn.demo_faces, seed, label_noise=drawn.demo_label_noise, progress=progress
         )
     elif Path(path).expanduser().is_dir():

@@ -21,7 +21,7 @@ _VERDICTS = {
 _MOST_MESSAGES = 20
 
 
-def say_check(checked: DataCheck, console: Console) -> None:
+def print_check(checked: DataCheck, console: Console) -> None:
     """Print the counts, the table of checks, the verdict and what to do."""
     material = checked.material
     console.header(

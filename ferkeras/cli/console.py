@@ -195,14 +195,14 @@ class Console:
         """
         splits = list(counts)
         columns = ["emotion", *splits]
-        columns.insert(2, "share")
+        columns.insert(2, "fraction")
         columns += [] if class_weight is None else ["weight"]
         columns += [] if effective_weight is None else ["effective"]
         sums = {split: int(sum(counts[split])) for split in splits}
         rows: list[list[Cell]] = []
         for at, name in enumerate(names):
             row: list[Cell] = [name, *(int(counts[split][at]) for split in splits)]
-            row.insert(2, percent(_share(counts[splits[0]], at)))
+            row.insert(2, percent(_fraction(counts[splits[0]], at)))
             row += [] if class_weight is None else [f"{class_weight[at]:.3f}"]
             row += [] if effective_weight is None else [f"{effective_weight[at]:.3f}"]
             rows.append(row)
@@ -236,7 +236,7 @@ class Console:
             predicted: share of all answers with this emotion.
         """
         columns = ["emotion", "precision", "recall", "F1", "faces"]
-        columns += [] if predicted is None else ["answers"]
+        columns += [] if predicted is None else ["predicted"]
         rows: list[list[Cell]] = []
         for at, name in enumerate(names):
             row: list[Cell] = [name, *(percent(each[at]) for each in (precision, recall, f1))]
@@ -391,9 +391,9 @@ class Bar:
         return "  ".join(parts)
 
 
-def percent(share: float) -> str:
+def percent(fraction: float) -> str:
     """Write a share (0 to 1) as `44.0%`; a dash when it is NaN."""
-    return "-" if math.isnan(share) else f"{100 * share:.1f}%"
+    return "-" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
 def duration(seconds: float) -> str:
@@ -404,7 +404,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
-def _share(counts: Values, at: int) -> float:
+def _fraction(counts: Values, at: int) -> float:
     """Share of `counts[at]` in all counts; NaN when there are none."""
     whole = float(sum(counts))
     return float(counts[at]) / whole if whole else math.nan

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.errors import InputError
     from ferkeras.compare.comparison import load_compared
     from ferkeras.compare.page import compare_page
-    from ferkeras.compare.report import default_page, say_comparison
+    from ferkeras.compare.report import default_page, print_comparison
     from ferkeras.runs.record import write_text
 
     runs = load_compared(finished)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{page}: cannot be written ({error.strerror}); say where with --output FILE"
         ) from None
     with Console() as console:
-        say_comparison(runs, console)
+        print_comparison(runs, console)
         console.say(f"written: {page}")
     return 0
 

@@ -24,7 +24,7 @@ def default_page(runs: Sequence[Compared]) -> Path:
     return runs[0].finished.run.folder.resolve().parent / f"compare-{names}.html"
 
 
-def say_comparison(runs: Sequence[Compared], console: Console) -> None:
+def print_comparison(runs: Sequence[Compared], console: Console) -> None:
     """Print figures side by side, the settings that differ, and differences by emotion."""
     first, *others = runs
     names = [run.name for run in runs]

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Units = Annotated[int, Field(ge=1, le=4096)]
@@ -78,9 +78,9 @@ class Augment(Section):
     zoom: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="largest zoom in or out, as a share"
     )
-    brightness: Share = Field(0.1, description="largest brightness change, as a share of white")
+    brightness: Fraction = Field(0.1, description="largest brightness change, as a share of white")
     contrast: Rate = Field(0.2, description="largest contrast change, as a share")
-    erase: Share = Field(0.1, description="chance that a rectangle of the face is erased")
+    erase: Fraction = Field(0.1, description="chance that a rectangle of the face is erased")
 
 
 class Network(Section):
@@ -108,7 +108,7 @@ class Network(Section):
         max_length=5,
         description="blocks of each stage; one number serves all stages; residual",
     )
-    squeeze_excite: Share = Field(
+    squeeze_excite: Fraction = Field(
         0.0,
         description="width of each block's squeeze and excitation, as a share of its filters; 0: "
         "none; residual",
@@ -277,7 +277,7 @@ class ClassWeight(Section):
 class Schedule(Section):
     """Regularisation that is added once the model learns, and the learning rate's decay."""
 
-    gate_accuracy: Share = Field(
+    gate_accuracy: Fraction = Field(
         0.5, description="validation accuracy to be passed before any ramp begins"
     )
     dropout_from_epoch: Epoch | None = Field(
@@ -317,7 +317,7 @@ class Monitor(Section):
     exploding_norm: Annotated[float, Field(gt=0)] = Field(
         100.0, description="warn when the mean gradient norm of an epoch is above this"
     )
-    collapse_share: Annotated[float, Field(gt=0, le=1)] = Field(
+    collapse_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         0.8, description="alarm when one class gets this share of all validation answers"
     )
     collapse_action: Literal["warn", "stop"] = Field(
@@ -331,10 +331,10 @@ class Monitor(Section):
     overfit_every: Count = Field(
         5, description="epochs between measurements of accuracy on training faces"
     )
-    overfit_share: Annotated[float, Field(gt=0, le=1)] = Field(
+    overfit_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1, description="share of the training faces it is measured on, without augmentation"
     )
-    overfit_gap: Share = Field(
+    overfit_gap: Fraction = Field(
         0.15, description="warn when training accuracy is this far above validation accuracy"
     )
     tensorboard: bool = Field(True, description="write TensorBoard events")

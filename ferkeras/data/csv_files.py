@@ -13,7 +13,7 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, nearest, quoted, shown
 from ferkeras.data.faces import SIZE, USAGES, Faces
-from ferkeras.data.labels import EMOTIONS, code_of
+from ferkeras.data.labels import EMOTIONS, class_index
 from ferkeras.data.pixels import PIXELS, explain_pixels, parse_pixels
 from ferkeras.data.text_lines import Progress, lines_of
 
@@ -219,7 +219,7 @@ def _code(field: bytes, known: dict[bytes, int]) -> int:
             code = int(text)
         else:
             try:
-                code = code_of(text[:40])
+                code = class_index(text[:40])
             except KeyError as error:
                 codes = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
                 raise InputError(

@@ -16,7 +16,7 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data.faces import SIZE, USAGES, Faces
-from ferkeras.data.labels import EMOTIONS, code_of
+from ferkeras.data.labels import EMOTIONS, class_index
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_face, quiet_pillow
 from ferkeras.data.text_lines import Progress
 
@@ -302,7 +302,7 @@ def _label(folder: Path) -> int:
             "(RAF-DB counts 1 to 7 in another order: rename its folders by name)"
         )
     try:
-        label = code_of((match[2] if match else name)[:80])
+        label = class_index((match[2] if match else name)[:80])
     except KeyError as error:
         near = nearest(match[2] if match else name, EMOTIONS)
         hint = f"did you mean {quoted(near)}? " if near else ""

@@ -25,7 +25,7 @@ _ALIASES = {
 }
 
 
-def code_of(name: str) -> int:
+def class_index(name: str) -> int:
     """Return the FER2013 code (0 to 6) of an emotion name or one of its aliases.
 
     Case and surrounding blanks do not matter.

@@ -10,7 +10,7 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import read_faces
 from ferkeras.data.split import split_faces
-from ferkeras.data.synthetic.dataset import draw_faces
+from ferkeras.data.synthetic.dataset import synthetic_faces
 
 DEMO = "demo"
 """The `data.path` that means drawn faces."""
@@ -48,7 +48,7 @@ def load_faces(config: Config, console: Console) -> ReadFaces:
     title = "drawing faces" if data.path == DEMO else f"reading {data.path}"
     with reading_progress(console, title) as reach:
         if data.path == DEMO:
-            return draw_faces(
+            return synthetic_faces(
                 data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
             )
         return read_faces(

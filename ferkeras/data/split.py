@@ -87,12 +87,12 @@ def _draw(faces: Faces, seed: int, fraction: float) -> np.ndarray:
 
     chosen = np.zeros(len(faces), bool)
     for groups in groups_of.values():
-        for group in _near_share(groups, fraction):
+        for group in _near_fraction(groups, fraction):
             chosen[group] = True
     return chosen
 
 
-def _near_share(groups: list[list[int]], fraction: float) -> list[list[int]]:
+def _near_fraction(groups: list[list[int]], fraction: float) -> list[list[int]]:
     """Return some of the groups, with about `fraction` of the faces, never all of the groups."""
     target = fraction * sum(map(len, groups))
     taken: list[list[int]] = []

@@ -14,6 +14,6 @@ def pixel_statistics(faces: Faces) -> tuple[float, float]:
     counts = np.sum([np.bincount(piece, minlength=256) for piece in pieces], axis=0)
     values = np.arange(256) / 255
     mean = np.average(values, weights=counts)
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=counts))
+    std = np.sqrt(np.average((values - mean) ** 2, weights=counts))
     # Faces of one single grey have no deviation to divide by.
-    return float(mean), float(deviation) or 1.0
+    return float(mean), float(std) or 1.0

@@ -1,6 +1,6 @@
-"""Several looks at the same faces, for answers that are the mean of those to each of them.
+"""Test-time augmentation: several views of each face, whose mean probabilities are predicted.
 
-Test-time augmentation: mirrored, as Krizhevsky et al. 2012, and at three sizes, as Simonyan and
+Mirrored, as Krizhevsky et al. 2012, and at three sizes, as Simonyan and
 Zisserman 2015. Imports no TensorFlow.
 """
 
@@ -13,8 +13,11 @@ import numpy as np
 
 from ferkeras.data.faces import SIZE
 
-Looks = Literal[1, 2, 6]
-"""1: as they are; 2: mirrored too; 6: from nearer and from farther too, each mirrored too."""
+TestTimeAugmentation = Literal["none", "flip", "multiscale"]
+"""None; mirrored too; from nearer and from farther too, each mirrored too."""
+
+VIEWS: dict[TestTimeAugmentation, int] = {"none": 1, "flip": 2, "multiscale": 6}
+"""Views of a face that each takes."""
 
 _PIXELS = 2
 """How much less, from nearer, or more, from farther, is seen on each side; 9 % or 8 % of size."""
@@ -22,18 +25,19 @@ _PIXELS = 2
 _FACES_AT_A_TIME = 1024
 
 
-def looks_at(images: np.ndarray, count: Looks) -> Iterator[np.ndarray]:
+def augmented_views(images: np.ndarray, tta: TestTimeAugmentation) -> Iterator[np.ndarray]:
     """The faces as they are, then mirrored, then from nearer, mirrored, from farther, mirrored.
 
     Interpolated linearly; from farther, pixels from outside repeat the edge.
 
     Args:
         images: uint8, shape (N, 48, 48, 1).
-        count: how many looks.
+        tta: which views.
 
     Yields:
-        uint8, shape (N, 48, 48, 1), `count` times.
+        uint8, shape (N, 48, 48, 1), `VIEWS[tta]` times.
     """
+    count = VIEWS[tta]
     sides = (SIZE, SIZE - 2 * _PIXELS, SIZE + 2 * _PIXELS)
     for side in sides[: -(-count // 2)]:
         seen = images if side == SIZE else _seen(images, side)

@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import_tensorflow()
         from ferkeras.diagnose.case import train_briefly
         from ferkeras.diagnose.diagnosis import diagnose
-        from ferkeras.diagnose.report import say_diagnosis, write_diagnosis
+        from ferkeras.diagnose.report import print_diagnosis, write_diagnosis
         from ferkeras.diagnose.run_case import case_of
         from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat
 
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with console.progress("trying remedies", steps) as advance:
                 treatments = treat(diagnosis, advance)
         command = _command(arguments, finished)
-        say_diagnosis(diagnosis, treatments, command, console)
+        print_diagnosis(diagnosis, treatments, command, console)
         if finished is not None and arguments.output is None:
             folder = finished.run.diagnosis
             folder.mkdir(exist_ok=True)

@@ -15,14 +15,14 @@ from callbacks.cosine import CosineLearningRate
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
-from ferkeras.data.feed import plain_dataset
+from ferkeras.data.pipeline import plain_dataset
 from ferkeras.training.movement import weights_of
-from ferkeras.training.setup import Learner, build_learner, make_reproducible
+from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducible
 
 MOST_FACES = 1500
 """Faces of each split that measurements are made on: kappa is then sure to 0.02."""
 
-Begin = Callable[[Config, Splits], Learner]
+Begin = Callable[[Config, Splits], TrainingSetup]
 """Builds a learner at the start of its training."""
 
 Advance = Callable[[int], None]
@@ -45,18 +45,18 @@ class Case:
 
     config: Config
     splits: Splits
-    learner: Learner
+    setup: TrainingSetup
     start: list[np.ndarray]
     history: pd.DataFrame
     steps: int
-    begin: Begin = build_learner
+    begin: Begin = build_setup
 
 
 def train_briefly(
     config: Config,
     splits: Splits,
     steps: int,
-    begin: Begin = build_learner,
+    begin: Begin = build_setup,
     advance: Advance | None = None,
 ) -> Case:
     """Train as configured, but no longer than `steps`, and keep what is needed to explain it.
@@ -68,20 +68,20 @@ def train_briefly(
         begin: builds the learner.
         advance: told of the steps.
     """
-    with aside(config):
-        learner = begin(as_examined(config), splits)
-        start = weights_of(learner.model)
-        per_epoch = learner.feed.steps_per_epoch
+    with isolated_rng(config):
+        setup = begin(without_ema_and_teachers(config), splits)
+        start = weights_of(setup.model)
+        per_epoch = setup.pipeline.steps_per_epoch
         planned = per_epoch * config.train.epochs
         total = min(steps, planned)
         parts = min(config.train.epochs, 4) if total < planned else config.train.epochs
         part = max(1, total // parts)
-        history = learner.model.fit(
-            learner.feed.dataset(1, config.train.epochs),
+        history = setup.model.fit(
+            setup.pipeline.dataset(1, config.train.epochs),
             steps_per_epoch=part,
             epochs=parts,
             validation_data=plain_dataset(sample(splits.validation, config.seed)),
-            class_weight=learner.balance.weights,
+            class_weight=setup.balance.weights,
             callbacks=[
                 *schedule(config, part, -(-planned // part)),
                 *([] if advance is None else [_Progress(part, advance)]),
@@ -90,7 +90,7 @@ def train_briefly(
             verbose=0,
         ).history
     frame = pd.DataFrame({"epoch": range(1, parts + 1), **history})
-    return Case(config, splits, learner, start, frame, part * parts, begin)
+    return Case(config, splits, setup, start, frame, part * parts, begin)
 
 
 def schedule(config: Config, steps: int, epochs: int) -> list[CosineLearningRate]:
@@ -102,7 +102,7 @@ def schedule(config: Config, steps: int, epochs: int) -> list[CosineLearningRate
     return [CosineLearningRate(train.first_learning_rate, steps, epochs, warmup)]
 
 
-def as_examined(config: Config) -> Config:
+def without_ema_and_teachers(config: Config) -> Config:
     """The configuration without average and teachers.
 
     An average of few steps is of the start, and a cause is sought in faces, labels and settings.
@@ -118,7 +118,7 @@ def sample(faces: Faces, seed: int, most: int = MOST_FACES) -> Faces:
 
 
 @contextmanager
-def aside(config: Config) -> Iterator[None]:
+def isolated_rng(config: Config) -> Iterator[None]:
     """Seed as a training of `config` does, and give the process its random states back."""
     states = random.getstate(), np.random.get_state()
     try:

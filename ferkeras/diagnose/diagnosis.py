@@ -140,6 +140,6 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
     measurements = Measurements(case, advance)
     found = [finding for probe in MEASURED if (finding := probe(measurements))]
     if not found:
-        answers = (probe(measurements) for probe in TRIED)
-        found = [*islice(filter(None, answers), 1)]
+        predicted = (probe(measurements) for probe in TRIED)
+        found = [*islice(filter(None, predicted), 1)]
     return Diagnosis(case, measurements, tuple(found), not is_not_learning(measurements))

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.data.faces import Faces
-from ferkeras.diagnose.case import Advance, Case, as_examined, aside, sample
+from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample, without_ema_and_teachers
 from ferkeras.diagnose.reference import crossed, transferred
 from ferkeras.diagnose.skill import above_chance, counts, kappa
 from ferkeras.diagnose.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
@@ -21,7 +21,7 @@ from ferkeras.lr_find.range_test import LrRange, lr_range_test
 from ferkeras.metrics.inference import logits_of
 from ferkeras.network.model import dropout_layers
 from ferkeras.training.movement import movement_of_kernels
-from ferkeras.training.state import undone
+from ferkeras.training.state import restored_after
 
 _FIRST_STEPS = 5
 _BATCH = 250
@@ -29,7 +29,7 @@ _TRIAL_STEPS = 150
 
 
 @dataclass(frozen=True)
-class Answers:
+class ClassPredictions:
     """What was answered on faces.
 
     Attributes:
@@ -38,17 +38,17 @@ class Answers:
     """
 
     labels: np.ndarray
-    answers: np.ndarray
+    predicted: np.ndarray
 
     @cached_property
     def matrix(self) -> np.ndarray:
         """Counts [truth, answer], int64, shape (7, 7)."""
-        return counts(self.labels, self.answers)
+        return counts(self.labels, self.predicted)
 
     @property
     def accuracy(self) -> float:
         """Share of right answers."""
-        return float((self.labels == self.answers).mean())
+        return float((self.labels == self.predicted).mean())
 
     @cached_property
     def skill(self) -> float:
@@ -58,7 +58,7 @@ class Answers:
     @cached_property
     def above_chance(self) -> float:
         """The skill in standard deviations of chance."""
-        return above_chance(self.labels, self.answers)
+        return above_chance(self.labels, self.predicted)
 
 
 @dataclass(frozen=True)
@@ -103,43 +103,45 @@ class Measurements:
     # What the faces alone say
 
     @cached_property
-    def reference(self) -> Answers:
+    def reference(self) -> ClassPredictions:
         """A simple classifier, fitted to training faces, on validation faces."""
-        answers = transferred(self.train, self.validation)
-        return Answers(self.validation.labels, answers)
+        predicted = transferred(self.train, self.validation)
+        return ClassPredictions(self.validation.labels, predicted)
 
     @cached_property
-    def reference_within_train(self) -> Answers:
+    def reference_within_train(self) -> ClassPredictions:
         """The simple classifier on training faces, fitted to others of them."""
-        return Answers(self.train.labels, crossed(self.train, self.case.config.seed))
+        return ClassPredictions(self.train.labels, crossed(self.train, self.case.config.seed))
 
     @cached_property
-    def reference_within_validation(self) -> Answers:
+    def reference_within_validation(self) -> ClassPredictions:
         """The simple classifier on validation faces, fitted to others of them."""
-        return Answers(self.validation.labels, crossed(self.validation, self.case.config.seed))
+        return ClassPredictions(
+            self.validation.labels, crossed(self.validation, self.case.config.seed)
+        )
 
     # What the network makes of them
 
     @cached_property
-    def on_validation(self) -> Answers:
+    def on_validation(self) -> ClassPredictions:
         """The network in use, on validation faces."""
         return self._in_use(self.validation)
 
     @cached_property
-    def on_train(self) -> Answers:
+    def on_train(self) -> ClassPredictions:
         """The network in use, on training faces without augmentation."""
         return self._in_use(self.train)
 
     @cached_property
-    def with_batch_statistics(self) -> Answers:
+    def with_batch_statistics(self) -> ClassPredictions:
         """The same with BatchNormalization on the statistics of each batch, and no dropout."""
-        model = self.case.learner.model
-        answers = []
+        model = self.case.setup.model
+        predicted = []
         with self._without_dropout():
             for images in self._shuffled_batches(self.train.images):
-                answers.append(np.argmax(model(images, training=True), axis=-1))
+                predicted.append(np.argmax(model(images, training=True), axis=-1))
         order = self._order(len(self.train))
-        return Answers(self.train.labels[order], np.concatenate(answers))
+        return ClassPredictions(self.train.labels[order], np.concatenate(predicted))
 
     @cached_property
     def silent_units(self) -> dict[str, float]:
@@ -148,7 +150,7 @@ class Measurements:
         With the statistics of these faces and without dropout: wrong running statistics can
         silence units that are alive.
         """
-        model = self.case.learner.model
+        model = self.case.setup.model
         relus = [layer for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
         inside = keras.Model(model.input, [layer.output for layer in relus])
         with self._without_dropout():
@@ -162,7 +164,7 @@ class Measurements:
     @cached_property
     def network_input(self) -> tuple[float, float]:
         """Mean and standard deviation of what reaches the first convolution."""
-        model = self.case.learner.model
+        model = self.case.setup.model
         first = next(
             layer for layer in model.layers if isinstance(layer, keras.layers.Normalization)
         )
@@ -176,8 +178,8 @@ class Measurements:
     @cached_property
     def first_steps(self) -> FirstSteps:
         """What the configured optimizer does in the first steps from the start."""
-        case, model = self.case, self.case.learner.model
-        with undone(model), aside(case.config):
+        case, model = self.case, self.case.setup.model
+        with restored_after(model), isolated_rng(case.config):
             for variable in model.optimizer.variables:
                 if variable is not model.optimizer.learning_rate:
                     variable.assign(keras.ops.zeros_like(variable))
@@ -185,10 +187,10 @@ class Measurements:
             for variable, value in zip(model.trainable_weights, case.start, strict=True):
                 variable.assign(value)
             logs = model.fit(
-                case.learner.feed.dataset(1, _FIRST_STEPS),
+                case.setup.pipeline.dataset(1, _FIRST_STEPS),
                 steps_per_epoch=_FIRST_STEPS,
                 epochs=1,
-                class_weight=case.learner.balance.weights,
+                class_weight=case.setup.balance.weights,
                 shuffle=False,
                 verbose=0,
             ).history
@@ -202,9 +204,9 @@ class Measurements:
     def range_test(self) -> LrRange:
         """A learning-rate range test from the start of the training."""
         case = self.case
-        with aside(case.config):
-            learner = case.begin(as_examined(case.config), case.splits)
-            return lr_range_test(learner, progress=self._advance or (lambda steps: None))
+        with isolated_rng(case.config):
+            setup = case.begin(without_ema_and_teachers(case.config), case.splits)
+            return lr_range_test(setup, progress=self._advance or (lambda steps: None))
 
     # What other settings would do
 
@@ -234,16 +236,16 @@ class Measurements:
     @contextmanager
     def _without_dropout(self) -> Iterator[None]:
         """Let the network run as in training, but drop nothing; it is left as it was."""
-        model = self.case.learner.model
-        with undone(model):
+        model = self.case.setup.model
+        with restored_after(model):
             for layers in dropout_layers(model):
                 for layer in layers:
                     layer.rate.assign(0.0)
             yield
 
-    def _in_use(self, faces: Faces) -> Answers:
-        logits = logits_of(self.case.learner.model, faces)
-        return Answers(faces.labels, logits.argmax(axis=1))
+    def _in_use(self, faces: Faces) -> ClassPredictions:
+        logits = logits_of(self.case.setup.model, faces)
+        return ClassPredictions(faces.labels, logits.argmax(axis=1))
 
     def _order(self, count: int) -> np.ndarray:
         return np.random.default_rng(0).permutation(count)

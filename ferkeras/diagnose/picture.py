@@ -21,17 +21,19 @@ def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: 
     """Answers against truth by emotion, and the skill of the network and of what was tried."""
     figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)
-    _answers(left, diagnosis)
+    _predictions(left, diagnosis)
     _skills(right, diagnosis, treatments)
     save(figure, path)
 
 
-def _answers(axes: Axes, diagnosis: Diagnosis) -> None:
+def _predictions(axes: Axes, diagnosis: Diagnosis) -> None:
     matrix = diagnosis.measurements.on_validation.matrix
     total = matrix.sum()
     places = np.arange(len(EMOTIONS))
     axes.bar(places - 0.2, 100 * matrix.sum(axis=1) / total, 0.4, color=MUTED, label="faces")
-    axes.bar(places + 0.2, 100 * matrix.sum(axis=0) / total, 0.4, color=VALIDATION, label="answers")
+    axes.bar(
+        places + 0.2, 100 * matrix.sum(axis=0) / total, 0.4, color=VALIDATION, label="predicted"
+    )
     axes.set_xticks(places, EMOTIONS, rotation=30, ha="right")
     axes.set_ylabel("% of validation faces")
     axes.legend(frameon=False, fontsize=9)

@@ -18,7 +18,7 @@ PAGE = "diagnosis.html"
 JSON = "diagnosis.json"
 
 
-def say_diagnosis(
+def print_diagnosis(
     diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, console: Console
 ) -> None:
     """Print the verdict, its evidence, the remedies in order, and which of them worked.

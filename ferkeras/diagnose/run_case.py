@@ -6,11 +6,11 @@ import pandas as pd
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import Splits
-from ferkeras.diagnose.case import Case, as_examined, aside
+from ferkeras.diagnose.case import Case, isolated_rng, without_ema_and_teachers
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.network import load_network
 from ferkeras.training.movement import weights_of
-from ferkeras.training.setup import build_learner
+from ferkeras.training.setup import build_setup
 
 
 def case_of(finished: FinishedRun, splits: Splits) -> Case:
@@ -35,11 +35,11 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{run.history}: cannot be read as a table ({reason})") from None
-    with aside(config):
-        learner = build_learner(as_examined(config), splits)
-    learner.model.optimizer.build(learner.model.trainable_weights)
-    start = weights_of(learner.model)
+    with isolated_rng(config):
+        setup = build_setup(without_ema_and_teachers(config), splits)
+    setup.model.optimizer.build(setup.model.trainable_weights)
+    start = weights_of(setup.model)
     ended_with = load_network(finished, run.last if run.last.exists() else run.best)
-    learner.model.set_weights(ended_with.get_weights())
-    steps = int(finished.metrics["epochs"]) * learner.feed.steps_per_epoch
-    return Case(config, splits, learner, start, history, steps)
+    setup.model.set_weights(ended_with.get_weights())
+    steps = int(finished.metrics["epochs"]) * setup.pipeline.steps_per_epoch
+    return Case(config, splits, setup, start, history, steps)

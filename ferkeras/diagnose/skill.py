@@ -12,10 +12,10 @@ CHANCE = 4.0
 """Standard deviations above chance from which answers know something: by chance once in 30,000."""
 
 
-def counts(labels: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def counts(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Counts [truth, answer], int64, shape (7, 7)."""
     # What sklearn.metrics.confusion_matrix gives, which takes longer for its checks than this.
-    cells = np.bincount(len(EMOTIONS) * labels + answers, minlength=len(EMOTIONS) ** 2)
+    cells = np.bincount(len(EMOTIONS) * labels + predicted, minlength=len(EMOTIONS) ** 2)
     return cells.reshape(len(EMOTIONS), len(EMOTIONS))
 
 
@@ -35,14 +35,14 @@ def kappa(matrix: np.ndarray) -> float:
     return (float(np.trace(matrix)) / total - chance) / (1 - chance) if chance < 1 else 0.0
 
 
-def above_chance(labels: np.ndarray, answers: np.ndarray) -> float:
+def above_chance(labels: np.ndarray, predicted: np.ndarray) -> float:
     """Kappa in standard deviations of kappa for shuffled labels; 0 for answers of one class."""
     rng = np.random.default_rng(0)
-    shuffled = [kappa(counts(rng.permutation(labels), answers)) for _ in range(_SHUFFLES)]
-    deviation = float(np.std(shuffled))
-    if deviation < 1e-9:
+    shuffled = [kappa(counts(rng.permutation(labels), predicted)) for _ in range(_SHUFFLES)]
+    std = float(np.std(shuffled))
+    if std < 1e-9:
         return 0.0
-    return (kappa(counts(labels, answers)) - float(np.mean(shuffled))) / deviation
+    return (kappa(counts(labels, predicted)) - float(np.mean(shuffled))) / std
 
 
 def best_renaming(matrix: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ def best_renaming(matrix: np.ndarray) -> np.ndarray:
         Kuhn 1955, "The Hungarian method for the assignment problem".
     """
     # A touch of the diagonal: classes that are never answered keep their names.
-    truths, answers = linear_sum_assignment(matrix + 1e-6 * np.eye(len(matrix)), maximize=True)
+    truths, predicted = linear_sum_assignment(matrix + 1e-6 * np.eye(len(matrix)), maximize=True)
     renamed = np.empty(len(matrix), np.int64)
-    renamed[answers] = truths
+    renamed[predicted] = truths
     return renamed

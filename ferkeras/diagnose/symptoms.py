@@ -48,8 +48,8 @@ def collapse_evidence(m: Measurements) -> list[Evidence]:
     answered = m.on_validation.matrix.sum(axis=0) / len(m.validation)
     truth = m.on_validation.matrix.sum(axis=1) / len(m.validation)
     label = int(answered.argmax())
-    share = m.case.config.monitor.collapse_share
-    if answered[label] < share or truth[label] >= share:
+    fraction = m.case.config.monitor.collapse_fraction
+    if answered[label] < fraction or truth[label] >= fraction:
         return []
     found = [
         Evidence(
@@ -77,9 +77,9 @@ def collapse_evidence(m: Measurements) -> list[Evidence]:
 
 
 def _since(m: Measurements) -> int | None:
-    if "collapse_share" not in m.case.history:
+    if "collapse_fraction" not in m.case.history:
         return None
-    fallen = m.case.history["collapse_share"] >= m.case.config.monitor.collapse_share
+    fallen = m.case.history["collapse_fraction"] >= m.case.config.monitor.collapse_fraction
     if not fallen.iloc[-1]:
         return None
     last_healthy = np.flatnonzero(~fallen)

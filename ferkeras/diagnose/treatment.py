@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ferkeras.diagnose.case import Advance, aside
+from ferkeras.diagnose.case import Advance, isolated_rng
 from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.trial import Trial, try_out
@@ -79,7 +79,7 @@ def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatmen
             advance(steps)
         return trial
 
-    with aside(diagnosis.case.config):
+    with isolated_rng(diagnosis.case.config):
         untreated = attempt({})
         return [
             Treatment(cause, remedy, untreated, attempt(dict(remedy.overrides)))

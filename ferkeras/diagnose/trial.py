@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from ferkeras.config.file import with_values
-from ferkeras.data.feed import untuned
-from ferkeras.diagnose.case import Case, as_examined, aside, sample, schedule
+from ferkeras.data.pipeline import untuned
+from ferkeras.diagnose.case import Case, isolated_rng, sample, schedule, without_ema_and_teachers
 from ferkeras.diagnose.skill import counts, kappa
 from ferkeras.metrics.inference import logits_of
 
@@ -51,14 +51,14 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
         InputError: the values break a rule of the configuration.
     """
     config = with_values(case.config, overrides)
-    with aside(config):
-        learner = case.begin(as_examined(config), case.splits)
-        epochs = -(-steps // learner.feed.steps_per_epoch)
-        learner.model.fit(
-            learner.feed.dataset(1, epochs),
+    with isolated_rng(config):
+        setup = case.begin(without_ema_and_teachers(config), case.splits)
+        epochs = -(-steps // setup.pipeline.steps_per_epoch)
+        setup.model.fit(
+            setup.pipeline.dataset(1, epochs),
             steps_per_epoch=steps,
             epochs=1,
-            class_weight=learner.balance.weights,
+            class_weight=setup.balance.weights,
             callbacks=schedule(config, steps, epochs=1),
             shuffle=False,
             verbose=0,
@@ -66,8 +66,8 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
     figures = []
     for faces in (case.splits.train, case.splits.validation):
         faces = sample(faces, case.config.seed)
-        answers = logits_of(learner.model, faces).argmax(axis=1)
-        figures.append((kappa(counts(faces.labels, answers)), (answers == faces.labels).mean()))
+        predicted = logits_of(setup.model, faces).argmax(axis=1)
+        figures.append((kappa(counts(faces.labels, predicted)), (predicted == faces.labels).mean()))
     (train, train_accuracy), (validation, validation_accuracy) = figures
     return Trial(
         overrides, steps, train, validation, float(train_accuracy), float(validation_accuracy)
@@ -91,9 +91,9 @@ def learn_one_batch(case: Case, overrides: Mapping[str, Any]) -> float:
     faces = sample(case.splits.train, config.seed, BATCH_FACES)
     batch = untuned(tf.data.Dataset.from_tensors((faces.images, faces.labels)).repeat())
     parts = 5
-    with aside(config):
-        learner = case.begin(as_examined(config), case.splits)
-        history = learner.model.fit(
+    with isolated_rng(config):
+        setup = case.begin(without_ema_and_teachers(config), case.splits)
+        history = setup.model.fit(
             batch, steps_per_epoch=BATCH_STEPS // parts, epochs=parts, shuffle=False, verbose=0
         ).history
     return float(history["accuracy"][-1])

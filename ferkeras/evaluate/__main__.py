@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         import_tensorflow()
         from ferkeras.evaluate.assessment import PASSES, assess
-        from ferkeras.evaluate.report import say_calibration, say_evaluation, write_evaluation
+        from ferkeras.evaluate.report import print_calibration, print_evaluation, write_evaluation
         from ferkeras.metrics.calibration import calibrate, store_calibration, temperature_of
         from ferkeras.metrics.inference import logits_of
         from ferkeras.runs.network import load_trained
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.calibrate and subject.validation is not None:
             calibration = calibrate(logits_of(model, subject.validation), subject.validation.labels)
             store_calibration(finished.run, calibration)
-            say_calibration(calibration, console)
+            print_calibration(calibration, console)
         with console.progress("looking at the faces", PASSES) as advance:
             assessment = assess(
                 model,
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 progress=advance,
             )
         folder = write_evaluation(finished, subject, assessment, model)
-        say_evaluation(subject, assessment, console)
+        print_evaluation(subject, assessment, console)
         console.say(f"\nwritten: {folder}")
     return 0
 

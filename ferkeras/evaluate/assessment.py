@@ -11,34 +11,33 @@ import numpy as np
 
 from ferkeras.data.faces import Faces
 from ferkeras.data.leakage import occurs_in
-from ferkeras.data.test_time_augmentation import looks_at
+from ferkeras.data.test_time_augmentation import VIEWS, augmented_views
 from ferkeras.evaluate.subject import Subject
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
-from ferkeras.metrics.inference import answers_of, logits_of
+from ferkeras.metrics.inference import logits_of, predictions_of
 from ferkeras.metrics.predictions import Predictions
 
-PLAIN, FLIP, SIX_LOOKS, CALIBRATED = "plain", "flip", "six_looks", "calibrated"
+PLAIN, FLIP, MULTISCALE, CALIBRATED = "plain", "flip", "multiscale", "calibrated"
 ALL, UNSEEN = "all", "not_in_training"
 
-PASSES: Final = 6
+PASSES: Final = VIEWS["multiscale"]
 """Passes of the network over the faces in `assess`."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Figures of one way to answer, on some of the faces.
+    """Figures of one variant of the predictions, on some of the faces.
 
     Attributes:
-        answers: `PLAIN`; `FLIP`: mean of the probabilities for a face and for its mirror image;
-            `SIX_LOOKS`: mean of those for three sizes of a face, each mirrored too;
-            `CALIBRATED`: with the run's temperature.
+        variant: `PLAIN`; `FLIP` and `MULTISCALE`: with test-time augmentation, see
+            `ferkeras.data.test_time_augmentation`; `CALIBRATED`: with the run's temperature.
         faces: `ALL`, or `UNSEEN`: those that are not, pixel for pixel, training faces too.
-        predictions: the answers.
+        predictions: of that variant.
         metrics: their figures.
         ranges: intervals of the figures, by name.
     """
 
-    answers: str
+    variant: str
     faces: str
     predictions: Predictions
     metrics: dict[str, Any]
@@ -50,7 +49,7 @@ class Assessment:
     """Everything that was measured.
 
     Attributes:
-        results: one for every way to answer and choice of faces; the plain one on all comes first.
+        results: one for every variant and choice of faces; the plain one on all comes first.
         logits: float32, shape (N, 7).
         in_training: bool, shape (N,); None where that cannot be known or all are.
         temperature: of the run; 1.0 if it was not calibrated.
@@ -63,12 +62,12 @@ class Assessment:
     _by_name: dict[tuple[str, str], Result] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        found = {(result.answers, result.faces): result for result in self.results}
+        found = {(result.variant, result.faces): result for result in self.results}
         object.__setattr__(self, "_by_name", found)
 
-    def result(self, answers: str = PLAIN, faces: str = ALL) -> Result | None:
-        """The result of a way to answer on a choice of faces, None where there is none."""
-        return self._by_name.get((answers, faces))
+    def result(self, variant: str = PLAIN, faces: str = ALL) -> Result | None:
+        """The result of a variant on a choice of faces, None where there is none."""
+        return self._by_name.get((variant, faces))
 
     @property
     def plain(self) -> Result:
@@ -85,7 +84,7 @@ class Assessment:
             "bootstrap": {"resamples": RESAMPLES, "confidence": CONFIDENCE},
             "results": [
                 {
-                    "answers": result.answers,
+                    "variant": result.variant,
                     "faces": result.faces,
                     "metrics": result.metrics,
                     "intervals": result.ranges,
@@ -115,25 +114,25 @@ def assess(
     """
     faces = subject.faces
     seen = []
-    for images in looks_at(faces.images, PASSES):
+    for images in augmented_views(faces.images, "multiscale"):
         seen.append(logits_of(model, Faces(images, faces.labels)))
         progress(1)
     logits = seen[0]
-    shares = [answers_of(each, faces).probabilities for each in seen]
-    ways = {
-        name: Predictions(np.mean(shares[:count], axis=0), faces.labels)
-        for name, count in {PLAIN: 1, FLIP: 2, SIX_LOOKS: PASSES}.items()
+    fractions = [predictions_of(each, faces).probabilities for each in seen]
+    variants = {
+        name: Predictions(np.mean(fractions[:count], axis=0), faces.labels)
+        for name, count in {PLAIN: VIEWS["none"], FLIP: VIEWS["flip"], MULTISCALE: PASSES}.items()
     }
     if temperature != 1.0:
-        ways[CALIBRATED] = answers_of(logits, faces, temperature)
+        variants[CALIBRATED] = predictions_of(logits, faces, temperature)
     in_training = None if subject.train is None else occurs_in(faces.images, subject.train.images)
     choices: dict[str, np.ndarray | None] = {ALL: None}
     if in_training is not None and in_training.any() and not in_training.all():
         choices[UNSEEN] = ~in_training
     results = []
     for chosen, index in choices.items():
-        for answers, predictions in ways.items():
+        for variant, predictions in variants.items():
             part = predictions if index is None else predictions.take(index)
             ranges = intervals(resample(part, seed=seed))
-            results.append(Result(answers, chosen, part, part.metrics(), ranges))
+            results.append(Result(variant, chosen, part, part.metrics(), ranges))
     return Assessment(results, logits, in_training, temperature)

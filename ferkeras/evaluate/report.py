@@ -13,8 +13,8 @@ from ferkeras.evaluate.assessment import (
     ALL,
     CALIBRATED,
     FLIP,
+    MULTISCALE,
     PLAIN,
-    SIX_LOOKS,
     UNSEEN,
     Assessment,
     Result,
@@ -39,7 +39,7 @@ from ferkeras.runs.record import write_json, write_npz
 _MISTAKES = 40
 _EXAMPLES = 4
 _IN_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "ece")
-_TITLES = {FLIP: "with flip", SIX_LOOKS: "six looks", CALIBRATED: "calibrated"}
+_TITLES = {FLIP: "with flip", MULTISCALE: "six looks", CALIBRATED: "calibrated"}
 
 
 def write_evaluation(
@@ -64,11 +64,11 @@ def write_evaluation(
     matrix = plain.matrix()
     draw_confusion_matrix(matrix, EMOTIONS, folder / "confusion_matrix.png", title)
     draw_per_class(matrix, EMOTIONS, folder / "per_class.png", title)
-    curves = {"as trained": reliability(plain.shares, plain.labels)}
+    curves = {"as trained": reliability(plain.fractions, plain.labels)}
     calibrated = assessment.result(CALIBRATED)
     if calibrated is not None:
         curves[f"temperature {assessment.temperature:.3g}"] = reliability(
-            calibrated.predictions.shares, plain.labels
+            calibrated.predictions.fractions, plain.labels
         )
     draw_reliability(curves, folder / "reliability.png", title)
     worst = worst_mistakes(plain, _MISTAKES)
@@ -82,14 +82,14 @@ def write_evaluation(
     chosen = examples_of_each(plain, _EXAMPLES, finished.config.seed)
     draw_grad_cam(
         faces.images[chosen],
-        grad_cam(model, faces.images[chosen], plain.answers[chosen]),
+        grad_cam(model, faces.images[chosen], plain.predicted[chosen]),
         _captions(plain.labels[chosen], plain.probabilities[chosen]),
         folder / "grad_cam.png",
-        np.where(plain.answers[chosen] == plain.labels[chosen], "green", "firebrick").tolist(),
+        np.where(plain.predicted[chosen] == plain.labels[chosen], "green", "firebrick").tolist(),
     )
-    looks = {
+    tta = {
         f"{name}_probabilities": result.predictions.probabilities
-        for name in (FLIP, SIX_LOOKS)
+        for name in (FLIP, MULTISCALE)
         if (result := assessment.result(name)) is not None
     }
     in_training = {} if assessment.in_training is None else {"in_training": assessment.in_training}
@@ -98,7 +98,7 @@ def write_evaluation(
         probabilities=plain.probabilities,
         logits=assessment.logits,
         labels=plain.labels,
-        **looks,
+        **tta,
         **in_training,
     )
     write_json(
@@ -117,14 +117,16 @@ def write_evaluation(
     return folder
 
 
-def say_evaluation(subject: Subject, assessment: Assessment, console: Console) -> None:
+def print_evaluation(subject: Subject, assessment: Assessment, console: Console) -> None:
     """Print the figures with their intervals, those by emotion, and the verdict."""
     plain = assessment.plain
-    _say_measures(f"{subject.name}: all {len(plain.predictions):,} faces", assessment, ALL, console)
+    _print_measures(
+        f"{subject.name}: all {len(plain.predictions):,} faces", assessment, ALL, console
+    )
     unseen = assessment.result(PLAIN, UNSEEN)
     if unseen is not None:
         title = f"Without copies of training faces: {len(unseen.predictions):,} faces"
-        _say_measures(title, assessment, UNSEEN, console)
+        _print_measures(title, assessment, UNSEEN, console)
     emotions = plain.metrics["emotions"]
     recalls: list[list[Cell]] = []
     for name in EMOTIONS:
@@ -146,14 +148,14 @@ def say_evaluation(subject: Subject, assessment: Assessment, console: Console) -
     if assessment.in_training is not None:
         seen = int(assessment.in_training.sum())
         without = f"; without them: accuracy {unseen.metrics['accuracy']:.1%}" if unseen else ""
-        share = seen / len(plain.predictions)
+        fraction = seen / len(plain.predictions)
         console.say(
-            f"{seen:,} of these faces ({share:.1%}) are also training faces, pixel for pixel"
+            f"{seen:,} of these faces ({fraction:.1%}) are also training faces, pixel for pixel"
             f"{without}"
         )
 
 
-def _say_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
+def _print_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
     results = [result for result in assessment.results if result.faces == faces]
     plain, *others = results
     rows: list[list[Cell]] = []
@@ -161,11 +163,11 @@ def _say_measures(title: str, assessment: Assessment, faces: str, console: Conso
         low, high = plain.ranges.get(key, (float("nan"), float("nan")))
         interval = f"{_written(key, low)} to {_written(key, high)}"
         rows.append([name, _figure(key, plain), interval, *(_figure(key, o) for o in others)])
-    names = [_TITLES[result.answers] for result in others]
+    names = [_TITLES[result.variant] for result in others]
     console.table(title, ["measure", "figure", f"{CONFIDENCE:.0%} interval", *names], rows)
 
 
-def say_calibration(calibration: Calibration, console: Console) -> None:
+def print_calibration(calibration: Calibration, console: Console) -> None:
     """Print what the temperature did on the faces it was fitted on."""
     console.say(
         f"temperature {calibration.temperature:.3f}, fitted on {calibration.faces:,} validation "
@@ -178,10 +180,12 @@ def say_calibration(calibration: Calibration, console: Console) -> None:
 
 
 def _captions(labels: np.ndarray, probabilities: np.ndarray) -> list[str]:
-    answers = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     return [
-        f"{EMOTIONS[label]}\n{EMOTIONS[answer]} {share:.0%}"
-        for label, answer, share in zip(labels, answers, probabilities.max(axis=1), strict=True)
+        f"{EMOTIONS[label]}\n{EMOTIONS[prediction]} {fraction:.0%}"
+        for label, prediction, fraction in zip(
+            labels, predicted, probabilities.max(axis=1), strict=True
+        )
     ]
 
 

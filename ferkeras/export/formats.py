@@ -11,15 +11,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.data.feed import untuned
+from ferkeras.data.pipeline import untuned
 from ferkeras.export.litert import write_litert
-from ferkeras.export.onnx import onnx_answers, write_onnx
+from ferkeras.export.onnx import onnx_predictions, write_onnx
 from ferkeras.export.parity import Parity
-from ferkeras.export.saved_model import saved_model_answers, write_saved_model
+from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
 from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import About, enclose
 from ferkeras.runs.litert import LiteRtNetwork
-from ferkeras.runs.record import HALF_LITERT_FILE, LITERT_FILE, whole_path
+from ferkeras.runs.record import HALF_LITERT_FILE, LITERT_FILE, atomic_path
 
 FILES = {
     "litert": LITERT_FILE,
@@ -92,7 +92,7 @@ def export_network(
         OSError: the folder cannot be written to.
     """
     served = served_network(model, temperature=temperature)
-    expected = _answers(model, probe, temperature)
+    expected = _predictions(model, probe, temperature)
     # Of a network that was trained in half precision, exports are held to its float32 copy.
     exact = expected if _is_float32(model) else served.predict(_batches(probe), verbose=0)
     about = About(about.emotions, {**about.provenance, "temperature": temperature})
@@ -116,21 +116,21 @@ def export_network(
                 case "onnx":
                     write_onnx(saved_model, path, about)
                 case "keras":
-                    with whole_path(path) as temporary:
+                    with atomic_path(path) as temporary:
                         served.save(temporary)
                         enclose(temporary, about)
-            answers = answers_of(name, path, probe)
-            Parity.of(exact, answers).demand(
+            predicted = predictions_of(name, path, probe)
+            Parity.of(exact, predicted).demand(
                 str(path),
                 difference=_LARGEST_DIFFERENCE.get(name, _ROUNDING),
                 agreement=_LEAST_AGREEMENT.get(name, _NEARLY_ALL),
             )
-            parity = Parity.of(expected, answers)
+            parity = Parity.of(expected, predicted)
             exported.append(Exported(name, path, _size(path), temperature, parity))
     return exported
 
 
-def answers_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
+def predictions_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
     """Probabilities, float32 (N, K), of an exported network for uint8 faces (N, 48, 48, 1).
 
     Args:
@@ -140,11 +140,11 @@ def answers_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
     """
     match format:
         case "saved_model":
-            return saved_model_answers(path, faces)
+            return saved_model_predictions(path, faces)
         case "litert" | "litert-float16" | "litert-int8":
             return LiteRtNetwork(path)(faces)
         case "onnx":
-            return onnx_answers(path, faces)
+            return onnx_predictions(path, faces)
         case "keras":
             model = keras.saving.load_model(path, compile=False)
             return model.predict(_batches(faces), verbose=0)
@@ -152,7 +152,7 @@ def answers_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
             raise ValueError(f"unknown format {format!r}; expected saved_model or {list(FILES)}")
 
 
-def _answers(model: keras.Model, faces: np.ndarray, temperature: float) -> np.ndarray:
+def _predictions(model: keras.Model, faces: np.ndarray, temperature: float) -> np.ndarray:
     logits = model.predict(_batches(faces), verbose=0)
     return keras.ops.convert_to_numpy(keras.ops.softmax(logits / temperature))
 

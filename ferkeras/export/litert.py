@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ferkeras.export.quiet import quiet_converter
 from ferkeras.runs.embedded import About, enclose
-from ferkeras.runs.record import whole_path
+from ferkeras.runs.record import atomic_path
 
 
 def write_litert(
@@ -42,7 +42,7 @@ def write_litert(
             content = converter.convert()
         else:
             content = _convert_to_integers(saved_model, representative)
-    with whole_path(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
         enclose(temporary, about)
 

@@ -29,9 +29,9 @@ _MEASURES = {
     "ece": "expected calibration error",
 }
 _NOT_SHARES = ("log_loss",)
-_LOOKS = {
-    "flip": "with a mirrored second look (`predict --looks 2`)",
-    "six_looks": "with six looks (`predict --looks 6`)",
+_TTA = {
+    "flip": "with flip test-time augmentation (`predict --tta flip`)",
+    "multiscale": "with multi-scale test-time augmentation (`predict --tta multiscale`)",
 }
 
 _USES = """\
@@ -303,14 +303,14 @@ def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
     if evaluation["temperature"] != 1.0:
         wanted, raw = "calibrated", ", without the temperature"
     for result in evaluation["results"]:
-        if result["answers"] == wanted:
-            looks = [
+        if result["variant"] == wanted:
+            tta = [
                 (
-                    f"{_MEASURES[key]} {_LOOKS[each['answers']]}{raw}",
+                    f"{_MEASURES[key]} {_TTA[each['variant']]}{raw}",
                     *_figures(key, each["metrics"], each["intervals"]),
                 )
                 for each in evaluation["results"]
-                if each["answers"] in _LOOKS and each["faces"] == result["faces"]
+                if each["variant"] in _TTA and each["faces"] == result["faces"]
                 for key in ("accuracy", "ece")
             ]
             yield _results(
@@ -318,7 +318,7 @@ def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
                 result["metrics"],
                 result["intervals"],
                 evaluation["bootstrap"]["confidence"],
-                looks,
+                tta,
                 all_faces=result["faces"] == "all",
             )
 
@@ -328,8 +328,8 @@ def _training_figures(finished: FinishedRun) -> str:
     from ferkeras.metrics.bootstrap import CONFIDENCE, intervals, resample
     from ferkeras.metrics.predictions import read_predictions
 
-    answers = read_predictions(finished.run.predictions)
-    ranges = intervals(resample(answers, seed=finished.config.seed))
+    predicted = read_predictions(finished.run.predictions)
+    ranges = intervals(resample(predicted, seed=finished.config.seed))
     return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE)
 
 
@@ -338,7 +338,7 @@ def _results(
     metrics: Mapping[str, Any],
     ranges: Mapping[str, Sequence[float]],
     confidence: float,
-    looks: Sequence[tuple[str, str, str]] = (),
+    tta: Sequence[tuple[str, str, str]] = (),
     *,
     all_faces: bool = True,
 ) -> str:
@@ -348,7 +348,7 @@ def _results(
         for key, name in _MEASURES.items()
         if metrics.get(key) is not None
     ]
-    rows += looks
+    rows += tta
     text = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n" + _table(
         ("measure", "value", f"{confidence:.0%} interval"), rows
     )

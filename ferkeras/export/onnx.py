@@ -9,7 +9,7 @@ import numpy as np
 
 from ferkeras.export.quiet import quiet_converter
 from ferkeras.runs.embedded import About
-from ferkeras.runs.record import whole_path
+from ferkeras.runs.record import atomic_path
 
 _OPSET = 17
 """Version of ONNX's operators: of 2022, read by ONNX Runtime 1.12 and later."""
@@ -51,11 +51,11 @@ def write_onnx(saved_model: Path, path: Path, about: About) -> None:
             },
         )
         onnx.checker.check_model(model, full_check=True)
-    with whole_path(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
 
 
-def onnx_answers(path: Path, faces: np.ndarray) -> np.ndarray:
+def onnx_predictions(path: Path, faces: np.ndarray) -> np.ndarray:
     """Probabilities, float32 (N, K), of an ONNX file for uint8 faces (N, 48, 48, 1)."""
     import onnxruntime
 

@@ -25,12 +25,12 @@ class Parity:
     label_agreement: float
 
     @classmethod
-    def of(cls, expected: np.ndarray, answers: np.ndarray) -> Self:
+    def of(cls, expected: np.ndarray, predicted: np.ndarray) -> Self:
         """Compare probabilities (N, K), N above 0; a NaN makes the difference NaN."""
         return cls(
             len(expected),
-            float(np.abs(answers - expected).max()),
-            float((answers.argmax(axis=1) == expected.argmax(axis=1)).mean()),
+            float(np.abs(predicted - expected).max()),
+            float((predicted.argmax(axis=1) == expected.argmax(axis=1)).mean()),
         )
 
     def demand(self, what: str, *, difference: float, agreement: float) -> None:

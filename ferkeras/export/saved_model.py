@@ -42,10 +42,10 @@ def write_saved_model(
     """
     emotions = tf.constant(about.emotions)
     provenance = tf.constant(about.provenance_text())
-    answer = _from_compact_weights(served) if compact else served
+    prediction = _from_compact_weights(served) if compact else served
 
     def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = answer(faces, training=False)
+        probabilities = prediction(faces, training=False)
         return {
             "probabilities": probabilities,
             "label": tf.gather(emotions, tf.argmax(probabilities, axis=-1)),
@@ -80,7 +80,7 @@ def _from_compact_weights(served: keras.Model) -> Callable[..., tf.Tensor]:
     ]
     trainable = len(served.trainable_variables)
 
-    def answer(faces: tf.Tensor, training: bool) -> tf.Tensor:
+    def prediction(faces: tf.Tensor, training: bool) -> tf.Tensor:
         weights = [
             tf.cast(each, tf.float32) if each.dtype == tf.bfloat16 else tf.convert_to_tensor(each)
             for each in stored
@@ -90,7 +90,7 @@ def _from_compact_weights(served: keras.Model) -> Callable[..., tf.Tensor]:
         )
         return probabilities
 
-    return answer
+    return prediction
 
 
 def _compact(weights: tf.Tensor) -> tf.Tensor:
@@ -100,7 +100,7 @@ def _compact(weights: tf.Tensor) -> tf.Tensor:
     return half if bool(tf.reduce_all(tf.cast(half, tf.float32) == weights)) else weights
 
 
-def saved_model_answers(folder: Path, faces: np.ndarray) -> np.ndarray:
+def saved_model_predictions(folder: Path, faces: np.ndarray) -> np.ndarray:
     """Probabilities (N, K) of a SavedModel for uint8 faces (N, 48, 48, 1).
 
     A SavedModel is a program: only those written by this process or its own run are loaded.

@@ -68,11 +68,11 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
         from ferkeras.cli.quiet import import_tensorflow
 
         import_tensorflow()
-        from ferkeras.fit.outcome import say_outcome
+        from ferkeras.fit.outcome import print_outcome
         from ferkeras.fit.run import train
 
         outcome = train(config, splits, console, run)
-        say_outcome(outcome, config, console)
+        print_outcome(outcome, config, console)
     return 1 if outcome.stopped else 0
 
 

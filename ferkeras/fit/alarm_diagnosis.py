@@ -12,13 +12,13 @@ from callbacks.collapse_alarm import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.diagnose.case import Advance, Case, as_examined, aside
+from ferkeras.diagnose.case import Advance, Case, isolated_rng, without_ema_and_teachers
 from ferkeras.diagnose.diagnosis import Diagnosis, diagnose
-from ferkeras.diagnose.report import say_diagnosis, write_diagnosis
+from ferkeras.diagnose.report import print_diagnosis, write_diagnosis
 from ferkeras.runs.record import Run
-from ferkeras.training.history import HistoryFile
+from ferkeras.training.history import CSVHistory
 from ferkeras.training.movement import weights_of
-from ferkeras.training.setup import build_learner
+from ferkeras.training.setup import build_setup
 
 
 class DiagnosisOnAlarm(keras.callbacks.Callback):
@@ -45,7 +45,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         config: Config,
         splits: Splits,
         alarm: CollapseAlarm,
-        history: HistoryFile,
+        history: CSVHistory,
         tell: Callable[[Diagnosis], None],
         progress: Callable[[], AbstractContextManager[Advance]],
     ) -> None:
@@ -80,25 +80,25 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         self.found = state["found"]
 
     def _case(self, epochs: int) -> Case:
-        with aside(self._config):
-            learner = build_learner(as_examined(self._config), self._splits)
-        learner.model.optimizer.build(learner.model.trainable_weights)
-        start = weights_of(learner.model)
-        learner.model.set_weights(self.model.get_weights())
+        with isolated_rng(self._config):
+            setup = build_setup(without_ema_and_teachers(self._config), self._splits)
+        setup.model.optimizer.build(setup.model.trainable_weights)
+        start = weights_of(setup.model)
+        setup.model.set_weights(self.model.get_weights())
         return Case(
             self._config,
             self._splits,
-            learner,
+            setup,
             start,
             self._history.frame(),
-            epochs * learner.feed.steps_per_epoch,
+            epochs * setup.pipeline.steps_per_epoch,
         )
 
 
 def report_diagnosis(diagnosis: Diagnosis, run: Run, console: Console) -> None:
     """Print what was found, and write its page into the run's folder."""
     command = f"python -m ferkeras.fit --config {run.config}"
-    say_diagnosis(diagnosis, (), command, console)
+    print_diagnosis(diagnosis, (), command, console)
     run.diagnosis.mkdir(exist_ok=True)
     write_diagnosis(diagnosis, (), command, run.diagnosis)
     console.say(f"written: {run.diagnosis}")

@@ -7,10 +7,12 @@ from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
 from ferkeras.lr_find.range_test import LrRange, lr_range_test
 from ferkeras.lr_find.rules import STEPS
-from ferkeras.training.setup import Learner
+from ferkeras.training.setup import TrainingSetup
 
 
-def with_found_rate(config: Config, learner: Learner, console: Console) -> tuple[Config, LrRange]:
+def with_automatic_learning_rate(
+    config: Config, setup: TrainingSetup, console: Console
+) -> tuple[Config, LrRange]:
     """Let a range test find the learning rate, and set it in configuration and optimizer.
 
     A training from here on is, bit for bit, that of the configuration which is returned.
@@ -24,11 +26,11 @@ def with_found_rate(config: Config, learner: Learner, console: Console) -> tuple
         RunError: nothing is learnt at any rate.
     """
     with console.progress("looking for the learning rate", STEPS) as advance:
-        found = lr_range_test(learner, progress=advance)
+        found = lr_range_test(setup, progress=advance)
     if found.suggestion is None:
         raise RunError(
             f"train.learning_rate=auto: {found.reason}; python -m ferkeras.lr_find draws the "
             "curve; to train all the same, give a number"
         )
-    learner.model.optimizer.learning_rate.assign(found.suggestion)
+    setup.model.optimizer.learning_rate.assign(found.suggestion)
     return config.with_learning_rate(found.suggestion), found

@@ -10,7 +10,7 @@ from ferkeras.fit.run import Outcome
 from ferkeras.report.verdict import verdict_on
 
 
-def say_outcome(outcome: Outcome, config: Config, console: Console) -> None:
+def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     """Print the result per emotion, the verdict and the exact next commands."""
     scores = score_classes(outcome.validation.matrix())
     console.say()

@@ -53,7 +53,7 @@ def run_page(
     ranges = intervals(resample(validation))
     events = events_of(history)
     rows = emotion_rows(results, ranges)
-    sure = reliability(validation.shares, validation.labels)
+    sure = reliability(validation.fractions, validation.labels)
     sentence = verdict_on(results)
     return render(
         "run.html.j2",
@@ -94,8 +94,7 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
         "faces": f"{data['source']} ({counts}; "
         + ("official split)" if data["official_split"] else "split by ferkeras from the seed)"),
         "fingerprint of the faces": data["fingerprint"],
-        "pixels": f"mean {data['mean']:.4f}, standard deviation {data['deviation']:.4f} of "
-        "pixel / 255",
+        "pixels": f"mean {data['mean']:.4f}, standard deviation {data['std']:.4f} of pixel / 255",
         "ferkeras": found["ferkeras"],
         "Python": found["python"],
         "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
@@ -118,8 +117,8 @@ def _what_was_trained(finished: FinishedRun) -> str:
 
 
 def _about_calibration(sure: Reliability, predictions: Predictions) -> str:
-    confidence = float(predictions.shares.max(axis=1).mean())
-    right = float((predictions.answers == predictions.labels).mean())
+    confidence = float(predictions.fractions.max(axis=1).mean())
+    right = float((predictions.predicted == predictions.labels).mean())
     gap = confidence - right
     lean = (
         "about as sure as it is right"

@@ -14,7 +14,7 @@ from ferkeras.fit.page import Mosaic, run_page
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.network.grad_cam import grad_cam
-from ferkeras.report.html.inline import answer_tiles, labelled_tiles
+from ferkeras.report.html.inline import labelled_tiles, prediction_tiles
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.record import Run, write_text
 
@@ -69,7 +69,9 @@ def mistakes_mosaic(faces: Faces, predictions: Predictions) -> Mosaic:
         "Worst mistakes",
         "Wrong answers, the surest first: truth, then answer with its confidence. Look for "
         "wrong labels among them.",
-        answer_tiles(faces.images[worst], faces.labels[worst], predictions.probabilities[worst]),
+        prediction_tiles(
+            faces.images[worst], faces.labels[worst], predictions.probabilities[worst]
+        ),
     )
 
 
@@ -79,13 +81,13 @@ def grad_cam_mosaic(
     """Some faces of every emotion with what speaks for the network's answer."""
     chosen = examples_of_each(predictions, _EXAMPLES, seed)
     images = faces.images[chosen]
-    heat = grad_cam(model, images, predictions.answers[chosen])
+    heat = grad_cam(model, images, predictions.predicted[chosen])
     return Mosaic(
         "Where the network looks",
         "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the answer. "
         "On a face without colour no place does. Faces of every emotion, drawn by chance, half of "
         "them answered rightly if there are any.",
-        answer_tiles(
+        prediction_tiles(
             images, faces.labels[chosen], predictions.probabilities[chosen], np.asarray(heat)
         ),
     )

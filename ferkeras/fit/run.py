@@ -20,7 +20,7 @@ from ferkeras.data.warp import BACKEND
 from ferkeras.export.formats import export_network
 from ferkeras.export.model_card import write_model_card
 from ferkeras.fit.alarm_diagnosis import DiagnosisOnAlarm, report_diagnosis
-from ferkeras.fit.automatic_learning_rate import with_found_rate
+from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.fit.report import write_run_report
 from ferkeras.lr_find.range_test import LrRange
 from ferkeras.lr_find.report import describe_rules, write_lr_range
@@ -35,15 +35,15 @@ from ferkeras.report.pictures import (
 from ferkeras.runs.finished import FinishedRun, read_json
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run, create_run, record_start, write_json, write_npz
-from ferkeras.runs.teachers import describe, record_of, strangers
-from ferkeras.tensorboard.writer import write_answers
+from ferkeras.runs.teachers import describe, possibly_leaked, record_of
+from ferkeras.tensorboard.writer import write_predictions
 from ferkeras.training.best import save_network
-from ferkeras.training.callbacks import Watchers, build_watchers
+from ferkeras.training.callbacks import RunCallbacks, build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
-from ferkeras.training.history import HistoryFile
+from ferkeras.training.history import CSVHistory
 from ferkeras.training.loop import TrainingLoop
-from ferkeras.training.setup import Learner, build_learner, make_reproducible
+from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducible
 
 _PROBE = 64
 """Validation faces on which the exports are compared with the network."""
@@ -92,22 +92,24 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
         Interrupted: SIGINT or SIGTERM came; the run can go on.
     """
     make_reproducible(config)
-    learner = build_learner(config, splits)
+    setup = build_setup(config, splits)
     found = None
     if config.train.learning_rate == "auto":
-        config, found = with_found_rate(config, learner, console)
-    _say_what_will_be_trained(config, splits, learner, console, found)
+        config, found = with_automatic_learning_rate(config, setup, console)
+    _print_what_will_be_trained(config, splits, setup, console, found)
     if run is not None:
         with resumable(run):
-            return _train(config, splits, learner, run, console)
+            return _train(config, splits, setup, run, console)
     run = create_run(config)
     with exclusive_lock(run.folder), resumable(run):
         if found is not None:
             write_lr_range(found, run.folder)
-        return _train(config, splits, learner, run, console)
+        return _train(config, splits, setup, run, console)
 
 
-def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: Console) -> Outcome:
+def _train(
+    config: Config, splits: Splits, setup: TrainingSetup, run: Run, console: Console
+) -> Outcome:
     if not run.environment.exists():
         record_start(
             run,
@@ -116,18 +118,18 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
                 "fingerprint": splits.fingerprint,
                 "official_split": splits.official,
                 "faces": {name: len(faces) for name, faces in _named(splits).items()},
-                "mean": learner.mean,
-                "deviation": learner.deviation,
+                "mean": setup.mean,
+                "std": setup.std,
                 "warp": BACKEND,
             },
-            record_of(learner.teachers),
+            record_of(setup.teachers),
         )
     console.say(f"run folder: {run.folder}\n")
     if not run.picture("train_batch").exists():
-        _draw_train_batch(run, learner)
+        _draw_train_batch(run, setup)
     examinations: list[DiagnosisOnAlarm] = []
 
-    def after_alarm(collapse: CollapseAlarm, history: HistoryFile) -> DiagnosisOnAlarm:
+    def after_alarm(collapse: CollapseAlarm, history: CSVHistory) -> DiagnosisOnAlarm:
         examinations.append(
             DiagnosisOnAlarm(
                 config,
@@ -140,9 +142,9 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
         )
         return examinations[0]
 
-    watchers = build_watchers(
+    run_callbacks = build_callbacks(
         config,
-        learner,
+        setup,
         splits,
         run,
         console,
@@ -150,13 +152,13 @@ def _train(config: Config, splits: Splits, learner: Learner, run: Run, console: 
     )
     checkpoints = CheckpointFolder(run.checkpoints)
     with stop_requests() as request:
-        loop = TrainingLoop(config, learner, watchers.callbacks, checkpoints, console, request)
+        loop = TrainingLoop(config, setup, run_callbacks.callbacks, checkpoints, console, request)
         if not loop.go_on():
             _remove_results(run)
-        loop.run(ended=watchers.collapse.stopped is not None)
-    save_network(learner.model, run.last)
+        loop.run(ended=run_callbacks.collapse.stopped is not None)
+    save_network(setup.model, run.last)
     diagnosis = examinations[0].found if examinations else None
-    outcome = _finish(config, splits, learner, run, watchers, diagnosis, console)
+    outcome = _finish(config, splits, setup, run, run_callbacks, diagnosis, console)
     checkpoints.clear()
     return outcome
 
@@ -172,9 +174,9 @@ def _remove_results(run: Run) -> None:
 def _finish(
     config: Config,
     splits: Splits,
-    learner: Learner,
+    setup: TrainingSetup,
     run: Run,
-    watchers: Watchers,
+    run_callbacks: RunCallbacks,
     diagnosis: dict[str, Any] | None,
     console: Console,
 ) -> Outcome:
@@ -184,7 +186,7 @@ def _finish(
             f"{run.folder}: no epoch had a validation accuracy, so there is no best network; "
             "history.csv shows whether the loss was finite"
         )
-    history = watchers.history.frame()
+    history = run_callbacks.history.frame()
     best_epoch = int(history["epoch"].iloc[history["val_accuracy"].argmax()])
     model = keras.saving.load_model(run.best)
     validation = predict(model, splits.validation)
@@ -200,11 +202,13 @@ def _finish(
     draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
     draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
     if config.monitor.tensorboard:
-        write_answers(run.tensorboard, best_epoch, model, splits.validation, validation, EMOTIONS)
+        write_predictions(
+            run.tensorboard, best_epoch, model, splits.validation, validation, EMOTIONS
+        )
     metrics: dict[str, Any] = {
         "best_epoch": best_epoch,
         "epochs": len(history),
-        "stopped": watchers.collapse.stopped,
+        "stopped": run_callbacks.collapse.stopped,
         "parameters": int(model.count_params()),
         "validation": results,
         "alarms": [alarm._asdict() for alarm in console.alarms],
@@ -212,10 +216,10 @@ def _finish(
     }
     metrics["export_difference"] = _export(config, splits, run, model, metrics)
     write_run_report(
-        run, config, metrics, history, model, splits.validation, validation, _first_batch(learner)
+        run, config, metrics, history, model, splits.validation, validation, _first_batch(setup)
     )
     write_json(run.metrics, metrics)
-    return Outcome(run, best_epoch, validation, metrics, watchers.collapse.stopped)
+    return Outcome(run, best_epoch, validation, metrics, run_callbacks.collapse.stopped)
 
 
 def _export(
@@ -240,23 +244,23 @@ def _named(splits: Splits) -> dict[str, Faces]:
     return {name: faces for name, faces in named.items() if faces is not None}
 
 
-def _say_what_will_be_trained(
-    config: Config, splits: Splits, learner: Learner, console: Console, found: LrRange | None
+def _print_what_will_be_trained(
+    config: Config, splits: Splits, setup: TrainingSetup, console: Console, found: LrRange | None
 ) -> None:
     network, train = config.network, config.train
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
-    taught = {"teachers": describe(learner.teachers, config.distill)} if learner.teachers else {}
+    taught = {"teachers": describe(setup.teachers, config.distill)} if setup.teachers else {}
     split = "official split" if splits.official else "split by ferkeras from the seed"
     console.header(
         f"ferkeras: {config.name}",
         {
             "faces": f"{splits.source} ({split})",
-            "pixels": f"mean {learner.mean:.3f}, standard deviation {learner.deviation:.3f} "
+            "pixels": f"mean {setup.mean:.3f}, standard deviation {setup.std:.3f} "
             "of pixel / 255, standardised in the network",
-            "network": f"{network.describe()}, {learner.model.count_params():,} parameters",
-            "training": f"{train.epochs} epochs of {learner.feed.steps_per_epoch} steps of "
+            "network": f"{network.describe()}, {setup.model.count_params():,} parameters",
+            "training": f"{train.epochs} epochs of {setup.pipeline.steps_per_epoch} steps of "
             f"{train.batch_size} faces, {train.optimizer}, {rate}",
             **taught,
             "seed": str(config.seed),
@@ -267,7 +271,7 @@ def _say_what_will_be_trained(
         for name, faces in _named(splits).items()
     }
     classes = range(len(EMOTIONS))
-    weights, effective = learner.balance.weights, learner.balance.effective
+    weights, effective = setup.balance.weights, setup.balance.effective
     console.class_table(
         EMOTIONS,
         counts,
@@ -276,7 +280,7 @@ def _say_what_will_be_trained(
         note=f"weight: class_weight.rule={config.class_weight.rule}; effective: with "
         f"train.sampler={train.sampler}, relative to unweighted, shuffled faces",
     )
-    if unknown := strangers(learner.teachers, config, splits):
+    if unknown := possibly_leaked(setup.teachers, config, splits):
         console.alarm(
             f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "
             "have learnt validation faces of this training; then its validation accuracy is too "
@@ -284,8 +288,8 @@ def _say_what_will_be_trained(
         )
 
 
-def _draw_train_batch(run: Run, learner: Learner) -> None:
-    batch = _first_batch(learner)
+def _draw_train_batch(run: Run, setup: TrainingSetup) -> None:
+    batch = _first_batch(setup)
     draw_mosaic(
         batch.images[:_MOSAIC],
         [EMOTIONS[label] for label in batch.labels[:_MOSAIC]],
@@ -294,6 +298,6 @@ def _draw_train_batch(run: Run, learner: Learner) -> None:
     )
 
 
-def _first_batch(learner: Learner) -> Faces:
-    images, labels = next(iter(learner.feed.dataset(1, 1)))
+def _first_batch(setup: TrainingSetup) -> Faces:
+    images, labels = next(iter(setup.pipeline.dataset(1, 1)))
     return Faces(images.numpy(), labels.numpy())

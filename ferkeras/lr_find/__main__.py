@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import load_splits
-    from ferkeras.lr_find.report import say_lr_range, write_lr_range
+    from ferkeras.lr_find.report import print_lr_range, write_lr_range
 
     check_output(arguments.output)
     with Console() as console:
@@ -48,19 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         import_tensorflow()
         from ferkeras.lr_find.range_test import lr_range_test
-        from ferkeras.training.setup import build_learner, make_reproducible
+        from ferkeras.training.setup import build_setup, make_reproducible
 
         make_reproducible(config)
-        learner = build_learner(config, splits)
+        setup = build_setup(config, splits)
         with console.progress("range test", arguments.steps) as advance:
             found = lr_range_test(
-                learner,
+                setup,
                 lowest=arguments.lowest,
                 highest=arguments.highest,
                 steps=arguments.steps,
                 progress=advance,
             )
-        say_lr_range(found, config, console)
+        print_lr_range(found, config, console)
         if found.suggestion is not None:
             command = _training_command(arguments, found.suggestion)
             console.commands("Next", {"train with it": command})

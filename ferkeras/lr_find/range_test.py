@@ -23,8 +23,8 @@ from ferkeras.lr_find.rules import (
     valley,
 )
 from ferkeras.training.movement import movement_of_kernels, weights_of
-from ferkeras.training.setup import Learner
-from ferkeras.training.state import undone
+from ferkeras.training.setup import TrainingSetup
+from ferkeras.training.state import restored_after
 
 _DIVERGED = 4.0
 """A smoothed loss this many times the lowest ends the test (fastai's threshold)."""
@@ -82,7 +82,7 @@ class LrRange:
 
 
 def lr_range_test(
-    learner: Learner,
+    setup: TrainingSetup,
     *,
     lowest: float = LOWEST,
     highest: float = HIGHEST,
@@ -114,12 +114,12 @@ def lr_range_test(
             f"Received: lowest={lowest}, highest={highest}, steps={steps}"
         )
     sweep = _Sweep(np.geomspace(lowest, highest, steps), progress)
-    with undone(learner.model):
-        learner.model.fit(
-            learner.feed.dataset(1, math.ceil(steps / learner.feed.steps_per_epoch)),
+    with restored_after(setup.model):
+        setup.model.fit(
+            setup.pipeline.dataset(1, math.ceil(steps / setup.pipeline.steps_per_epoch)),
             steps_per_epoch=steps,
             epochs=1,
-            class_weight=learner.balance.weights,
+            class_weight=setup.balance.weights,
             callbacks=[sweep],
             shuffle=False,
             verbose=0,

@@ -51,7 +51,7 @@ def describe_difference(found: LrRange) -> str:
     )
 
 
-def say_lr_range(found: LrRange, config: Config, console: Console) -> None:
+def print_lr_range(found: LrRange, config: Config, console: Console) -> None:
     """Print what was tested, what each rule says, how they differ, and the suggestion."""
     train = config.train
     ended = "to the end" if found.stopped_at is None else f"diverged at {_rate(found.stopped_at)}"

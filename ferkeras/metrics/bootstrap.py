@@ -82,21 +82,21 @@ def differences(first: Samples, second: Samples) -> Samples:
 
 def _features(predictions: Predictions) -> np.ndarray:
     """What the figures are sums of, by face: float64, shape (N, 49 + 3 + 15)."""
-    labels, shares = predictions.labels, predictions.shares
+    labels, fractions = predictions.labels, predictions.fractions
     count = len(labels)
     row = np.arange(count)
-    truth = shares[row, labels]
+    truth = fractions[row, labels]
     cells = np.zeros((count, _CELLS))
-    cells[row, labels * len(EMOTIONS) + predictions.answers] = 1
+    cells[row, labels * len(EMOTIONS) + predictions.predicted] = 1
     # As scikit-learn breaks ties: the later class ranks higher.
-    order = np.argsort(shares, axis=1, kind="stable")[:, -2:]
+    order = np.argsort(fractions, axis=1, kind="stable")[:, -2:]
     in_top2 = (order == labels[:, None]).any(axis=1)
     tiny = np.finfo(np.float64).eps
     log_loss = -np.log(np.clip(truth, tiny, 1 - tiny))
-    brier = (shares**2).sum(axis=1) - 2 * truth + 1
-    confidence = shares.max(axis=1)
+    brier = (fractions**2).sum(axis=1) - 2 * truth + 1
+    confidence = fractions.max(axis=1)
     gaps = np.zeros((count, BINS))
-    gaps[row, bin_of(confidence)] = (predictions.answers == labels) - confidence
+    gaps[row, bin_of(confidence)] = (predictions.predicted == labels) - confidence
     return np.concatenate([cells, np.stack([in_top2, log_loss, brier], axis=1), gaps], axis=1)
 
 

@@ -103,8 +103,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     logits = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
-        shares = log_softmax(logits / math.exp(log_temperature), axis=1)
-        return -float(shares[np.arange(len(labels)), labels].mean())
+        fractions = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return -float(fractions[np.arange(len(labels)), labels].mean())
 
     low, high = map(math.log, _TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})

@@ -10,7 +10,7 @@ from ferkeras.metrics.predictions import Predictions
 
 def worst_mistakes(predictions: Predictions, count: int) -> np.ndarray:
     """Indices of at most `count` wrong answers, the surest first: int64, shape (n,)."""
-    wrong = np.flatnonzero(predictions.answers != predictions.labels)
+    wrong = np.flatnonzero(predictions.predicted != predictions.labels)
     confidence = predictions.probabilities[wrong].max(axis=1)
     return wrong[np.argsort(-confidence, kind="stable")[:count]]
 
@@ -29,7 +29,7 @@ def examples_of_each(predictions: Predictions, each: int, seed: int = 0) -> np.n
         int64, shape (n,), n at most 7 times `each`.
     """
     rng = np.random.default_rng(seed)
-    right = predictions.answers == predictions.labels
+    right = predictions.predicted == predictions.labels
     chosen = []
     for code in range(len(EMOTIONS)):
         good = rng.permutation(np.flatnonzero((predictions.labels == code) & right))

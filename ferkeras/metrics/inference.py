@@ -7,15 +7,15 @@ import numpy as np
 from scipy.special import softmax
 
 from ferkeras.data.faces import Faces
-from ferkeras.data.feed import plain_dataset
+from ferkeras.data.pipeline import plain_dataset
 from ferkeras.metrics.predictions import Predictions
 
-__all__ = ["Predictions", "answers_of", "logits_of", "predict"]
+__all__ = ["Predictions", "logits_of", "predict", "predictions_of"]
 
 
 def predict(model: keras.Model, faces: Faces) -> Predictions:
     """Run a network of logits over faces, in inference mode."""
-    return answers_of(logits_of(model, faces), faces)
+    return predictions_of(logits_of(model, faces), faces)
 
 
 def logits_of(model: keras.Model, faces: Faces) -> np.ndarray:
@@ -23,7 +23,7 @@ def logits_of(model: keras.Model, faces: Faces) -> np.ndarray:
     return model.predict(plain_dataset(faces), verbose=0)
 
 
-def answers_of(logits: np.ndarray, faces: Faces, temperature: float = 1.0) -> Predictions:
+def predictions_of(logits: np.ndarray, faces: Faces, temperature: float = 1.0) -> Predictions:
     """Probabilities from logits (N, 7), divided by `temperature` before the softmax."""
-    shares = softmax(logits.astype(np.float64) / temperature, axis=1)
-    return Predictions(shares.astype(np.float32), faces.labels)
+    fractions = softmax(logits.astype(np.float64) / temperature, axis=1)
+    return Predictions(fractions.astype(np.float32), faces.labels)

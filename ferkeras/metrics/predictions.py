@@ -58,15 +58,15 @@ class Predictions:
         return len(self.labels)
 
     @property
-    def answers(self) -> np.ndarray:
+    def predicted(self) -> np.ndarray:
         """The most probable class of each face, int64, shape (N,)."""
         return self.probabilities.argmax(axis=1)
 
     @property
-    def shares(self) -> np.ndarray:
+    def fractions(self) -> np.ndarray:
         """The probabilities as float64, shape (N, 7), each row summing to 1 to its precision."""
-        shares = self.probabilities.astype(np.float64)
-        return shares / shares.sum(axis=1, keepdims=True)
+        fractions = self.probabilities.astype(np.float64)
+        return fractions / fractions.sum(axis=1, keepdims=True)
 
     def take(self, index: np.ndarray) -> Predictions:
         """Those at `index` (int or bool array), in that order."""
@@ -74,7 +74,7 @@ class Predictions:
 
     def matrix(self) -> np.ndarray:
         """Counts [truth, answer], int64, shape (7, 7)."""
-        return confusion_matrix(self.labels, self.answers, labels=range(len(EMOTIONS)))
+        return confusion_matrix(self.labels, self.predicted, labels=range(len(EMOTIONS)))
 
     def metrics(self) -> dict[str, Any]:
         """The figures that `MEASURES` names, the number of faces, and a table by emotion.
@@ -85,24 +85,24 @@ class Predictions:
         nothing in the means. Where all faces are of one emotion kappa is not defined: NaN is
         given as None.
         """
-        truth, answers, shares = self.labels, self.answers, self.shares
+        truth, predicted, fractions = self.labels, self.predicted, self.fractions
         classes = list(range(len(EMOTIONS)))
         present = np.unique(truth)
-        columns = precision_recall_fscore_support(truth, answers, labels=classes, zero_division=0)
+        columns = precision_recall_fscore_support(truth, predicted, labels=classes, zero_division=0)
         several = len(present) > 1
         values = {
-            "accuracy": accuracy_score(truth, answers),
+            "accuracy": accuracy_score(truth, predicted),
             # What balanced_accuracy_score gives, without its warning of answers that are no truth.
             "balanced_accuracy": columns[1][present].mean(),
-            "macro_f1": f1_score(truth, answers, labels=present, average="macro"),
-            "cohen_kappa": cohen_kappa_score(truth, answers) if several else np.nan,
-            "matthews": matthews_corrcoef(truth, answers)
-            if several or len(np.unique(answers)) > 1
+            "macro_f1": f1_score(truth, predicted, labels=present, average="macro"),
+            "cohen_kappa": cohen_kappa_score(truth, predicted) if several else np.nan,
+            "matthews": matthews_corrcoef(truth, predicted)
+            if several or len(np.unique(predicted)) > 1
             else 0.0,
-            "top2_accuracy": top_k_accuracy_score(truth, shares, k=2, labels=classes),
-            "log_loss": log_loss(truth, shares, labels=classes),
-            "brier": brier_score_loss(truth, shares, labels=classes, scale_by_half=False),
-            "ece": reliability(shares, truth).expected_error,
+            "top2_accuracy": top_k_accuracy_score(truth, fractions, k=2, labels=classes),
+            "log_loss": log_loss(truth, fractions, labels=classes),
+            "brier": brier_score_loss(truth, fractions, labels=classes, scale_by_half=False),
+            "ece": reliability(fractions, truth).expected_error,
         }
         return {
             "faces": len(truth),

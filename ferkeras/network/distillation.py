@@ -38,12 +38,12 @@ class Distillation:
         self._models = tuple(models)
         self._weight = weight
 
-    def answers(self, faces: Any) -> Any:
+    def predicted(self, faces: Any) -> Any:
         """Mean of the teachers' probabilities: float32 (N, K)."""
         logits = [model(faces, training=False) for model in self._models]
         return tf.reduce_mean([tf.nn.softmax(tf.cast(each, tf.float32)) for each in logits], axis=0)
 
-    def mix(self, loss: Any, answers: Any, logits: Any, sample_weight: Any = None) -> Any:
+    def mix(self, loss: Any, predicted: Any, logits: Any, sample_weight: Any = None) -> Any:
         """The loss of the labels, a scalar, mixed with that of the teachers' answers.
 
         Args:
@@ -53,7 +53,7 @@ class Distillation:
             sample_weight: (N,), or None for all alike; divides by its sum, as
                 `ferkeras.network.loss.SmoothedCrossentropy` does.
         """
-        each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(answers), logits)
+        each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(predicted), logits)
         weights = (
             tf.ones_like(each) if sample_weight is None else tf.cast(sample_weight, each.dtype)
         )

@@ -56,8 +56,8 @@ class ConfusionMatrix(keras.metrics.Metric):
                 f"in `weighted_metrics=`. Received: sample_weight={sample_weight}"
             )
         truths = ops.one_hot(ops.reshape(y_true, (-1,)), self.num_classes, dtype="float32")
-        answers = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype="float32")
-        counts = ops.matmul(ops.transpose(truths), answers)
+        predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype="float32")
+        counts = ops.matmul(ops.transpose(truths), predicted)
         self.matrix.assign_add(ops.cast(counts, "int64"))
 
     def result(self) -> Any:

@@ -14,7 +14,7 @@ from ferkeras.network.dropout import VariableDropout
 from ferkeras.network.step import MonitoredModel
 
 
-def build_network(settings: Network, *, mean: float, deviation: float) -> MonitoredModel:
+def build_network(settings: Network, *, mean: float, std: float) -> MonitoredModel:
     """Build the network; it owns its preprocessing, so what is trained is what is exported.
 
     Input: uint8 (N, 48, 48, 1), raw grey values. Output: float32 logits (N, 7), FER2013 codes.
@@ -27,7 +27,7 @@ def build_network(settings: Network, *, mean: float, deviation: float) -> Monito
     """
     faces = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255, name="rescale")(faces)
-    x = layers.Normalization(mean=mean, variance=deviation**2, name="standardise")(x)
+    x = layers.Normalization(mean=mean, variance=std**2, name="standardise")(x)
     features = plain_features if settings.architecture == "plain" else residual_features
     x = features(x, settings)
     for number, units in enumerate(settings.dense_units, start=1):

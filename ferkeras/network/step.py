@@ -70,7 +70,7 @@ class MonitoredModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         statistics = [tf.convert_to_tensor(v.value) for v in self.non_trainable_weights]
         loss_scale = self.optimizer.scale_loss(1.0)
-        taught = None if self.distillation is None else self.distillation.answers(x)
+        taught = None if self.distillation is None else self.distillation.predicted(x)
 
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.data.pictures import quiet_pillow
     from ferkeras.predict.network import load_network
     from ferkeras.predict.output import Csv, JsonLines, Output, Table
-    from ferkeras.predict.predictions import Cut, look_at, whole_picture
+    from ferkeras.predict.predictions import Cut, predict_views, whole_picture
     from ferkeras.predict.sources import find_files, is_video, views_of
 
     run, paths = _run_and_paths(arguments.paths)
@@ -67,7 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             outputs.append(Drawing(arguments.draw, emotions))
         total = None if any(map(is_video, files)) else len(files)
         with console.progress("looking at pictures", total) as advance:
-            for seen in look_at(views_of(files, arguments.every), network, cut, arguments.looks):
+            for seen in predict_views(
+                views_of(files, arguments.every), network, cut, arguments.tta
+            ):
                 if seen.error is not None:
                     unreadable += 1
                     print(f"skipped: {seen.name}: {seen.error}", file=sys.stderr)
@@ -114,12 +116,12 @@ def _parser() -> argparse.ArgumentParser:
         "takes something else for a face",
     )
     result.add_argument(
-        "--looks",
-        type=int,
-        choices=(1, 2, 6),
-        default=1,
-        help="answer with the mean of 2 looks (a face and its mirror image) or 6 (at three sizes, "
-        "each mirrored too): a little more often right, less sure, and that much work (default: 1)",
+        "--tta",
+        choices=("none", "flip", "multiscale"),
+        default="none",
+        help="test-time augmentation: the mean probabilities of a face and its mirror image "
+        "(flip), or of three sizes, each mirrored too (multiscale): a little more often right, "
+        "less confident, and two or six times the work (default: none)",
     )
     result.add_argument(
         "--follow-symlinks",

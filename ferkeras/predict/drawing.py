@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
-from ferkeras.predict.predictions import Answer, Seen
+from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import read_bounded
 from ferkeras.report.mosaic import mosaic_figure
 from ferkeras.report.palette import save, style_of
-from ferkeras.runs.record import whole_file
+from ferkeras.runs.record import atomic_file
 
 _SHEET = 80
 _SHEETS = 5
@@ -50,28 +50,28 @@ class Drawing:
         self._sheets = 0
         self._photographs = 0
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: PredictedView) -> None:
         """Take one view that was readable."""
-        for answer in seen.answers:
-            label, caption = self._caption(answer)
-            self._faces.append((answer.face, caption, style_of(label)[0]))
+        for prediction in seen.predicted:
+            label, caption = self._caption(prediction)
+            self._faces.append((prediction.face, caption, style_of(label)[0]))
         if len(self._faces) >= _SHEET:
             self._draw_sheet()
-        if seen.seconds is None and any(answer.box for answer in seen.answers):
+        if seen.seconds is None and any(prediction.box for prediction in seen.predicted):
             self._photographs += 1
             name = f"{self._photographs:03d}-{Path(seen.name).stem}.png"
             picture = self._annotated(seen)
-            with whole_file(self._folder / name) as file:
+            with atomic_file(self._folder / name) as file:
                 picture.save(file, format="PNG")
 
     def close(self) -> None:
         """Draw the last sheet."""
         self._draw_sheet()
 
-    def _caption(self, answer: Answer) -> tuple[str, str]:
-        best = int(answer.probabilities.argmax())
+    def _caption(self, prediction: Prediction) -> tuple[str, str]:
+        best = int(prediction.probabilities.argmax())
         label = self._emotions[best]
-        return label, f"{label} {percent(float(answer.probabilities[best]))}"
+        return label, f"{label} {percent(float(prediction.probabilities[best]))}"
 
     def _draw_sheet(self) -> None:
         faces, self._faces = self._faces[:_SHEET], self._faces[_SHEET:]
@@ -82,7 +82,7 @@ class Drawing:
         figure = mosaic_figure(np.stack(images), captions, colors=colors)
         save(figure, self._folder / f"faces-{self._sheets}.png")
 
-    def _annotated(self, seen: Seen) -> Image.Image:
+    def _annotated(self, seen: PredictedView) -> Image.Image:
         with Image.open(io.BytesIO(read_bounded(Path(seen.name))), formats=("PNG", "JPEG")) as file:
             picture = ImageOps.exif_transpose(file).convert("RGB")
         scale = min(1.0, _LONG_SIDE / max(picture.size))
@@ -91,12 +91,12 @@ class Drawing:
         pen = ImageDraw.Draw(picture)
         size = max(11, round(max(picture.size) / 55))
         font = ImageFont.load_default(size)
-        for answer in seen.answers:
-            if answer.box is None:
+        for prediction in seen.predicted:
+            if prediction.box is None:
                 continue
-            label, caption = self._caption(answer)
+            label, caption = self._caption(prediction)
             color = style_of(label)[0]
-            x, y, width, height = (value * scale for value in answer.box)
+            x, y, width, height = (value * scale for value in prediction.box)
             pen.rectangle((x, y, x + width, y + height), outline=color, width=max(2, size // 7))
             left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)
             tall, pad = bottom - top, size // 4

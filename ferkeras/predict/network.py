@@ -104,13 +104,13 @@ class KerasNetwork:
         signature = tf.TensorSpec(served.input.shape, tf.uint8)
 
         @tf.function(input_signature=[signature])
-        def answer(faces: Any) -> Any:
+        def prediction(faces: Any) -> Any:
             return served(faces, training=False)
 
-        self._answer = answer
+        self._predict = prediction
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Probabilities, float32 (N, 7), of uint8 faces (N, 48, 48, 1); N may be 0."""
         if not len(faces):
             return np.empty((0, len(self.about.emotions)), np.float32)
-        return self._answer(faces).numpy()
+        return self._predict(faces).numpy()

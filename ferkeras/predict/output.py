@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import IO, Protocol
 
 from ferkeras.cli.console import Cell, Console, percent
-from ferkeras.predict.predictions import Answer, Seen
+from ferkeras.predict.predictions import PredictedView, Prediction
 
 _ROWS = 40
 """Faces that the table shows one by one; more than that are counted."""
@@ -19,7 +19,7 @@ _ROWS = 40
 class Output(Protocol):
     """Takes what was seen, one view after the other."""
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: PredictedView) -> None:
         """Take one view that was readable."""
 
     def close(self) -> None:
@@ -41,21 +41,22 @@ class Table:
         self._counts: Counter[str] = Counter()
         self._without: list[str] = []
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: PredictedView) -> None:
         """Take one view that was readable."""
-        if not seen.answers:
+        if not seen.predicted:
             self._without.append(_place(seen))
-        for answer in seen.answers:
-            first, second = answer.probabilities.argsort()[::-1][:2]
+        for prediction in seen.predicted:
+            first, second = prediction.probabilities.argsort()[::-1][:2]
             self._counts[self._emotions[first]] += 1
             if len(self._rows) < _ROWS:
                 self._rows.append(
                     [
                         _place(seen),
-                        "" if answer.box is None else "{} {} {}x{}".format(*answer.box),
+                        "" if prediction.box is None else "{} {} {}x{}".format(*prediction.box),
                         self._emotions[first],
-                        percent(float(answer.probabilities[first])),
-                        f"{self._emotions[second]} {percent(float(answer.probabilities[second]))}",
+                        percent(float(prediction.probabilities[first])),
+                        f"{self._emotions[second]} "
+                        + percent(float(prediction.probabilities[second])),
                     ]
                 )
 
@@ -70,11 +71,11 @@ class Table:
             rows = [[row[at] for at in keep] for row in self._rows]
             self._console.table(title, [columns[at] for at in keep], rows)
         if total > _ROWS:
-            shares: list[list[Cell]] = [
+            fractions: list[list[Cell]] = [
                 [name, self._counts[name], percent(self._counts[name] / total)]
                 for name in self._emotions
             ]
-            self._console.table("All faces", ["emotion", "faces", "share"], shares)
+            self._console.table("All faces", ["emotion", "faces", "fraction"], fractions)
             self._console.say("every face by itself: --csv or --json")
         if self._without:
             few = ", ".join(self._without[:5])
@@ -94,12 +95,12 @@ class JsonLines:
         self._emotions = emotions
         self._stream = stream or sys.stdout
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: PredictedView) -> None:
         """Print one view that was readable."""
-        place = {"picture": seen.name, "seconds": seen.seconds, "faces": len(seen.answers)}
-        lines = [place] if not seen.answers else []
-        for answer in seen.answers:
-            values = _row(answer, self._emotions)
+        place = {"picture": seen.name, "seconds": seen.seconds, "faces": len(seen.predicted)}
+        lines = [place] if not seen.predicted else []
+        for prediction in seen.predicted:
+            values = _row(prediction, self._emotions)
             lines.append({**place, **values})
         for line in lines:
             self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -125,15 +126,15 @@ class Csv:
             ["picture", "seconds", "x", "y", "width", "height", "label", "confidence", *emotions]
         )
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: PredictedView) -> None:
         """Print one view that was readable."""
-        for answer in seen.answers:
-            row = _row(answer, self._emotions)
+        for prediction in seen.predicted:
+            row = _row(prediction, self._emotions)
             self._writer.writerow(
                 [
                     seen.name,
                     seen.seconds,
-                    *(answer.box or (None,) * 4),
+                    *(prediction.box or (None,) * 4),
                     row["label"],
                     row["confidence"],
                     *row["probabilities"].values(),
@@ -145,17 +146,17 @@ class Csv:
         self._stream.flush()
 
 
-def _place(seen: Seen) -> str:
+def _place(seen: PredictedView) -> str:
     return seen.name if seen.seconds is None else f"{seen.name} at {seen.seconds:.2f} s"
 
 
-def _row(answer: Answer, emotions: Sequence[str]) -> dict:
+def _row(prediction: Prediction, emotions: Sequence[str]) -> dict:
     # Seven digits say all that a float32 holds; more would only be the binary fraction's tail.
-    shares = [float(f"{value:.7g}") for value in answer.probabilities]
-    best = int(answer.probabilities.argmax())
+    fractions = [float(f"{value:.7g}") for value in prediction.probabilities]
+    best = int(prediction.probabilities.argmax())
     return {
-        "box": answer.box,
+        "box": prediction.box,
         "label": emotions[best],
-        "confidence": shares[best],
-        "probabilities": dict(zip(emotions, shares, strict=True)),
+        "confidence": fractions[best],
+        "probabilities": dict(zip(emotions, fractions, strict=True)),
     }

@@ -15,7 +15,7 @@ from PIL import Image
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import SIZE
 from ferkeras.data.pictures import face_of
-from ferkeras.data.test_time_augmentation import Looks, looks_at
+from ferkeras.data.test_time_augmentation import TestTimeAugmentation, augmented_views
 from ferkeras.predict.box import Box
 from ferkeras.predict.network import Network
 from ferkeras.predict.sources import View
@@ -28,7 +28,7 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What the network says of one face.
 
     Attributes:
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PredictedView:
     """What came of one view.
 
     Attributes:
@@ -55,7 +55,7 @@ class Seen:
 
     name: str
     seconds: float | None
-    answers: tuple[Answer, ...] = ()
+    predicted: tuple[Prediction, ...] = ()
     error: str | None = None
 
 
@@ -64,13 +64,13 @@ def whole_picture(grey: Image.Image) -> list[tuple[Box | None, np.ndarray]]:
     return [(None, face_of(grey))]
 
 
-def look_at(
+def predict_views(
     views: Iterable[View],
     network: Network,
     cut: Cut = whole_picture,
-    looks: Looks = 1,
+    tta: TestTimeAugmentation = "none",
     threads: int | None = None,
-) -> Iterator[Seen]:
+) -> Iterator[PredictedView]:
     """Answer views in their order, some batches ahead of the reader and no more.
 
     Each thread decodes a batch and runs the network on it, so all cores are busy with either,
@@ -80,16 +80,16 @@ def look_at(
         views: read lazily, in the thread of the caller.
         network: may be called from several threads.
         cut: takes the faces out of a picture.
-        looks: how many at each face; an answer is the mean of those to them.
+        tta: test-time augmentation of each face.
         threads: how many; the number of cores by default.
     """
     threads = threads or os.cpu_count() or 1
     remaining = iter(views)
     pool = ThreadPoolExecutor(threads)
-    pending: deque[Future[list[Seen]]] = deque()
+    pending: deque[Future[list[PredictedView]]] = deque()
     try:
         while batch := list(islice(remaining, BATCH)):
-            pending.append(pool.submit(_answer, batch, network, cut, looks))
+            pending.append(pool.submit(_predict, batch, network, cut, tta))
             if len(pending) > 2 * threads:
                 yield from pending.popleft().result()
         while pending:
@@ -98,7 +98,9 @@ def look_at(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _answer(batch: list[View], network: Network, cut: Cut, looks: Looks) -> list[Seen]:
+def _predict(
+    batch: list[View], network: Network, cut: Cut, tta: TestTimeAugmentation
+) -> list[PredictedView]:
     found: list[Sequence[tuple[Box | None, np.ndarray]] | str] = []
     for view in batch:
         try:
@@ -107,15 +109,15 @@ def _answer(batch: list[View], network: Network, cut: Cut, looks: Looks) -> list
             found.append(str(error))
     faces = [face for each in found if not isinstance(each, str) for _, face in each]
     stacked = np.stack(faces)[..., None] if faces else np.empty((0, SIZE, SIZE, 1), np.uint8)
-    answers = [network(each) for each in looks_at(stacked, looks)]
-    probabilities = iter(np.mean(answers, axis=0))
+    predicted = [network(each) for each in augmented_views(stacked, tta)]
+    probabilities = iter(np.mean(predicted, axis=0))
     return [
-        Seen(view.name, view.seconds, error=each)
+        PredictedView(view.name, view.seconds, error=each)
         if isinstance(each, str)
-        else Seen(
+        else PredictedView(
             view.name,
             view.seconds,
-            tuple(Answer(box, face, next(probabilities)) for box, face in each),
+            tuple(Prediction(box, face, next(probabilities)) for box, face in each),
         )
         for view, each in zip(batch, found, strict=True)
     ]

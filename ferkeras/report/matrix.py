@@ -83,21 +83,21 @@ def _draw_cells(
     fontsize: float,
 ) -> AxesImage:
     """Colour the cells by the share of the truth; write into each what `text` makes of it."""
-    share = _ratio(counts, counts.sum(axis=1)[:, None])
+    fraction = _ratio(counts, counts.sum(axis=1)[:, None])
     size = len(counts)
-    shown = axes.imshow(np.ma.masked_invalid(share), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    shown = axes.imshow(np.ma.masked_invalid(fraction), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_facecolor("#F2F2F2")
     for truth in range(size):
-        for answer in range(size):
-            part = share[truth, answer]
+        for prediction in range(size):
+            part = fraction[truth, prediction]
             axes.text(
-                answer,
+                prediction,
                 truth,
-                text(part, counts[truth, answer]),
+                text(part, counts[truth, prediction]),
                 ha="center",
                 va="center",
                 fontsize=fontsize,
-                fontweight="bold" if truth == answer else "normal",
+                fontweight="bold" if truth == prediction else "normal",
                 color="white" if part > 0.5 else "#222222",
             )
     axes.spines[:].set_visible(False)
@@ -108,8 +108,8 @@ def _draw_cells(
     return shown
 
 
-def _percent(share: float) -> str:
-    return "-" if np.isnan(share) else f"{share:.0%}"
+def _percent(fraction: float) -> str:
+    return "-" if np.isnan(fraction) else f"{fraction:.0%}"
 
 
 def _accuracy(counts: npt.NDArray[np.int64]) -> str:
@@ -152,16 +152,16 @@ def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         above.plot([], [], " ", label="- undefined: never answered, or no such face")
     _class_axis(above, labels, 1.0)
     tidy(below, "How often it is the answer, and how often the truth")
-    truth, answer = _ratio(support, support.sum()), _ratio(answered, support.sum())
+    truth, prediction = _ratio(support, support.sum()), _ratio(answered, support.sum())
     for bar in _bars(below, truth, -0.2, 0.36):
         bar.set(facecolor="white", edgecolor=MUTED, hatch="////", linewidth=0.8)
-    for bar, name in zip(_bars(below, answer, 0.2, 0.36), names, strict=True):
+    for bar, name in zip(_bars(below, prediction, 0.2, 0.36), names, strict=True):
         bar.set(facecolor=style_of(name)[0])
     keys = [
         Patch(facecolor="white", edgecolor=MUTED, hatch="////", label="truth"),
         Patch(facecolor=MUTED, label="answers (in the colour of the emotion)"),
     ]
-    top = float(np.nanmax([truth, answer, np.full_like(truth, 0.1)]))
+    top = float(np.nanmax([truth, prediction, np.full_like(truth, 0.1)]))
     _class_axis(below, list(names), top, keys)
     return figure
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferkeras.runs.record import whole_file
+from ferkeras.runs.record import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -104,5 +104,5 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         OSError: the folder is missing or cannot be written to.
     """
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         figure.savefig(file, format="png")

@@ -18,7 +18,7 @@ def verdict_on(results: Mapping[str, Any]) -> str:
     majority = max(support, key=support.__getitem__)
     always = support[majority] / sum(support.values())
     recall = {n: results["emotions"][n]["recall"] for n in EMOTIONS if support[n]}
-    missed = [name for name, share in recall.items() if not share]
+    missed = [name for name, fraction in recall.items() if not fraction]
     weakest = min(recall, key=recall.__getitem__)
     return (
         f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; always "

@@ -68,9 +68,9 @@ def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    mean, deviation = _pixel_statistics(finished)
+    mean, std = _pixel_statistics(finished)
     with _precision(finished.config.train.precision):
-        model = build_network(finished.config.network, mean=mean, deviation=deviation)
+        model = build_network(finished.config.network, mean=mean, std=std)
     _load_weights(model, path)
     return model
 
@@ -110,7 +110,7 @@ def _refuse_bomb(path: Path, model: keras.Model) -> None:
 
 def _pixel_statistics(finished: FinishedRun) -> tuple[float, float]:
     data = finished.environment.get("data")
-    values = [data.get(key) for key in ("mean", "deviation")] if isinstance(data, dict) else []
+    values = [data.get(key) for key in ("mean", "std")] if isinstance(data, dict) else []
     numbers = [v for v in values if isinstance(v, (int, float)) and 0 <= v <= 1]
     if len(numbers) != 2 or not numbers[1]:
         raise InputError(

@@ -36,7 +36,7 @@ HALF_LITERT_FILE = "model-float16.tflite"
 """The same with its weights in 16 bits each, which is what a published run has."""
 
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.\w+)?")
-"""Names that `tempfile.mkstemp` makes for `whole_path`."""
+"""Names that `tempfile.mkstemp` makes for `atomic_path`."""
 
 _PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
 
@@ -205,25 +205,25 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) whole or not at all."""
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         file.write(text.encode())
 
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write compressed arrays whole or not at all."""
-    with whole_file(path) as file:
+    with atomic_file(path) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` when the block ends well, and vanishes when it does not."""
-    with whole_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         yield file
 
 
 @contextmanager
-def whole_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A file to be written that replaces `path` when the block ends well, or else vanishes.
 
     A temporary file beside it with the same suffix, flushed to the disk, then renamed.
@@ -244,8 +244,8 @@ def whole_path(path: Path) -> Iterator[Path]:
         raise
 
 
-def remove_litter(folder: Path) -> None:
-    """Remove what a killed process left of `whole_path` in a folder that nobody writes to.
+def remove_temporary_files(folder: Path) -> None:
+    """Remove what a killed process left of `atomic_path` in a folder that nobody writes to.
 
     What cannot be removed stays: whoever writes to the folder next will say why.
     """

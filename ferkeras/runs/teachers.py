@@ -58,7 +58,7 @@ def describe(teachers: Sequence[FinishedRun], settings: Distill) -> str:
     return f"{', '.join(named)}; {settings.weight:g} of the loss is of their answers"
 
 
-def strangers(teachers: Sequence[FinishedRun], config: Config, splits: Splits) -> list[str]:
+def possibly_leaked(teachers: Sequence[FinishedRun], config: Config, splits: Splits) -> list[str]:
     """Names of the teachers that may have learnt faces that are validation faces here.
 
     The same faces are split alike where the source itself says how, or by the same seed and share.

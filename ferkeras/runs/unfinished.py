@@ -18,7 +18,7 @@ from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.lock import exclusive_lock
-from ferkeras.runs.record import Run, remove_litter
+from ferkeras.runs.record import Run, remove_temporary_files
 from ferkeras.runs.teachers import record_of
 
 
@@ -95,7 +95,7 @@ def reopened(run: Run) -> Iterator[UnfinishedRun | None]:
         InputError: another process has the run, or a file of it is damaged.
     """
     with exclusive_lock(run.folder):
-        remove_litter(run.folder)
+        remove_temporary_files(run.folder)
         if run.metrics.exists():
             yield None
         else:

@@ -18,7 +18,7 @@ from sklearn.decomposition import PCA
 from tensorboard.plugins.projector import ProjectorConfig
 from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
 
-from ferkeras.runs.record import whole_file, write_text
+from ferkeras.runs.record import atomic_file, write_text
 
 _BATCH = 250
 _WIDEST = 256
@@ -70,7 +70,7 @@ def write_projection(
     np.savetxt(points, _narrow(features), fmt="%.5g", delimiter="\t")
     write_text(folder / TENSOR, points.getvalue())
     write_text(folder / METADATA, _metadata(labels, probabilities, class_names))
-    with whole_file(folder / SPRITES) as file:
+    with atomic_file(folder / SPRITES) as file:
         Image.fromarray(sprites(images)).save(file, "png")
 
     config = ProjectorConfig()
@@ -102,9 +102,16 @@ def _narrow(features: np.ndarray) -> np.ndarray:
 
 
 def _metadata(labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> str:
-    answers = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     rows = [
-        (names[label], names[answer], f"{share:.2f}", "right" if label == answer else "wrong")
-        for label, answer, share in zip(labels, answers, probabilities.max(axis=1), strict=True)
+        (
+            names[label],
+            names[prediction],
+            f"{fraction:.2f}",
+            "right" if label == prediction else "wrong",
+        )
+        for label, prediction, fraction in zip(
+            labels, predicted, probabilities.max(axis=1), strict=True
+        )
     ]
     return "".join("\t".join(row) + "\n" for row in [_TITLES, *rows])

@@ -80,7 +80,7 @@ def split_by_writer(logs: Mapping[str, float]) -> tuple[dict[str, float], dict[s
             run, tag = train, f"gradient_layers/{name}"
         elif key.startswith("val_"):
             run, tag = validation, f"epoch/{key.removeprefix('val_')}"
-        elif key == "collapse_share":
+        elif key == "collapse_fraction":
             run, tag = validation, "predicted/largest_share"
         else:
             run, tag = train, _TAGS.get(key, f"epoch/{key}")

@@ -78,7 +78,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._best: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0
-        self._answer: Any = None
+        self._predict: Any = None
         self._writers: dict[str, Any] = {}
         self._goes_on = False
 
@@ -87,14 +87,14 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._open()
         inputs = self.model.inputs[0]
         network = self.model
-        self._answer = tf.function(
+        self._predict = tf.function(
             lambda faces: tf.nn.softmax(tf.cast(network(faces, training=False), tf.float32)),
             input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)],
         )
         if self._goes_on:
             return
         with self._writers["train"].as_default():
-            tf.summary.graph(self._answer.get_concrete_function().graph)
+            tf.summary.graph(self._predict.get_concrete_function().graph)
         self._write("validation", summaries.layout(self._class_names), 0)
         self._write("validation", summaries.hyperparameters(self._config, self._trial), 0)
         with self._writers["validation"].as_default():
@@ -174,12 +174,12 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     def _write_pictures(self) -> None:
         assert self._matrix is not None
-        shares = self._answer(tf.constant(self._images)).numpy()
+        fractions = self._predict(tf.constant(self._images)).numpy()
         figures = {
             "validation/confusion_matrix": pictures.confusion_thumbnail(
                 self._matrix, self._class_names
             ),
-            "validation/sample_predictions": self._sample_figure(shares),
+            "validation/sample_predictions": self._sample_figure(fractions),
         }
         with self._writers["validation"].as_default():
             for tag, figure in figures.items():
@@ -190,20 +190,20 @@ class TensorBoardWriter(keras.callbacks.Callback):
                 tag = f"weights/{variable.path}"
                 self._write("train", summaries.histogram(tag, values), self._step)
 
-    def _sample_figure(self, shares: np.ndarray) -> Figure:
-        answers = shares.argmax(axis=1)
+    def _sample_figure(self, fractions: np.ndarray) -> Figure:
+        predicted = fractions.argmax(axis=1)
         names = self._class_names
         return pictures.mosaic_figure(
             self._images,
             [
-                f"{names[label]}\n{names[answer]} {share:.0%}"
-                for label, answer, share in zip(
-                    self._labels, answers, shares.max(axis=1), strict=True
+                f"{names[label]}\n{names[prediction]} {fraction:.0%}"
+                for label, prediction, fraction in zip(
+                    self._labels, predicted, fractions.max(axis=1), strict=True
                 )
             ],
             columns=_COLUMNS,
             title="truth, then answer",
-            colors=np.where(answers == self._labels, "green", "firebrick").tolist(),
+            colors=np.where(predicted == self._labels, "green", "firebrick").tolist(),
         )
 
     def _write(self, writer: str, summary: Summary, step: int) -> None:
@@ -215,12 +215,12 @@ class TensorBoardWriter(keras.callbacks.Callback):
             writer.flush()
 
 
-def write_answers(
+def write_predictions(
     folder: Path,
     step: int,
     model: keras.Model,
     faces: Faces,
-    answers: Predictions,
+    predicted: Predictions,
     class_names: tuple[str, ...],
 ) -> None:
     """Add what the best network answers to what `TensorBoardWriter` has written.
@@ -236,7 +236,7 @@ def write_answers(
         answers: what the network answers for them.
         class_names: names of the K classes, in code order.
     """
-    curves = summaries.precision_recall(answers.labels, answers.probabilities, class_names)
+    curves = summaries.precision_recall(predicted.labels, predicted.probabilities, class_names)
     writer = tf.summary.create_file_writer(str(folder / "validation"))
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
@@ -246,7 +246,7 @@ def write_answers(
         folder / "validation",
         penultimate_features(model, faces.images[shown]),
         faces.images[shown],
-        answers.labels[shown],
-        answers.probabilities[shown],
+        predicted.labels[shown],
+        predicted.probabilities[shown],
         class_names,
     )

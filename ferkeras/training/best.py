@@ -9,16 +9,16 @@ from typing import Any
 
 import keras
 
-from ferkeras.runs.record import whole_path
+from ferkeras.runs.record import atomic_path
 
 
 def save_network(model: keras.Model, path: Path) -> None:
     """Write a `.keras` file whole or not at all."""
-    with whole_path(path) as temporary:
+    with atomic_path(path) as temporary:
         model.save(temporary)
 
 
-class BestNetwork(keras.callbacks.Callback):
+class BestModelCheckpoint(keras.callbacks.Callback):
     """Save the network after each epoch that is better than all before.
 
     Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file, and it can go on where

@@ -22,15 +22,15 @@ from callbacks.ramp import VariableRamp
 from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config, Train
 from ferkeras.data.faces import Faces, Splits
-from ferkeras.data.feed import plain_dataset
 from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.pipeline import plain_dataset
 from ferkeras.network.model import dropout_layers
 from ferkeras.runs.record import Run
 from ferkeras.tensorboard.writer import TensorBoardWriter
-from ferkeras.training.best import BestNetwork
-from ferkeras.training.history import HistoryFile
+from ferkeras.training.best import BestModelCheckpoint
+from ferkeras.training.history import CSVHistory
 from ferkeras.training.progress import EpochBar, EpochLine
-from ferkeras.training.setup import Learner
+from ferkeras.training.setup import TrainingSetup
 
 _START = 0.1
 """Largest share of the weights of the start in an average that an alarm may be about."""
@@ -43,7 +43,7 @@ _SAMPLES = 21
 
 
 @dataclass(frozen=True)
-class Watchers:
+class RunCallbacks:
     """The callbacks of a run.
 
     Attributes:
@@ -56,19 +56,19 @@ class Watchers:
     """
 
     callbacks: list[keras.callbacks.Callback]
-    history: HistoryFile
+    history: CSVHistory
     collapse: CollapseAlarm
     ramps: list[VariableRamp]
 
 
-def build_watchers(
+def build_callbacks(
     config: Config,
-    learner: Learner,
+    setup: TrainingSetup,
     splits: Splits,
     run: Run,
     console: Console,
-    after_alarm: Callable[[CollapseAlarm, HistoryFile], keras.callbacks.Callback] | None = None,
-) -> Watchers:
+    after_alarm: Callable[[CollapseAlarm, CSVHistory], keras.callbacks.Callback] | None = None,
+) -> RunCallbacks:
     """Build the callbacks that the configuration asks for.
 
     Args:
@@ -81,15 +81,15 @@ def build_watchers(
             stand before it.
     """
     monitor, schedule = config.monitor, config.schedule
-    ramps = _ramps(config, learner, console)
-    overfit_faces = math.ceil(monitor.overfit_share * len(splits.train))
-    history = HistoryFile(run.history)
+    ramps = _ramps(config, setup, console)
+    overfit_faces = math.ceil(monitor.overfit_fraction * len(splits.train))
+    history = CSVHistory(run.history)
     collapse = CollapseAlarm(
         EMOTIONS,
-        share=monitor.collapse_share,
+        share=monitor.collapse_fraction,
         action=monitor.collapse_action,
-        suspects=collapse_suspects(config, learner),
-        first_epoch=_first_epoch_that_tells(config.train, learner.feed.steps_per_epoch),
+        suspects=collapse_suspects(config, setup),
+        first_epoch=_first_epoch_that_tells(config.train, setup.pipeline.steps_per_epoch),
         say=console.say,
         alarm=console.alarm,
     )
@@ -98,7 +98,7 @@ def build_watchers(
         EpochBar(console, config.train.batch_size),
         # Before everything that takes the epoch for a good one.
         DivergenceGuard(config.recovery.after_skipped_steps),
-        PublishVariables(_settings_in_force(learner)),
+        PublishVariables(_settings_in_force(setup)),
         *ramps,
         EpochLine(console),
         GradientNormMonitor(
@@ -136,12 +136,12 @@ def build_watchers(
             0,
             CosineLearningRate(
                 config.train.first_learning_rate,
-                learner.feed.steps_per_epoch,
+                setup.pipeline.steps_per_epoch,
                 config.train.epochs,
                 config.train.warmup_epochs,
             ),
         )
-    callbacks += [BestNetwork(run.best), history]
+    callbacks += [BestModelCheckpoint(run.best), history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
         callbacks.append(
@@ -149,7 +149,7 @@ def build_watchers(
                 run.tensorboard,
                 config,
                 EMOTIONS,
-                lambda: keras.ops.convert_to_numpy(learner.confusion.matrix),
+                lambda: keras.ops.convert_to_numpy(setup.confusion.matrix),
                 samples.images,
                 samples.labels,
             )
@@ -159,7 +159,7 @@ def build_watchers(
     if config.train.ema_momentum is not None:
         # After all that looks at the average.
         callbacks.append(AveragedWeights())
-    return Watchers(callbacks, history, collapse, ramps)
+    return RunCallbacks(callbacks, history, collapse, ramps)
 
 
 def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
@@ -170,10 +170,10 @@ def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
     return min(math.ceil(steps / steps_per_epoch), _LATEST, settings.epochs)
 
 
-def collapse_suspects(config: Config, learner: Learner) -> list[str]:
+def collapse_suspects(config: Config, setup: TrainingSetup) -> list[str]:
     """What in the configuration is known to end in a collapse onto one class."""
     suspects = []
-    effective = learner.balance.effective
+    effective = setup.balance.effective
     rarest = max(effective, key=effective.__getitem__)
     if config.train.sampler == "balanced" and config.class_weight.rule != "none":
         suspects.append(
@@ -184,19 +184,19 @@ def collapse_suspects(config: Config, learner: Learner) -> list[str]:
     return suspects
 
 
-def _settings_in_force(learner: Learner) -> dict[str, keras.Variable]:
-    conv, dense = dropout_layers(learner.model)
-    settings = {"learning_rate": learner.model.optimizer.learning_rate}
+def _settings_in_force(setup: TrainingSetup) -> dict[str, keras.Variable]:
+    conv, dense = dropout_layers(setup.model)
+    settings = {"learning_rate": setup.model.optimizer.learning_rate}
     settings["conv_dropout"] = conv[0].rate
     if dense:
         settings["dense_dropout"] = dense[0].rate
-    settings["label_smoothing"] = learner.model.loss.smoothing
+    settings["label_smoothing"] = setup.model.loss.smoothing
     return settings
 
 
-def _ramps(config: Config, learner: Learner, console: Console) -> list[VariableRamp]:
+def _ramps(config: Config, setup: TrainingSetup, console: Console) -> list[VariableRamp]:
     schedule, network = config.schedule, config.network
-    conv, dense = dropout_layers(learner.model)
+    conv, dense = dropout_layers(setup.model)
     ramps = []
     if schedule.dropout_from_epoch is not None:
         for name, layers, begin, end in (
@@ -220,7 +220,7 @@ def _ramps(config: Config, learner: Learner, console: Console) -> list[VariableR
         ramps.append(
             VariableRamp(
                 "label_smoothing",
-                [learner.model.loss.smoothing],
+                [setup.model.loss.smoothing],
                 begin=schedule.smoothing_begin,
                 end=schedule.smoothing_end,
                 from_epoch=schedule.smoothing_from_epoch,

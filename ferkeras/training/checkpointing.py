@@ -26,7 +26,7 @@ class Stopped(Exception):
         self.signal = signal
 
 
-class CheckpointKeeper(keras.callbacks.Callback):
+class TrainingCheckpoint(keras.callbacks.Callback):
     """Save the state now and then, at the end of each epoch and before leaving.
 
     Stand it last, so that an epoch is saved when all others have dealt with it. Between two saves

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.runs.record import remove_litter, whole_file
+from ferkeras.runs.record import atomic_file, remove_temporary_files
 
 _KEPT = 2
 _NAME = re.compile(r"(\d{6,})-([0-9a-f]{32})\.npz")
@@ -69,7 +69,7 @@ class CheckpointFolder:
         before = self._files()
         number = before[0][0] + 1 if before else 1
         path = self.folder / f"{number:06d}-{digest}.npz"
-        with whole_file(path) as file:
+        with atomic_file(path) as file:
             file.write(content)
         for _, _, old in before[_KEPT - 1 :]:
             old.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ class CheckpointFolder:
         Raises:
             InputError: there are checkpoints, and each of them is damaged.
         """
-        remove_litter(self.folder)
+        remove_temporary_files(self.folder)
         files = self._files()
         damaged: list[Path] = []
         for _, digest, path in files:
@@ -109,7 +109,7 @@ class CheckpointFolder:
 
     def clear(self) -> None:
         """Remove all checkpoints and their folder."""
-        remove_litter(self.folder)
+        remove_temporary_files(self.folder)
         for _, _, path in self._files():
             path.unlink(missing_ok=True)
         if self.folder.exists():

@@ -58,8 +58,8 @@ def class_balance(labels: np.ndarray, settings: ClassWeight, *, balanced: bool) 
     classes, counts = np.unique(labels, return_counts=True)
     natural = counts / counts.sum()
     drawn = np.full(len(classes), 1 / len(classes)) if balanced else natural
-    shares = drawn * [weights[int(c)] for c in classes]
-    effective = shares / shares.sum() / natural
+    fractions = drawn * [weights[int(c)] for c in classes]
+    effective = fractions / fractions.sum() / natural
     return ClassBalance(
         weights, {int(c): float(e) for c, e in zip(classes, effective, strict=True)}
     )

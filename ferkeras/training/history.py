@@ -12,7 +12,7 @@ import pandas as pd
 from ferkeras.runs.record import write_text
 
 
-class HistoryFile(keras.callbacks.Callback):
+class CSVHistory(keras.callbacks.Callback):
     """Keep every epoch's logs in a CSV file that is whole at any moment.
 
     Unlike `keras.callbacks.CSVLogger` it counts epochs from 1, as they are printed, writes the

@@ -13,10 +13,10 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import StopRequest
 from ferkeras.config.schema import Config
-from ferkeras.training.checkpointing import CheckpointKeeper
+from ferkeras.training.checkpointing import TrainingCheckpoint
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.divergence import diagnose_divergence
-from ferkeras.training.setup import Learner
+from ferkeras.training.setup import TrainingSetup
 from ferkeras.training.state import TrainingState
 
 
@@ -35,26 +35,26 @@ class TrainingLoop:
     def __init__(
         self,
         config: Config,
-        learner: Learner,
+        setup: TrainingSetup,
         callbacks: Sequence[keras.callbacks.Callback],
         folder: CheckpointFolder,
         console: Console,
         request: StopRequest,
     ) -> None:
         self._config = config
-        self._learner = learner
+        self._setup = setup
         self._console = console
         self._folder = folder
         self._recoveries = _Recoveries()
         self._schedules = [each for each in callbacks if isinstance(each, CosineLearningRate)]
-        self._state = TrainingState(learner.model, [*callbacks, self._recoveries], console)
-        self._keeper = CheckpointKeeper(self._state, folder, config.checkpoint, request)
+        self._state = TrainingState(setup.model, [*callbacks, self._recoveries], console)
+        self._checkpointing = TrainingCheckpoint(self._state, folder, config.checkpoint, request)
         self._callbacks = _OneTraining(
-            [*callbacks, self._keeper],
+            [*callbacks, self._checkpointing],
             add_history=True,
-            model=learner.model,
+            model=setup.model,
             epochs=config.train.epochs,
-            steps=learner.feed.steps_per_epoch,
+            steps=setup.pipeline.steps_per_epoch,
         )
         self._epoch, self._step = 1, 0
 
@@ -69,7 +69,7 @@ class TrainingLoop:
             return False
         self._state.restore(checkpoint)
         self._epoch, self._step = checkpoint.epoch, checkpoint.step
-        self._keeper.start_from((self._epoch, self._step))
+        self._checkpointing.start_from((self._epoch, self._step))
         self._console.say(f"going on at {checkpoint.place}")
         return True
 
@@ -93,7 +93,7 @@ class TrainingLoop:
         self._callbacks.end()
 
     def _fit(self) -> None:
-        model = self._learner.model
+        model = self._setup.model
         model.stop_training = False
         if self._step:
             # The rest of an epoch is a `fit` of its own, because it has fewer steps.
@@ -103,15 +103,15 @@ class TrainingLoop:
             self._fit_epochs(self._epoch, self._config.train.epochs)
 
     def _fit_epochs(self, first: int, last: int) -> None:
-        feed = self._learner.feed
+        pipeline = self._setup.pipeline
         self._callbacks.first_step = self._step
-        self._learner.model.fit(
-            feed.dataset(first, last, self._step),
-            steps_per_epoch=feed.steps_per_epoch - self._step,
+        self._setup.model.fit(
+            pipeline.dataset(first, last, self._step),
+            steps_per_epoch=pipeline.steps_per_epoch - self._step,
             initial_epoch=first - 1,
             epochs=last,
-            validation_data=self._learner.validation,
-            class_weight=self._learner.balance.weights,
+            validation_data=self._setup.validation,
+            class_weight=self._setup.balance.weights,
             callbacks=self._callbacks,
             shuffle=False,  # the feed has its own order
             verbose=0,
@@ -120,7 +120,7 @@ class TrainingLoop:
     def _recover(self, diverged: Diverged) -> None:
         """Put the last checkpoint back, with a lower learning rate, or give up."""
         self._console.close()
-        recovery, model = self._config.recovery, self._learner.model
+        recovery, model = self._config.recovery, self._setup.model
         diagnosis = diagnose_divergence(self._config, model)
         count = self._recoveries.count + 1
         if count > recovery.at_most:
@@ -142,8 +142,8 @@ class TrainingLoop:
             "times)"
         )
         # Once more, now with the lower rate: what goes on from here must know of it.
-        self._keeper.start_from(None)
-        self._keeper.save(self._epoch, self._step)
+        self._checkpointing.start_from(None)
+        self._checkpointing.save(self._epoch, self._step)
 
 
 class _Recoveries:

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.feed import TrainingFeed, plain_dataset
 from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
 from ferkeras.data.statistics import pixel_statistics
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
@@ -25,7 +25,7 @@ from ferkeras.training.optimizer import build_optimizer
 
 
 @dataclass(frozen=True)
-class Learner:
+class TrainingSetup:
     """A compiled network with the data it learns from.
 
     Attributes:
@@ -41,11 +41,11 @@ class Learner:
 
     model: MonitoredModel
     confusion: ConfusionMatrix
-    feed: TrainingFeed
+    pipeline: TrainingPipeline
     validation: tf.data.Dataset
     balance: ClassBalance
     mean: float
-    deviation: float
+    std: float
     teachers: list[FinishedRun]
 
 
@@ -56,14 +56,14 @@ def make_reproducible(config: Config) -> None:
     keras.config.set_dtype_policy(config.train.precision)
 
 
-def build_learner(config: Config, splits: Splits) -> Learner:
+def build_setup(config: Config, splits: Splits) -> TrainingSetup:
     """Build and compile the configured network and its data; `make_reproducible` comes first.
 
     Raises:
         InputError: a run of `distill.teachers` is none, or has lost its network.
     """
-    mean, deviation = pixel_statistics(splits.train)
-    model = build_network(config.network, mean=mean, deviation=deviation)
+    mean, std = pixel_statistics(splits.train)
+    model = build_network(config.network, mean=mean, std=std)
     confusion = ConfusionMatrix(len(EMOTIONS))
     model.compile(
         optimizer=build_optimizer(config.train),
@@ -81,20 +81,20 @@ def build_learner(config: Config, splits: Splits) -> Learner:
         networks = [load_trained(each).model for each in teachers]
         model.distillation = Distillation(networks, config.distill.weight)
     balanced = config.train.sampler == "balanced"
-    feed = TrainingFeed(
+    pipeline = TrainingPipeline(
         splits.train,
         batch_size=config.train.batch_size,
         seed=config.seed,
         augmentation=config.augment,
         balanced=balanced,
     )
-    return Learner(
+    return TrainingSetup(
         model,
         confusion,
-        feed,
+        pipeline,
         plain_dataset(splits.validation),
         class_balance(splits.train.labels, config.class_weight, balanced=balanced),
         mean,
-        deviation,
+        std,
         teachers,
     )

@@ -99,7 +99,7 @@ class TrainingState:
 
 
 @contextmanager
-def undone(model: MonitoredModel) -> Iterator[None]:
+def restored_after(model: MonitoredModel) -> Iterator[None]:
     """Undo, bit for bit, what the block trains, also when it ends with an error.
 
     Put back are weights, BatchNormalization's statistics, dropout's rates and random states, the

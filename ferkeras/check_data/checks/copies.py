@@ -12,7 +12,7 @@ from ferkeras.check_data.finding import (
     Finding,
     Level,
     counted,
-    level_of_share,
+    level_of_fraction,
 )
 from ferkeras.check_data.material import SPLITS, Material
 from ferkeras.data.faces import Faces
@@ -101,7 +101,7 @@ def check_contradictions(material: Material, copies: Copies) -> Finding:
     np.add.at(votes, (copies.image, labels), 1)
     differing = np.flatnonzero((votes > 0).sum(axis=1) > 1)
     unavoidable = int((votes[differing].sum(axis=1) - votes[differing].max(axis=1)).sum())
-    share = unavoidable / len(labels)
+    fraction = unavoidable / len(labels)
     groups = copies.groups(differing[np.argsort(copies.first[differing])])
     pairs, captions = [], []
     for group in groups[:_SHOWN]:
@@ -119,10 +119,10 @@ def check_contradictions(material: Material, copies: Copies) -> Finding:
     )
     return Finding(
         "contradicting copies",
-        level_of_share(share),
+        level_of_fraction(fraction),
         f"{counted(len(groups), 'image')} with different labels, "
         f"{counted(int(copies.counts[differing].sum()), 'face')}; "
-        f"{unavoidable:,} of them ({share:.2%} of all) are wrong whatever is answered"
+        f"{unavoidable:,} of them ({fraction:.2%} of all) are wrong whatever is answered"
         if groups
         else "none",
         "decide on one label for each, or remove them all" if groups else "",

@@ -8,7 +8,7 @@ from ferkeras.check_data.finding import (
     MOST_LISTED,
     Exhibit,
     Finding,
-    level_of_share,
+    level_of_fraction,
 )
 from ferkeras.check_data.material import Material
 from ferkeras.data.labels import EMOTIONS
@@ -21,7 +21,7 @@ _CHUNK = 4096
 _SHOWN = 48
 
 
-def deviations(images: np.ndarray) -> np.ndarray:
+def stds(images: np.ndarray) -> np.ndarray:
     """Standard deviation of each image in grey values: float64, shape (N,); 0 only if flat.
 
     Args:
@@ -39,15 +39,15 @@ def deviations(images: np.ndarray) -> np.ndarray:
     return result
 
 
-def check_empty(material: Material, deviation: np.ndarray) -> Finding:
+def check_empty(material: Material, std: np.ndarray) -> Finding:
     """Flat images (one grey value) and blank ones (deviation below `BLANK_BELOW`).
 
     Args:
         material: what is checked.
-        deviation: of each face, see `deviations`.
+        deviation: of each face, see `stds`.
     """
-    flat = np.flatnonzero(deviation == 0)
-    empty = np.flatnonzero(deviation < BLANK_BELOW)
+    flat = np.flatnonzero(std == 0)
+    empty = np.flatnonzero(std < BLANK_BELOW)
     labels = material.faces.labels
     chosen = empty[:_SHOWN]
     captions = [f"{material.short_place(i)}\n{EMOTIONS[labels[i]]}" for i in chosen]
@@ -56,7 +56,7 @@ def check_empty(material: Material, deviation: np.ndarray) -> Finding:
     )
     return Finding(
         "flat and blank",
-        level_of_share(len(empty) / len(deviation)),
+        level_of_fraction(len(empty) / len(std)),
         f"{len(flat):,} flat (one grey value), {len(empty) - len(flat):,} more blank "
         f"(deviation below {BLANK_BELOW:g} of 255)"
         if len(empty)

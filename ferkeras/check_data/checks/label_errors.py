@@ -24,7 +24,7 @@ from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.labels import EMOTIONS
-from ferkeras.training.setup import build_learner, make_reproducible
+from ferkeras.training.setup import build_setup, make_reproducible
 
 _FOLDS = 4
 _EPOCHS_A_FOLD = 8
@@ -45,7 +45,7 @@ _NETWORK = (
 )
 
 
-def out_of_fold_shares(
+def out_of_fold_probabilities(
     material: Material, photograph: np.ndarray, seed: int, progress: Callable[[int], None]
 ) -> np.ndarray:
     """Probabilities for each face from a network that was trained on the other folds.
@@ -64,13 +64,13 @@ def out_of_fold_shares(
     config = load_config(None, (*_NETWORK, f"seed={seed}"))
     make_reproducible(config)
     faces = material.faces
-    shares = np.empty((len(faces), len(EMOTIONS)))
+    fractions = np.empty((len(faces), len(EMOTIONS)))
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     for others, fold in folds.split(faces.labels, faces.labels, photograph):
         splits = Splits(faces.take(others), faces.take(fold), None, "", "", official=False)
-        shares[fold] = softmax(_trained_logits(config, splits, progress).astype(float), axis=1)
+        fractions[fold] = softmax(_trained_logits(config, splits, progress).astype(float), axis=1)
         keras.backend.clear_session()
-    return shares
+    return fractions
 
 
 def with_label_errors(checked: DataCheck, seed: int, progress: Callable[[int], None]) -> DataCheck:
@@ -113,31 +113,31 @@ def check_label_errors(
         progress: called with the number of epochs just done.
     """
     labels = material.faces.labels
-    shares = out_of_fold_shares(material, photograph, seed, progress)
+    fractions = out_of_fold_probabilities(material, photograph, seed, progress)
     # One process: its own would be forked beside TensorFlow's threads.
     suspects = find_label_issues(
-        labels, shares, return_indices_ranked_by="self_confidence", n_jobs=1
+        labels, fractions, return_indices_ranked_by="self_confidence", n_jobs=1
     )
-    answers = shares.argmax(axis=1)
-    share = len(suspects) / len(labels)
-    accuracy = float((answers == labels).mean())
+    predicted = fractions.argmax(axis=1)
+    fraction = len(suspects) / len(labels)
+    accuracy = float((predicted == labels).mean())
     chosen = suspects[:_SHOWN]
     exhibit = Exhibit(
         "label_errors",
         f"Suspicious labels: the first {len(chosen)} of {len(suspects):,} (label, then answer)",
         chosen,
         [
-            f"{EMOTIONS[labels[i]]}, not {EMOTIONS[answers[i]]}?\n"
-            f"{material.short_place(i)}, {shares[i, answers[i]]:.0%}"
+            f"{EMOTIONS[labels[i]]}, not {EMOTIONS[predicted[i]]}?\n"
+            f"{material.short_place(i)}, {fractions[i, predicted[i]]:.0%}"
             for i in chosen
         ],
     )
     return Finding(
         "label errors",
         Level.LOOK if len(suspects) else Level.OK,
-        f"{len(suspects):,} of {len(labels):,} labels ({share:.1%}) are suspicious to a network "
+        f"{len(suspects):,} of {len(labels):,} labels ({fraction:.1%}) are suspicious to a network "
         f"that is right on {accuracy:.0%} of faces it has not seen",
-        "look at them, the first ones first; correct or remove what is wrong" if share else "",
+        "look at them, the first ones first; correct or remove what is wrong" if fraction else "",
         {
             "count": len(suspects),
             "out_of_fold_accuracy": accuracy,
@@ -148,9 +148,9 @@ def check_label_errors(
                 {
                     "place": material.place(i),
                     "label": EMOTIONS[labels[i]],
-                    "answer": EMOTIONS[answers[i]],
-                    "probability_of_label": round(float(shares[i, labels[i]]), 4),
-                    "probability_of_answer": round(float(shares[i, answers[i]]), 4),
+                    "answer": EMOTIONS[predicted[i]],
+                    "probability_of_label": round(float(fractions[i, labels[i]]), 4),
+                    "probability_of_answer": round(float(fractions[i, predicted[i]]), 4),
                 }
                 for i in suspects[:MOST_LISTED]
             ],
@@ -167,11 +167,11 @@ def photographs(copies: Copies, near: NearCopies) -> np.ndarray:
 
 
 def _trained_logits(config: Config, splits: Splits, progress: Callable[[int], None]) -> np.ndarray:
-    learner = build_learner(config, splits)
+    setup = build_setup(config, splits)
     epochs = config.train.epochs
-    learner.model.fit(
-        learner.feed.dataset(1, epochs),
-        steps_per_epoch=learner.feed.steps_per_epoch,
+    setup.model.fit(
+        setup.pipeline.dataset(1, epochs),
+        steps_per_epoch=setup.pipeline.steps_per_epoch,
         epochs=epochs,
         callbacks=[
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: progress(1)),
@@ -185,7 +185,5 @@ def _trained_logits(config: Config, splits: Splits, progress: Callable[[int], No
         verbose=0,
     )
     # Not `predict`: it is traced anew for each fold, of which TensorFlow complains.
-    batches = [
-        np.asarray(learner.model(images, training=False)) for images, _ in learner.validation
-    ]
+    batches = [np.asarray(setup.model(images, training=False)) for images, _ in setup.validation]
     return np.concatenate(batches)

@@ -45,7 +45,7 @@ class Order(NamedTuple):
     recall: float
 
 
-def best_order(labels: np.ndarray, answers: np.ndarray) -> Order:
+def best_order(labels: np.ndarray, predicted: np.ndarray) -> Order:
     """Find the meaning of the labels under which the answers have the highest mean recall.
 
     Mean recall gives every class the same say, so that neither the shares of the classes nor a
@@ -56,7 +56,7 @@ def best_order(labels: np.ndarray, answers: np.ndarray) -> Order:
         answers: int, shape (N,), 0 to 6, of something that does not know these labels.
     """
     counts = np.zeros((CLASSES, CLASSES))
-    np.add.at(counts, (labels, answers), 1)
+    np.add.at(counts, (labels, predicted), 1)
     faces = counts.sum(axis=1)
     # Orders of the classes that occur: a class that is answered but never true would otherwise
     # make a present for whoever takes its place.
@@ -77,7 +77,7 @@ def best_order(labels: np.ndarray, answers: np.ndarray) -> Order:
     return Order(tuple(truth_of.tolist()), errors, float(np.diag(recall).mean()))
 
 
-def linear_answers(images: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+def linear_predictions(images: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Answers of a ridge regression on thumbnails, every class weighted alike: int64, shape (M,).
 
     Args:
@@ -108,14 +108,14 @@ def check_label_order(material: Material) -> Finding:
     wrong, said, look = [], [], ""
     for split in material.present(SPLITS):
         counts = np.bincount(labels[material.members(split)], minlength=CLASSES)
-        if material.official and alphabetical_shares(counts):
+        if material.official and alphabetical_fractions(counts):
             wrong.append(f"{split} has the class shares of FER2013 in alphabetical order")
-    if not material.official and alphabetical_shares(np.bincount(labels, minlength=CLASSES)):
+    if not material.official and alphabetical_fractions(np.bincount(labels, minlength=CLASSES)):
         wrong.append("it has the class shares of FER2013 in alphabetical order")
     for split in material.present(HELD_OUT) if len(training) else ():
         members = material.members(split)
-        answers = linear_answers(images[training], labels[training], images[members])
-        order = best_order(labels[members], answers)
+        predicted = linear_predictions(images[training], labels[training], images[members])
+        order = best_order(labels[members], predicted)
         numbers["splits"][split] = order._asdict()
         said.append(f"{split}: a linear classifier recalls {order.recall:.0%} (chance 14%)")
         if order.errors > SURE:
@@ -129,14 +129,14 @@ def check_label_order(material: Material) -> Finding:
     )
 
 
-def alphabetical_shares(counts: np.ndarray) -> bool:
+def alphabetical_fractions(counts: np.ndarray) -> bool:
     """Whether counts by class are in proportion to FER2013's, but in alphabetical order."""
     if counts.sum() < _FEWEST:
         return False
-    share = counts / counts.sum()
+    fraction = counts / counts.sum()
     own = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
-    as_they_are = np.abs(share - own).sum() / 2
-    alphabetical = np.abs(share - own[list(ALPHABETICAL)]).sum() / 2
+    as_they_are = np.abs(fraction - own).sum() / 2
+    alphabetical = np.abs(fraction - own[list(ALPHABETICAL)]).sum() / 2
     return bool(alphabetical < FITS and as_they_are > DIFFERS)
 
 

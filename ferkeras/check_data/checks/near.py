@@ -40,7 +40,7 @@ class NearCopies:
     too_many: bool = False
 
 
-def find_near_copies(images: np.ndarray, copies: Copies, deviation: np.ndarray) -> NearCopies:
+def find_near_copies(images: np.ndarray, copies: Copies, std: np.ndarray) -> NearCopies:
     """Find all pairs of images whose pixels correlate by `SIMILAR` or more.
 
     Thumbnails are turned onto their principal directions and the first ones searched with a k-d
@@ -54,7 +54,7 @@ def find_near_copies(images: np.ndarray, copies: Copies, deviation: np.ndarray) 
         deviation: of each of the N images, in grey values; blank ones (below 4) are left out.
     """
     nothing = NearCopies(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
-    kept = np.flatnonzero(deviation[copies.first] >= BLANK_BELOW)
+    kept = np.flatnonzero(std[copies.first] >= BLANK_BELOW)
     if len(kept) < 2:
         return nothing
     small = thumbnails(images[copies.first[kept]])

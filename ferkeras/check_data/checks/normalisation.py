@@ -30,8 +30,8 @@ def check_normalisation(material: Material) -> Finding:
     training = material.members("train")
     if not len(training):
         return Finding("normalisation", Level.OK, "not measured: there are no training faces")
-    mean, deviation = pixel_statistics(material.faces.take(training))
-    numbers: dict[str, Any] = {"training_mean": mean, "training_deviation": deviation, "splits": {}}
+    mean, std = pixel_statistics(material.faces.take(training))
+    numbers: dict[str, Any] = {"training_mean": mean, "training_deviation": std, "splits": {}}
     # In pieces: a mean as float64 of each image, without a copy of all of them.
     brightness = material.faces.images.mean(axis=(1, 2, 3), dtype=np.float64) / 255
     spread = float(brightness[training].std()) or 1.0
@@ -39,20 +39,20 @@ def check_normalisation(material: Material) -> Finding:
     said, level, advice = [], Level.OK, ""
     for split in material.present(SPLITS):
         members = material.members(split)
-        split_mean, split_deviation = pixel_statistics(material.faces.take(members))
-        seen_mean = (split_mean - mean) / deviation
-        ratio = split_deviation / deviation
+        split_mean, split_std = pixel_statistics(material.faces.take(members))
+        seen_mean = (split_mean - mean) / std
+        ratio = split_std / std
         shift = (brightness[members].mean() - brightness[training].mean()) / spread
         error = np.sqrt(1 / len(members) + 1 / len(training))
         numbers["splits"][split] = {
             "mean": split_mean,
-            "deviation": split_deviation,
+            "std": split_std,
             "seen_mean": seen_mean,
             "seen_deviation": ratio,
             "brightness_shift": shift,
         }
         said.append(
-            f"{split} {split_mean:.3f} +- {split_deviation:.3f}, "
+            f"{split} {split_mean:.3f} +- {split_std:.3f}, "
             f"the network sees {seen_mean:+.3f} +- {ratio:.3f}"
         )
         if split not in HELD_OUT:

@@ -16,14 +16,14 @@ from ferkeras.check_data.finding import (
     Finding,
     Level,
     counted,
-    level_of_share,
+    level_of_fraction,
 )
 from ferkeras.check_data.material import Material
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted, shown
 from ferkeras.data.csv_files import MAX_ROWS
 from ferkeras.data.faces import USAGES
-from ferkeras.data.labels import EMOTIONS, code_of
+from ferkeras.data.labels import EMOTIONS, class_index
 from ferkeras.data.text_lines import lines_of
 
 _EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
@@ -86,7 +86,7 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             rows.append([_vote(at, fields[place]) for place in places[1:-1]])
     _check_rows(path, material, np.array(usages, np.int8))
     votes = np.array(rows, np.int64).reshape(-1, len(_COLUMNS))
-    codes = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=code_of)]
+    codes = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=class_index)]
     return Votes(votes[:, codes], votes[:, _COLUMNS.index(_NO_FACE)], votes.sum(axis=1))
 
 
@@ -152,7 +152,7 @@ def _no_faces(material: Material, votes: Votes) -> Finding:
     )
     return Finding(
         "no faces",
-        level_of_share(len(none) / len(labels)),
+        level_of_fraction(len(none) / len(labels)),
         f"{counted(len(none), 'image')} of {len(labels):,} "
         f"({len(none) / len(labels):.2%}), by most of their FER+ votes",
         "remove these rows" if len(none) else "",

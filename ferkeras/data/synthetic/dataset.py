@@ -39,7 +39,7 @@ _FACE_COLUMNS = (
 ) // 4 * 4 + 4
 
 
-def draw_faces(
+def synthetic_faces(
     count: int,
     seed: int,
     *,
@@ -115,18 +115,18 @@ def _in_proportion(count: int) -> npt.NDArray[np.int32]:
     The j-th face of a class belongs at place (j + 0.3) / share (a divisor method of
     apportionment); with 0.3 the rarest class appears among the first twenty.
     """
-    share = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
-    each = [np.arange(int(count * part) + 2) for part in share]
-    place = np.concatenate([(j + 0.3) / part for j, part in zip(each, share, strict=True)])
+    fraction = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
+    each = [np.arange(int(count * part) + 2) for part in fraction]
+    place = np.concatenate([(j + 0.3) / part for j, part in zip(each, fraction, strict=True)])
     code = np.repeat(np.arange(len(EMOTIONS), dtype=np.int32), [len(j) for j in each])
     return code[np.argsort(place, kind="stable")[:count]]
 
 
 def _mislabel(
-    shown: npt.NDArray[np.int32], usage: npt.NDArray[np.int8], seed: int, share: float
+    shown: npt.NDArray[np.int32], usage: npt.NDArray[np.int8], seed: int, fraction: float
 ) -> npt.NDArray[np.int32]:
     draws = Draws(raw_rows(seed, _STREAM_LABEL, 0, len(shown), 4))
-    wrong = draws.chance(share).ravel() & (usage == USAGES.index("train"))
+    wrong = draws.chance(fraction).ravel() & (usage == USAGES.index("train"))
     others = len(EMOTIONS) - 1
     away = 1 + (draws.unit().ravel() * others).astype(np.int32)
     return np.where(wrong, (shown + away) % len(EMOTIONS), shown).astype(np.int32)

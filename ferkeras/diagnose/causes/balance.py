@@ -15,13 +15,13 @@ _LEANS = 3.0
 
 def rare_classes_overweighted(m: Measurements) -> Finding | None:
     """A rare class outweighs the commonest, and the answers show it."""
-    balance = m.case.learner.balance
+    balance = m.case.setup.balance
     counts = np.bincount(m.case.splits.train.labels, minlength=len(EMOTIONS))
-    shares = counts / counts.sum()
-    weight = {label: effective * shares[label] for label, effective in balance.effective.items()}
+    fractions = counts / counts.sum()
+    weight = {label: effective * fractions[label] for label, effective in balance.effective.items()}
     heaviest = max(weight, key=weight.__getitem__)
-    commonest = int(counts.argmax())
-    ratio = weight[heaviest] / weight[commonest]
+    majority = int(counts.argmax())
+    ratio = weight[heaviest] / weight[majority]
     answered = float(m.on_validation.matrix[:, heaviest].sum() / len(m.validation))
     truth = float(m.on_validation.matrix[heaviest].sum() / len(m.validation))
     leans = answered > _LEANS * truth
@@ -29,7 +29,7 @@ def rare_classes_overweighted(m: Measurements) -> Finding | None:
         return None
     config = m.case.config
     twice = config.train.sampler == "balanced" and config.class_weight.rule != "none"
-    rare, common = EMOTIONS[heaviest], EMOTIONS[commonest]
+    rare, common = EMOTIONS[heaviest], EMOTIONS[majority]
     return Finding(
         "rare_classes_overweighted",
         f"{rare.capitalize()} counts {ratio:.1f} times as much as {common} in the loss"

@@ -97,16 +97,16 @@ def _momentum(m: Measurements) -> float:
     return float(
         next(
             layer.momentum
-            for layer in m.case.learner.model.layers
+            for layer in m.case.setup.model.layers
             if isinstance(layer, keras.layers.BatchNormalization)
         )
     )
 
 
-def _has_gap(m: Measurements, share: float) -> bool:
+def _has_gap(m: Measurements, fraction: float) -> bool:
     """Whether less than this share of the skill is left with the running statistics."""
     trained = m.with_batch_statistics
-    return trained.above_chance >= CHANCE and m.on_train.skill < share * trained.skill
+    return trained.above_chance >= CHANCE and m.on_train.skill < fraction * trained.skill
 
 
 def _gap(m: Measurements) -> Evidence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ferkeras.diagnose.causes.regularisation import mends
+from ferkeras.diagnose.causes.regularisation import fixes
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
@@ -15,7 +15,7 @@ _PARAMETERS = 50_000
 
 def network_too_small(m: Measurements) -> Finding | None:
     """A usual network learns from the same start what this one does not."""
-    parameters = m.case.learner.model.count_params()
+    parameters = m.case.setup.model.count_params()
     if parameters >= _PARAMETERS or not is_not_learning(m):
         return None
     wider = {
@@ -24,7 +24,7 @@ def network_too_small(m: Measurements) -> Finding | None:
         "network.dense_units": _DENSE,
     }
     trial = m.trial(wider)
-    if not mends(m, trial):
+    if not fixes(m, trial):
         return None
     return Finding(
         "network_too_small",

@@ -14,7 +14,7 @@ def weight_decay_too_strong(m: Measurements) -> Finding | None:
     train = m.case.config.train
     rate = train.first_learning_rate
     decay = rate * train.weight_decay
-    epoch = m.case.learner.feed.steps_per_epoch
+    epoch = m.case.setup.pipeline.steps_per_epoch
     if not decay or 1 / decay >= epoch or not is_not_learning(m):
         return None
     return Finding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ferkeras.check_data.checks.empty import BLANK_BELOW, deviations
+from ferkeras.check_data.checks.empty import BLANK_BELOW, stds
 from ferkeras.check_data.finding import TOO_MANY
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
@@ -10,24 +10,24 @@ from ferkeras.diagnose.measurements import Measurements
 
 def blank_images(m: Measurements) -> Finding | None:
     """More images with nothing on them than labels that people disagree about."""
-    shares = {
-        name: float((deviations(faces.images) < BLANK_BELOW).mean())
+    fractions = {
+        name: float((stds(faces.images) < BLANK_BELOW).mean())
         for name, faces in (("training", m.train), ("validation", m.validation))
     }
-    worst = max(shares, key=shares.__getitem__)
-    if shares[worst] <= TOO_MANY:
+    worst = max(fractions, key=fractions.__getitem__)
+    if fractions[worst] <= TOO_MANY:
         return None
     return Finding(
         "blank_images",
-        f"{shares[worst]:.0%} of the {worst} images show nothing, so their labels mean nothing.",
+        f"{fractions[worst]:.0%} of the {worst} images show nothing, so their labels mean nothing.",
         tuple(
             Evidence(
                 f"{name} images with a deviation below {BLANK_BELOW:g} of 255",
-                f"{share:.1%}",
+                f"{fraction:.1%}",
                 f"at most {TOO_MANY:.0%}",
-                share,
+                fraction,
             )
-            for name, share in shares.items()
+            for name, fraction in fractions.items()
         ),
         (
             Remedy(

@@ -6,7 +6,7 @@ import numpy as np
 
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
-from ferkeras.diagnose.measurements import Answers, Measurements
+from ferkeras.diagnose.measurements import ClassPredictions, Measurements
 from ferkeras.diagnose.skill import CHANCE, best_renaming
 from ferkeras.diagnose.symptoms import HALF
 
@@ -22,22 +22,22 @@ def random_labels(m: Measurements) -> Finding | None:
         "training": (m.reference_within_train, len(m.train)),
         "validation": (m.reference_within_validation, len(m.validation)),
     }
-    for name, (answers, count) in within.items():
-        if count >= _FEWEST and answers.above_chance < CHANCE:
-            return _random(m, name, answers)
+    for name, (predicted, count) in within.items():
+        if count >= _FEWEST and predicted.above_chance < CHANCE:
+            return _random(m, name, predicted)
     return None
 
 
-def _random(m: Measurements, name: str, answers: Answers) -> Finding:
+def _random(m: Measurements, name: str, predicted: ClassPredictions) -> Finding:
     return Finding(
         "random_labels",
         f"The {name} labels do not belong to their faces: nothing tells them better than chance.",
         (
             Evidence(
                 f"linear regression within {name} faces, in deviations from chance",
-                f"{answers.above_chance:.1f} (kappa {answers.skill:.2f})",
+                f"{predicted.above_chance:.1f} (kappa {predicted.skill:.2f})",
                 f"above {CHANCE:g}",
-                answers.above_chance,
+                predicted.above_chance,
             ),
             Evidence(
                 "the network on validation faces, the same",
@@ -61,19 +61,19 @@ def _random(m: Measurements, name: str, answers: Answers) -> Finding:
 def permuted_labels(m: Measurements) -> Finding | None:
     """Validation codes that mean other emotions than training codes do."""
     network = m.on_train.skill > m.reference_within_train.skill
-    answers = m.on_validation if network else m.reference
-    named = best_renaming(answers.matrix)
-    renamed = Answers(answers.labels, named[answers.answers])
+    predicted = m.on_validation if network else m.reference
+    named = best_renaming(predicted.matrix)
+    renamed = ClassPredictions(predicted.labels, named[predicted.predicted])
     # Deviations of kappa under chance: what above_chance divides by.
-    deviation = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
-    gain = (renamed.skill - answers.skill) / deviation
+    std = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
+    gain = (renamed.skill - predicted.skill) / std
     known = m.on_train.skill if network else m.reference_within_train.skill
     if gain < CHANCE or renamed.skill < HALF * known:
         return None
     moved = ", ".join(
-        f"{EMOTIONS[label]} there is {EMOTIONS[answer]} here"
-        for answer, label in enumerate(named)
-        if answer != label and answers.matrix[label, answer]
+        f"{EMOTIONS[label]} there is {EMOTIONS[prediction]} here"
+        for prediction, label in enumerate(named)
+        if prediction != label and predicted.matrix[label, prediction]
     )
     return Finding(
         "permuted_labels",
@@ -81,9 +81,9 @@ def permuted_labels(m: Measurements) -> Finding | None:
         (
             Evidence(
                 "accuracy on validation faces",
-                f"{answers.accuracy:.1%}; {renamed.accuracy:.1%} with these names",
+                f"{predicted.accuracy:.1%}; {renamed.accuracy:.1%} with these names",
                 "best as it is",
-                answers.accuracy,
+                predicted.accuracy,
             ),
             Evidence(
                 "gain in deviations from chance",

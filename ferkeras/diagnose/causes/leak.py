@@ -13,7 +13,7 @@ def leakage(m: Measurements) -> Finding | None:
     copies = occurs_in(m.validation.images, m.case.splits.train.images)
     if not copies.any():
         return None
-    right = m.on_validation.answers == m.on_validation.labels
+    right = m.on_validation.predicted == m.on_validation.labels
     honest = float(right[~copies].mean()) if not copies.all() else 0.0
     worth = m.on_validation.accuracy - honest
     if worth <= TOO_MANY:

@@ -11,20 +11,20 @@ _RANGE = 4.0
 
 def wrong_normalisation(m: Measurements) -> Finding | None:
     """Validation faces that are not standardised by what the network standardises with."""
-    mean, deviation = m.network_input
-    if (abs(mean) <= 1 and 1 / _RANGE <= deviation <= _RANGE) or not is_not_learning(m):
+    mean, std = m.network_input
+    if (abs(mean) <= 1 and 1 / _RANGE <= std <= _RANGE) or not is_not_learning(m):
         return None
     return Finding(
         "wrong_normalisation",
         "What reaches the network is not what it standardises for: mean "
-        f"{mean:.2g}, deviation {deviation:.2g} instead of 0 and 1.",
+        f"{mean:.2g}, deviation {std:.2g} instead of 0 and 1.",
         (
             Evidence("mean behind the standardisation", f"{mean:.3g}", "-1 to 1", mean),
             Evidence(
                 "deviation behind the standardisation",
-                f"{deviation:.3g}",
+                f"{std:.3g}",
                 f"{1 / _RANGE:g} to {_RANGE:g}",
-                deviation,
+                std,
             ),
             skill_evidence(m),
         ),

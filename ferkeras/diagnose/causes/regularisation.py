@@ -30,7 +30,7 @@ def too_much_regularisation(m: Measurements) -> Finding | None:
         return None
     without = {name: _off(name, config) for name in suspects}
     together = m.trial({key: off for values in without.values() for key, off in values.items()})
-    if not mends(m, together):
+    if not fixes(m, together):
         return None
     best, trial = suspects[0], together
     if len(suspects) > 1:
@@ -67,7 +67,7 @@ def too_much_regularisation(m: Measurements) -> Finding | None:
     )
 
 
-def mends(m: Measurements, trial: Trial) -> bool:
+def fixes(m: Measurements, trial: Trial) -> bool:
     """Whether a trial learns at least twice as much, and half of what a simple classifier can."""
     needed = max(m.on_train.skill / HALF, HALF * m.reference_within_train.skill)
     return trial.on_train >= needed

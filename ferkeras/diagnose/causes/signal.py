@@ -56,16 +56,17 @@ def vanishing_gradients(m: Measurements) -> Finding | None:
     typical = float(np.median(list(movement.values())))
     if not typical or movement[layer] >= _VANISHED * typical or not is_not_learning(m):
         return None
-    share = movement[layer] / typical
+    fraction = movement[layer] / typical
     return Finding(
         "vanishing_gradients",
-        f"The gradient does not reach {layer}: it moves {share:.1g} times as fast as the others.",
+        f"The gradient does not reach {layer}: it moves {fraction:.1g} times as fast as "
+        "the others.",
         (
             Evidence(
                 f"speed of {layer} relative to the middle layer",
-                f"{share:.2g}",
+                f"{fraction:.2g}",
                 f"above {_VANISHED:g}",
-                share,
+                fraction,
             ),
             skill_evidence(m),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ferkeras.config.schema import Config
-from ferkeras.diagnose.causes.regularisation import mends
+from ferkeras.diagnose.causes.regularisation import fixes
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
@@ -35,7 +35,7 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
         return None
     lower = {"train.learning_rate": rate_of_usual_steps(m)}
     # A warm-up has other first steps: there the proof is that a lower rate learns.
-    if m.case.config.train.warmup_epochs and not mends(m, m.trial(lower)):
+    if m.case.config.train.warmup_epochs and not fixes(m, m.trial(lower)):
         return None
     rate = m.case.config.train.first_learning_rate
     change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"
@@ -158,7 +158,7 @@ def too_few_steps(m: Measurements) -> Finding | None:
     return Finding(
         "too_few_steps",
         f"{m.case.steps:,} steps are too few: with batches of {config.train.batch_size:,} an epoch "
-        f"of {len(m.case.splits.train):,} faces has {m.case.learner.feed.steps_per_epoch}.",
+        f"of {len(m.case.splits.train):,} faces has {m.case.setup.pipeline.steps_per_epoch}.",
         (_way(m), skill_evidence(m)),
         (_more_steps(config),),
         "a network begins with random weights and must be able to replace them",

@@ -92,11 +92,11 @@ def _convolved(
     )(x)
 
 
-def _excited(x: keras.KerasTensor, share: float, name: str) -> keras.KerasTensor:
+def _excited(x: keras.KerasTensor, fraction: float, name: str) -> keras.KerasTensor:
     """Weigh each map by what the means of all maps say (Hu et al. 2018)."""
     filters = x.shape[-1]
     weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
-    narrow = max(1, round(share * filters))
+    narrow = max(1, round(fraction * filters))
     weights = layers.Conv2D(narrow, 1, activation="relu", name=f"{name}_squeezed")(weights)
     weights = layers.Conv2D(filters, 1, activation="sigmoid", name=f"{name}_excite")(weights)
     return layers.Multiply(name=f"{name}_excited")([x, weights])

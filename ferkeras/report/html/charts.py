@@ -230,12 +230,12 @@ class _Axes:
 
     def _x(self, epoch: float) -> float:
         span = self._last - self._first
-        share = (epoch - self._first) / span if span else 0.5
-        return _LEFT + 8 + share * (_WIDTH - _RIGHT - _LEFT - 16)
+        fraction = (epoch - self._first) / span if span else 0.5
+        return _LEFT + 8 + fraction * (_WIDTH - _RIGHT - _LEFT - 16)
 
     def _y(self, value: float) -> float:
-        share = (max(self._low, self._scaled(value)) - self._low) / (self._high - self._low)
-        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
+        fraction = (max(self._low, self._scaled(value)) - self._low) / (self._high - self._low)
+        return _HEIGHT - _BOTTOM - fraction * (_HEIGHT - _TOP - _BOTTOM)
 
 
 def reliability_diagram(reliability: Reliability, title: str) -> Markup:

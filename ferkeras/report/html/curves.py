@@ -99,7 +99,7 @@ COMPARED = (
     ("val_cross_entropy", "Validation cross-entropy, nats", False, False),
     ("accuracy", "Training accuracy, as trained", True, False),
     ("cross_entropy", "Training cross-entropy, nats", False, False),
-    ("collapse_share", "Share of the commonest answer", True, False),
+    ("collapse_fraction", "Fraction of the majority prediction", True, False),
     ("gradient_norm", "Gradient norm before clipping", False, True),
     ("learning_rate", "Learning rate", False, True),
     ("conv_dropout", "Conv dropout", False, False),

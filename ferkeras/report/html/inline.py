@@ -31,7 +31,7 @@ class Tile:
     good: bool | None = None
 
 
-def answer_tiles(
+def prediction_tiles(
     images: np.ndarray,
     labels: np.ndarray,
     probabilities: np.ndarray,
@@ -45,17 +45,17 @@ def answer_tiles(
         probabilities: shape (N, 7).
         heat: where the network looked, float 0 to 1, shape (N, 48, 48), laid over the face.
     """
-    answers = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     sources = [face_uri(image) for image in images] if heat is None else heat_uris(images, heat)
     return [
         Tile(
             source,
             EMOTIONS[label],
-            f"{EMOTIONS[answer]} {shares[answer]:.0%}",
-            bool(label == answer),
+            f"{EMOTIONS[prediction]} {fractions[prediction]:.0%}",
+            bool(label == prediction),
         )
-        for source, label, answer, shares in zip(
-            sources, labels, answers, probabilities, strict=True
+        for source, label, prediction, fractions in zip(
+            sources, labels, predicted, probabilities, strict=True
         )
     ]
 

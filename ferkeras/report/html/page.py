@@ -25,10 +25,10 @@ def confusion_cells(matrix: np.ndarray) -> list[dict[str, Any]]:
     rows = []
     for truth, counts in zip(EMOTIONS, matrix, strict=True):
         total = int(counts.sum())
-        shares = counts / total if total else np.zeros(len(counts))
+        fractions = counts / total if total else np.zeros(len(counts))
         cells = [
-            {"count": int(count), "percent": round(100 * float(share))}
-            for count, share in zip(counts, shares, strict=True)
+            {"count": int(count), "percent": round(100 * float(fraction))}
+            for count, fraction in zip(counts, fractions, strict=True)
         ]
         rows.append({"truth": truth, "faces": total, "cells": cells})
     return rows

@@ -11,7 +11,7 @@ from ferkeras.data.faces import Faces
 from ferkeras.data.labels import EMOTIONS
 
 
-class TrainingFeed:
+class TrainingPipeline:
     """Batches of training faces, the same for the same (seed, epoch, step) however they began.
 
     Nothing is remembered between batches, so that a run can begin in any epoch at any step and

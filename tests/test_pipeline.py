@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ferkeras.config.schema import Augment
 from ferkeras.data import warp
 from ferkeras.data.augment import NUMBERS, augment
-from ferkeras.data.feed import TrainingFeed, plain_dataset
+from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
 
 STILL = Augment(flip=False, shift=0, rotate_degrees=0, zoom=0, brightness=0, contrast=0, erase=0)
 
@@ -29,58 +29,58 @@ def same(left, right):
 
 
 @pytest.fixture
-def feed(make_faces):
+def pipeline(make_faces):
     faces = make_faces(np.arange(50) % 7)
 
     def make(**changes):
         arguments = {"batch_size": 8, "seed": 5, "augmentation": Augment(), **changes}
-        return TrainingFeed(faces, **arguments)
+        return TrainingPipeline(faces, **arguments)
 
     make.faces = faces
     return make
 
 
 @pytest.mark.parametrize("balanced", [False, True])
-def test_any_step_of_any_epoch_can_be_begun_at(feed, balanced):
-    whole = batches(feed(balanced=balanced).dataset(1, 3))
+def test_any_step_of_any_epoch_can_be_begun_at(pipeline, balanced):
+    whole = batches(pipeline(balanced=balanced).dataset(1, 3))
     assert len(whole) == 21
-    later = batches(feed(balanced=balanced).dataset(2, 3, first_step=3))
+    later = batches(pipeline(balanced=balanced).dataset(2, 3, first_step=3))
     assert same(whole[7 + 3 :], later)
 
 
-def test_every_face_once_an_epoch_in_a_new_order(feed):
-    make = feed(augmentation=STILL)
+def test_every_face_once_an_epoch_in_a_new_order(pipeline):
+    make = pipeline(augmentation=STILL)
     first, second = make.order(1).numpy(), make.order(2).numpy()
     assert sorted(first) == sorted(second) == list(range(50))
     assert not np.array_equal(first, second)
     images = np.concatenate([images for images, _ in batches(make.dataset(1, 1))])
-    assert np.array_equal(images, feed.faces.images[first])
+    assert np.array_equal(images, pipeline.faces.images[first])
 
 
-def test_another_seed_is_another_order(feed):
-    assert not np.array_equal(feed(seed=1).order(1), feed(seed=2).order(1))
+def test_another_seed_is_another_order(pipeline):
+    assert not np.array_equal(pipeline(seed=1).order(1), pipeline(seed=2).order(1))
 
 
-def test_labels_stay_with_their_faces(feed):
-    make = feed(augmentation=STILL, balanced=True)
+def test_labels_stay_with_their_faces(pipeline):
+    make = pipeline(augmentation=STILL, balanced=True)
     by_image = {
         image.tobytes(): label
-        for image, label in zip(feed.faces.images, feed.faces.labels, strict=True)
+        for image, label in zip(pipeline.faces.images, pipeline.faces.labels, strict=True)
     }
     for images, labels in batches(make.dataset(1, 2)):
         assert [by_image[image.tobytes()] for image in images] == list(labels)
 
 
-def test_cardinality_is_what_fit_is_told(feed):
-    assert int(feed().dataset(1, 3, first_step=2).cardinality()) == 3 * 7 - 2
+def test_cardinality_is_what_fit_is_told(pipeline):
+    assert int(pipeline().dataset(1, 3, first_step=2).cardinality()) == 3 * 7 - 2
 
 
 def test_balanced_sampler_draws_every_class_alike(make_faces):
     labels = np.repeat(np.arange(7), [800, 20, 800, 1600, 900, 600, 900])
-    feed = TrainingFeed(
+    pipeline = TrainingPipeline(
         make_faces(labels), batch_size=64, seed=0, augmentation=STILL, balanced=True
     )
-    drawn = np.bincount(labels[feed.order(1).numpy()], minlength=7) / len(labels)
+    drawn = np.bincount(labels[pipeline.order(1).numpy()], minlength=7) / len(labels)
     # Three standard deviations of a share of 1/7 at 5,620 draws.
     assert np.abs(drawn - 1 / 7).max() < 3 * np.sqrt(1 / 7 * 6 / 7 / len(labels))
 
@@ -154,6 +154,6 @@ def test_plain_dataset_keeps_order(make_faces):
     assert same(batches(plain_dataset(faces)), [(faces.images, faces.labels)])
 
 
-def test_no_tuner_delays_the_end_of_a_dataset(feed, make_faces):
-    for dataset in (feed().dataset(1, 1), plain_dataset(make_faces([3, 1, 2]))):
+def test_no_tuner_delays_the_end_of_a_dataset(pipeline, make_faces):
+    for dataset in (pipeline().dataset(1, 1), plain_dataset(make_faces([3, 1, 2]))):
         assert dataset.options().autotune.enabled is False
