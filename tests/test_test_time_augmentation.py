@@ -17,7 +17,7 @@ def faces():
 
 
 @pytest.mark.parametrize(("tta", "count"), VIEWS.items())
-def test_the_first_look_is_the_face_and_each_second_a_mirror_image(faces, count):
+def test_the_first_view_is_the_face_and_each_second_a_mirror_image(faces, tta, count):
     views = list(augmented_views(faces, tta))
     assert len(views) == count
     assert all(view.shape == faces.shape and view.dtype == np.uint8 for view in views)
@@ -52,4 +52,4 @@ def test_many_faces_are_seen_as_one_is(make_faces):
         augmented_views(faces[1028:1029], "multiscale"),
         strict=True,
     ):
-        np.testing.assert_array_equal(together[1028:1029], alone)
+        np.testing.assert_array_equal(together[1028:1029], each)
