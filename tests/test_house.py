@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 VERBS = {path.parent.name for path in (ROOT / "ferkeras").glob("*/__main__.py")}
-SHARED = "cli config data network runs metrics report tensorboard training".split()
+SHARED = "callbacks cli config data network runs metrics report tensorboard training".split()
 """Packages that several verbs use, each of which knows only those before it."""
 
 UNIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios", "tty"}
@@ -71,11 +71,15 @@ def test_shared_rooms_know_only_those_below(package):
 
 
 def test_callbacks_are_drop_in():
-    allowed = {"callbacks", "keras", "numpy", "sklearn", "tensorflow"} | set(
-        sys.stdlib_module_names
-    )
+    allowed = {"keras", "numpy", "sklearn", "tensorflow"} | set(sys.stdlib_module_names)
     for path in (ROOT / "callbacks").glob("*.py"):
         assert {name.split(".")[0] for name in imported(path)} <= allowed, path.name
+
+
+def test_callbacks_go_by_the_name_that_an_installation_has():
+    for path in (ROOT / "ferkeras").glob("*/**/*.py"):
+        if path.parent.name != "callbacks":
+            assert "callbacks" not in {name.split(".")[0] for name in imported(path)}, path
 
 
 @pytest.mark.parametrize("folder", ["ferkeras", "callbacks"])

@@ -37,10 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.check_data.material import gather
     from ferkeras.check_data.report import print_check, write_check
     from ferkeras.cli.console import Console
+    from ferkeras.cli.extras import need_extra
     from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import reading_progress
 
     check_output(arguments.output)
+    if arguments.label_errors:
+        need_extra("labels", "--label-errors")
     with Console() as console:
         with reading_progress(console, f"reading {arguments.path}") as progress:
             material = gather(

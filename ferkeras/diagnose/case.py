@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from callbacks.cosine import CosineLearningRate
+from ferkeras.callbacks import CosineLearningRate
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits

@@ -36,10 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
 
     from ferkeras.cli.console import Console
+    from ferkeras.cli.extras import need_extra
     from ferkeras.data.load import load_splits
     from ferkeras.export.model_card import check_export_folder, write_model_card
     from ferkeras.runs.finished import open_run
 
+    if arguments.format == "onnx":
+        need_extra("onnx", "--format onnx")
     finished = open_run(arguments.run)
     folder = finished.run.exports if arguments.output is None else arguments.output
     check_export_folder(folder)

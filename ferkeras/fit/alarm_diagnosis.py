@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from callbacks.collapse_alarm import CollapseAlarm
+from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits

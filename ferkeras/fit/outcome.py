@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callbacks.per_class_report import score_classes
+from ferkeras.callbacks import score_classes
 from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config
 from ferkeras.data.labels import EMOTIONS

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from callbacks.collapse_alarm import CollapseAlarm
+from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import stop_requests

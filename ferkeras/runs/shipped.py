@@ -1,6 +1,6 @@
 """The network that comes with ferkeras."""
 
-from pathlib import Path
+from ferkeras.cli.bundled import bundled
 
-SHIPPED = Path(__file__).resolve().parents[2] / "saved_models" / "fer2013"
+SHIPPED = bundled("saved_models") / "fer2013"
 """The network that comes with ferkeras, a folder that `python -m ferkeras.publish` made."""

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from callbacks.averaged_weights import AveragedWeights
-from callbacks.collapse_alarm import CollapseAlarm
-from callbacks.cosine import CosineLearningRate
-from callbacks.divergence import DivergenceGuard
-from callbacks.gradient_norms import GradientNormMonitor
-from callbacks.overfitting import OverfittingWatch
-from callbacks.per_class_report import PerClassReport
-from callbacks.plateau import DelayedReduceLROnPlateau
-from callbacks.publish import PublishVariables
-from callbacks.ramp import VariableRamp
+from ferkeras.callbacks import (
+    AveragedWeights,
+    CollapseAlarm,
+    CosineLearningRate,
+    DelayedReduceLROnPlateau,
+    DivergenceGuard,
+    GradientNormMonitor,
+    OverfittingWatch,
+    PerClassReport,
+    PublishVariables,
+    VariableRamp,
+)
 from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config, Train
 from ferkeras.data.faces import Faces, Splits

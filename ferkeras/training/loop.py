@@ -7,8 +7,7 @@ from typing import Any
 
 import keras
 
-from callbacks.cosine import CosineLearningRate
-from callbacks.divergence import Diverged
+from ferkeras.callbacks import CosineLearningRate, Diverged
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import StopRequest

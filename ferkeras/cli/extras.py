@@ -1,0 +1,32 @@
+"""Packages that only some work needs, and which `pip install ferkeras` therefore leaves out."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ferkeras.cli.errors import InputError
+
+EXTRAS = {
+    "onnx": ("tf2onnx", "onnx", "onnxruntime"),
+    "labels": ("cleanlab",),
+}
+"""Modules of each extra, as pyproject.toml has it."""
+
+
+def need_extra(extra: str, purpose: str) -> None:
+    """Refuse work for which an extra is needed that is not installed; imports nothing.
+
+    Args:
+        extra: one of `EXTRAS`.
+        purpose: what it is needed for, as a person asked for it.
+
+    Raises:
+        InputError: a package is missing; it names the command that installs it.
+    """
+    missing = [name for name in EXTRAS[extra] if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"{purpose} needs {' and '.join(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not installed: "
+            f"pip install 'ferkeras[{extra}]'"
+        )
