@@ -80,13 +80,13 @@ def test_a_long_history_fills_all_panels():
     assert titles(curves_figure(history(60))) == [
         "Loss and cross-entropy",
         "Accuracy",
-        "Recall of each emotion",
+        "Recall of each class",
         "Gradient norm before clipping",
         "Clipped steps",
         "Gradient norm of each layer, first to last",
         "Learning rate",
         "Dropout and label smoothing",
-        "Share of validation answers",
+        "Fraction of validation predictions",
     ]
 
 
@@ -155,7 +155,8 @@ def test_events_are_marked_in_every_panel_and_explained_once():
 def test_each_emotion_keeps_its_own_colour():
     figure = curves_figure(history(4))
     recall, predicted = (
-        panel(figure, title) for title in ("Recall of each emotion", "Share of validation answers")
+        panel(figure, title)
+        for title in ("Recall of each class", "Fraction of validation predictions")
     )
     for emotion in EMOTIONS:
         color = style_of(emotion)[0]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,10 @@ import pytest
 from ferkeras.compare.comparison import read_history
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.fit.page import Mosaic, run_page
-from ferkeras.metrics.calibration import reliability
 from ferkeras.metrics.predictions import read_predictions
-from ferkeras.report.events import Event
-from ferkeras.report.html.charts import Chart, Line, letters, reliability_diagram
 from ferkeras.report.html.inline import prediction_tiles
+from ferkeras.report.html.svg import inline_svg
+from ferkeras.report.palette import TRAIN, new_figure
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun, open_run
 
@@ -64,7 +64,7 @@ def test_it_has_every_section(page):
 def test_it_marks_what_was_changed_in_training(page):
     assert re.search(r"<b>A</b> epochs? 3.*: conv dropout 0.1 → 0.11", page)
     assert "label smoothing 0 → 0.05" in page
-    assert 'class="letter"' in page
+    assert page.count(">A</text>") >= 5
 
 
 def test_every_setting_is_there_and_what_was_changed_is_bold(page):
@@ -123,53 +123,38 @@ def test_it_can_be_sent_alone(page):
     assert not re.search(r"\w\.(png|css|js)\b", page)
 
 
-def chart(values, **settings):
-    epochs = np.arange(1.0, len(values) + 1)
-    return Chart("title", [Line("name", epochs, np.array(values, float), "train")], **settings)
+def shown(title="A & B"):
+    figure = new_figure(3, 2)
+    axes = figure.add_subplot()
+    axes.plot([1, 2], [0, 1], color=TRAIN, marker="o")
+    axes.set_title("a < b")
+    return inline_svg(figure, title)
 
 
-def coordinates(drawn, style="train"):
-    path = re.search(rf'class="line {style}" d="M([^"]*)"/><circle', drawn.__html__())[1]
-    return [tuple(map(float, point.split())) for point in path.split("L")]
+def test_a_figure_on_a_page_follows_the_colours_of_the_page():
+    svg = shown()
+    element = ElementTree.fromstring(svg)
+    assert element.get("aria-label") == "A & B"
+    assert element.get("viewBox")
+    assert not {"width", "height"} & set(element.keys())
+    assert f"stroke: var(--c{TRAIN[1:].lower()}, {TRAIN.lower()})" in svg
+    assert "a &lt; b" in svg
+    assert "<script" not in svg
+    assert "http" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", svg)
 
 
-def test_points_lie_where_their_values_are():
-    points = coordinates(chart([0.0, 0.5, 1.0]))
-    assert [x for x, _ in points] == sorted(x for x, _ in points)
-    ys = [y for _, y in points]
-    assert ys[1] == pytest.approx((ys[0] + ys[2]) / 2, abs=0.1)
-    assert ys[0] > ys[2]
-    logarithmic = [y for _, y in coordinates(chart([1.0, 10.0, 100.0], log=True))]
-    assert logarithmic[1] == pytest.approx((logarithmic[0] + logarithmic[2]) / 2, abs=0.1)
+def test_the_same_figure_is_the_same_text_and_shapes_of_two_figures_have_different_names():
+    assert shown() == shown()
+    names = [set(re.findall(r'<path id="(m\w+)"', shown(title))) for title in ("one", "two")]
+    assert names[0]
+    assert not names[0] & names[1]
 
 
-@pytest.mark.parametrize("values", [[0.0], [3.0, 3.0], [-1.0, 0.0], [np.nan, 2.0], [1e-9, 1e9]])
-@pytest.mark.parametrize("log", [False, True])
-def test_every_finite_series_is_drawn_inside_its_frame(values, log):
-    for x, y in coordinates(chart(values, log=log)):
-        assert 44 <= x <= 352
-        assert 14 <= y <= 180
-
-
-def test_a_chart_without_a_value_is_nothing():
-    assert chart([np.nan, np.nan]).__html__() == ""
-
-
-def test_ramps_are_shaded_and_single_changes_marked():
-    events = [Event(2, 4, "ramp"), Event(4, 4, "plateau")]
-    drawn = chart([1.0, 2.0, 3.0, 4.0], events=events).__html__()
-    assert drawn.count('class="ramp"') == 1
-    assert drawn.count('class="event"') == 1
-    assert letters(events) == ["A", "B"]
-
-
-def test_the_reliability_diagram_tells_its_numbers():
-    fractions = np.full((100, 7), 0.1 / 6)
-    fractions[:, 2] = 0.9
-    labels = np.where(np.arange(100) < 60, 2, 0)
-    drawn = reliability_diagram(reliability(fractions, labels), "title")
-    assert "100 answers: 90.0% sure, 60.0% right" in drawn
-    assert 'class="gap"' in drawn
+def test_every_colour_of_a_figure_is_known_to_the_page(page):
+    used = set(re.findall(r"var\(--c([0-9a-f]{6}),", page))
+    defined = set(re.findall(r"--c([0-9a-f]{6}): #", page))
+    assert used
+    assert used <= defined
 
 
 def test_tiles_say_truth_answer_and_confidence(make_faces):

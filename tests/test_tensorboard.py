@@ -39,6 +39,7 @@ from ferkeras.config.schema import Config  # noqa: E402
 from ferkeras.data.faces import Faces  # noqa: E402
 from ferkeras.data.labels import EMOTIONS  # noqa: E402
 from ferkeras.metrics.inference import predict  # noqa: E402
+from ferkeras.report.columns import COLUMNS, tag_of  # noqa: E402
 from ferkeras.tensorboard import summaries  # noqa: E402
 from ferkeras.tensorboard.projector import sprites, write_projection  # noqa: E402
 from ferkeras.tensorboard.writer import TensorBoardWriter, write_predictions  # noqa: E402
@@ -273,7 +274,7 @@ def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
     known = written | {
         f"{kind}/{name}" for kind in ("precision", "recall", "predicted") for name in EMOTIONS
     }
-    known |= {"epoch/cross_entropy", "epoch/balanced_accuracy"}
+    known |= {tag_of(column.key)[1] for column in COLUMNS if not column.key.endswith("/")}
     for chart in charts:
         for pattern in chart.multiline.tag:
             assert any(tf.strings.regex_full_match(tag, pattern) for tag in sorted(known)), pattern

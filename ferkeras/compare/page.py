@@ -18,10 +18,11 @@ from ferkeras.compare.comparison import (
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals
 from ferkeras.metrics.predictions import MEASURES
-from ferkeras.report.html.curves import compared_charts
+from ferkeras.report.curves import compared_figures
 from ferkeras.report.html.figures import measures, written_difference
 from ferkeras.report.html.page import render
 from ferkeras.report.html.settings import setting
+from ferkeras.report.html.svg import inline_svg
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,10 @@ def compare_page(runs: Sequence[Compared]) -> str:
             (key, [setting(value) for value in values])
             for key, values in differing_settings([run.finished for run in runs])
         ],
-        charts=compared_charts({run.name: run.history for run in runs}),
+        charts=[
+            inline_svg(figure, title)
+            for title, figure in compared_figures({run.name: run.history for run in runs}).items()
+        ],
         differences=rows,
         compared=sum(len(each) for each in found),
         pairing="All runs were validated on the same faces: the draws are paired."

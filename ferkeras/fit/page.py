@@ -11,13 +11,14 @@ import ferkeras
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
 from ferkeras.metrics.predictions import Predictions
+from ferkeras.report.curves import letters, panel_figures
 from ferkeras.report.events import events_of
-from ferkeras.report.html.charts import letters, reliability_diagram
-from ferkeras.report.html.curves import run_charts
 from ferkeras.report.html.figures import emotion_rows, measures
 from ferkeras.report.html.inline import Tile
 from ferkeras.report.html.page import confusion_cells, render
 from ferkeras.report.html.settings import settings_by_section
+from ferkeras.report.html.svg import inline_svg
+from ferkeras.report.reliability import reliability_figure
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun
 
@@ -67,12 +68,21 @@ def run_page(
         best_epoch=metrics["best_epoch"],
         confidence=f"{CONFIDENCE:.0%}",
         resamples=RESAMPLES,
-        events=list(zip(letters(events), events, strict=True)),
-        charts=run_charts(history, events, config.train.global_clip_norm),
+        events=list(zip(letters(len(events)), events, strict=False)),
+        charts=[
+            inline_svg(figure, title)
+            for title, figure in panel_figures(
+                history,
+                [(event.first, event.text) for event in events],
+                config.train.global_clip_norm,
+            ).items()
+        ],
         rows=rows,
         few=[row.name for row in rows if row.few],
         confusion=confusion_cells(validation.matrix()),
-        reliability=reliability_diagram(sure, "Confidence against the share that is right"),
+        reliability=inline_svg(
+            reliability_figure({"validation faces": sure}), "Confidence and accuracy"
+        ),
         calibration=_about_calibration(sure, validation),
         bins=BINS,
         folder=finished.run.folder,

@@ -1,18 +1,19 @@
-"""The curves of a run: what was measured epoch by epoch, one subject a panel."""
+"""The curves of runs, epoch by epoch: as one picture, or each panel by itself for a page."""
 
 from __future__ import annotations
 
 import math
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ferkeras.report.columns import column_of
 from ferkeras.report.palette import (
     DECADES,
     MUTED,
-    THIRD,
+    RUN_STYLES,
     TRAIN,
     VALIDATION,
     legend_below,
@@ -20,6 +21,7 @@ from ferkeras.report.palette import (
     style_of,
     tidy,
 )
+from ferkeras.report.panels import COMPARED, PANELS, Line, Panel, is_measured, keys_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,68 +32,35 @@ Events = Sequence[tuple[int, str]]
 
 _FEW_EPOCHS = 20
 _PANELS_ACROSS = 3
+_PANEL = (5.2, 3.9)
+"""Width and height of a panel, inches."""
 
 
 def curves_figure(
     history: pd.DataFrame, events: Events = (), clip_norm: float | None = None
 ) -> Figure:
-    """Draw a history. Panels whose columns are missing or empty are left out.
+    """Draw all panels of a history. Those whose columns are missing or empty are left out.
 
     Args:
-        history: one row an epoch, column `epoch` counted from 1, other columns as the run
-            publishes them (`loss`, `val_accuracy`, `gradient_norm`, `recall/happy`, ...).
-            NaN is "not measured in this epoch".
+        history: one row an epoch, column `epoch` counted from 1, other columns as
+            `ferkeras.report.columns` lists them. NaN is "not measured in this epoch".
         events: (epoch, what happened) pairs, marked in every panel and explained below them.
         clip_norm: the norm gradients are clipped to, drawn with the gradient norm.
 
     Raises:
         ValueError: the history has no `epoch` column, no row, or nothing that can be drawn.
     """
-    if "epoch" not in history or not len(history):
-        raise ValueError(
-            "curves need a history with a column 'epoch' and at least one row. "
-            f"Received: {len(history)} rows, columns {list(history.columns)}"
-        )
-    panels: list[tuple[Callable[[Axes], None], tuple[str, ...]]] = [
-        (lambda axes: _loss(axes, history), ("loss", "val_loss", "val_cross_entropy")),
-        (lambda axes: _accuracy(axes, history), ("accuracy", "val_accuracy")),
-        (
-            lambda axes: _per_emotion(
-                axes, history, "recall/", "Recall of each emotion", whole_scale=True
-            ),
-            _starting(history, "recall/"),
-        ),
-        (lambda axes: _gradient_norm(axes, history, clip_norm), ("gradient_norm",)),
-        (lambda axes: _clipping(axes, history), ("gradient_clipped",)),
-        (lambda axes: _layer_norms(axes, history), _starting(history, "gradient_norm/")),
-        (lambda axes: _learning_rate(axes, history), ("learning_rate",)),
-        (
-            lambda axes: _regularisation(axes, history),
-            ("conv_dropout", "dense_dropout", "label_smoothing"),
-        ),
-        (
-            lambda axes: _per_emotion(
-                axes, history, "predicted/", "Share of validation answers", whole_scale=False
-            ),
-            _starting(history, "predicted/"),
-        ),
-    ]
-    drawn = [draw for draw, columns in panels if any(_measured(history, key) for key in columns)]
-    if not drawn:
+    panels = _drawable(history)
+    if not panels:
         raise ValueError(
             f"the history has no column that curves are drawn of: {list(history.columns)}"
         )
-    across = min(_PANELS_ACROSS, len(drawn))
-    down = math.ceil(len(drawn) / across)
-    figure = new_figure(5.2 * across, 3.9 * down + 0.4)
-    last = int(history["epoch"].max())
-    first = int(history["epoch"].min())
+    across = min(_PANELS_ACROSS, len(panels))
+    down = math.ceil(len(panels) / across)
+    figure = new_figure(_PANEL[0] * across, _PANEL[1] * down + 0.4)
     marks = _lettered(events)
-    for place, draw in enumerate(drawn, start=1):
-        axes = figure.add_subplot(down, across, place)
-        draw(axes)
-        _epoch_axis(axes, first, last)
-        _mark_events(axes, marks)
+    for place, panel in enumerate(panels, start=1):
+        _draw(figure.add_subplot(down, across, place), panel, history, marks, clip_norm)
     if marks:
         figure.supxlabel(
             _explained(marks, 52 * across), fontsize=10, color="#333333", parse_math=False
@@ -99,12 +68,131 @@ def curves_figure(
     return figure
 
 
-def _starting(history: pd.DataFrame, prefix: str) -> tuple[str, ...]:
-    return tuple(key for key in history.columns if key.startswith(prefix))
+def panel_figures(
+    history: pd.DataFrame, events: Events = (), clip_norm: float | None = None
+) -> dict[str, Figure]:
+    """Each panel of `curves_figure` as a figure of its own, by title, events lettered alike.
+
+    Raises:
+        ValueError: the history has no `epoch` column or no row.
+    """
+    figures = {}
+    for panel in _drawable(history):
+        figures[panel.title] = figure = new_figure(*_PANEL)
+        _draw(figure.add_subplot(), panel, history, _lettered(events), clip_norm)
+    return figures
 
 
-def _measured(history: pd.DataFrame, key: str) -> bool:
-    return key in history and bool(np.isfinite(history[key].to_numpy(float)).any())
+def compared_figures(histories: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Columns of several runs over each other, a line a run, by title of the figure."""
+    figures = {}
+    for key, title in COMPARED.items():
+        shown = {name: each for name, each in histories.items() if is_measured(each, key)}
+        if not shown:
+            continue
+        figures[title] = figure = new_figure(*_PANEL)
+        axes = figure.add_subplot()
+        tidy(axes, title)
+        for at, name in enumerate(histories):
+            if name in shown:
+                color, style = RUN_STYLES[at % len(RUN_STYLES)]
+                _line(axes, shown[name], key, name, color, style=style)
+        column = column_of(key)
+        if column is not None and column.percent:
+            _percent(axes)
+        if key in ("gradient_norm", "learning_rate"):
+            _log_if_positive(axes)
+        epochs = np.concatenate([each["epoch"].to_numpy() for each in shown.values()])
+        _epoch_axis(axes, int(epochs.min()), int(epochs.max()))
+        legend_below(axes)
+    return figures
+
+
+def letters(count: int) -> list[str]:
+    """A, B, C ... for this many events, at most 52."""
+    names = [*string.ascii_uppercase, *(f"A{letter}" for letter in string.ascii_uppercase)]
+    return names[:count]
+
+
+def _drawable(history: pd.DataFrame) -> list[Panel]:
+    if "epoch" not in history or not len(history):
+        raise ValueError(
+            "curves need a history with a column 'epoch' and at least one row. "
+            f"Received: {len(history)} rows, columns {list(history.columns)}"
+        )
+    return [panel for panel in PANELS if panel.in_pictures and panel.is_measured(history)]
+
+
+def _draw(
+    axes: Axes,
+    panel: Panel,
+    history: pd.DataFrame,
+    marks: list[tuple[str, int, str]],
+    clip_norm: float | None,
+) -> None:
+    tidy(axes, panel.title)
+    for line in panel.lines:
+        _draw_line(axes, line, history, steps=panel.steps)
+    if panel.best is not None and is_measured(history, panel.best):
+        _mark_best(axes, history, panel.best)
+    if panel.clipping and clip_norm is not None:
+        label = f"clipped to {clip_norm:g}"
+        axes.axhline(clip_norm, color=VALIDATION, linestyle="--", linewidth=1.2, label=label)
+    if panel.skipped is not None and is_measured(history, panel.skipped):
+        _mark_skipped(axes, history, panel.skipped)
+    if panel.least_range is not None:
+        low, high = axes.get_ylim()
+        low, high = min(low, panel.least_range[0]), max(high, panel.least_range[1])
+        room = 0.03 * (high - low)
+        axes.set_ylim(low - room, high + room)
+    if panel.unit == "%":
+        _percent(axes)
+    else:
+        axes.set_ylabel(panel.unit)
+    if panel.log:
+        _log_if_positive(axes)
+    _epoch_axis(axes, int(history["epoch"].min()), int(history["epoch"].max()))
+    _mark_events(axes, marks)
+    legend_below(axes, columns=panel.legend_columns)
+
+
+def _draw_line(axes: Axes, line: Line, history: pd.DataFrame, *, steps: bool) -> None:
+    if line.band is not None and all(is_measured(history, key) for key in line.band):
+        low, high = (history[key].to_numpy(float) for key in line.band)
+        epochs = history["epoch"].to_numpy(float)
+        if len(history) == 1:
+            axes.vlines(epochs, low, high, color=TRAIN, alpha=0.3, linewidth=14, label="min to max")
+        else:
+            axes.fill_between(
+                epochs, low, high, color=TRAIN, alpha=0.18, linewidth=0, label="min to max"
+            )
+    if not line.key.endswith("/"):
+        column = column_of(line.key)
+        _line(
+            axes,
+            history,
+            line.key,
+            line.key if column is None else column.name,
+            line.color or MUTED,
+            style=line.style,
+            width=line.width,
+            marker=line.marker,
+            steps=steps,
+        )
+        return
+    keys = [key for key in keys_of(history, line.key) if is_measured(history, key)]
+    names = [key.removeprefix(line.key) for key in keys]
+    looks = _shades(len(keys)) if line.key == "gradient_norm/" else map(style_of, names)
+    for key, name, (color, marker) in zip(keys, names, looks, strict=True):
+        _line(axes, history, key, name, color, width=line.width, marker=marker)
+
+
+def _shades(count: int) -> list[tuple[str, str]]:
+    """Colours from dark to light for what has an order, such as layers."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [(to_hex(shade), "o") for shade in colormaps["plasma"](np.linspace(0.25, 0.85, count))]
 
 
 def _line(
@@ -112,7 +200,7 @@ def _line(
     history: pd.DataFrame,
     key: str,
     label: str,
-    color: str | tuple[float, float, float, float],
+    color: str,
     *,
     style: str = "-",
     width: float = 1.8,
@@ -123,7 +211,7 @@ def _line(
 
     Dashed and dotted lines have hollow dots, so that a single epoch can be read too.
     """
-    if not _measured(history, key):
+    if not is_measured(history, key):
         return
     values = history[key].to_numpy(float)
     there = np.isfinite(values)
@@ -142,115 +230,26 @@ def _line(
     )
 
 
-def _loss(axes: Axes, history: pd.DataFrame) -> None:
-    tidy(axes, "Loss and cross-entropy")
-    _line(axes, history, "loss", "training loss (weighted, smoothed)", TRAIN, style="--", width=1.1)
-    _line(axes, history, "val_loss", "validation loss", VALIDATION, style="--", width=1.1)
-    _line(axes, history, "cross_entropy", "training cross-entropy", TRAIN)
-    _line(axes, history, "val_cross_entropy", "validation cross-entropy", VALIDATION)
-    axes.set_ylabel("nats")
-    legend_below(axes)
+def _mark_best(axes: Axes, history: pd.DataFrame, key: str) -> None:
+    values = history[key].to_numpy(float)
+    best = int(np.nanargmax(values))
+    epoch, value = int(history["epoch"].iloc[best]), values[best]
+    label = f"best: {value:.1%} in epoch {epoch}"
+    axes.plot([epoch], [value], "*", color="black", markersize=11, label=label)
 
 
-def _accuracy(axes: Axes, history: pd.DataFrame) -> None:
-    tidy(axes, "Accuracy")
-    _line(axes, history, "accuracy", "training, as trained", TRAIN, style=":", width=1.4)
-    _line(axes, history, "inference_accuracy", "training faces, in inference mode", TRAIN)
-    _line(axes, history, "val_accuracy", "validation", VALIDATION)
-    _line(
-        axes, history, "val_balanced_accuracy", "validation, balanced", VALIDATION, style=":",
-        width=1.4,
-    )  # fmt: skip
-    if _measured(history, "val_accuracy"):
-        values = history["val_accuracy"].to_numpy(float)
-        best = int(np.nanargmax(values))
-        epoch, value = int(history["epoch"].iloc[best]), values[best]
-        label = f"best: {value:.1%} in epoch {epoch}"
-        axes.plot([epoch], [value], "*", color="black", markersize=11, label=label)
-    _percent(axes)
-    legend_below(axes)
-
-
-def _gradient_norm(axes: Axes, history: pd.DataFrame, clip_norm: float | None) -> None:
-    tidy(axes, "Gradient norm before clipping")
-    epochs = history["epoch"].to_numpy(float)
-    low_key, high_key = "gradient_norm_min", "gradient_norm_max"
-    if _measured(history, low_key) and _measured(history, high_key):
-        low, high = history[low_key].to_numpy(float), history[high_key].to_numpy(float)
-        if len(history) == 1:
-            axes.vlines(epochs, low, high, color=TRAIN, alpha=0.3, linewidth=14, label="min to max")
-        else:
-            axes.fill_between(
-                epochs, low, high, color=TRAIN, alpha=0.18, linewidth=0, label="min to max"
-            )
-    _line(axes, history, "gradient_norm", "mean of the epoch", TRAIN)
-    if clip_norm is not None:
-        label = f"clipped to {clip_norm:g}"
-        axes.axhline(clip_norm, color=VALIDATION, linestyle="--", linewidth=1.2, label=label)
-    _log_if_positive(axes)
-    legend_below(axes, columns=3)
-
-
-def _clipping(axes: Axes, history: pd.DataFrame) -> None:
-    tidy(axes, "Clipped steps")
-    _line(axes, history, "gradient_clipped", "share of steps that were clipped", TRAIN)
-    if _measured(history, "gradient_skipped"):
-        skipped = history["gradient_skipped"].fillna(0).to_numpy(float)
-        if skipped.any():
-            axes.plot(
-                history["epoch"].to_numpy()[skipped > 0],
-                np.zeros(int((skipped > 0).sum())),
-                "X",
-                color=VALIDATION,
-                markersize=8,
-                clip_on=False,
-                label=f"non-finite gradient: {skipped.sum():.0f} steps skipped in all",
-            )
-    axes.set_ylim(-0.03, 1.03)
-    _percent(axes)
-    legend_below(axes, columns=1)
-
-
-def _layer_norms(axes: Axes, history: pd.DataFrame) -> None:
-    from matplotlib import colormaps
-
-    tidy(axes, "Gradient norm of each layer, first to last")
-    keys = [key for key in _starting(history, "gradient_norm/") if _measured(history, key)]
-    shades = colormaps["viridis"](np.linspace(0, 0.9, len(keys)))
-    for shade, key in zip(shades, keys, strict=True):
-        _line(axes, history, key, key.partition("/")[2], tuple(shade), width=1.3)
-    _log_if_positive(axes)
-    legend_below(axes, columns=3 if len(keys) <= 9 else 4)
-
-
-def _learning_rate(axes: Axes, history: pd.DataFrame) -> None:
-    tidy(axes, "Learning rate")
-    _line(axes, history, "learning_rate", "learning rate", TRAIN, steps=True)
-    _log_if_positive(axes)
-    legend_below(axes, columns=1)
-
-
-def _regularisation(axes: Axes, history: pd.DataFrame) -> None:
-    tidy(axes, "Dropout and label smoothing")
-    _line(axes, history, "conv_dropout", "conv dropout", TRAIN, marker="o")
-    _line(axes, history, "dense_dropout", "dense dropout", VALIDATION, marker="s")
-    _line(axes, history, "label_smoothing", "label smoothing", THIRD, style="--", marker="^")
-    axes.set_ylim(bottom=-0.02, top=max(0.5, axes.get_ylim()[1]))
-    legend_below(axes, columns=3)
-
-
-def _per_emotion(
-    axes: Axes, history: pd.DataFrame, prefix: str, title: str, *, whole_scale: bool
-) -> None:
-    tidy(axes, title)
-    for key in _starting(history, prefix):
-        emotion = key.removeprefix(prefix)
-        color, marker = style_of(emotion)
-        _line(axes, history, key, emotion, color, marker=marker, width=1.5)
-    top = 1.0 if whole_scale else max(0.4, axes.get_ylim()[1])
-    axes.set_ylim(-0.03 * top, 1.03 * top)
-    _percent(axes)
-    legend_below(axes, columns=4)
+def _mark_skipped(axes: Axes, history: pd.DataFrame, key: str) -> None:
+    skipped = history[key].fillna(0).to_numpy(float)
+    if skipped.any():
+        axes.plot(
+            history["epoch"].to_numpy()[skipped > 0],
+            np.zeros(int((skipped > 0).sum())),
+            "X",
+            color=VALIDATION,
+            markersize=8,
+            clip_on=False,
+            label=f"non-finite gradient: {skipped.sum():.0f} steps skipped in all",
+        )
 
 
 def _percent(axes: Axes) -> None:
@@ -272,8 +271,8 @@ def _log_if_positive(axes: Axes) -> None:
     low, high = axes.get_ylim()
     if high / low > DECADES:
         axes.set_ylim(bottom=values.max() / DECADES)
-    if high / low < 10:
-        middle = math.sqrt(low * high)
+    if values.max() / values.min() < 10:
+        middle = math.sqrt(values.min() * values.max())
         axes.set_ylim(middle / 10**0.5, middle * 10**0.5)
 
 
@@ -289,18 +288,20 @@ def _epoch_axis(axes: Axes, first: int, last: int) -> None:
 
 
 def _lettered(events: Events) -> list[tuple[str, int, str]]:
-    names = [*string.ascii_uppercase, *(f"A{letter}" for letter in string.ascii_uppercase)]
-    ordered = sorted(events)[: len(names)]
-    return [(name, epoch, text) for name, (epoch, text) in zip(names, ordered, strict=False)]
+    ordered = sorted(events)
+    return [
+        (name, epoch, text)
+        for name, (epoch, text) in zip(letters(len(ordered)), ordered, strict=False)
+    ]
 
 
 def _explained(marks: list[tuple[str, int, str]], width: int) -> str:
     lines = [""]
     for letter, epoch, text in marks:
-        told = f"{letter}  epoch {epoch}: {text}"
-        if lines[-1] and len(lines[-1]) + len(told) > width:
+        entry = f"{letter}  epoch {epoch}: {text}"
+        if lines[-1] and len(lines[-1]) + len(entry) > width:
             lines.append("")
-        lines[-1] += f"{'     ' if lines[-1] else ''}{told}"
+        lines[-1] += f"{'     ' if lines[-1] else ''}{entry}"
     return "\n".join(lines)
 
 
@@ -308,10 +309,10 @@ def _mark_events(axes: Axes, marks: list[tuple[str, int, str]]) -> None:
     at: dict[int, str] = {}
     for letter, epoch, _ in marks:
         at[epoch] = f"{at[epoch]},{letter}" if epoch in at else letter
-    for epoch, letters in at.items():
+    for epoch, names in at.items():
         axes.axvline(epoch, color=MUTED, linestyle=(0, (1, 2)), linewidth=1.1, zorder=0.5)
         axes.annotate(
-            letters,
+            names,
             (epoch, 1.0),
             (0, 1),
             xycoords=("data", "axes fraction"),

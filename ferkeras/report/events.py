@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ferkeras.report.columns import REGULARISATION
+
 if TYPE_CHECKING:
     import pandas as pd
-
-_RAMPS = ("conv_dropout", "dense_dropout", "label_smoothing")
 
 # A learning rate that moves in more of its epochs than this follows a schedule of its own.
 _STEADY = 1 / 3
@@ -38,7 +38,7 @@ def events_of(history: pd.DataFrame) -> list[Event]:
         history: one row an epoch; columns as `ferkeras.report.curves.curves_figure` takes them.
     """
     events = []
-    for key in _RAMPS:
+    for key in REGULARISATION:
         if key in history and len(at := _changes(history, key)):
             values, epochs = history[key].to_numpy(float), history["epoch"].to_numpy(int)
             text = f"{key.replace('_', ' ')} {values[at[0] - 1]:.3g} → {values[at[-1]]:.3g}"

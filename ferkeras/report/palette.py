@@ -36,6 +36,36 @@ _EMOTION_STYLES = {
 }
 _OTHER_STYLE = ("#882255", "*")
 
+DARK = {
+    TRAIN: "#5db3ea",
+    VALIDATION: "#ff9350",
+    THIRD: "#3ccf9f",
+    "#CC79A7": "#ec9fc6",
+    "#E69F00": "#ffc247",
+    "#56B4E9": "#9adcff",
+    "#555555": "#c2c8ce",
+    "#882255": "#d98ab0",
+    MUTED: "#a3adb8",
+    "#333333": "#e6e9ec",
+    "#999999": "#6b757f",
+    "#E3E3E3": "#343b42",
+    "#000000": "#e6e9ec",
+    "#ffffff": "#14171a",
+}
+"""What each colour of a figure becomes on a page in the dark."""
+
+RUN_STYLES = (
+    (TRAIN, "-"),
+    (VALIDATION, "--"),
+    (THIRD, "-."),
+    ("#CC79A7", ":"),
+    ("#E69F00", "-"),
+    ("#56B4E9", "--"),
+    ("#555555", "-."),
+    ("#882255", ":"),
+)
+"""Colour and line of runs that are drawn over each other, in their order."""
+
 DECADES = 1e4
 """The largest value of a logarithmic axis, as a multiple of the smallest that has a place on it:
 a schedule may end as good as at zero, and decades of nothing would hide the rest."""

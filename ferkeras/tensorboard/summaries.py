@@ -27,6 +27,8 @@ from tensorboard.util import tensor_util
 
 from ferkeras.config.file import flat
 from ferkeras.config.schema import Config
+from ferkeras.report.columns import is_sparse, tag_of
+from ferkeras.report.panels import PANELS, Panel
 
 RESULTS = {
     "result/val_accuracy": "best validation accuracy",
@@ -34,18 +36,6 @@ RESULTS = {
 }
 """Tags of what a run came to, and their headings in the HParams table."""
 
-_TAGS = {
-    "learning_rate": "optimizer/learning_rate",
-    "gradient_norm": "gradients/global_norm",
-    "gradient_norm_max": "gradients/global_norm_max",
-    "gradient_norm_min": "gradients/global_norm_min",
-    "gradient_clipped": "gradients/clipped_share",
-    "gradient_skipped": "gradients/skipped_steps",
-    "conv_dropout": "regularisation/conv_dropout",
-    "dense_dropout": "regularisation/dense_dropout",
-    "label_smoothing": "regularisation/label_smoothing",
-    "inference_accuracy": "overfitting/accuracy",
-}
 # The HParams page opens with five columns; these are what a collapse usually hangs on.
 _SHOWN_FIRST = {
     "class_weight.rule",
@@ -54,7 +44,6 @@ _SHOWN_FIRST = {
     "train.learning_rate",
     "train.sampler",
 }
-_PER_EMOTION = ("recall", "precision", "f1", "predicted")
 
 
 def split_by_writer(logs: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
@@ -70,25 +59,16 @@ def split_by_writer(logs: Mapping[str, float]) -> tuple[dict[str, float], dict[s
     Returns:
         Two dicts from tag to value: the training run's, the validation run's.
     """
-    train: dict[str, float] = {}
-    validation: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {"train": {}, "validation": {}}
     for key, value in logs.items():
-        group, _, name = key.partition("/")
-        if group in _PER_EMOTION and name:
-            run, tag = validation, key
-        elif group == "gradient_norm" and name:
-            run, tag = train, f"gradient_layers/{name}"
-        elif key.startswith("val_"):
-            run, tag = validation, f"epoch/{key.removeprefix('val_')}"
-        elif key == "collapse_fraction":
-            run, tag = validation, "predicted/largest_share"
-        else:
-            run, tag = train, _TAGS.get(key, f"epoch/{key}")
         number = float(value)
-        if tag.startswith("epoch/") or not math.isnan(number):
-            run[tag] = number
-    if "overfitting/accuracy" in train and "epoch/accuracy" in validation:
-        validation["overfitting/accuracy"] = validation["epoch/accuracy"]
+        if not math.isnan(number) or not is_sparse(key):
+            writer, tag = tag_of(key)
+            found[writer][tag] = number
+    train, validation = found["train"], found["validation"]
+    _, overfitting = tag_of("inference_accuracy")
+    if overfitting in train and "val_accuracy" in logs:
+        validation[overfitting] = float(logs["val_accuracy"])
     return train, validation
 
 
@@ -135,65 +115,32 @@ def precision_recall(
     return summary
 
 
-def layout(class_names: tuple[str, ...]) -> Summary:
-    """The arrangement of the Custom Scalars page."""
-
-    def lines(title: str, *tags: str) -> layout_pb2.Chart:
-        return layout_pb2.Chart(
-            title=title,
-            multiline=layout_pb2.MultilineChartContent(tag=[f"^{tag}$" for tag in tags]),
-        )
-
-    norm = layout_pb2.MarginChartContent.Series(
-        value="gradients/global_norm",
-        lower="gradients/global_norm_min",
-        upper="gradients/global_norm_max",
-    )
-    either = "|".join(class_names)
+def layout() -> Summary:
+    """The arrangement of the Custom Scalars page: the panels of `ferkeras.report.panels`."""
+    groups: dict[str, list[layout_pb2.Chart]] = {}
+    for panel in PANELS:
+        groups.setdefault(panel.group, []).append(_chart(panel))
     arranged = layout_pb2.Layout(
-        category=[
-            layout_pb2.Category(
-                title="Does it learn?",
-                chart=[
-                    lines("accuracy", "epoch/accuracy"),
-                    lines("balanced accuracy", "epoch/balanced_accuracy"),
-                    lines("loss", "epoch/loss"),
-                    lines("cross-entropy without smoothing", "epoch/cross_entropy"),
-                ],
-            ),
-            layout_pb2.Category(
-                title="Every emotion?",
-                chart=[
-                    lines("recall", f"recall/({either})"),
-                    lines("precision", f"precision/({either})"),
-                    lines("share of the answers", f"predicted/({either})"),
-                ],
-            ),
-            layout_pb2.Category(
-                title="Regularisation and learning rate",
-                chart=[
-                    lines("dropout and label smoothing", "regularisation/.*"),
-                    lines("learning rate", "optimizer/learning_rate"),
-                    lines("train and validation accuracy in inference", "overfitting/accuracy"),
-                ],
-            ),
-            layout_pb2.Category(
-                title="Gradients",
-                chart=[
-                    layout_pb2.Chart(
-                        title="global norm: mean, least and largest of the epoch",
-                        margin=layout_pb2.MarginChartContent(series=[norm]),
-                    ),
-                    lines("norm by layer", "gradient_layers/.*"),
-                    lines("share of clipped steps", "gradients/clipped_share"),
-                ],
-            ),
-        ]
+        category=[layout_pb2.Category(title=title, chart=each) for title, each in groups.items()]
     )
     return _tensor(
         layout_metadata.CONFIG_SUMMARY_TAG,
         layout_metadata.create_summary_metadata(),
         tensor_util.make_tensor_proto(arranged.SerializeToString()),
+    )
+
+
+def _chart(panel: Panel) -> layout_pb2.Chart:
+    for line in panel.lines:
+        if line.band is not None:
+            value, lower, upper = (tag_of(key)[1] for key in (line.key, *line.band))
+            series = layout_pb2.MarginChartContent.Series(value=value, lower=lower, upper=upper)
+            margin = layout_pb2.MarginChartContent(series=[series])
+            return layout_pb2.Chart(title=panel.title, margin=margin)
+    tags = dict.fromkeys(tag_of(line.key)[1] for line in panel.lines)
+    patterns = [f"^{tag}{'[^/]+' if tag.endswith('/') else ''}$" for tag in tags]
+    return layout_pb2.Chart(
+        title=panel.title, multiline=layout_pb2.MultilineChartContent(tag=patterns)
     )
 
 

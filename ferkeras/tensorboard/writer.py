@@ -95,7 +95,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
             return
         with self._writers["train"].as_default():
             tf.summary.graph(self._predict.get_concrete_function().graph)
-        self._write("validation", summaries.layout(self._class_names), 0)
+        self._write("validation", summaries.layout(), 0)
         self._write("validation", summaries.hyperparameters(self._config, self._trial), 0)
         with self._writers["validation"].as_default():
             tf.summary.text("configuration", f"```yaml\n{dump_config(self._config)}\n```", step=0)

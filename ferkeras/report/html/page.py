@@ -9,11 +9,12 @@ import jinja2
 import numpy as np
 
 from ferkeras.data.labels import EMOTIONS
+from ferkeras.report.palette import DARK
 
 
 def render(template: str, **values: Any) -> str:
     """Fill the page `template`; a name that it uses and that is not given is an error."""
-    return _environment().get_template(template).render(emotions=EMOTIONS, **values)
+    return _environment().get_template(template).render(emotions=EMOTIONS, dark=DARK, **values)
 
 
 def confusion_cells(matrix: np.ndarray) -> list[dict[str, Any]]:
