@@ -2,7 +2,7 @@
 
   python benchmarks/checkpoint_cost.py
 
-Trains a few steps of the demo's and of FER2013's network on drawn faces, saves the state a few
+Trains a few steps of the demo's and of FER2013's network on synthetic faces, saves the state a few
 times, and prints the processor time of a save against that of an epoch (of the demo's 5,100, of
 FER2013's 28,709 training faces; validation not counted) and against a minute. What the disk makes
 a save wait for is not processor time: that is printed beside it, as the median of the waits.
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def measure(name: str) -> dict[str, float]:
-    """Size and cost of one save, and what share of the training that is."""
+    """Size and cost of one save, and what fraction of the training that is."""
     from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
     from ferkeras.training.checkpoints import CheckpointFolder

@@ -1,11 +1,11 @@
-"""Where the time of a training step goes, and how fast the feed is by itself.
+"""Where the time of a training step goes, and how fast the input pipeline is by itself.
 
   python benchmarks/epoch_time.py --config configs/fer2013-teacher.yaml data.path=demo
 
 Trains a few steps under TensorFlow's profiler and adds up, for each kind of operation, the time
-that threads spend in it and not in what it calls; prints the shares and writes JSON. Then draws
-batches from the feed alone. Compare with `benchmarks/monitoring_cost.py`, which sets a bare
-`model.fit` beside ours. Busy machines make everything slower, shares change little.
+that threads spend in it and not in what it calls; prints the fractions and writes JSON. Then draws
+batches from the input pipeline alone. Compare with `benchmarks/monitoring_cost.py`, which sets a
+bare `model.fit` beside ours. Busy machines make everything slower, fractions change little.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ KINDS = {
     "optimizer": ("Resource", "Assign"),
     "elementwise": ("Relu", "Add", "Mul", "Sub", "Cast", "Select", "Square", "Sqrt", "Real", "Neg"),
     "pooling and means": ("Pool", "Mean", "Sum", "L2Loss"),
-    "feed": ("Iterator", "Map", "Gather", "Projective", "Random", "Dataset", "Shuffle"),
+    "input pipeline": ("Iterator", "Map", "Gather", "Projective", "Random", "Dataset", "Shuffle"),
 }
-"""Kinds of operations, by what the names of their types begin or go on with; the first one wins."""
+"""Kinds of operations, by what the names of their types contain; the first one wins."""
 
 
 @verb
 def main(argv: list[str] | None = None) -> int:
-    """Measure; print shares and speeds."""
+    """Measure; print fractions and speeds."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,8 +51,12 @@ def main(argv: list[str] | None = None) -> int:
     figures = measure(config, arguments.steps)
     for name, fraction in figures["fractions"].items():
         print(f"{name:20} {fraction:6.1%}")
-    print(f"longest: {', '.join(f'{name} {fraction:.1%}' for name, share in figures['longest'])}")
-    print(f"feed alone           {figures['feed_faces_per_cpu_second']:,.0f} faces a CPU second")
+    print(
+        f"longest: {', '.join(f'{name} {fraction:.1%}' for name, fraction in figures['longest'])}"
+    )
+    print(
+        f"input pipeline alone {figures['pipeline_faces_per_cpu_second']:,.0f} faces a CPU second"
+    )
     print(f"training             {figures['faces_per_cpu_second']:,.0f} faces a CPU second")
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
@@ -60,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(config: Any, steps: int) -> dict[str, Any]:
-    """Shares of the time by kind of operation, and faces a second of processor time."""
+    """Fractions of the time by kind of operation, and faces a second of processor time."""
     import io
 
     import tensorflow as tf
@@ -98,12 +102,12 @@ def measure(config: Any, steps: int) -> dict[str, Any]:
     return {
         "config": config.name,
         "steps": steps,
-        "fractions": shares_of(operations),
+        "fractions": fractions_of(operations),
         "longest": [
             (name, duration / operations.total()) for name, duration in operations.most_common(12)
         ],
         "faces_per_cpu_second": faces / seconds,
-        "feed_faces_per_cpu_second": faces / pipeline,
+        "pipeline_faces_per_cpu_second": faces / pipeline,
     }
 
 
@@ -149,8 +153,8 @@ def own_time(events: Iterable[tuple[int, int, str]]) -> Counter[str]:
     return total
 
 
-def shares_of(operations: Counter[str]) -> dict[str, float]:
-    """Share of the whole by `KINDS`, the largest first."""
+def fractions_of(operations: Counter[str]) -> dict[str, float]:
+    """Fraction of the whole by `KINDS`, the largest first."""
     total: Counter[str] = Counter()
     for operation, duration in operations.items():
         kind = next(

@@ -3,12 +3,12 @@
   python benchmarks/faults.py --json faults.json
 
 Needs root on Linux: the runs lie on a small file system of their own, which is filled up and made
-immutable. Each case is a short run (drawn faces in a table, a tiny network, a checkpoint after
+immutable. Each case is a short run (synthetic faces in a table, a tiny network, a checkpoint after
 every step) of the real command in an own process. It is held with SIGSTOP for the instant in which
 the fault is put in. When it has ended, the fault is taken away and the run resumed. Asked each
 time: how does it end, with which message, are its checkpoints whole, what does it leave lying
 about, and does the resumed run come to what an uninterrupted one comes to, in every weight, metric
-and line of its history? The exit code is 1 if any answer is not as it should be.
+and line of its history? The exit code is 1 if any outcome is not as it should be.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def amid_the_table(scene: Scene) -> bool:
     with suppress(OSError):
         for link in Path(f"/proc/{scene.process.pid}/fd").iterdir():
             if link.readlink() == scene.data:
-                told = Path(f"/proc/{scene.process.pid}/fdinfo/{link.name}").read_text()
-                return size // 10 < int(told.split()[1]) < size // 2
+                printed = Path(f"/proc/{scene.process.pid}/fdinfo/{link.name}").read_text()
+                return size // 10 < int(printed.split()[1]) < size // 2
     return False
 
 
@@ -322,8 +322,8 @@ def happen(fault: Fault, folder: Path, disk: Path, reference: dict[str, object])
     checkpoints, left = whole(scene.run), hidden(out)
     fault.lift(scene)
     again = resume(folder, scene).wait()
-    told = (folder / "stdout").read_text().splitlines()
-    place = [line for line in told if line.startswith("going on") or "nothing to resume" in line]
+    printed = (folder / "stdout").read_text().splitlines()
+    place = [line for line in printed if line.startswith("resuming") or "nothing to resume" in line]
     place = [line.removeprefix(f"{scene.run.folder}: ") for line in place]
     then, got = hidden(out), results(scene.run)
     shutil.rmtree(out)
@@ -404,13 +404,13 @@ def results(run: Run) -> dict[str, object]:
     """All of a run that must not depend on what happened to it."""
     found = contents(run.folder)
     if run.metrics.exists():
-        # That it went back to an older checkpoint is an alarm, and belongs there.
+        # That it restored an older checkpoint is an alarm, and belongs there.
         found["metrics.json"] = json.loads(run.metrics.read_text()) | {"alarms": None}
     return found
 
 
 def write_table(path: Path) -> None:
-    """Write the drawn faces as a table."""
+    """Write the synthetic faces as a table."""
     faces = synthetic_faces(FACES, 0).faces
     with path.open("w") as file:
         file.write("emotion,pixels\n")

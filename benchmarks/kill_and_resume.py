@@ -2,7 +2,7 @@
 
   python benchmarks/kill_and_resume.py --runs 100 --json kills.json
 
-A short run (drawn faces, a tiny network, a checkpoint after every step) is trained once without
+A short run (synthetic faces, a tiny network, a checkpoint after every step) is trained once without
 interruption. Then, for each kill, the same run is begun anew in an own process, killed with
 SIGKILL, resumed, and compared with the first one, byte by byte: the weights of last.keras and
 best.keras, history.csv, metrics.json, predictions.npz, and every event for TensorBoard. Every
@@ -180,7 +180,7 @@ def writing(run: Path, skip: int) -> Callable[[], bool]:
     """Whether a file is being written, once `skip` others have been seen being written."""
     seen: set[str] = set()
 
-    def look() -> bool:
+    def finished() -> bool:
         for folder in (run / "checkpoints", run):
             for path in folder.glob(".*"):
                 if path.name != ".ferkeras.lock":
@@ -188,7 +188,7 @@ def writing(run: Path, skip: int) -> Callable[[], bool]:
                     return len(seen) > skip
         return False
 
-    return look
+    return finished
 
 
 def place(run: Path) -> str:

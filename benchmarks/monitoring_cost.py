@@ -3,11 +3,11 @@
   python benchmarks/monitoring_cost.py [--epochs 10] [--config FILE] [section.key=value ...]
 
 Ours has every callback, TensorBoard and checkpoints. Bare is `keras.Model` on the same layers (with
-Keras's own Dropout), the same feed, class weights, optimizer and validation data, accuracy as its
-only metric, and no callbacks. Both fits live in one process and take turns, an epoch each, so that
-a noisy machine is noisy for both; the first epoch of each (tracing) is left out. Prints seconds by
-the clock and of the processor per epoch, and the ratio of the medians and of the sums; counts the
-traces of the training step with every ramp active.
+Keras's own Dropout), the same input pipeline, class weights, optimizer and validation data,
+accuracy as its only metric, and no callbacks. Both fits live in one process and take turns, an
+epoch each, so that a noisy machine is noisy for both; the first epoch of each (tracing) is left
+out. Prints seconds by the clock and of the processor per epoch, and the ratio of the medians and of
+the sums; counts the traces of the training step with every ramp active.
 """
 
 import argparse
@@ -185,7 +185,7 @@ class Turns:
         self._began = (time.perf_counter(), time.process_time())
 
     def give(self, name: str) -> None:
-        """Stop the clocks and let the other one go on."""
+        """Stop the clocks and let the other one continue."""
         wall, processor = self._began
         self.seconds[name]["wall"].append(time.perf_counter() - wall)
         self.seconds[name]["processor"].append(time.process_time() - processor)

@@ -1,15 +1,15 @@
-"""Plant faults in small trainings, diagnose them, apply the first remedy: who is named, what mends.
+"""Plant faults in small trainings, diagnose them, apply the first remedy: does it fix them?
 
   PYTHONPATH=. python benchmarks/planted_faults.py --jobs 2
   PYTHONPATH=. python benchmarks/planted_faults.py --data fer2013.csv --seeds 2
   PYTHONPATH=. python benchmarks/planted_faults.py --faults unseen
 
-Each fault is planted alone, once for every seed, in a training of 1,700 faces (drawn by the seed,
-or so many rows of a table) and a network of three narrow blocks. `tuned` faults were at hand when
+Each fault is planted alone, once for every seed, in a training of 1,700 faces (synthetic, or
+rows of a table) and a network of three narrow blocks. `tuned` faults were at hand when
 the probes' thresholds were chosen; `unseen` ones were run for the first time afterwards. The cause
 that `ferkeras.diagnose.causes` names first is compared with the planted one. Then the first remedy
-is applied: its settings where it has any; where the faces have to be mended, the fault is taken
-out of them as the remedy says. A remedy mends when it wins back at least half of the skill
+is applied: its settings where it has any; where the faces have to be fixed, the fault is taken
+out of them as the remedy says. A remedy fixes when it wins back at least half of the skill
 (Cohen's kappa on validation faces) that the fault cost, against the healthy training of the same
 seed; where a fault flatters the figures or there is no such training (leakage, overfitting), when
 the cause is no longer named, and overfitting's remedy has cost no skill. Healthy trainings of other
@@ -55,7 +55,7 @@ BASE = {
 _HALF = 0.5
 _NOISE = 0.05
 _ALPHABETICAL = np.array([0, 1, 2, 3, 5, 6, 4])
-"""The code that each emotion gets where folders are read in the order of the alphabet."""
+"""The class index that each emotion gets where folders are read in alphabetical order."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Fault:
         cause: the one that should be named first.
         overrides: settings that do it.
         faces: changes the faces, given them and a generator.
-        learner: changes the network before training.
+        setup: changes the network before training.
         flatters: whether its cost does not show in the validation skill.
     """
 
@@ -116,9 +116,9 @@ def _leak(splits: Splits, rng: np.random.Generator) -> Splits:
     return replace(splits, validation=Faces(images, np.concatenate([leaked.labels, kept.labels])))
 
 
-def _without(*codes: int) -> Callable[[Splits, np.random.Generator], Splits]:
+def _without(*labels: int) -> Callable[[Splits, np.random.Generator], Splits]:
     def without(splits: Splits, rng: np.random.Generator) -> Splits:
-        return replace(splits, train=splits.train.take(~np.isin(splits.train.labels, codes)))
+        return replace(splits, train=splits.train.take(~np.isin(splits.train.labels, labels)))
 
     return without
 
@@ -203,7 +203,7 @@ TUNED = (
         {"network.filters": [1, 1, 1], "network.dense_units": []},
     ),
     Fault(
-        "400 faces by heart",
+        "400 memorised faces",
         "overfitting",
         {
             "network.conv_dropout": 0.0,
@@ -220,7 +220,7 @@ TUNED = (
         faces=lambda s, rng: _with_train(s, labels=rng.permutation(s.train.labels)),
     ),
     Fault(
-        "validation codes by the alphabet",
+        "validation class indices in alphabetical order",
         "permuted_labels",
         faces=lambda s, rng: _with_validation(s, labels=_ALPHABETICAL[s.validation.labels]),
     ),
@@ -304,7 +304,7 @@ def _config(seed: int, data: str, overrides: dict[str, Any]) -> Config:
 
 
 def _splits(config: Config, faces: int = 2000) -> Splits:
-    """Drawn faces, or as many of a table as would be drawn."""
+    """Synthetic faces, or as many of a table."""
     from ferkeras.cli.console import Console
     from ferkeras.data.load import load_splits
 
@@ -359,7 +359,7 @@ def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
         "named": found.findings[0].cause if found.findings else "nothing",
         "also": [finding.cause for finding in found.findings[1:]],
         "skill": found.measurements.on_validation.skill,
-        "mended_skill": None,
+        "fixed_skill": None,
         "named_after": None,
     }
     if found.findings:
@@ -374,7 +374,7 @@ def run_fault(fault: Fault, seed: int, data: str) -> dict[str, Any]:
         )
         row |= {
             "remedy": remedy.arguments or remedy.what,
-            "mended_skill": Measurements(treated).on_validation.skill,
+            "fixed_skill": Measurements(treated).on_validation.skill,
         }
         if fault.flatters:
             after = diagnose(treated).findings
@@ -415,7 +415,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", default="demo", help="table of faces (default: drawn faces)")
+    parser.add_argument("--data", default="demo", help="table of faces (default: synthetic faces)")
     parser.add_argument("--seeds", type=int, default=5, help="seeds for each fault")
     parser.add_argument("--faults", choices=("tuned", "unseen", "none"), default="tuned")
     parser.add_argument("--healthy", type=int, default=4, help="seeds for each healthy setting")
@@ -457,7 +457,7 @@ def main() -> int:
             print(
                 f"{len(rows)}/{len(healthy) + len(jobs)} seed {row['seed']} {row['fault']}: "
                 f"{row['named']}; skill {row['skill']:.2f}"
-                + (f" -> {row['mended_skill']:.2f}" if row.get("mended_skill") is not None else ""),
+                + (f" -> {row['fixed_skill']:.2f}" if row.get("fixed_skill") is not None else ""),
                 flush=True,
             )
     _tell(rows, arguments.json)
@@ -469,14 +469,14 @@ def _run_numbered(which: str, name: str, seed: int, data: str) -> dict[str, Any]
     return run_fault(next(fault for fault in faults if fault.name == name), seed, data)
 
 
-def _mended(row: dict[str, Any], healthy: dict[int, float], flatters: bool) -> bool:
-    if row["mended_skill"] is None:
+def _fixed(row: dict[str, Any], healthy: dict[int, float], flatters: bool) -> bool:
+    if row["fixed_skill"] is None:
         return False
     if flatters:
-        kept = row["planted"] == "leakage" or row["mended_skill"] >= row["skill"] - _NOISE
+        kept = row["planted"] == "leakage" or row["fixed_skill"] >= row["skill"] - _NOISE
         return kept and row["named_after"] != row["planted"]
     lost = healthy[row["seed"]] - row["skill"]
-    return row["mended_skill"] - row["skill"] >= _HALF * lost
+    return row["fixed_skill"] - row["skill"] >= _HALF * lost
 
 
 def _tell(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
@@ -485,7 +485,7 @@ def _tell(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
     healthy = {row["seed"]: row["skill"] for row in healthy_rows if not row["settings"]}
     flatters = {fault.name for fault in (*TUNED, *UNSEEN) if fault.flatters}
     for row in planted:
-        row["mends"] = bool(_mended(row, healthy, row["fault"] in flatters))
+        row["fixes"] = bool(_fixed(row, healthy, row["fault"] in flatters))
     if planted:
         frame = pd.DataFrame(planted)
         frame["right"] = frame["named"] == frame["planted"]
@@ -495,14 +495,14 @@ def _tell(rows: Sequence[dict[str, Any]], path: Path | None) -> None:
         table = frame.groupby(["fault", "planted"], sort=False).agg(
             runs=("seed", "size"),
             named=("right", "sum"),
-            fixed=("mends", "sum"),
+            fixed=("fixes", "sum"),
             skill=("skill", "mean"),
-            mended_skill=("mended_skill", "mean"),
+            fixed_skill=("fixed_skill", "mean"),
         )
         print(table.round(2).to_string())
         print(
             f"\nnamed first: {int(frame['right'].sum())} of {len(frame)} "
-            f"({frame['right'].mean():.0%}); the first remedy mends {int(frame['fixes'].sum())} "
+            f"({frame['right'].mean():.0%}); the first remedy fixes {int(frame['fixes'].sum())} "
             f"({frame['fixes'].mean():.0%}); healthy skill "
             f"{np.mean(list(healthy.values())):.2f}"
         )

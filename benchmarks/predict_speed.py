@@ -2,14 +2,14 @@
 
   python benchmarks/predict_speed.py saved_models/demo-001 --faces 10000 --json speed.json
 
-Faces are drawn (`ferkeras.data.synthetic.dataset`, as many as asked for) and written as PNG and as
-JPEG files into a temporary folder. Then, in one process and by turns, the same network is run
+Synthetic faces (`ferkeras.data.synthetic.dataset`, as many as asked for) are written as PNG and
+as JPEG files into a temporary folder. Then, in one process and by turns, the same network is run
 
 - bare: on an array of all faces, in batches, on as many threads as there are cores;
-- whole: `ferkeras.predict.predictions.predict_views` over the files, from reading to answers.
+- whole: `ferkeras.predict.predictions.predict_views` over the files, from reading to predictions.
 
 What counts is the ratio whole / bare, of wall time and of processor time, taken from the best of
-each: both are slowed alike by what else the machine does. Last, new processes answer one picture:
+each: both are slowed alike by what else the machine does. Last, new processes predict one picture:
 with the LiteRT file, and the same run without it, through Keras.
 """
 
@@ -52,7 +52,7 @@ def main() -> None:
                 suffix: _compare(network, faces, folder / suffix, suffix, arguments.rounds)
                 for suffix in ("png", "jpg")
             },
-            "first_answer": _first_answers(arguments.run, folder, arguments.rounds),
+            "first_prediction": _first_predictions(arguments.run, folder, arguments.rounds),
         }
     for suffix, row in result["formats"].items():
         print(
@@ -60,9 +60,10 @@ def main() -> None:
             f"{row['processor_ratio']:.2f} of processor time; "
             f"bare {row['bare_processor_us']:.0f} us of processor time a face"
         )
-    for way, row in result["first_answer"].items():
+    for way, row in result["first_prediction"].items():
         print(
-            f"first answer, {way}: {row['wall_s']:.2f} s, {row['processor_s']:.2f} s of processor"
+            f"first prediction, {way}: {row['wall_s']:.2f} s, "
+            f"{row['processor_s']:.2f} s of processor"
         )
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
@@ -104,7 +105,7 @@ def _time(work: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def _first_answers(run: Path, folder: Path, rounds: int) -> dict[str, dict[str, float]]:
+def _first_predictions(run: Path, folder: Path, rounds: int) -> dict[str, dict[str, float]]:
     picture = next((folder / "png").iterdir())
     without = folder / "without"
     shutil.copytree(open_run(run).run.folder, without)

@@ -5,13 +5,13 @@
 
 Prints a Markdown table, a row a configuration: runs of one configuration that differ in the seed
 alone are one row, mean and standard deviation. Accuracies are those of `python -m ferkeras.evaluate
-RUN` on the validation faces (FER2013: PublicTest, which has chosen the epoch), of one look, with a
-mirrored second, and of six, on all of them and without those that are also in training. Training
-FLOPs: 2 for each multiplication with its addition in convolutions and dense layers, 3 times for
-forward and backward, and once for each teacher, whose own training is a row of its own; times
-faces, times epochs. Minutes and faces a second come from the times of TensorBoard's events, the
-median epoch (validation, callbacks and checkpoints in it) times the epochs, so that interruptions
-do not count; what else the machine had to do does.
+RUN` on the validation faces (FER2013: PublicTest, which has chosen the epoch), without test-time
+augmentation, with flip and with multiscale, on all of them and without those that are also in
+training. Training FLOPs: 2 for each multiplication with its addition in convolutions and dense
+layers, 3 times for forward and backward, and once for each teacher, whose own training is a row of
+its own; times faces, times epochs. Minutes and faces a second come from the times of TensorBoard's
+events, the median epoch (validation, callbacks and checkpoints in it) times the epochs, so that
+interruptions do not count; what else the machine had to do does.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 ACCURACIES = {
     "accuracy": ("plain", "all"),
-    "with flip": ("flip", "all"),
-    "six looks": ("multiscale", "all"),
+    "tta flip": ("flip", "all"),
+    "tta multiscale": ("multiscale", "all"),
     "unseen": ("plain", "not_in_training"),
-    "unseen, with flip": ("flip", "not_in_training"),
-    "unseen, six looks": ("multiscale", "not_in_training"),
+    "unseen, tta flip": ("flip", "not_in_training"),
+    "unseen, tta multiscale": ("multiscale", "not_in_training"),
 }
 COST = ("parameters", "training PFLOP", "epochs", "minutes", "faces/s")
 
@@ -111,7 +111,7 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
 
 
 def forward_operations(model: keras.Model) -> int:
-    """Floating-point operations of one face's answer: convolutions and dense layers, 2 a weight."""
+    """Floating-point operations of one prediction: convolutions and dense layers, 2 a weight."""
     import keras
 
     total = 0
@@ -155,7 +155,7 @@ def row_of(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if values:
             row[name] = statistics.mean(values)
             if name in ACCURACIES and len(values) > 1:
-                row[f"{name}, deviation"] = statistics.stdev(values)
+                row[f"{name}, std"] = statistics.stdev(values)
     return row
 
 
@@ -180,7 +180,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _accuracy(row: Mapping[str, Any], name: str) -> str:
     if name not in row:
         return ""
-    spread = row.get(f"{name}, deviation")
+    spread = row.get(f"{name}, std")
     return f"{row[name]:.1f} %" if spread is None else f"{row[name]:.1f} ± {spread:.1f} %"
 
 

@@ -1,10 +1,10 @@
-"""How long each command takes to answer, and what memory it takes, against Python's own start.
+"""How long each command takes to start, and what memory it takes, against Python's own start.
 
   PYTHONPATH=. python benchmarks/start_up.py --json start_up.json
 
 In rounds, one new process each: Python that does nothing, every verb's --help, a wrong key, the
-imports of NumPy, TensorFlow and Keras, and `predict` of one drawn face with the network that comes
-along. Prints the least seconds by the clock and of the processor, the ratio of the latter to
+imports of NumPy, TensorFlow and Keras, and `predict` of one synthetic face with the network that
+comes along. Prints the least seconds by the clock and of the processor, the ratio of the latter to
 Python's own, and the largest memory: ratios hold on a busy machine, seconds do not.
 """
 

@@ -3,11 +3,11 @@
   PYTHONPATH=. python benchmarks/step_speed.py --config configs/fer2013-teacher.yaml
 
 The configured residual network, batch size and clip norm, AdamW, label smoothing, random faces in
-memory: no feed, no callbacks, no validation. All variants take turns of a few steps each, so that a
-busy machine is busy for all. Where torch is installed, the same network in PyTorch (channels last,
-as it likes it on a processor) takes part in float32 and in bfloat16 (autocast), in a process of its
-own: beside TensorFlow in one process it crashes. Prints the median seconds of a step, by the clock
-and of the processor, and the ratio to float32 with Keras's layers.
+memory: no input pipeline, no callbacks, no validation. All variants take turns of a few steps each,
+so that a busy machine is busy for all. Where torch is installed, the same network in PyTorch
+(channels last, as it likes it on a processor) takes part in float32 and in bfloat16 (autocast), in
+a process of its own: beside TensorFlow in one process it crashes. Prints the median seconds of a
+step, by the clock and of the processor, and the ratio to float32 with Keras's layers.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Writes the faces as a CSV file, and one with ten times as many (copies with noise of up to 8 grey
 values), and trains on each by `python -m ferkeras.fit`'s own main, one epoch of a small network, in
 processes that take turns: once as many, ten times as many. Nothing is left out of the way of the
-data: text, cache, split, feed, training, validation, best network, pictures, export.
+data: text, cache, split, pipeline, training, validation, best network, pictures, export.
 
 Memory is the most that the process held at any time. Time is of the training steps of the epoch,
 the first 50 left out: processor seconds and seconds by the clock per thousand faces. The verdict
@@ -135,7 +135,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--csv", type=Path, help="faces to begin with (default: drawn)")
+    parser.add_argument("--csv", type=Path, help="faces to begin with (default: synthetic)")
     parser.add_argument("--faces", type=int, default=33_000, help="faces to draw (default 33000)")
     parser.add_argument("--times", type=int, default=10, help="how many times (default 10)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of the single data")

@@ -169,7 +169,7 @@ def run(name: str, expected: str, verb: str = "evaluate", **files: bytes | None)
             "config.yaml": b"name: made\n",
             "metrics.json": b'{"best_epoch": 1, "epochs": 1, "parameters": 1, "alarms": [], '
             b'"validation": {}}',
-            "environment.json": b'{"data": {"mean": 0.5, "deviation": 0.2, "fingerprint": "0"}}',
+            "environment.json": b'{"data": {"mean": 0.5, "std": 0.2, "fingerprint": "0"}}',
         }
         made |= {key.replace("_", "."): content for key, content in files.items()}
         for file, content in made.items():
@@ -220,7 +220,7 @@ DATA = [
     row("a negative pixel", f"2,-1{ROW[1:]},Training", "pixel 1 is '-1'"),
     row("a pixel that is no number", f"2,nan{ROW[1:]},Training", "pixel 1 is 'nan'"),
     row("Arabic digits", f"2,\u0663{ROW[1:]},Training", "pixel 1 is"),
-    row("a code of 7", f"7,{ROW},Training", "unknown emotion '7'"),
+    row("a class index of 7", f"7,{ROW},Training", "unknown emotion '7'"),
     row(
         "a misspelt emotion", f"hapy,{ROW},Training", "unknown emotion 'hapy'; did you mean 'happy'"
     ),

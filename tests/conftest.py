@@ -35,7 +35,7 @@ def make_faces():
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory):
-    """Folder of a finished run on 200 drawn faces: tiny network, 3 epochs, ramps. Change nothing
+    """Folder of a finished run on 200 synthetic faces: tiny, 3 epochs, ramps. Change nothing
     in it; copy it to damage it."""
     from ferkeras.fit.run import train
 

@@ -19,8 +19,8 @@ def calibrated_logits(count, seed):
     """Logits whose softmax is the true probability of their labels."""
     rng = np.random.default_rng(seed)
     logits = 2 * rng.normal(size=(count, 7))
-    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    labels = (rng.random(count)[:, None] > fractions.cumsum(axis=1)).sum(axis=1)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (rng.random(count)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
     return logits, labels
 
 
@@ -40,21 +40,21 @@ def test_a_network_that_is_always_right_gets_a_temperature_in_range():
 
 
 def test_each_bin_has_its_upper_edge():
-    fractions = np.zeros((3, 7))
+    probabilities = np.zeros((3, 7))
     for row, confidence in enumerate((3 / 15, 0.2001, 1.0)):
-        fractions[row] = (1 - confidence) / 6
-        fractions[row, 0] = confidence
-    counts = reliability(fractions, np.zeros(3, int)).counts
+        probabilities[row] = (1 - confidence) / 6
+        probabilities[row, 0] = confidence
+    counts = reliability(probabilities, np.zeros(3, int)).counts
     assert np.flatnonzero(counts).tolist() == [2, 3, 14]
 
 
 def test_a_calibrated_network_has_almost_no_calibration_error():
     logits, labels = calibrated_logits(50_000, 1)
-    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert reliability(fractions, labels).expected_error < 0.01
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert reliability(probabilities, labels).expected_error < 0.01
     assert (
         reliability(
-            np.sqrt(fractions) / np.sqrt(fractions).sum(1, keepdims=True), labels
+            np.sqrt(probabilities) / np.sqrt(probabilities).sum(1, keepdims=True), labels
         ).expected_error
         > 0.1
     )
@@ -74,7 +74,7 @@ def test_a_stored_temperature_is_read_back(tmp_path):
     ["", "{}", "[]", '{"temperature": 0}', '{"temperature": NaN}', '{"temperature": "1"}',
      '{"temperature": -2}', '{"temperature": 1e9}', '{"temperature": null}'],
 )  # fmt: skip
-def test_a_damaged_calibration_is_named_with_the_command_that_mends_it(tmp_path, content):
+def test_a_damaged_calibration_is_named_with_the_command_that_fixes_it(tmp_path, content):
     run = Run(tmp_path)
     run.calibration.write_text(content)
     with pytest.raises(InputError, match=r"calibration.json: damaged.*--calibrate"):

@@ -60,8 +60,8 @@ def relabelled(faces: Faces, where, new) -> Faces:
 def write_csv(path, faces: Faces, usage) -> None:
     names = {TRAIN: "Training", VALIDATION: "PublicTest", TEST: "PrivateTest"}
     lines = ["emotion,pixels,Usage"]
-    for image, label, code in zip(faces.images, faces.labels, usage, strict=True):
-        lines.append(f"{label},{' '.join(map(str, image.ravel()))},{names[int(code)]}")
+    for image, label, split in zip(faces.images, faces.labels, usage, strict=True):
+        lines.append(f"{label},{' '.join(map(str, image.ravel()))},{names[int(split)]}")
     path.write_text("\n".join(lines) + "\n")
 
 
@@ -112,11 +112,11 @@ def test_many_empty_images_make_training_wrong(make_faces):
 @given(
     shown=st.lists(st.integers(0, 9), min_size=3, max_size=30),
     splits=st.lists(st.sampled_from([TRAIN, VALIDATION, TEST]), min_size=30, max_size=30),
-    codes=st.lists(st.integers(0, 6), min_size=30, max_size=30),
+    labels_of=st.lists(st.integers(0, 6), min_size=30, max_size=30),
 )
 @settings(max_examples=50)
-def test_copies_and_contradictions_are_counted_as_by_hand(shown, splits, codes):
-    usage, labels = np.array(splits[: len(shown)]), codes[: len(shown)]
+def test_copies_and_contradictions_are_counted_as_by_hand(shown, splits, labels_of):
+    usage, labels = np.array(splits[: len(shown)]), labels_of[: len(shown)]
     usage[0] = VALIDATION
     images = np.random.default_rng(0).integers(0, 256, (10, SIZE, SIZE, 1), dtype=np.uint8)
     material = material_of(Faces(images[shown], np.array(labels, np.int32)), usage)
@@ -124,9 +124,9 @@ def test_copies_and_contradictions_are_counted_as_by_hand(shown, splits, codes):
 
     found = check_copies(material, copies).numbers
     assert found["count"] == len(shown) - len(set(shown))
-    for code in set(usage.tolist()):
-        of_split = [s for s, u in zip(shown, usage, strict=True) if u == code]
-        assert found["within"][USAGES[code]] == len(of_split) - len(set(of_split))
+    for split in set(usage.tolist()):
+        of_split = [s for s, u in zip(shown, usage, strict=True) if u == split]
+        assert found["within"][USAGES[split]] == len(of_split) - len(set(of_split))
     across = [
         s for s in set(shown) if len({u for t, u in zip(shown, usage, strict=True) if s == t}) > 1
     ]
@@ -249,9 +249,9 @@ def test_normalisation_is_what_the_network_will_see(split_of_140):
     finding = check_normalisation(material_of(faces, split_of_140))
     train = faces.images[:105] / 255
     assert finding.numbers["training_mean"] == pytest.approx(train.mean())
-    assert finding.numbers["training_deviation"] == pytest.approx(train.std())
+    assert finding.numbers["training_std"] == pytest.approx(train.std())
     assert finding.numbers["splits"]["train"]["seen_mean"] == pytest.approx(0, abs=1e-6)
-    assert finding.numbers["splits"]["train"]["seen_deviation"] == pytest.approx(1)
+    assert finding.numbers["splits"]["train"]["seen_std"] == pytest.approx(1)
     assert finding.level is Level.OK
 
 
@@ -303,7 +303,7 @@ def test_one_split_in_alphabetical_order_is_recognised(split):
     knows=st.floats(0, 0.5),
 )
 @settings(max_examples=60)
-def test_skewed_classes_and_poor_answers_raise_no_alarm(seed, faces, skew, knows):
+def test_skewed_classes_and_poor_predictions_raise_no_alarm(seed, faces, skew, knows):
     rng = np.random.default_rng(seed)
     labels = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
     liked = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
@@ -322,7 +322,7 @@ def test_any_other_order_is_found(order, seed):
     assert (found.errors > SURE) == (list(order) != list(range(7)))
 
 
-def test_class_shares_tell_fer2013_in_alphabetical_order():
+def test_class_fractions_of_fer2013_in_alphabetical_order_are_found():
     counts = np.array(FER2013_TRAINING_COUNTS)
     assert alphabetical_fractions(counts[list(ALPHABETICAL)])
     assert not alphabetical_fractions(counts)
@@ -350,10 +350,10 @@ COLUMN_OF = (4, 5, 6, 1, 3, 2, 0)
 
 def vote_lines(labels, usage, no_faces=()):
     lines = [HEADER]
-    for row, (label, code) in enumerate(zip(labels, usage, strict=True)):
+    for row, (label, split) in enumerate(zip(labels, usage, strict=True)):
         votes = [0] * 10
         votes[9 if row in no_faces else COLUMN_OF[label]] = 10
-        name = {TRAIN: "Training", VALIDATION: "PublicTest"}[int(code)]
+        name = {TRAIN: "Training", VALIDATION: "PublicTest"}[int(split)]
         lines.append(f"{name},,{','.join(map(str, votes))}")
     return "\n".join(lines) + "\n"
 
@@ -452,7 +452,7 @@ def test_a_healthy_table_ends_well_and_everything_is_written(
     assert found["level"] == "ok"
     assert found["counts"]["validation"] == dict.fromkeys(EMOTIONS, 5)
     assert sorted(found["pictures"]) == sorted(p.name for p in written.glob("*.png"))
-    assert {f"class_{code}_{name}.png" for code, name in enumerate(EMOTIONS)} < set(
+    assert {f"class_{label}_{name}.png" for label, name in enumerate(EMOTIONS)} < set(
         found["pictures"]
     )
 

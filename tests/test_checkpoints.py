@@ -60,11 +60,11 @@ def test_a_changed_byte_is_noticed_wherever_it_is(tmp_path_factory, at, change):
     content = bytearray(newest.read_bytes())
     content[at % len(content)] ^= change
     newest.write_bytes(content)
-    told = []
-    assert folder.newest(told.append).step == 1
-    assert len(told) == 1
-    assert str(newest) in told[0]
-    assert "damaged" in told[0]
+    messages = []
+    assert folder.newest(messages.append).step == 1
+    assert len(messages) == 1
+    assert str(newest) in messages[0]
+    assert "damaged" in messages[0]
     # The damaged one is gone, so that it does not count among the two.
     folder.save(checkpoint(3))
     assert len(steps(folder)) == 2
@@ -79,7 +79,7 @@ def test_when_none_is_whole_it_says_what_to_do(folder, damage):
 
 
 @pytest.mark.parametrize("function", ["os.fsync", "pathlib.Path.replace"])
-def test_a_failed_write_leaves_the_others_and_no_litter(folder, monkeypatch, function):
+def test_a_failed_write_leaves_the_others_and_no_temporary_file(folder, monkeypatch, function):
     for step in (1, 2):
         folder.save(checkpoint(step))
     before = sorted(folder.folder.iterdir())

@@ -15,16 +15,16 @@ from ferkeras.runs.record import Run, write_npz
 
 @pytest.fixture
 def runs(finished_run, tmp_path):
-    """The run twice: the second with other settings and better answers."""
+    """The run twice: the second with other settings and better predictions."""
     first = shutil.copytree(finished_run, tmp_path / "tiny-001")
     second = Run(shutil.copytree(finished_run, tmp_path / "tiny-002"))
     config = second.config.read_text().replace("learning_rate: 0.001", "learning_rate: 0.01")
     second.config.write_text(config.replace("seed: 0", "seed: 5"))
     with np.load(second.predictions) as file:
-        fractions, labels = file["probabilities"], file["labels"]
-    better = fractions.copy()
+        probabilities, labels = file["probabilities"], file["labels"]
+    better = probabilities.copy()
     better[np.arange(len(labels)), labels] += 0.5
-    better[::2] = fractions[::2]
+    better[::2] = probabilities[::2]
     better /= better.sum(axis=1, keepdims=True)
     write_npz(second.predictions, probabilities=better, labels=labels)
     return first, second.folder
@@ -75,7 +75,7 @@ def test_runs_on_other_faces_are_not_paired(runs, capsys):
     assert not np.array_equal(one.samples["accuracy"], other.samples["accuracy"])
 
 
-def test_runs_of_one_name_are_told_apart(runs, tmp_path, capsys):
+def test_runs_of_one_name_are_distinguished(runs, tmp_path, capsys):
     first, _ = runs
     (tmp_path / "elsewhere").mkdir()
     twin = shutil.copytree(first, tmp_path / "elsewhere" / "tiny-001")

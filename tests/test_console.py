@@ -92,12 +92,12 @@ def small_data(batches: int = 5) -> tf.data.Dataset:
 
 
 def test_text_is_printed_as_it_stands_brackets_and_all(plain):
-    plain.say("weights clipped to [0.7, 1.3] :smile: [red]x[/red] 1e-3")
+    plain.print("weights clipped to [0.7, 1.3] :smile: [red]x[/red] 1e-3")
     assert text(plain) == "weights clipped to [0.7, 1.3] :smile: [red]x[/red] 1e-3\n"
 
 
 def test_a_long_line_in_a_file_stays_one_line(plain):
-    plain.say("x " * 500)
+    plain.print("x " * 500)
     plain.alarm("y " * 500)
     assert text(plain).count("\n") == 2
 
@@ -124,11 +124,11 @@ def test_a_dumb_terminal_gets_plain_lines(clock, monkeypatch):
 
 def test_an_alarm_stands_out_in_a_terminal_and_is_remembered_with_its_epoch(terminal):
     terminal.epoch = 7
-    terminal.alarm("92 % of the answers are disgust")
+    terminal.alarm("92 % of the predictions are disgust")
     terminal.epoch = None
     terminal.alarm("late")
     assert "\x1b[1;37;41m ALARM " in text(terminal)
-    assert terminal.alarms == [(7, "92 % of the answers are disgust"), (None, "late")]
+    assert terminal.alarms == [(7, "92 % of the predictions are disgust"), (None, "late")]
 
 
 def test_an_alarm_of_several_lines_is_one_line_in_a_log(plain):
@@ -145,9 +145,9 @@ def test_a_table_sets_numbers_right_and_words_left(plain):
     )
     lines = text(plain).splitlines()
     assert lines[0] == "T"
-    assert lines[1] == "name | count | share"
-    assert lines[3] == "a    | 1,234 | 5.0 %"
-    assert lines[4] == "long |     7 |     -"
+    assert lines[1] == "name | count | fraction"
+    assert lines[3] == "a    | 1,234 |    5.0 %"
+    assert lines[4] == "long |     7 |        -"
     assert lines[6].startswith("all  | 1,241 |")
 
 
@@ -161,7 +161,7 @@ def test_a_row_that_does_not_fit_its_columns_is_refused(plain):
         plain.table("T", ["a", "b"], [[1]])
 
 
-def test_the_class_table_shows_counts_shares_and_weights_within_80_columns(terminal):
+def test_the_class_table_shows_counts_fractions_and_weights_within_80_columns(terminal):
     train = np.array([3995, 436, 4097, 7215, 4830, 3171, 4965])
     terminal.class_table(
         EMOTIONS,
@@ -178,7 +178,7 @@ def test_the_class_table_shows_counts_shares_and_weights_within_80_columns(termi
     assert len(printed.splitlines()) == 15
 
 
-def test_an_emotion_that_was_never_answered_has_a_dash_for_precision(plain):
+def test_an_emotion_that_was_never_predicted_has_a_dash_for_precision(plain):
     ones = [1.0] * 7
     plain.emotion_table("Test", EMOTIONS, [math.nan, *ones[1:]], [0.0, *ones[1:]], ones, [3] * 7)
     rows = {row.split()[0]: row for row in text(plain).splitlines() if row}
@@ -332,7 +332,7 @@ def test_the_best_epoch_is_marked_and_a_tie_is_not_better(plain):
     assert callback.best == 0.5
 
 
-def test_a_run_that_goes_on_knows_its_best(plain):
+def test_a_resumed_run_knows_its_best(plain):
     earlier = EpochLine(plain)
     earlier.set_params({"epochs": 4})
     earlier.on_epoch_end(1, {"val_accuracy": 0.6})
@@ -344,7 +344,7 @@ def test_a_run_that_goes_on_knows_its_best(plain):
     assert "(best)" not in text(plain).splitlines()[-1]
 
 
-def test_a_setting_is_told_when_it_changes_and_only_then(plain):
+def test_a_setting_is_shown_when_it_changes_and_only_then(plain):
     callback = EpochLine(plain)
     callback.set_params({"epochs": 4})
     for epoch, rate in enumerate((0.1, 0.1, 0.11, 0.11)):
@@ -352,8 +352,8 @@ def test_a_setting_is_told_when_it_changes_and_only_then(plain):
         callback.on_epoch_end(
             epoch, {"conv_dropout": rate, "dense_dropout": 0.3, "learning_rate": 1e-3}
         )
-    told = [("dropout 0.11/0.3" in entry) for entry in text(plain).splitlines()]
-    assert told == [False, False, True, False]
+    shown = [("dropout 0.11/0.3" in entry) for entry in text(plain).splitlines()]
+    assert shown == [False, False, True, False]
     assert "learning rate" not in text(plain)
 
 
@@ -395,7 +395,7 @@ def test_a_duration_reads_back_as_the_same_seconds(seconds):
     assert sum(part * 60**power for power, part in enumerate(reversed(parts))) == round(seconds)
 
 
-def test_shares_are_percentages_and_the_undefined_a_dash():
+def test_fractions_are_percentages_and_the_undefined_a_dash():
     assert percent(0.4401) == "44.0%"
     assert percent(math.nan) == "-"
 

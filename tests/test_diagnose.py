@@ -44,7 +44,7 @@ QUICK = {
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Splits:
+def synthetic() -> Splits:
     read = synthetic_faces(1300, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)
@@ -93,17 +93,17 @@ def relabelled(splits, train=None, validation=None):
         ("too_few_steps", {"train__batch_size": 512}),
     ],
 )
-def test_wrong_settings_are_named_first(cause, overrides, drawn):
-    assert named(drawn, **overrides)[:1] == [cause]
+def test_wrong_settings_are_named_first(cause, overrides, synthetic):
+    assert named(synthetic, **overrides)[:1] == [cause]
 
 
-def test_jumping_statistics_of_tiny_batches_are_mended_by_larger_ones(drawn):
+def test_jumping_statistics_of_tiny_batches_are_fixed_by_larger_ones(synthetic):
     tiny = config(train__batch_size=4)
-    setup = build_setup(tiny, drawn)
+    setup = build_setup(tiny, synthetic)
     for layer in setup.model.layers:
         if hasattr(layer, "momentum"):
             layer.momentum = 0.1
-    case = train_briefly(tiny, drawn, 60, lambda *_: setup)
+    case = train_briefly(tiny, synthetic, 60, lambda *_: setup)
     found = diagnose(case).findings[0]
     assert found.cause == "batchnorm_too_fast"
     fixed = found.remedies[0].applied_to(tiny)
@@ -112,83 +112,89 @@ def test_jumping_statistics_of_tiny_batches_are_mended_by_larger_ones(drawn):
     assert remembered >= 320 - 1e-6
 
 
-def test_a_loss_that_does_not_look_at_the_labels_cannot_learn_one_batch(drawn):
+def test_a_loss_that_ignores_the_labels_cannot_learn_one_batch(synthetic):
     def begin(config, splits):
         setup = build_setup(config, splits)
         setup.model.loss.smoothing.assign(1.0)
         return setup
 
-    found = diagnose(train_briefly(config(), drawn, 60, begin)).findings
+    found = diagnose(train_briefly(config(), synthetic, 60, begin)).findings
     assert [each.cause for each in found] == ["cannot_learn_one_batch"]
     assert found[0].evidence[0].value < 0.5
 
 
-def test_one_batch_is_learnt_by_heart_and_the_case_stays_as_it_was(drawn):
-    case = train_briefly(config(), drawn, 20)
+def test_one_batch_is_memorised_and_the_case_stays_as_it_was(synthetic):
+    case = train_briefly(config(), synthetic, 20)
     before = weights_of(case.setup.model)
     assert learn_one_batch(case, {}) > 0.9
     for now, then in zip(weights_of(case.setup.model), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
 
-def test_what_reaches_the_network_is_measured_alike_in_half_precision(drawn):
+def test_what_reaches_the_network_is_measured_alike_in_half_precision(synthetic):
     found = []
     for precision in ("float32", "mixed_bfloat16"):
-        case = train_briefly(config(train__precision=precision), drawn, 4)
+        case = train_briefly(config(train__precision=precision), synthetic, 4)
         found.append(Measurements(case).network_input)
     keras.config.set_dtype_policy("float32")
     np.testing.assert_allclose(found[1], found[0], atol=0.01)
 
 
-def learnt_by_heart(drawn, losses):
-    """A network that knows 150 faces by heart, said to have had these validation losses."""
+def memorised(synthetic, losses):
+    """A network that memorised 150 faces, said to have had these validation losses."""
     rows = np.arange(150)
     few = Splits(
-        drawn.train.take(rows), drawn.validation, None, drawn.source, drawn.fingerprint, True
+        synthetic.train.take(rows),
+        synthetic.validation,
+        None,
+        synthetic.source,
+        synthetic.fingerprint,
+        True,
     )
     case = train_briefly(config(train__epochs=30), few, 150)
     history = pd.DataFrame({"epoch": range(1, len(losses) + 1), "val_cross_entropy": losses})
     return dataclasses.replace(case, history=history)
 
 
-def test_learning_by_heart_is_named_once_the_validation_loss_rises(drawn):
-    finding = diagnose(learnt_by_heart(drawn, [1.9, 1.7, 2.5])).findings[0]
+def test_memorising_is_named_once_the_validation_loss_rises(synthetic):
+    finding = diagnose(memorised(synthetic, [1.9, 1.7, 2.5])).findings[0]
     assert finding.cause == "overfitting"
     assert "1.700 in epoch 2, then 2.500" in [each.measured for each in finding.evidence]
     assert finding.evidence[-1].value == pytest.approx(0.8)
 
 
-def test_a_gap_is_no_overfitting_while_the_validation_loss_falls(drawn):
-    causes = [each.cause for each in diagnose(learnt_by_heart(drawn, [1.9, 1.8, 1.7])).findings]
+def test_a_gap_is_no_overfitting_while_the_validation_loss_falls(synthetic):
+    causes = [each.cause for each in diagnose(memorised(synthetic, [1.9, 1.8, 1.7])).findings]
     assert "overfitting" not in causes
 
 
-def test_shuffled_training_labels_are_named_first(drawn):
-    labels = np.random.default_rng(0).permutation(drawn.train.labels)
-    assert named(relabelled(drawn, train=labels))[0] == "random_labels"
+def test_shuffled_training_labels_are_named_first(synthetic):
+    labels = np.random.default_rng(0).permutation(synthetic.train.labels)
+    assert named(relabelled(synthetic, train=labels))[0] == "random_labels"
 
 
-def test_other_names_in_validation_are_named_first_with_the_names(drawn):
+def test_other_names_in_validation_are_named_first_with_the_names(synthetic):
     order = np.array([0, 1, 2, 3, 5, 6, 4])
-    other = relabelled(drawn, validation=order[drawn.validation.labels])
+    other = relabelled(synthetic, validation=order[synthetic.validation.labels])
     finding = diagnose(train_briefly(config(), other, 60)).findings[0]
     assert finding.cause == "permuted_labels"
     assert "neutral there is surprise here" in finding.verdict
 
 
-def test_a_class_that_training_lacks_and_blank_images_are_named(drawn):
-    without = drawn.train.take(drawn.train.labels != 3)
-    splits = Splits(without, drawn.validation, None, "drawn", "", True)
+def test_a_class_that_training_lacks_and_blank_images_are_named(synthetic):
+    without = synthetic.train.take(synthetic.train.labels != 3)
+    splits = Splits(without, synthetic.validation, None, "synthetic", "", True)
     assert named(splits)[0] == "missing_class"
     black = Faces(
-        drawn.train.images * (np.arange(len(drawn.train)) % 3 == 0)[:, None, None, None],
-        drawn.train.labels,
+        synthetic.train.images * (np.arange(len(synthetic.train)) % 3 == 0)[:, None, None, None],
+        synthetic.train.labels,
     )
-    assert named(Splits(black, drawn.validation, None, "drawn", "", True))[0] == "blank_images"
+    splits = Splits(black, synthetic.validation, None, "synthetic", "", True)
+    assert named(splits)[0] == "blank_images"
 
 
-def test_what_is_examined_stays_as_it_was(drawn):
-    case = train_briefly(config(), drawn, 30)
+def test_what_is_examined_stays_as_it_was(synthetic):
+    case = train_briefly(config(), synthetic, 30)
     model = case.setup.model
     variables = [*model.variables, *model.optimizer.variables]
     before = [np.array(variable.numpy()) for variable in variables]
@@ -201,7 +207,7 @@ def test_what_is_examined_stays_as_it_was(drawn):
     assert np.array_equal(np.random.get_state()[1], state)
 
 
-def test_a_training_that_is_diagnosed_goes_on_as_if_it_were_not(tmp_path):
+def test_a_training_continues_after_a_diagnosis_as_if_there_were_none(tmp_path):
     console = Console(io.StringIO())
     runs = []
     for wanted in (True, False):
@@ -222,8 +228,8 @@ def test_a_training_that_is_diagnosed_goes_on_as_if_it_were_not(tmp_path):
     assert with_.history.read_bytes() == without.history.read_bytes()
 
 
-def test_remedies_are_settings_that_can_be_trained_with_and_tried(drawn):
-    diagnosis = diagnose(train_briefly(config(train__learning_rate=1e-7), drawn, 40))
+def test_remedies_are_settings_that_can_be_trained_with_and_tried(synthetic):
+    diagnosis = diagnose(train_briefly(config(train__learning_rate=1e-7), synthetic, 40))
     configured = next(e for e in diagnosis.findings[0].evidence if e.what == "learning rate")
     assert configured.value == 1e-7
     suggested = float(re.search(r"about (\S+),", configured.expected).group(1))

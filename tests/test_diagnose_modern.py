@@ -63,16 +63,16 @@ def config(**overrides):
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Splits:
+def synthetic() -> Splits:
     read = synthetic_faces(700, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)
 
 
 @pytest.fixture(scope="module")
-def ignorant(drawn) -> Measurements:
-    """A network that has learnt nothing yet, and whatever the trials say, they say it at once."""
-    m = Measurements(train_briefly(config(network__conv_dropout=0.5), drawn, 1))
+def ignorant(synthetic) -> Measurements:
+    """A network that has learned nothing yet; what the trials find, they find at once."""
+    m = Measurements(train_briefly(config(network__conv_dropout=0.5), synthetic, 1))
     m.trial = lambda values: Trial(values, 1, on_train=0.9, on_validation=0.9, **SURE)
     m.one_batch = lambda values: 0.1
     return m
@@ -111,11 +111,11 @@ def test_a_published_run_is_examined(run, tmp_path):
     assert (tmp_path / "given" / "diagnosis" / "diagnosis.json").exists()
 
 
-def test_a_short_training_follows_the_configured_schedule(drawn):
+def test_a_short_training_follows_the_configured_schedule(synthetic):
     settings = config()
-    whole = train_briefly(settings, drawn, 10_000).setup.model.optimizer.learning_rate.numpy()
-    part = train_briefly(settings, drawn, 6).setup.model.optimizer.learning_rate.numpy()
-    steps = build_setup(settings, drawn).pipeline.steps_per_epoch
+    whole = train_briefly(settings, synthetic, 10_000).setup.model.optimizer.learning_rate.numpy()
+    part = train_briefly(settings, synthetic, 6).setup.model.optimizer.learning_rate.numpy()
+    steps = build_setup(settings, synthetic).pipeline.steps_per_epoch
     assert part == pytest.approx(0.003 * 6 / (steps + 1))
     assert 0 < whole < 3e-5
 
@@ -131,15 +131,15 @@ def test_remedies_can_be_trained_with_and_name_no_layer_that_is_not_there(probe,
         remedy.applied_to(ignorant.case.config)
 
 
-def test_dense_dropout_without_dense_layers_is_suspected_of_nothing(drawn):
-    m = Measurements(train_briefly(config(network__dense_dropout=0.8), drawn, 1))
+def test_dense_dropout_without_dense_layers_is_suspected_of_nothing(synthetic):
+    m = Measurements(train_briefly(config(network__dense_dropout=0.8), synthetic, 1))
     assert too_much_regularisation(m) is None
 
 
-def test_light_regularisation_is_never_more_than_there_was(drawn):
+def test_light_regularisation_is_never_more_than_there_was(synthetic):
     settings = config(network__dense_units=[8], network__dense_dropout=0.1, augment__shift=0.4)
     settings = with_values(settings, {"network.conv_dropout": 0.5, "augment.zoom": 0.0})
-    m = Measurements(train_briefly(settings, drawn, 1))
+    m = Measurements(train_briefly(settings, synthetic, 1))
     m.trial = lambda values: Trial(
         values, 1, on_train=0.9 if "augment.shift" in values else 0.8, on_validation=0.9, **SURE
     )
@@ -155,9 +155,9 @@ def test_light_regularisation_is_never_more_than_there_was(drawn):
     }
 
 
-def test_the_remedy_for_overfitting_takes_no_regularisation_away(drawn):
+def test_the_remedy_for_overfitting_takes_no_regularisation_away(synthetic):
     settings = config(network__conv_dropout=0.3, augment__shift=0.3, augment__zoom=0.0)
-    case = dataclasses.replace(train_briefly(settings, drawn, 1), history=pd.DataFrame())
+    case = dataclasses.replace(train_briefly(settings, synthetic, 1), history=pd.DataFrame())
     m = Measurements(case)
     truth = m.train.labels
     m.on_train = type(m.on_train)(truth, truth)
@@ -185,9 +185,9 @@ def test_dropout_stays_below_the_end_of_a_ramp():
 
 @pytest.mark.parametrize(("average", "expected"), [(0.99, 0.99), (None, 0.9)])
 def test_statistics_that_lag_behind_the_average_are_to_remember_what_it_does(
-    average, expected, drawn
+    average, expected, synthetic
 ):
-    m = Measurements(train_briefly(config(train__ema_momentum=average), drawn, 1))
+    m = Measurements(train_briefly(config(train__ema_momentum=average), synthetic, 1))
     truth = m.train.labels
     m.with_batch_statistics = type(m.on_train)(truth, truth)
     remedies = batchnorm_gap(m).remedies
@@ -206,16 +206,16 @@ def test_a_layer_that_only_decay_moves_gets_no_gradient(ignorant):
 
 @pytest.mark.parametrize(("learns_with_less", "named"), [(0.9, True), (0.0, False)])
 def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(
-    learns_with_less, named, drawn
+    learns_with_less, named, synthetic
 ):
-    m = Measurements(train_briefly(config(train__learning_rate=0.5), drawn, 1))
+    m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
     m.trial = lambda values: Trial(values, 1, learns_with_less, learns_with_less, **SURE)
     assert m.first_steps.typical > 0.1
     assert (learning_rate_too_high(m) is not None) is named
 
 
-def test_what_is_suggested_after_a_divergence_is_below_the_peak_and_not_below_the_moment(drawn):
+def test_what_is_suggested_after_a_divergence_is_below_the_peak_and_not_below_the_moment(synthetic):
     settings = config(train__learning_rate=0.01)
-    model = train_briefly(settings, drawn, 1).setup.model
+    model = train_briefly(settings, synthetic, 1).setup.model
     model.optimizer.learning_rate.assign(1e-5)
     assert "high for adamw; try train.learning_rate=0.001" in diagnose_divergence(settings, model)

@@ -1,4 +1,4 @@
-"""What skill is, when it is above chance, and which renaming of answers fits best."""
+"""What skill is, when it is above chance, and which renaming of predictions fits best."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_kappa_is_that_of_scikit_learn(data):
 
 @few
 @given(LABELS, st.integers(0, 6))
-def test_one_answer_for_all_is_no_skill(labels, prediction):
+def test_one_prediction_for_all_is_no_skill(labels, prediction):
     labels, predicted = np.array(labels), np.full(len(labels), prediction)
     assert kappa(counts(labels, predicted)) == 0
     assert above_chance(labels, predicted) == 0
@@ -46,7 +46,7 @@ def test_noise_is_not_above_chance_and_a_little_knowledge_is(seed):
 
 @few
 @given(st.permutations(range(7)), st.integers(0, 10))
-def test_a_renaming_is_found_from_answers_that_are_mostly_right(order, seed):
+def test_a_renaming_is_found_from_predictions_that_are_mostly_right(order, seed):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 7, 400)
     predicted = np.where(rng.random(400) < 0.7, truth, rng.integers(0, 7, 400))
@@ -55,11 +55,11 @@ def test_a_renaming_is_found_from_answers_that_are_mostly_right(order, seed):
     assert named.tolist() == list(order)
 
 
-def test_classes_that_are_never_answered_keep_their_names():
+def test_classes_that_are_never_predicted_keep_their_names():
     assert best_renaming(np.zeros((7, 7), np.int64)).tolist() == list(range(7))
 
 
-def test_the_reference_knows_drawn_faces_and_nothing_of_shuffled_labels():
+def test_the_reference_knows_synthetic_faces_and_nothing_of_shuffled_labels():
     read = synthetic_faces(900, 0)
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     assert gradients(train.images[:3]).shape == (3, 900)

@@ -56,9 +56,9 @@ def test_the_loss_is_a_mean_of_those_against_labels_and_against_teachers(fractio
     predicted = np.mean([np.exp(log_softmax(t.predict(X, verbose=0))) for t in teachers], axis=0)
     own = log_softmax(model.predict(X, verbose=0))
     labels = np.average(-own[np.arange(6), Y], weights=weights)
-    taught = np.average(-(predicted * own).sum(axis=1), weights=weights)
+    against_teachers = np.average(-(predicted * own).sum(axis=1), weights=weights)
     loss = model.train_on_batch(X, Y, sample_weight=weights)
-    assert loss[0] == pytest.approx((1 - fraction) * labels + fraction * taught, rel=1e-5)
+    assert loss[0] == pytest.approx((1 - fraction) * labels + fraction * against_teachers, rel=1e-5)
 
 
 def test_teachers_are_not_trained_nor_counted_nor_part_of_validation():
@@ -73,7 +73,7 @@ def test_teachers_are_not_trained_nor_counted_nor_part_of_validation():
     assert model.count_params() == parameters
 
 
-def test_with_all_weight_on_the_teachers_their_answers_are_learnt_and_the_labels_are_not():
+def test_with_all_weight_on_the_teachers_the_labels_do_not_matter():
     model, teacher = network(0), network(1)
     predicted = teacher.predict(X, verbose=0)
     wrong = (predicted.argmax(axis=1) + 1) % 3
@@ -92,7 +92,7 @@ def test_no_teacher_or_a_weight_out_of_range_is_refused(models, weight):
 
 @pytest.fixture(scope="module")
 def pupil(finished_run, tmp_path_factory):
-    """A run that learnt from `finished_run`."""
+    """A run that was distilled from `finished_run`."""
     out, stream = tmp_path_factory.mktemp("saved_models"), io.StringIO()
     teaching = (f"distill.teachers=[{finished_run}]", "distill.weight=0.7", "train.epochs=1")
     config = load_config(
@@ -103,15 +103,15 @@ def pupil(finished_run, tmp_path_factory):
     return run, stream.getvalue()
 
 
-def test_a_run_tells_who_taught_it(pupil, finished_run):
+def test_a_run_records_its_teachers(pupil, finished_run):
     run, said = pupil
     assert "tiny-001 (" in said
-    assert "0.7 of the loss is of their answers" in said
+    assert "0.7 of the loss is of their soft targets" in said
     assert "other faces" not in said
     environment = json.loads(run.environment.read_text())
     assert environment["teachers"] == record_of([open_run(finished_run)])
     card = model_card(open_run(run.folder), {})
-    assert "| teachers | tiny-001; 0.7 of the loss is of their answers |" in card
+    assert "| teachers | tiny-001; 0.7 of the loss is of their soft targets |" in card
 
 
 def test_its_network_is_loaded_without_its_teachers(pupil, make_faces):
@@ -150,12 +150,12 @@ def test_a_run_is_not_resumed_with_another_network_for_a_teacher(pupil, finished
         open_teachers(Distill(teachers=(str(other),)))
 
 
-def test_a_teacher_that_may_have_learnt_validation_faces_is_an_alarm(finished_run, drawn_anew):
+def test_a_teacher_that_may_have_seen_validation_faces_is_an_alarm(finished_run, split_anew):
     teachers = [open_run(finished_run)]
     config = teachers[0].config
     same = load_splits(config, Console(io.StringIO()))
     assert possibly_leaked(teachers, config, same) == []
-    assert possibly_leaked(teachers, config, drawn_anew) == ["tiny-001"]
+    assert possibly_leaked(teachers, config, split_anew) == ["tiny-001"]
     # The same faces: but who says that the same of them were held out?
     mixed = replace(same, official=False)
     assert possibly_leaked(teachers, config, mixed) == []
@@ -165,7 +165,7 @@ def test_a_teacher_that_may_have_learnt_validation_faces_is_an_alarm(finished_ru
 
 
 @pytest.fixture
-def drawn_anew():
+def split_anew():
     return load_splits(load_config(None, ["seed=7", "data.demo_faces=200"]), Console(io.StringIO()))
 
 
@@ -182,7 +182,7 @@ class Leave(keras.callbacks.Callback):
             self.request.signal = signal.SIGINT
 
 
-def test_a_taught_run_that_was_cut_off_ends_bit_for_bit_the_same(finished_run, tmp_path):
+def test_an_interrupted_distillation_ends_bit_for_bit_the_same(finished_run, tmp_path):
     settings = (
         f"distill.teachers=[{finished_run}]", "data.demo_faces=200", "train.epochs=2",
         "train.batch_size=32", "network.filters=[4]", "network.dense_units=[]",

@@ -23,9 +23,9 @@ def test_time_inside_another_operation_is_not_counted_twice(epoch_time):
     assert epoch_time.own_time([(0, 5, "Mul"), (5, 9, "Mul")]) == {"Mul": 9}
 
 
-def test_shares_are_of_kinds_and_add_up(epoch_time):
+def test_fractions_are_of_kinds_and_add_up(epoch_time):
     operations = Counter(
         {"_MklNativeConv2DBackpropFilter": 50, "_MklNativeFusedBatchNormV3": 30, "Nothing": 20}
     )
-    fractions = epoch_time.shares_of(operations)
+    fractions = epoch_time.fractions_of(operations)
     assert fractions == {"convolutions": 0.5, "batch normalisation": 0.3, "other": 0.2}

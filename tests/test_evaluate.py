@@ -65,12 +65,12 @@ def test_figures_agree_with_what_is_in_predictions_npz(evaluated):
     folder, evaluation = evaluated
     with np.load(folder / "evaluation" / "validation" / "predictions.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    labels, fractions = arrays["labels"], arrays["probabilities"].astype(float)
-    right = fractions.argmax(axis=1) == labels
+    labels, probabilities = arrays["labels"], arrays["probabilities"].astype(float)
+    right = probabilities.argmax(axis=1) == labels
     plain, flip = result_of(evaluation)["metrics"], result_of(evaluation, "flip")["metrics"]
     assert plain["accuracy"] == pytest.approx(right.mean())
     assert plain["log_loss"] == pytest.approx(
-        -np.log(fractions[np.arange(len(labels)), labels]).mean(), abs=1e-6
+        -np.log(probabilities[np.arange(len(labels)), labels]).mean(), abs=1e-6
     )
     assert flip["accuracy"] == pytest.approx(
         (arrays["flip_probabilities"].argmax(axis=1) == labels).mean()
@@ -87,8 +87,8 @@ def test_the_console_has_all_measures_and_emotions(spoken):
     _, out = spoken
     for word in ("Cohen's kappa", "Matthews", "top-2", "Brier", "calibration error", *EMOTIONS):
         assert word in out
-    assert "with flip" in out
-    assert "six looks" in out
+    assert "tta flip" in out
+    assert "tta multiscale" in out
     assert "temperature" in out
 
 
@@ -110,7 +110,7 @@ def test_every_picture_is_there(evaluated):
     }  # fmt: skip
 
 
-def test_the_temperature_is_stored_and_changes_no_answer(evaluated):
+def test_the_temperature_is_stored_and_changes_no_prediction(evaluated):
     folder, evaluation = evaluated
     temperature = temperature_of(Run(folder))
     assert temperature != 1.0
@@ -121,22 +121,22 @@ def test_the_temperature_is_stored_and_changes_no_answer(evaluated):
     assert calibrated["log_loss"] <= plain["log_loss"]
 
 
-def test_flip_is_the_mean_of_two_looks_and_six_looks_that_of_six(evaluated):
+def test_flip_is_the_mean_of_two_views_and_multiscale_that_of_six(evaluated):
     folder, evaluation = evaluated
     config = load_config(folder / "config.yaml")
     images = load_splits(config, Console()).validation.images
     model = load_trained(folder).model
 
-    def fractions(faces):
+    def probabilities(faces):
         logits = model.predict(faces, verbose=0).astype(float)
         return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
 
-    flip = (fractions(images) + fractions(images[:, :, ::-1])) / 2
-    six = sum(map(fractions, augmented_views(images, "multiscale"))) / 6
+    flip = (probabilities(images) + probabilities(images[:, :, ::-1])) / 2
+    six = sum(map(probabilities, augmented_views(images, "multiscale"))) / 6
     with np.load(folder / "evaluation" / "validation" / "predictions.npz") as file:
         np.testing.assert_allclose(file["flip_probabilities"], flip, atol=1e-5)
-        np.testing.assert_allclose(file["six_looks_probabilities"], six, atol=1e-5)
-        accuracy = (file["six_looks_probabilities"].argmax(axis=1) == file["labels"]).mean()
+        np.testing.assert_allclose(file["multiscale_probabilities"], six, atol=1e-5)
+        accuracy = (file["multiscale_probabilities"].argmax(axis=1) == file["labels"]).mean()
     assert result_of(evaluation, "multiscale")["metrics"]["accuracy"] == pytest.approx(accuracy)
 
 

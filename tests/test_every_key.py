@@ -47,7 +47,7 @@ TINY = (
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Splits:
+def synthetic() -> Splits:
     read = synthetic_faces(200, 0)
     train_faces, validation = (
         read.faces.take(read.usage == usage) for usage in np.unique(read.usage)
@@ -56,11 +56,11 @@ def drawn() -> Splits:
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch, drawn):
-    """What observers may look at; the reader's cache lies in the test's own folder."""
+def world(tmp_path, monkeypatch, synthetic):
+    """What observers may read; the reader's cache lies in the test's own folder."""
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    return SimpleNamespace(folder=tmp_path, splits=drawn)
+    return SimpleNamespace(folder=tmp_path, splits=synthetic)
 
 
 # Observers: what can be seen of a configuration, as something that compares.
@@ -217,10 +217,10 @@ def train_once(config, world):
     )
     events = list(run.folder.rglob("events.out.*"))
     # What differs between two runs of one configuration is the time that an epoch took.
-    told = [line for line in stream.getvalue().splitlines() if not EPOCH_LINE.match(line)]
+    printed = [line for line in stream.getvalue().splitlines() if not EPOCH_LINE.match(line)]
     return [
         run_callbacks.collapse.stopped,
-        told,
+        printed,
         run.history.read_text(),
         len(events),
         sum(path.stat().st_size for path in events) // 20_000,
@@ -289,7 +289,7 @@ def accepted(config, world):
     return True
 
 
-def taught(config, world):
+def distilled(config, world):
     """The loss of a step in which a published run teaches."""
     built = setup(config, world)
     images, labels = next(iter(built.pipeline.dataset(1, 1)))
@@ -343,8 +343,8 @@ EFFECTS = {
     "train.sampler": ("balanced", first_batch, ("class_weight.rule=none",)),
     "train.allow_sampler_with_class_weight": (True, accepted, ()),
     "train.precision": ("mixed_bfloat16", network, ()),
-    "distill.teachers": ((SHIPPED,), taught, ()),
-    "distill.weight": (0.9, taught, (f"distill.teachers=[{SHIPPED}]",)),
+    "distill.teachers": ((SHIPPED,), distilled, ()),
+    "distill.weight": (0.9, distilled, (f"distill.teachers=[{SHIPPED}]",)),
     "class_weight.rule": ("inverse", weights, ()),
     "class_weight.min": (0.9, weights, ()),
     "class_weight.max": (2.0, weights, ()),

@@ -1,4 +1,4 @@
-"""Exports: every format answers as the network does, tells what it is, and is checked."""
+"""Exports: every format predicts as the network does, tells what it is, and is checked."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def exports(trained, noise, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FLOATS)
-def test_each_format_answers_as_the_network_does(name, exports, noise, expected):
+def test_each_format_predicts_as_the_network_does(name, exports, noise, expected):
     predicted = predictions_of(name, exports[name], noise)
     assert predicted.dtype == np.float32
     np.testing.assert_allclose(predicted, expected, atol=1e-5)
@@ -103,19 +103,19 @@ def test_the_saved_model_works_in_a_process_without_keras(exports, noise, expect
         folder, faces = sys.argv[1:]
         model = tf.saved_model.load(folder)
         about = model.signatures["about"]()
-        answers = model.signatures["serving_default"](faces=np.load(faces))
+        predictions = model.signatures["serving_default"](faces=np.load(faces))
         print(json.dumps({
             "emotions": [name.decode() for name in about["emotions"].numpy()],
             "provenance": json.loads(about["provenance"].numpy()),
-            "probabilities": answers["probabilities"].numpy().tolist(),
+            "probabilities": predictions["probabilities"].numpy().tolist(),
         }))
     """)
     command = [sys.executable, "-c", program, exports["saved_model"], tmp_path / "faces.npy"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    told = json.loads(done.stdout)
-    assert told["emotions"] == list(EMOTIONS)
-    assert told["provenance"]["temperature"] == TEMPERATURE
-    np.testing.assert_allclose(told["probabilities"], expected, atol=1e-5)
+    result = json.loads(done.stdout)
+    assert result["emotions"] == list(EMOTIONS)
+    assert result["provenance"]["temperature"] == TEMPERATURE
+    np.testing.assert_allclose(result["probabilities"], expected, atol=1e-5)
 
 
 def test_the_keras_file_needs_no_layer_of_ferkeras(exports):
@@ -184,7 +184,7 @@ def test_half_precision_is_exported_in_single(trained, noise):
     ("predicted", "named"),
     [([[0.4, 0.6]], "0.0%"), ([[0.6, 0.4], [np.nan, np.nan]], "nan"), ([[0.7, 0.3]], "0.1")],
 )
-def test_another_answer_is_an_error(predicted, named):
+def test_another_prediction_is_an_error(predicted, named):
     parity = Parity.of(np.full((len(predicted), 2), (0.6, 0.4)), np.asarray(predicted))
     with pytest.raises(RunError, match=named):
         parity.demand("x.onnx", difference=1e-4, agreement=0.995)

@@ -86,7 +86,7 @@ def test_metrics_agree_with_the_predictions_and_the_history(run):
     assert history["val_accuracy"].idxmax() == metrics["best_epoch"]
 
 
-def test_tensorboard_gets_the_answers_of_the_best_network_and_its_features(run):
+def test_tensorboard_gets_the_predictions_of_the_best_network_and_its_features(run):
     folder = run / "tensorboard" / "validation"
     read = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     metrics = json.loads((run / "metrics.json").read_text())
@@ -107,13 +107,13 @@ import numpy as np
 import tensorflow as tf
 model = tf.saved_model.load({str(run / "export" / "1")!r})
 faces = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1), dtype=np.uint8)
-answer = model.signatures["serving_default"](faces=tf.constant(faces))
-assert answer["probabilities"].shape == (5, 7)
-assert np.allclose(answer["probabilities"].numpy().sum(axis=1), 1, atol=1e-5)
+prediction = model.signatures["serving_default"](faces=tf.constant(faces))
+assert prediction["probabilities"].shape == (5, 7)
+assert np.allclose(prediction["probabilities"].numpy().sum(axis=1), 1, atol=1e-5)
 about = model.signatures["about"]()
 names = [name.decode() for name in about["emotions"].numpy()]
-best = answer["probabilities"].numpy().argmax(axis=1)
-assert [label.decode() for label in answer["label"].numpy()] == [names[i] for i in best]
+best = prediction["probabilities"].numpy().argmax(axis=1)
+assert [label.decode() for label in prediction["label"].numpy()] == [names[i] for i in best]
 print(" ".join(names))
 """
     done = subprocess.run(

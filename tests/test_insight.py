@@ -23,17 +23,17 @@ def test_copies_are_found_pixel_for_pixel(make_faces):
 
 @pytest.fixture
 def predictions():
-    """Faces 0 to 20, three of each emotion; the first of each is answered wrongly."""
+    """Faces 0 to 20, three of each emotion; the first of each is predicted wrongly."""
     labels = np.repeat(np.arange(7), 3).astype(np.int32)
     predicted = labels.copy()
     predicted[::3] = (labels[::3] + 1) % 7
     confidence = np.linspace(0.5, 0.9, 21)
-    fractions = np.repeat(((1 - confidence) / 6)[:, None], 7, axis=1)
-    fractions[np.arange(21), predicted] = confidence
-    return Predictions(fractions.astype(np.float32), labels)
+    probabilities = np.repeat(((1 - confidence) / 6)[:, None], 7, axis=1)
+    probabilities[np.arange(21), predicted] = confidence
+    return Predictions(probabilities.astype(np.float32), labels)
 
 
-def test_the_surest_wrong_answers_come_first(predictions):
+def test_the_most_confident_wrong_predictions_come_first(predictions):
     assert worst_mistakes(predictions, 3).tolist() == [18, 15, 12]
     assert len(worst_mistakes(predictions, 100)) == 7
 

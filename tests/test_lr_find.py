@@ -132,7 +132,7 @@ def test_auto_that_finds_nothing_is_a_failure_without_a_folder(tmp_path, monkeyp
     assert not (tmp_path / "models").exists()
 
 
-def test_the_difference_of_the_rules_is_told():
+def test_the_difference_of_the_rules_is_explained():
     rates = np.geomspace(1e-6, 1, 100)
     place = np.log10(rates)
     short = conclude(rates, 2 - 1 / (1 + np.exp(-8 * (place + 3))), None)

@@ -146,7 +146,7 @@ def test_pure_noise_teaches_nothing():
         losses = np.random.default_rng(seed).normal(2, 0.1, 100)
         found = conclude(rates_for(losses), losses, None)
         assert found.suggestion is None
-        assert "nothing is learnt at any rate from 1e-06 to 1" in found.reason
+        assert "no rate lowers the loss from 1e-06 to 1" in found.reason
 
 
 def test_a_last_loss_of_thousands_moves_little():

@@ -25,7 +25,7 @@ def test_confusion_matrix_agrees_with_scikit_learn(classes, samples, seed):
     predicted = logits.argmax(axis=1)
     matrix = confusion_matrix(truth, predicted, labels=range(classes))
     np.testing.assert_array_equal(metric.matrix.numpy(), matrix)
-    # scikit-learn warns of answers outside the truths and of a single class; both count here.
+    # scikit-learn warns of predictions outside the truths and of a single class; both count here.
     recalls = [matrix[k, k] / matrix[k].sum() for k in range(classes) if matrix[k].sum()]
     assert float(metric.result()) == pytest.approx(np.mean(recalls), abs=1e-6)
     if set(predicted) <= set(truth) and len(set(truth)) > 1:

@@ -47,7 +47,7 @@ def test_a_separable_network_has_a_fraction_of_the_weights():
 
 
 @pytest.mark.parametrize("variant", [{"squeeze_excite": 0.5}, {"separable": True}])
-def test_every_export_answers_as_the_network_does(variant, tmp_path):
+def test_every_export_predicts_as_the_network_does(variant, tmp_path):
     model = build(residual_blocks=(1,), **variant)
     rng = np.random.default_rng(2)
     for layer in model.layers:

@@ -148,8 +148,8 @@ def test_events_are_marked_in_every_panel_and_explained_once():
     figure = curves_figure(history(40), [(30, "smoothing ramp"), (20, "dropout ramp")])
     for axes in figure.axes:
         assert texts(axes) == ["A", "B"]
-    told = figure.get_supxlabel()
-    assert told.index("A  epoch 20: dropout ramp") < told.index("B  epoch 30: smoothing ramp")
+    letters = figure.get_supxlabel()
+    assert letters.index("A  epoch 20: dropout ramp") < letters.index("B  epoch 30: smoothing ramp")
 
 
 def test_each_emotion_keeps_its_own_colour():
@@ -177,7 +177,7 @@ def test_a_history_that_cannot_be_drawn_is_refused(run, message):
         curves_figure(run)
 
 
-def test_cells_show_count_and_share_of_the_truth():
+def test_cells_show_count_and_fraction_of_the_truth():
     axes = confusion_figure(MATRIX, ["happy", "sad"], "Validation").axes[0]
     assert texts(axes) == ["80%\n40", "20%\n10", "10%\n5", "90%\n45"]
     assert titles(axes.figure)[0] == "Validation: accuracy 85.0% of 100 faces"
@@ -190,7 +190,7 @@ def test_text_is_light_on_dark_cells_and_dark_on_light_ones():
     assert [text.get_color() for text in axes.texts] == ["white", "#222222", "#222222", "white"]
 
 
-def test_a_thumbnail_shows_the_share_of_the_truth_alone():
+def test_a_thumbnail_shows_the_fraction_of_the_truth_alone():
     axes = confusion_thumbnail(MATRIX, ["happy", "sad"]).axes[0]
     assert texts(axes) == ["80", "20", "10", "90"]
     assert axes.get_title().startswith("accuracy 85.0% of 100 faces")

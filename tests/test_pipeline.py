@@ -1,4 +1,4 @@
-"""The feed: order and augmentation are functions of (seed, epoch, place) and nothing else."""
+"""Input pipeline: order and augmentation are functions of (seed, epoch, place) alone."""
 
 import sys
 
@@ -71,7 +71,7 @@ def test_labels_stay_with_their_faces(pipeline):
         assert [by_image[image.tobytes()] for image in images] == list(labels)
 
 
-def test_cardinality_is_what_fit_is_told(pipeline):
+def test_cardinality_is_the_steps_that_fit_gets(pipeline):
     assert int(pipeline().dataset(1, 3, first_step=2).cardinality()) == 3 * 7 - 2
 
 
@@ -80,9 +80,9 @@ def test_balanced_sampler_draws_every_class_alike(make_faces):
     pipeline = TrainingPipeline(
         make_faces(labels), batch_size=64, seed=0, augmentation=STILL, balanced=True
     )
-    drawn = np.bincount(labels[pipeline.order(1).numpy()], minlength=7) / len(labels)
-    # Three standard deviations of a share of 1/7 at 5,620 draws.
-    assert np.abs(drawn - 1 / 7).max() < 3 * np.sqrt(1 / 7 * 6 / 7 / len(labels))
+    frequencies = np.bincount(labels[pipeline.order(1).numpy()], minlength=7) / len(labels)
+    # Three standard deviations of a fraction of 1/7 at 5,620 draws.
+    assert np.abs(frequencies - 1 / 7).max() < 3 * np.sqrt(1 / 7 * 6 / 7 / len(labels))
 
 
 def test_no_change_asked_for_no_change_made(make_faces):

@@ -1,4 +1,4 @@
-"""python -m ferkeras.predict: what it takes, what it answers, how it says what it cannot read."""
+"""python -m ferkeras.predict: what it takes, what it predicts, how it reports unreadable files."""
 
 import csv
 import io
@@ -58,14 +58,14 @@ def lines(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_litert_and_keras_answer_alike(finished_run, faces):
+def test_litert_and_keras_predict_alike(finished_run, faces):
     fast, slow = load_network(finished_run), KerasNetwork(open_run(finished_run))
     assert fast.about.emotions == slow.about.emotions == EMOTIONS
     np.testing.assert_allclose(fast(faces), slow(faces), atol=1e-5)
     assert fast(faces[:0]).shape == slow(faces[:0]).shape == (0, 7)
 
 
-def test_a_run_without_a_litert_file_is_answered_by_keras(finished_run, tmp_path, folder, capsys):
+def test_without_a_litert_file_keras_predicts(finished_run, tmp_path, folder, capsys):
     run = shutil.copytree(finished_run, tmp_path / "older")
     assert main([str(run), str(folder / "00.png"), "--json"]) == 0
     fast = lines(capsys.readouterr().out)
@@ -75,28 +75,28 @@ def test_a_run_without_a_litert_file_is_answered_by_keras(finished_run, tmp_path
     assert slow["probabilities"] == pytest.approx(fast[0]["probabilities"], abs=1e-5)
 
 
-def test_looks_are_averaged(finished_run, faces, folder, capsys):
+def test_views_are_averaged(finished_run, faces, folder, capsys):
     assert main([str(finished_run), str(folder / "00.png"), "--json", "--tta", "multiscale"]) == 0
     (prediction,) = lines(capsys.readouterr().out)
     network = load_network(finished_run)
     expected = np.mean(
-        [network(look)[0] for look in augmented_views(faces[:1], "multiscale")], axis=0
+        [network(view)[0] for view in augmented_views(faces[:1], "multiscale")], axis=0
     )
     assert list(prediction["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
     assert not np.allclose(expected, network(faces[:1])[0], atol=1e-4)
 
 
-def test_every_picture_is_answered_in_order(finished_run, faces, folder, capsys):
+def test_every_picture_is_predicted_in_order(finished_run, faces, folder, capsys):
     assert main([str(finished_run), str(folder), "--json"]) == 0
     predicted = lines(capsys.readouterr().out)
     names = [str(path) for path in sorted(folder.rglob("*.png"))]
     assert [prediction["picture"] for prediction in predicted] == names
     network = load_network(finished_run)
     for prediction in predicted:
-        fractions = network(faces[int(prediction["picture"][-6:-4])][None])[0]
+        probabilities = network(faces[int(prediction["picture"][-6:-4])][None])[0]
         assert list(prediction["probabilities"]) == list(EMOTIONS)
-        assert list(prediction["probabilities"].values()) == pytest.approx(fractions, abs=1e-5)
-        assert prediction["label"] == EMOTIONS[fractions.argmax()]
+        assert list(prediction["probabilities"].values()) == pytest.approx(probabilities, abs=1e-5)
+        assert prediction["label"] == EMOTIONS[probabilities.argmax()]
         assert prediction["confidence"] == max(prediction["probabilities"].values())
         assert prediction["box"] is None
 
@@ -252,8 +252,8 @@ def test_a_video_is_looked_at_once_a_second(finished_run, video, capsys):
     assert [prediction["seconds"] for prediction in predicted] == pytest.approx([0, 1, 2])
     network = load_network(finished_run)
     for second, prediction in enumerate(predicted):
-        fractions = network(np.full((1, 48, 48, 1), 40 * second, np.uint8))[0]
-        assert list(prediction["probabilities"].values()) == pytest.approx(fractions, abs=0.05)
+        probabilities = network(np.full((1, 48, 48, 1), 40 * second, np.uint8))[0]
+        assert list(prediction["probabilities"].values()) == pytest.approx(probabilities, abs=0.05)
     assert main([str(finished_run), str(video), "--json", "--every", "0"]) == 0
     assert len(lines(capsys.readouterr().out)) == 30
 
@@ -274,7 +274,7 @@ def test_no_more_is_read_ahead_than_the_threads_need(finished_run, folder):
     predicted.close()
 
 
-def test_an_answer_needs_no_tensorflow(finished_run, folder):
+def test_a_prediction_needs_no_tensorflow(finished_run, folder):
     program = (
         "import sys; from ferkeras.predict.__main__ import main\n"
         "code = main(sys.argv[1:])\n"
@@ -293,7 +293,7 @@ def test_a_folder_that_cannot_be_drawn_into_is_named(tmp_path):
         Drawing(tmp_path / "file" / "below", EMOTIONS)
 
 
-def test_the_answers_are_those_of_the_training(finished_run):
+def test_the_predictions_are_those_of_the_training(finished_run):
     """The same faces, through LiteRT, as the run kept them in predictions.npz."""
     kept = read_predictions(finished_run / "predictions.npz")
     splits = load_splits(open_run(finished_run).config, Console(io.StringIO()))

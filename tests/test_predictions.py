@@ -15,8 +15,8 @@ def drawn_predictions(count, seed, skill=2.0, classes=7):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count).astype(np.int32)
     logits = rng.normal(size=(count, 7)) + skill * np.eye(7)[labels]
-    fractions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Predictions(fractions.astype(np.float32), labels)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Predictions(probabilities.astype(np.float32), labels)
 
 
 def by_definition(predictions):
@@ -68,10 +68,10 @@ def test_figures_are_what_their_definitions_say(count, seed, classes):
 @given(count=st.integers(2, 40), seed=st.integers(0, 10_000))
 def test_a_draw_is_measured_as_those_faces_would_be(count, seed):
     predictions = drawn_predictions(count, seed)
-    drawn = np.random.default_rng(seed).integers(0, count, count)
-    times = np.bincount(drawn, minlength=count)[None]
+    resampled = np.random.default_rng(seed).integers(0, count, count)
+    times = np.bincount(resampled, minlength=count)[None]
     samples = figures_of(predictions, times)
-    expected = predictions.take(drawn).metrics()
+    expected = predictions.take(resampled).metrics()
     for key in MEASURES:
         if expected[key] is not None:
             assert samples[key][0] == pytest.approx(expected[key], abs=1e-9), key
@@ -105,7 +105,7 @@ def test_draws_in_pieces_are_draws_at_once(monkeypatch):
     np.testing.assert_allclose(resample(predictions, 37)["ece"], whole["ece"])
 
 
-def test_paired_differences_are_far_narrower_than_those_of_strangers():
+def test_paired_differences_are_far_narrower_than_unpaired_ones():
     better = drawn_predictions(1000, 5)
     almost = Predictions(better.probabilities.copy(), better.labels)
     almost.probabilities[:20] = np.roll(almost.probabilities[:20], 1, axis=1)

@@ -1,4 +1,4 @@
-"""A published run: small, clean, a run to every command, and what predict answers with."""
+"""A published run: small, clean, a run to every command, and what predict uses."""
 
 import json
 import shutil
@@ -55,7 +55,7 @@ def published(run, tmp_path_factory):
     return folder
 
 
-def test_it_is_a_run_whose_network_answers_as_before(run, published):
+def test_it_is_a_run_whose_network_predicts_as_before(run, published):
     original, copy = load_trained(run), load_trained(published)
     np.testing.assert_array_equal(
         original.model.predict(NOISE, verbose=0), copy.model.predict(NOISE, verbose=0)
@@ -92,10 +92,10 @@ def test_its_card_says_why_files_differ_from_a_network_in_bfloat16(run, precisio
     assert ("the files compute in float32" in card) == (precision == "mixed_bfloat16")
 
 
-def test_its_card_says_who_chose_the_epoch_and_what_was_not_looked_at(published):
+def test_its_card_says_who_chose_the_epoch_and_what_was_not_used(published):
     card = (published / "README.md").read_text()
     assert "the epoch was chosen by the accuracy on the validation faces" in card
-    assert "Its test faces were not looked at" in card
+    assert "Its test faces were not used" in card
     assert "`export/1/`" in card
     assert "| weights | as the last step left them |" in card
     assert 'tf.saved_model.load("export/1")' in card
@@ -152,7 +152,7 @@ def test_weights_that_are_bfloat16_numbers_are_stored_as_such(tmp_path):
     assert compact[1] < 0.7 * whole[1]
 
 
-def test_rounding_changes_no_answer_of_a_network_trained_in_bfloat16():
+def test_rounding_changes_no_prediction_of_a_network_trained_in_bfloat16():
     model = half_precision_network()
     before = model.predict(NOISE, verbose=0)
     statistics = model.get_layer("stem_bn").get_weights()
@@ -178,9 +178,7 @@ def picture(tmp_path):
     return path
 
 
-def test_without_a_run_the_network_that_comes_along_answers(
-    published, picture, monkeypatch, capsys
-):
+def test_without_a_run_the_shipped_network_predicts(published, picture, monkeypatch, capsys):
     monkeypatch.setattr(predict, "SHIPPED", published)
     assert predict.main([str(picture), "--json"]) == 0
     alone = capsys.readouterr().out
@@ -199,7 +197,7 @@ def test_where_none_comes_along_it_says_what_to_do(picture, tmp_path, monkeypatc
 
 def test_a_run_alone_has_nothing_to_look_at(published, capsys):
     assert predict.main([str(published)]) == 2
-    assert "name what it shall look at too" in capsys.readouterr().err
+    assert "name what to predict too" in capsys.readouterr().err
 
 
 def test_a_misspelt_run_is_not_taken_for_a_picture(published, picture, capsys):

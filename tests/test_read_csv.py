@@ -278,7 +278,7 @@ def test_blanks_around_names_are_not_collected(write, monkeypatch):
     assert not remembered
 
 
-def test_a_missing_file_is_answered_with_its_neighbour(write, tmp_path):
+def test_a_missing_file_gets_the_name_of_its_neighbour(write, tmp_path):
     path = write(fer2013())
     assert f"did you mean {path}" in refusal(tmp_path / "fer2031.csv")
     assert f"there is {tmp_path}" in refusal(tmp_path / "none" / "at" / "all.csv")

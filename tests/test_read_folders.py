@@ -46,13 +46,13 @@ def refusal(path: Path, **options: bool) -> str:
 
 
 def test_labels_follow_names_and_not_the_alphabet(tmp_path):
-    drawn = {name: face() for name in EMOTIONS}
-    for name, pixels in drawn.items():
+    pixels_of = {name: face() for name in EMOTIONS}
+    for name, pixels in pixels_of.items():
         put(tmp_path / name / "one.png", pixels)
     read = read_faces(tmp_path, cache=False)
     assert read.faces.images.shape == (7, 48, 48, 1)
     for label, image in zip(read.faces.labels, read.faces.images, strict=True):
-        np.testing.assert_array_equal(image[:, :, 0], drawn[EMOTIONS[label]])
+        np.testing.assert_array_equal(image[:, :, 0], pixels_of[EMOTIONS[label]])
     assert read.usage.tolist() == [0] * 7
 
 
@@ -93,7 +93,7 @@ def test_contradictions_are_refused(tmp_path):
     path = put(tmp_path / "a" / "train" / "sad" / "PrivateTest_1.png")
     assert str(path) in refusal(tmp_path / "a")
     put(tmp_path / "b" / "3_sad" / "1.png")
-    assert "code 4" in refusal(tmp_path / "b")
+    assert "class index 4" in refusal(tmp_path / "b")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_the_verdict_names_what_is_missed_or_else_weakest():
         return verdict_on({"accuracy": 0.5, "balanced_accuracy": 0.4, "emotions": emotions})
 
     said = verdict([0.5, 0.07, 0.4, 0.6, 0.4, 0.4, 0.4])
-    assert "always answering neutral would give 25.0%" in said
+    assert "always predicting neutral would give 25.0%" in said
     assert said.endswith("every emotion is recognised, disgust least often (7.0%)")
     assert verdict([0.5, 0, 0.4, 0.6, 0, 0.4, 0.4]).endswith("never recognised: disgust, sad")
 
@@ -56,7 +56,7 @@ def test_it_has_every_section(page):
     ):  # fmt: skip
         assert f'<section id="{section}">' in page
         assert f'href="#{section}"' in page
-    for title in ("Worst mistakes", "Where the network looks", "Training faces as the network"):
+    for title in ("Worst mistakes", "Grad-CAM", "Training faces as the network"):
         assert title in page
     assert page.count("<img src=") > 40
 
@@ -157,14 +157,14 @@ def test_every_colour_of_a_figure_is_known_to_the_page(page):
     assert used <= defined
 
 
-def test_tiles_say_truth_answer_and_confidence(make_faces):
+def test_tiles_show_truth_prediction_and_confidence(make_faces):
     faces = make_faces([3, 0])
-    fractions = np.full((2, 7), 0.02)
-    fractions[:, 3] = 0.88
-    happy, angry = prediction_tiles(faces.images, faces.labels, fractions)
+    probabilities = np.full((2, 7), 0.02)
+    probabilities[:, 3] = 0.88
+    happy, angry = prediction_tiles(faces.images, faces.labels, probabilities)
     assert (happy.caption, happy.second, happy.good) == ("happy", "happy 88%", True)
     assert (angry.caption, angry.second, angry.good) == ("angry", "happy 88%", False)
-    warm = prediction_tiles(faces.images, faces.labels, fractions, np.zeros((2, 48, 48)))
+    warm = prediction_tiles(faces.images, faces.labels, probabilities, np.zeros((2, 48, 48)))
     assert warm[0].source.startswith("data:image/jpeg;base64,")
 
 

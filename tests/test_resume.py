@@ -1,4 +1,4 @@
-"""A training that is cut off anywhere goes on to exactly the same end."""
+"""A training that is interrupted anywhere and resumed ends exactly the same."""
 
 import io
 import os
@@ -292,9 +292,9 @@ def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path):
     setup, console = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2))
     assert float(setup.model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3 / 4)
     assert all(np.isfinite(values).all() for values in everything(setup))
-    told = [alarm.text for alarm in console.alarms if "not finite; went back" in alarm.text]
-    assert "lowered the learning rate from 0.001 to 0.0005 (1 of at most 3 times)" in told[0]
-    assert "(2 of at most 3 times)" in told[1]
+    alarms = [alarm.text for alarm in console.alarms if "not finite; restored" in alarm.text]
+    assert "lowered the learning rate from 0.001 to 0.0005 (1 of at most 3 times)" in alarms[0]
+    assert "(2 of at most 3 times)" in alarms[1]
     history = np.genfromtxt(tmp_path / "run/history.csv", delimiter=",", names=True)
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["learning_rate"] == pytest.approx([1e-3, 1e-3 / 4, 1e-3 / 4])
@@ -306,7 +306,7 @@ def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path)
         go(settings(*DIVERGES), splits, tmp_path / "run", Break(9))
     message = str(error.value)
     assert "the last 2 steps had a loss or gradient that was not finite" in message
-    assert "after going back 3 times" in message
+    assert "after restoring a checkpoint 3 times" in message
     assert "not finite: block1a/kernel" in message
     assert "suspected: " in message
     saved = CheckpointFolder(tmp_path / "run/checkpoints").newest(pytest.fail)
@@ -334,7 +334,7 @@ def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path):
         (tf.errors.UnknownError(None, None, "f; Operation not permitted"), 1, ["not permitted"]),
     ],
 )
-def test_whatever_ends_a_run_it_says_how_to_go_on(error, code, words, tmp_path):
+def test_whatever_ends_a_run_it_says_how_to_resume(error, code, words, tmp_path):
     with pytest.raises((RunError, Interrupted)) as ending, resumable(Run(tmp_path)):
         raise error
     assert ending.value.exit_code == code
@@ -348,7 +348,7 @@ def resume(capsys, *arguments) -> tuple[int, str]:
     return code, captured.out + captured.err
 
 
-def test_what_cannot_be_resumed_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = settings("name=a", "data.demo_faces=200", f"output.folder={tmp_path}/saved_models")
     assert resume(capsys) == (

@@ -63,9 +63,9 @@ def test_seeds_share_a_row_and_an_interruption_does_not_count(
     (row,) = json.loads((tmp_path / "rows.json").read_text())
     assert row["seeds"] == [0, 1]
     assert row["accuracy"] == pytest.approx(51.0)
-    assert row["accuracy, deviation"] == pytest.approx(2**0.5)
-    assert row["with flip"] == pytest.approx(52.0)
-    assert row["six looks"] == pytest.approx(53.0)
+    assert row["accuracy, std"] == pytest.approx(2**0.5)
+    assert row["tta flip"] == pytest.approx(52.0)
+    assert row["tta multiscale"] == pytest.approx(53.0)
     assert "unseen" not in row
     assert row["minutes"] == pytest.approx(3)  # three epochs, each of the median minute
     lines = capsys.readouterr().out.splitlines()

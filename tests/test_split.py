@@ -72,10 +72,10 @@ def test_no_test_split_is_no_test_split():
 
 def test_another_seed_draws_another_split():
     read = reading(np.arange(700), np.arange(700) % 7)
-    drawn = [
+    held_out = [
         spelt(split_faces(read, seed=seed, validation_fraction=0.5).validation) for seed in (0, 1)
     ]
-    assert drawn[0] != drawn[1]
+    assert held_out[0] != held_out[1]
 
 
 def test_a_class_without_training_faces_is_named_with_counts():

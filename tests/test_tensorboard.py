@@ -140,8 +140,8 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def answered(tmp_path_factory):
-    """A folder of runs, one of them with the answers of its best network, and those answers."""
+def assessed(tmp_path_factory):
+    """A folder of runs, one with the predictions of its best network, and those predictions."""
     keras.utils.set_random_seed(0)
     models = tmp_path_factory.mktemp("saved_models")
     model, faces = small_network(), Faces(FACES, LABELS)
@@ -280,17 +280,17 @@ def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
             assert any(tf.strings.regex_full_match(tag, pattern) for tag in sorted(known)), pattern
 
 
-def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(answered):
-    models, _, predicted = answered
+def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(assessed):
+    models, _, predicted = assessed
     read = events(models / "tiny-001/tensorboard/validation")
-    for code, name in enumerate(EMOTIONS):
+    for label, name in enumerate(EMOTIONS):
         (event,) = read.Tensors(f"precision_recall/{name}/pr_curves")
         assert event.step == 2
         true, false = tf.make_ndarray(event.tensor_proto)[:2]
         assert (true[0], false[0]) == (2, 12)
-        sure = predicted.probabilities[:, code] >= 0.25
-        assert true[50] == (sure & (code == LABELS)).sum()
-        assert false[50] == (sure & (code != LABELS)).sum()
+        confident = predicted.probabilities[:, label] >= 0.25
+        assert true[50] == (confident & (label == LABELS)).sum()
+        assert false[50] == (confident & (label != LABELS)).sum()
     # What the training wrote before is still there.
     assert numbers(read, "result/val_accuracy") == {4: 0.5}
 
@@ -298,21 +298,21 @@ def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(answered):
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 199)), min_size=1, max_size=60))
 def test_a_precision_recall_curve_counts_at_every_threshold(predicted):
     truth = np.array([each for each, _ in predicted])
-    fractions = np.array([(fraction + 0.5) / 200 for _, fraction in predicted])
+    probabilities = np.array([(probability + 0.5) / 200 for _, probability in predicted])
     message = summaries.precision_recall(
-        np.where(truth, 0, 1), np.stack([fractions, 1 - fractions], axis=1), ("yes", "no")
+        np.where(truth, 0, 1), np.stack([probabilities, 1 - probabilities], axis=1), ("yes", "no")
     )
     curve = tensor_util.make_ndarray(message.value[0].tensor)
     for at in range(0, 201, 25):
-        said = fractions >= at / 200
+        said = probabilities >= at / 200
         counts = [(said & truth).sum(), (said & ~truth).sum()]
         counts += [(~said & ~truth).sum(), (~said & truth).sum()]
         assert list(curve[:4, at]) == counts
 
 
 @pytest.fixture
-def projector(answered):
-    models, *_ = answered
+def projector(assessed):
+    models, *_ = assessed
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(models)).Reload()
     provider = MultiplexerDataProvider(multiplexer, str(models))
     apps = ProjectorPlugin(
@@ -327,8 +327,10 @@ def projector(answered):
     return ask
 
 
-def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_answers(answered, projector):
-    _, model, predicted = answered
+def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_predictions(
+    assessed, projector
+):
+    _, model, predicted = assessed
     (run,) = json.loads(projector("/runs"))
     assert run == "tiny-001/tensorboard/validation"
     (embedding,) = json.loads(projector("/info", run=run))["embeddings"]
@@ -336,16 +338,16 @@ def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_answers(an
     points = np.frombuffer(projector("/tensor", **where), np.float32)
     points = points.reshape(embedding["tensorShape"])
     title, *rows = projector("/metadata", **where).decode().splitlines()
-    assert title.split("\t") == ["emotion", "answer", "probability", "verdict"]
+    assert title.split("\t") == ["emotion", "prediction", "probability", "verdict"]
     kernel, bias = model.layers[-1].get_weights()
-    fractions = softmax(points @ kernel + bias, axis=1)
+    probabilities = softmax(points @ kernel + bias, axis=1)
     assert len(rows) == len(FACES)
     order = [
-        int(np.abs(predicted.probabilities - fraction).max(axis=1).argmin())
-        for fraction in fractions
+        int(np.abs(predicted.probabilities - probability).max(axis=1).argmin())
+        for probability in probabilities
     ]
     assert sorted(order) == list(range(len(FACES)))
-    np.testing.assert_allclose(fractions, predicted.probabilities[order], atol=1e-3)
+    np.testing.assert_allclose(probabilities, predicted.probabilities[order], atol=1e-3)
     for row, face in zip(rows, order, strict=True):
         prediction = predicted.probabilities[face].argmax()
         assert row.split("\t") == [
@@ -356,7 +358,7 @@ def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_answers(an
         ]
 
 
-def test_tensorboard_finds_the_faces_in_the_order_of_the_points(answered, projector, tmp_path):
+def test_tensorboard_finds_the_faces_in_the_order_of_the_points(assessed, projector, tmp_path):
     (run,) = json.loads(projector("/runs"))
     (embedding,) = json.loads(projector("/info", run=run))["embeddings"]
     where = {"run": run, "name": embedding["tensorName"]}
@@ -390,7 +392,7 @@ def test_wide_features_are_narrowed_and_keep_their_distances(tmp_path):
     np.testing.assert_allclose(pdist(points), pdist(features), rtol=1e-3)
 
 
-def test_a_run_that_goes_on_has_neither_gap_nor_overlap(tmp_path):
+def test_a_resumed_run_has_neither_gap_nor_overlap(tmp_path):
     model, states = small_network(), []
 
     class Remember(keras.callbacks.Callback):

@@ -21,7 +21,7 @@ def copied(finished_run, tmp_path):
     return Run(shutil.copytree(finished_run, tmp_path / "tiny-001"))
 
 
-def test_the_network_answers_as_the_one_that_was_saved(finished_run, make_faces):
+def test_the_network_predicts_as_the_one_that_was_saved(finished_run, make_faces):
     images = make_faces(range(7)).images
     trained = load_trained(finished_run)
     saved = keras.saving.load_model(trained.run.best)
@@ -36,7 +36,7 @@ def test_the_precision_of_the_process_is_left_alone(finished_run):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_misspelt_run_is_answered_with_the_nearest(finished_run):
+def test_a_misspelt_run_gets_the_nearest_name(finished_run):
     with pytest.raises(InputError, match=r"no such run folder; did you mean .*tiny-001\?"):
         open_run(finished_run.parent / "tiny-01")
 
@@ -46,12 +46,12 @@ def test_a_folder_of_runs_is_no_run(finished_run):
         open_run(finished_run.parent)
 
 
-def test_a_file_of_a_run_is_answered_with_its_folder(finished_run):
+def test_a_file_of_a_run_gets_the_name_of_its_folder(finished_run):
     with pytest.raises(InputError, match="name the run's folder"):
         open_run(finished_run / "best.keras")
 
 
-def test_an_unfinished_run_is_told_from_a_finished_one(copied):
+def test_an_unfinished_run_is_distinguished_from_a_finished_one(copied):
     copied.metrics.unlink()
     with pytest.raises(InputError, match=r"not finished: metrics.json.*3 epochs in history.csv"):
         open_run(copied.folder)

@@ -94,7 +94,7 @@ def test_norms_are_those_of_the_gradient_before_clipping():
 
 
 @pytest.mark.parametrize(("clip", "fraction"), [(None, 0.0), (1e9, 0.0), (1e-9, 1.0)])
-def test_share_of_clipped_steps(clip, fraction):
+def test_fraction_of_clipped_steps(clip, fraction):
     model = build(clip=clip)
     assert model.global_clip_norm == clip
     assert train(model)["gradient_clipped"] == [fraction]

@@ -14,9 +14,9 @@ ONES = np.ones((200, 100), np.float32)
 
 @settings(max_examples=15)
 @given(st.floats(0.0, 0.95))
-def test_drops_the_given_share_and_keeps_the_mean(rate):
+def test_drops_the_given_fraction_and_keeps_the_mean(rate):
     out = np.asarray(VariableDropout(rate, seed=1)(ONES, training=True))
-    # Five standard errors of a share over 20,000 draws.
+    # Five standard errors of a fraction over 20,000 draws.
     assert np.mean(out == 0) == pytest.approx(
         rate, abs=5 * np.sqrt(rate * (1 - rate) / out.size) + 1e-9
     )

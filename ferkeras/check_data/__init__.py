@@ -1,1 +1,1 @@
-"""The verb `check_data`: what is to be known of faces before anything is trained on them."""
+"""The verb `check_data`: checks of faces and labels before training."""

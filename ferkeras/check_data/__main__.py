@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         name = Path(arguments.path).expanduser().resolve().name.split(".")[0]
         folder = make_folder(arguments.output, f"check_data-{name}")
         write_check(checked, folder)
-        console.say(f"\nwritten: {folder}")
+        console.print(f"\nwritten: {folder}")
     return 1 if checked.level is Level.WRONG else 0
 
 
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--output", metavar="DIR", help="a new or empty folder (default: check_data-<name>)"
     )
     result.add_argument(
-        "--seed", type=int, default=0, help="of a split that has to be drawn, as in training"
+        "--seed", type=int, default=0, help="of the split where the source has none, as in training"
     )
     result.add_argument(
         "--follow-symlinks", action="store_true", help="allow links that leave the folder"

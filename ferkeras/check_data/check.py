@@ -1,4 +1,4 @@
-"""All checks of a source of faces, in the order in which they are told."""
+"""All checks of a source of faces, in the order of the report."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 TOO_MANY = 0.05
-"""Share of faces with one defect above which training on them is wrong: people agree with the
-labels of FER2013 within 65 +- 5 %, and a defect larger than that drowns what is to be learnt."""
+"""Fraction of faces with one defect above which training on them is wrong: people agree with the
+labels of FER2013 within 65 +- 5 %, and a defect larger than that drowns the signal."""
 
 MOST_LISTED = 5_000
 """Entries of a list in the JSON; the counts beside it are of all."""
@@ -44,10 +44,10 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer of one check.
+    """The result of one check.
 
     Attributes:
-        check: what was looked at, in a few words; unique.
+        check: what was checked, in a few words; unique.
         level: how bad it is.
         found: what there is, in a line, with its numbers.
         advice: what to do, in a line; empty where nothing is to be done.
@@ -64,7 +64,7 @@ class Finding:
 
 
 def level_of_fraction(fraction: float) -> Level:
-    """How bad it is that this share of the faces has a defect."""
+    """How bad it is that this fraction of the faces has a defect."""
     if fraction > TOO_MANY:
         return Level.WRONG
     return Level.LOOK if fraction else Level.OK

@@ -96,8 +96,8 @@ def gather(
 
     Args:
         path: whatever `ferkeras.data.read.read_faces` reads, or "demo".
-        seed: of the drawn faces, and of the split where the source has none.
-        validation_fraction: share held out where the source has no split.
+        seed: of the synthetic faces, and of the split where the source has none.
+        validation_fraction: fraction held out where the source has no split.
         cache: use and fill the cache of the readers.
         follow_symlinks: allow links in a folder to lead out of it.
         progress: called now and then with (done, total).
@@ -111,9 +111,9 @@ def gather(
     names: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
     if path == DEMO:
-        drawn = Data()
+        defaults = Data()
         read = synthetic_faces(
-            drawn.demo_faces, seed, label_noise=drawn.demo_label_noise, progress=progress
+            defaults.demo_faces, seed, label_noise=defaults.demo_label_noise, progress=progress
         )
     elif Path(path).expanduser().is_dir():
         read, names, unreadable = _read_folder(

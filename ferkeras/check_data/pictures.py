@@ -22,7 +22,7 @@ _COLOR_NAMES = dict(zip(SPLITS, ("blue", "orange", "green"), strict=True))
 
 
 def draw_pictures(checked: DataCheck, folder: Path) -> list[Path]:
-    """Draw everything that is to be looked at.
+    """Draw the pictures of the checks.
 
     Args:
         checked: what was found.
@@ -34,33 +34,33 @@ def draw_pictures(checked: DataCheck, folder: Path) -> list[Path]:
     material = checked.material
     written = [_draw_means(material, folder)]
     written += [
-        _draw_class(material, code, folder)
-        for code in range(len(EMOTIONS))
-        if (material.faces.labels == code).any()
+        _draw_class(material, label, folder)
+        for label in range(len(EMOTIONS))
+        if (material.faces.labels == label).any()
     ]
     written += [_draw_exhibit(exhibit, material, folder) for exhibit in checked.exhibits]
     return written
 
 
-def _draw_class(material: Material, code: int, folder: Path) -> Path:
-    """Some faces of a class, drawn by chance, alike many from each split."""
+def _draw_class(material: Material, label: int, folder: Path) -> Path:
+    """Some faces of a class, chosen at random, equally many from each split."""
     rng = np.random.default_rng(0)
     splits = material.present()
     chosen = []
     counts = []
     for split in splits:
         members = material.members(split)
-        members = members[material.faces.labels[members] == code]
+        members = members[material.faces.labels[members] == label]
         counts.append(f"{len(members):,} {split} ({_COLOR_NAMES[split]})")
         chosen.append(np.sort(rng.permutation(members)[: _OF_EACH // len(splits)]))
     index = np.concatenate(chosen)
-    path = folder / f"class_{code}_{EMOTIONS[code]}.png"
+    path = folder / f"class_{label}_{EMOTIONS[label]}.png"
     draw_mosaic(
         material.faces.images[index],
         [material.short_place(i) for i in index],
         path,
         columns=_COLUMNS,
-        title=f"{EMOTIONS[code]}: {', '.join(counts)}; {len(index)} by chance",
+        title=f"{EMOTIONS[label]}: {', '.join(counts)}; {len(index)} at random",
         colors=[_COLORS[material.split_of(i)] for i in index],
     )
     return path
@@ -72,8 +72,8 @@ def _draw_means(material: Material, folder: Path) -> Path:
     for split in material.present():
         members = material.members(split)
         labels = material.faces.labels[members]
-        for code, name in enumerate(EMOTIONS):
-            of_class = members[labels == code]
+        for label, name in enumerate(EMOTIONS):
+            of_class = members[labels == label]
             images.append(_mean(material, of_class))
             captions.append(f"{name}\n{split} {len(of_class):,}")
             colors.append(_COLORS[split])
@@ -93,7 +93,7 @@ def _mean(material: Material, index: np.ndarray) -> np.ndarray:
     if not len(index):
         return np.full((SIZE, SIZE), 255, np.uint8)
     mean = material.faces.images[index].mean(axis=0, dtype=np.float64)[..., 0]
-    # Means are pale: stretched, so that they can be told apart.
+    # Means are pale: stretched, so that they can be distinguished.
     low, high = mean.min(), mean.max()
     return ((mean - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""What people read of a check of their faces: one table, what to do, one JSON, pictures."""
+"""The report of a check: one table, what to do, one JSON file, pictures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def print_check(checked: DataCheck, console: Console) -> None:
         f"Faces of {shown(material.read.source)}",
         {
             "faces": f"{len(material.faces):,}",
-            "split": "the source's own" if material.official else "drawn, as training would",
+            "split": "the source's own" if material.official else "seeded, as in training",
             "fingerprint": material.read.fingerprint[:16],
         },
     )
@@ -40,13 +40,13 @@ def print_check(checked: DataCheck, console: Console) -> None:
         [[each.check, str(each.level), each.found] for each in checked.findings],
     )
     for message in material.unreadable[:_MOST_MESSAGES]:
-        console.say(f"  {message}")
+        console.print(f"  {message}")
     if len(material.unreadable) > _MOST_MESSAGES:
-        console.say(f"  ... all {len(material.unreadable):,} are in the JSON")
-    console.say(_VERDICTS[checked.level])
+        console.print(f"  ... all {len(material.unreadable):,} are in the JSON")
+    console.print(_VERDICTS[checked.level])
     for finding in sorted(checked.findings, key=lambda each: each.level is not Level.WRONG):
         if finding.advice:
-            console.say(f"  {finding.level}: {finding.check}: {finding.advice}")
+            console.print(f"  {finding.level}: {finding.check}: {finding.advice}")
 
 
 def write_check(checked: DataCheck, folder: Path) -> None:

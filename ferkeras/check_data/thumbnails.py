@@ -1,4 +1,4 @@
-"""Faces made small and freed of their light, for comparing many of them at once."""
+"""Small thumbnails of faces with the lighting removed, for comparing many at once."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How every verb is called, speaks and ends; knows nothing of what the verbs do."""
+"""How every verb is called, prints and ends; knows nothing of what the verbs do."""

@@ -1,4 +1,4 @@
-"""What all commands share: how they are called, and how they end.
+"""What all commands have in common: how they are called, and how they end.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted from the keyboard, 143
 terminated.

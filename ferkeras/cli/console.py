@@ -56,7 +56,7 @@ class Console:
         clock: seconds that only grow.
         epoch: the running epoch, counted from 1; None outside training.
         alarms: every alarm so far, in order.
-        live: True when a person watches a terminal that can redraw a line.
+        live: True on a terminal that can redraw a line.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Console:
         """Columns of the terminal; a very large number where there is none."""
         return self._rich.width
 
-    def say(self, line: str | Text = "") -> None:
+    def print(self, line: str | Text = "") -> None:
         """Print a line of text as it stands; a terminal wraps it between words."""
         self._rich.print(Text(line) if isinstance(line, str) else line)
 
@@ -115,7 +115,7 @@ class Console:
             for name, value in facts.items():
                 grid.add_row(Text(f"  {name}"), Text(value))
             self._print_table(grid)
-        self.say()
+        self.print()
 
     def alarm(self, text: str) -> None:
         """Print an alarm that stands out, and remember it with the running epoch."""
@@ -173,7 +173,7 @@ class Console:
         for row in rows:
             table.add_row(*(Text(_cell(cell)) for cell in row))
         self._print_table(table)
-        self.say()
+        self.print()
 
     def class_table(
         self,
@@ -186,11 +186,11 @@ class Console:
         """Print how many faces of each emotion there are, and what they weigh.
 
         Args:
-            names: emotions in code order.
-            counts: faces of each emotion, by split; the first split's shares are shown.
+            names: emotions in class order.
+            counts: faces of each emotion, by split; the first split's fractions are shown.
             class_weight: weight of each emotion in the loss; None: the loss is not weighted.
             effective_weight: weight times how often the sampler draws the emotion relative to
-                its share of the data.
+                its fraction of the data.
             note: a line below, for example which rule the weights follow.
         """
         splits = list(counts)
@@ -211,8 +211,8 @@ class Console:
         total += [""] * (len(columns) - len(total))
         self.table("Faces", columns, rows, total)
         if note:
-            self.say(note)
-            self.say()
+            self.print(note)
+            self.print()
 
     def emotion_table(
         self,
@@ -228,12 +228,12 @@ class Console:
 
         Args:
             title: what was measured, on what.
-            names: emotions in code order.
-            precision: share of the answers with this emotion that are right.
-            recall: share of the faces with this emotion that are found.
+            names: emotions in class order.
+            precision: fraction of the predictions with this emotion that are right.
+            recall: fraction of the faces with this emotion that are found.
             f1: harmonic mean of the two.
             support: faces with this emotion.
-            predicted: share of all answers with this emotion.
+            predicted: fraction of all predictions with this emotion.
         """
         columns = ["emotion", "precision", "recall", "F1", "faces"]
         columns += [] if predicted is None else ["predicted"]
@@ -257,9 +257,9 @@ class Console:
         """
         self._rich.print(Text(title, style="bold"))
         for purpose, command in commands.items():
-            self.say(f"  {purpose}:")
+            self.print(f"  {purpose}:")
             self._rich.print(Text(f"    {command}", style="cyan"), soft_wrap=True)
-        self.say()
+        self.print()
 
     @contextmanager
     def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
@@ -286,7 +286,7 @@ class Console:
         with self._rich.capture() as captured:
             self._rich.print(table)
         for line in captured.get().splitlines():
-            self.say(line.rstrip())
+            self.print(line.rstrip())
 
 
 class Bar:
@@ -344,10 +344,10 @@ class Bar:
             self._draw(self._state(now))
         else:
             self._next = now + _PLAIN_SECONDS
-            self._console.say(f"{self._title}  {self._state(now)}")
+            self._console.print(f"{self._title}  {self._state(now)}")
 
     def state(self, text: str) -> None:
-        """Say what is being done now, in place of the count."""
+        """Show what is being done now, in place of the count."""
         if self._progress is not None:
             self._draw(text)
 
@@ -392,7 +392,7 @@ class Bar:
 
 
 def percent(fraction: float) -> str:
-    """Write a share (0 to 1) as `44.0%`; a dash when it is NaN."""
+    """Write a fraction (0 to 1) as `44.0%`; a dash when it is NaN."""
     return "-" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
@@ -405,7 +405,7 @@ def duration(seconds: float) -> str:
 
 
 def _fraction(counts: Values, at: int) -> float:
-    """Share of `counts[at]` in all counts; NaN when there are none."""
+    """Fraction of `counts[at]` in all counts; NaN when there are none."""
     whole = float(sum(counts))
     return float(counts[at]) / whole if whole else math.nan
 

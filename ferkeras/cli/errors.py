@@ -18,7 +18,7 @@ class RunError(Exception):
 
 
 class Interrupted(Exception):
-    """The work was stopped by a signal and can go on later; the message says how.
+    """The work was stopped by a signal and can be resumed; the message says how.
 
     Args:
         message: for people.

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras, imported without a word, unless there is something to say."""
+"""TensorFlow and Keras, imported quietly: their start-up messages appear only where they matter."""
 
 from __future__ import annotations
 

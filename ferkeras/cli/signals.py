@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish that is granted between two steps."""
+"""SIGINT and SIGTERM as a request that is served between two steps."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ) from None
     with Console() as console:
         print_comparison(runs, console)
-        console.say(f"written: {page}")
+        console.print(f"written: {page}")
     return 0
 
 

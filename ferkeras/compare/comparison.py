@@ -27,8 +27,8 @@ class Compared:
         name: its own, unlike that of every other.
         finished: the run.
         history: one row an epoch.
-        validation: its answers on its validation faces.
-        results: figures of those answers.
+        validation: its predictions on its validation faces.
+        results: figures of those predictions.
         samples: the same figures of the bootstrap's draws.
     """
 

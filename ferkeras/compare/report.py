@@ -1,4 +1,4 @@
-"""What the console says of runs side by side."""
+"""The console tables of `compare`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
             [[key, *(setting(value) for value in values)] for key, values in different],
         )
     else:
-        console.say("No setting differs.\n")
+        console.print("No setting differs.\n")
     for other in others:
         found = {each.key: each for each in differences_to(first, other)}
         keys = ["accuracy", "balanced_accuracy", *(f"recall/{name}" for name in EMOTIONS)]

@@ -24,7 +24,7 @@ def config_parser(module: str, documentation: str | None) -> argparse.ArgumentPa
         type=Path,
         default=CONFIGS / "demo.yaml",
         metavar="FILE",
-        help="YAML file (default: configs/demo.yaml, drawn faces)",
+        help="YAML file (default: configs/demo.yaml, synthetic faces)",
     )
     result.add_argument("--name", help="name of the run (default: the configuration's)")
     result.add_argument(

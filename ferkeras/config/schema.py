@@ -1,6 +1,6 @@
 """The configuration: one typed, immutable tree, read from YAML and overridden as section.key=value.
 
-Imports no TensorFlow, so that a typing error is answered at once.
+Imports no TensorFlow, so that a typing error is reported at once.
 Epochs are counted from 1 everywhere, as they are printed.
 """
 
@@ -48,18 +48,18 @@ class Data(Section):
     """Where the faces come from."""
 
     path: Annotated[str, Field(min_length=1)] = Field(
-        "demo", description="file or folder of faces; 'demo' draws them from the seed"
+        "demo", description="file or folder of faces; demo: synthetic faces, made from the seed"
     )
     demo_faces: int = Field(
-        6000, ge=200, le=1_000_000, description="faces drawn for path=demo, all splits together"
+        6000, ge=200, le=1_000_000, description="synthetic faces for path=demo, all splits together"
     )
     demo_label_noise: Rate = Field(
-        0.03, description="share of drawn training faces that get a wrong label"
+        0.03, description="fraction of synthetic training faces that get a wrong label"
     )
     validation_fraction: float = Field(
-        0.15, gt=0, lt=0.9, description="share held out where the source has no split of its own"
+        0.15, gt=0, lt=0.9, description="fraction held out where the source has no split of its own"
     )
-    cache: bool = Field(True, description="keep what was read, for a start in a blink next time")
+    cache: bool = Field(True, description="keep what was read, so that the next start is faster")
     follow_symlinks: bool = Field(
         False, description="follow symbolic links that leave the data folder"
     )
@@ -70,17 +70,19 @@ class Augment(Section):
 
     flip: bool = Field(True, description="mirror every second face, by chance")
     shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.08, description="largest shift each way, as a share of the side"
+        0.08, description="largest shift each way, as a fraction of the side"
     )
     rotate_degrees: Annotated[float, Field(ge=0, le=180)] = Field(
         10.0, description="largest turn each way, in degrees"
     )
     zoom: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="largest zoom in or out, as a share"
+        0.1, description="largest zoom in or out, as a fraction"
     )
-    brightness: Fraction = Field(0.1, description="largest brightness change, as a share of white")
-    contrast: Rate = Field(0.2, description="largest contrast change, as a share")
-    erase: Fraction = Field(0.1, description="chance that a rectangle of the face is erased")
+    brightness: Fraction = Field(
+        0.1, description="largest brightness change, as a fraction of white"
+    )
+    contrast: Rate = Field(0.2, description="largest contrast change, as a fraction")
+    erase: Fraction = Field(0.1, description="probability that a rectangle of the face is erased")
 
 
 class Network(Section):
@@ -110,8 +112,8 @@ class Network(Section):
     )
     squeeze_excite: Fraction = Field(
         0.0,
-        description="width of each block's squeeze and excitation, as a share of its filters; 0: "
-        "none; residual",
+        description="width of each block's squeeze and excitation, as a fraction of its filters; "
+        "0: none; residual",
     )
     separable: bool = Field(
         False,
@@ -217,7 +219,7 @@ class Train(Section):
         "(PyTorch's WeightedRandomSampler)",
     )
     allow_sampler_with_class_weight: bool = Field(
-        False, description="say true to correct rare classes twice on purpose"
+        False, description="true: correct for rare classes twice on purpose"
     )
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         "float32", description="mixed_bfloat16 is faster on processors with AVX512-BF16"
@@ -225,7 +227,7 @@ class Train(Section):
 
     @property
     def first_learning_rate(self) -> float:
-        """The learning rate as a number: the default's where it is auto and not yet found out."""
+        """The learning rate as a number: the default's where it is auto and not yet known."""
         if self.learning_rate == "auto":
             return float(type(self).model_fields["learning_rate"].default)
         return self.learning_rate
@@ -248,13 +250,14 @@ class Train(Section):
 
 
 class Distill(Section):
-    """Trained networks whose answers are learnt besides the labels."""
+    """Knowledge distillation from finished runs."""
 
     teachers: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), max_length=8, description="folders of finished runs; none: the labels alone"
     )
     weight: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="of the teachers' answers in the loss; the labels have the rest"
+        0.5,
+        description="weight of the teachers' soft targets in the loss; the labels have the rest",
     )
 
 
@@ -307,7 +310,7 @@ class Schedule(Section):
 
 
 class Monitor(Section):
-    """What is watched, how often, and what an alarm does."""
+    """What is monitored, how often, and what an alarm does."""
 
     per_class_every: Count = Field(5, description="epochs between per-emotion tables")
     layer_norms_every: Count = Field(5, description="epochs between gradient norms per layer")
@@ -318,21 +321,21 @@ class Monitor(Section):
         100.0, description="warn when the mean gradient norm of an epoch is above this"
     )
     collapse_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.8, description="alarm when one class gets this share of all validation answers"
+        0.8, description="alarm when one class gets this fraction of all validation predictions"
     )
     collapse_action: Literal["warn", "stop"] = Field(
         "warn", description="stop ends the run with exit code 1"
     )
     diagnose: bool = Field(
         True,
-        description="look for the cause, once, when that alarm fires: half a minute to "
+        description="diagnose the cause, once, when that alarm fires: half a minute to "
         "some minutes, and a page",
     )
     overfit_every: Count = Field(
         5, description="epochs between measurements of accuracy on training faces"
     )
     overfit_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.1, description="share of the training faces it is measured on, without augmentation"
+        0.1, description="fraction of the training faces it is measured on, without augmentation"
     )
     overfit_gap: Fraction = Field(
         0.15, description="warn when training accuracy is this far above validation accuracy"
@@ -358,7 +361,7 @@ class Recovery(Section):
     """What happens when losses or gradients are not finite, step after step."""
 
     after_skipped_steps: Count = Field(
-        10, description="skipped steps in a row after which the last checkpoint is gone back to"
+        10, description="skipped steps in a row after which the last checkpoint is restored"
     )
     learning_rate_factor: Annotated[float, Field(gt=0, le=1)] = Field(
         0.5, description="what the learning rate is multiplied by then"
@@ -412,7 +415,7 @@ class Config(Section):
             raise ValueError(
                 "train.sampler=balanced and class_weight.rule="
                 f"{self.class_weight.rule} correct rare classes twice, a known way to collapse "
-                "onto the rarest; set one of them to shuffle / none, or say it is meant: "
+                "onto the rarest; set one of them to shuffle / none, or confirm with "
                 "train.allow_sampler_with_class_weight=true"
             )
         return self

@@ -1,1 +1,1 @@
-"""Faces from files or from a seed to batches: read -> split -> feed."""
+"""Faces from files or from a seed to batches: read -> split -> pipeline."""

@@ -14,7 +14,7 @@ NUMBERS = 12
 """Uniform random numbers that `augment` uses for each face."""
 
 _ERASED_SIDE = (0.15, 0.4)
-"""Smallest and largest side of an erased rectangle, as a share of the face's side."""
+"""Smallest and largest side of an erased rectangle, as a fraction of the face's side."""
 
 
 def augment(images: tf.Tensor, numbers: tf.Tensor, settings: Augment) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Faces kept from an earlier reading, found by a digest of what they were read from.
+"""The cache of faces that were read earlier, found by a digest of what they were read from.
 
 A kept reading is one ``.npy`` file with one record (labels, usage, pixels and their
 fingerprint), which is mapped into memory, not copied. It is written beside its final name and
@@ -84,7 +84,7 @@ def load(key: str) -> tuple[Faces, np.ndarray, str] | None:
 
 
 def store(key: str, faces: Faces, usage: np.ndarray, fingerprint: str) -> None:
-    """Keep a reading under `key`; where it cannot be kept, say so in the log and do nothing.
+    """Store a reading under `key`; where it cannot be kept, log that and do nothing.
 
     Args:
         key: hexadecimal digest of the source.

@@ -59,9 +59,9 @@ def read_columns(path: Path) -> Columns:
 def read_csv(path: Path, progress: Progress | None = None) -> tuple[Faces, np.ndarray]:
     """Read a table of faces, streaming.
 
-    The first line names the columns, in any order, case and blanks around them aside: ``emotion``
-    (code 0 to 6, or a name), ``pixels`` (2304 numbers from 0 to 255) and optionally ``Usage``
-    (Training, PublicTest or PrivateTest). Other columns are ignored.
+    The first line names the columns, in any order, case and blanks around them ignored: ``emotion``
+    (class index 0 to 6, or a name), ``pixels`` (2304 numbers from 0 to 255) and optionally
+    ``Usage`` (Training, PublicTest or PrivateTest). Other columns are ignored.
 
     Args:
         path: the table, plain, gzipped or alone in a zip archive.
@@ -119,7 +119,7 @@ def read_csv(path: Path, progress: Progress | None = None) -> tuple[Faces, np.nd
                     raise InputError(
                         f"{len(fields)} fields, expected {columns.count} as in the first line"
                     )
-                label = _code(fields[columns.emotion], label_of)
+                label = _class_index(fields[columns.emotion], label_of)
                 if columns.usage is not None:
                     usage.append(_usage(fields[columns.usage], usage_of))
             except InputError as error:
@@ -212,24 +212,24 @@ def _fields(line: bytes) -> list[bytes]:
     return [field.encode("latin-1") for field in row]
 
 
-def _code(field: bytes, known: dict[bytes, int]) -> int:
+def _class_index(field: bytes, known: dict[bytes, int]) -> int:
     if field not in known:
         text = field.decode("utf-8", "replace").strip()
         if len(text) == 1 and text in "0123456":
-            code = int(text)
+            label = int(text)
         else:
             try:
-                code = class_index(text[:40])
+                label = class_index(text[:40])
             except KeyError as error:
-                codes = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
+                choices = ", ".join(f"{label} {name}" for label, name in enumerate(EMOTIONS))
                 raise InputError(
                     f"unknown emotion {quoted(text)}{did_you_mean(text, EMOTIONS)} "
-                    f"expected one of {codes}"
+                    f"expected one of {choices}"
                 ) from error
         # Blanks around a name may differ in every row: what is remembered stays small.
         if len(field) > _LONGEST_KNOWN:
-            return code
-        known[field] = code
+            return label
+        known[field] = label
     return known[field]
 
 

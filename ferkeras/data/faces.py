@@ -1,4 +1,4 @@
-"""What a set of faces is, between reading it and feeding it to a network."""
+"""A set of faces, between reading and the input pipeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZE = 48
 """Height and width of a face in pixels."""
 
 USAGES = ("", "train", "validation", "test")
-"""What an official split may say of a face; ``""`` when it says nothing."""
+"""Splits that a source may name; ``""`` where it names none."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Faces:
 
     Attributes:
         images: uint8, shape (N, 48, 48, 1), 0 is black.
-        labels: int32, shape (N,), FER2013 codes 0 to 6.
+        labels: int32, shape (N,), FER2013 class indices 0 to 6.
     """
 
     images: np.ndarray

@@ -26,7 +26,7 @@ _PICTURES_BETWEEN_PROGRESS = 100
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 
 # Kaggle's folder `test` holds PublicTest and PrivateTest together; where the file names do not
-# tell them apart all of it is the test split, so that nothing of PrivateTest is chosen on.
+# distinguish them all of it is the test split, so that nothing of PrivateTest is chosen on.
 _SPLIT_FOLDERS = {
     "train": _TRAIN,
     "training": _TRAIN,
@@ -49,7 +49,7 @@ class Picture(NamedTuple):
 
     Attributes:
         name: path below the folder, with ``/`` between its parts.
-        label: FER2013 code, 0 to 6.
+        label: FER2013 class index, 0 to 6.
         usage: index into `USAGES`.
         state: size, modification time, change time (ns) and inode, to notice a change.
     """
@@ -80,7 +80,7 @@ def list_pictures(root: Path, *, follow_symlinks: bool = False) -> Listing:
 
     Layouts: ``<class>/*.png`` and ``<split>/<class>/*.png``, where a split is train, validation
     or test (or Training, PublicTest, PrivateTest). A class is an emotion name or alias, its
-    FER2013 code, or both (``3_happy``). File names that begin with ``Training_``,
+    FER2013 class index, or both (``3_happy``). File names that begin with ``Training_``,
     ``PublicTest_`` or ``PrivateTest_`` name the split, within ``test`` too. A folder ``test``
     without such names is the test split as a whole. Hidden files are passed over.
 
@@ -104,7 +104,7 @@ def list_pictures(root: Path, *, follow_symlinks: bool = False) -> Listing:
     silent = [picture for picture in pictures if not picture.usage]
     if silent and len(silent) < len(pictures):
         raise InputError(
-            f"{shown(root / silent[0].name)}: its name tells no split, as "
+            f"{shown(root / silent[0].name)}: its name names no split, as "
             f"{len(pictures) - len(silent):,} of {len(pictures):,} others do by beginning with "
             "Training_, PublicTest_ or PrivateTest_; name all of them so, or none"
         )
@@ -292,13 +292,13 @@ class _Finder:
 
 def _label(folder: Path) -> int:
     name = folder.name
-    expected = f"one of {', '.join(EMOTIONS)}, or a FER2013 code 0 to {len(EMOTIONS) - 1}"
+    expected = f"one of {', '.join(EMOTIONS)}, or a FER2013 class index 0 to {len(EMOTIONS) - 1}"
     match = _CODE_AND_NAME.fullmatch(name)
     if match and match[2] is None:
-        if match[1] in {str(code) for code in range(len(EMOTIONS))}:
+        if match[1] in {str(label) for label in range(len(EMOTIONS))}:
             return int(match[1])
         raise InputError(
-            f"{shown(folder)}: {quoted(name)} is no FER2013 code; expected {expected} "
+            f"{shown(folder)}: {quoted(name)} is no FER2013 class index; expected {expected} "
             "(RAF-DB counts 1 to 7 in another order: rename its folders by name)"
         )
     try:
@@ -312,8 +312,8 @@ def _label(folder: Path) -> int:
         ) from error
     if match and match[1] != str(label):
         raise InputError(
-            f"{shown(folder)}: {quoted(name)} contradicts itself: {EMOTIONS[label]} has the code "
-            f"{label} in FER2013; name the folder {EMOTIONS[label]}"
+            f"{shown(folder)}: {quoted(name)} contradicts itself: {EMOTIONS[label]} has the class "
+            f"index {label} in FER2013; name the folder {EMOTIONS[label]}"
         )
     return label
 

@@ -1,6 +1,6 @@
-"""The seven emotions, once: their codes, their names and the names other people give them.
+"""The seven emotions, once: their class indices, their names and the names other people give them.
 
-The codes are those of FER2013 (Goodfellow et al. 2013, "Challenges in representation
+The class indices are those of FER2013 (Goodfellow et al. 2013, "Challenges in representation
 learning"). A label is always found by its name, never by its place in an alphabet.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""Names in code order: ``EMOTIONS[3] == "happy"``."""
+"""Names in class order: ``EMOTIONS[3] == "happy"``."""
 
 _ALIASES = {
     "anger": "angry",
@@ -26,7 +26,7 @@ _ALIASES = {
 
 
 def class_index(name: str) -> int:
-    """Return the FER2013 code (0 to 6) of an emotion name or one of its aliases.
+    """Return the FER2013 class index (0 to 6) of an emotion name or one of its aliases.
 
     Case and surrounding blanks do not matter.
 

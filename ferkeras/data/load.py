@@ -1,4 +1,4 @@
-"""The faces that a configuration asks for, split and ready to feed."""
+"""The faces that a configuration asks for, split and ready for the input pipeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ferkeras.data.split import split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
 
 DEMO = "demo"
-"""The `data.path` that means drawn faces."""
+"""The `data.path` that means synthetic faces."""
 
 
 def load_splits(config: Config, console: Console) -> Splits:

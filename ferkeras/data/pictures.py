@@ -96,7 +96,7 @@ def decode_grey(content: bytes) -> Image.Image:
 
 def _upright(grey: Image.Image, image: Image.Image) -> Image.Image:
     """`grey` turned as `image`, which it was made from, says of its orientation."""
-    # Most say nothing, and to be turned in vain costs a tenth of the reading of a small picture.
+    # Most say nothing, and a needless turn costs a tenth of the reading of a small picture.
     if orientation := image.getexif().get(ExifTags.Base.Orientation):
         grey.getexif()[ExifTags.Base.Orientation] = orientation
         return ImageOps.exif_transpose(grey)

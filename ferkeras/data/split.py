@@ -18,27 +18,27 @@ def split_faces(read: ReadFaces, *, seed: int, validation_fraction: float) -> Sp
     """Split faces as their source says, or by a seeded, stratified draw where it does not.
 
     An official split is honoured to the face, copies between its parts included. Where the
-    source has no validation faces, a share of the training faces is drawn for it; a test split
+    source has no validation faces, a fraction of the training faces is drawn for it; a test split
     stays as it is. The draw is a function of the seed and of the pixels and labels alone: the
     order of the faces and the format they were stored in do not matter. Copies of one image
     (equal pixels, whatever their labels) fall on one side together. Each class gets
-    its share to within the size of its largest group of copies, keeps one group in training, and
-    has one in validation if it has two; a group whose labels differ counts for the commonest.
+    its fraction to within the size of its largest group of copies, keeps one group in training, and
+    has one in validation if it has two; a group whose labels differ counts for the majority.
 
-    scikit-learn's StratifiedGroupKFold was not taken: it knows shares of 1/k only, gives no such
-    guarantee for a class, and its answer depends on the order of the rows.
+    scikit-learn's StratifiedGroupKFold was not taken: it knows fractions of 1/k only, gives no such
+    guarantee for a class, and its result depends on the order of the rows.
 
     Args:
         read: what a reader found.
         seed: 0 to 2**31 - 1; matters for a drawn split only.
-        validation_fraction: share of the training faces drawn for validation, above 0, below 1.
+        validation_fraction: fraction of the training faces drawn for validation, above 0, below 1.
 
     Raises:
         InputError: a class has no training faces, or there are no validation faces.
     """
     usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction)
     train, validation, test = (
-        read.faces.take(np.flatnonzero(usage == code)) for code in (_TRAIN, _VALIDATION, _TEST)
+        read.faces.take(np.flatnonzero(usage == part)) for part in (_TRAIN, _VALIDATION, _TEST)
     )
     _check(read.source, train, validation)
     return Splits(
@@ -52,12 +52,12 @@ def split_faces(read: ReadFaces, *, seed: int, validation_fraction: float) -> Sp
 
 
 def usage_as_split(read: ReadFaces, *, seed: int, validation_fraction: float) -> np.ndarray:
-    """Say of every face where `split_faces` puts it, without asking whether that can be trained on.
+    """The split of every face as `split_faces` puts it, without checking that it can be trained on.
 
     Args:
         read: what a reader found.
         seed: 0 to 2**31 - 1; matters for a drawn split only.
-        validation_fraction: share of the training faces drawn for validation, above 0, below 1.
+        validation_fraction: fraction of the training faces drawn for validation, above 0, below 1.
 
     Returns:
         int8, shape (N,), index into `ferkeras.data.faces.USAGES`: train, validation or test.
@@ -65,8 +65,8 @@ def usage_as_split(read: ReadFaces, *, seed: int, validation_fraction: float) ->
     usage = read.usage.copy()
     if not (usage == _VALIDATION).any():
         pool = np.flatnonzero(usage != _TEST)
-        drawn = _draw(read.faces.take(pool), seed, validation_fraction)
-        usage[pool] = np.where(drawn, _VALIDATION, _TRAIN)
+        held_out = _draw(read.faces.take(pool), seed, validation_fraction)
+        usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
     return usage
 
 
@@ -120,5 +120,5 @@ def _check(source: str, train: Faces, validation: Faces) -> None:
     if not len(validation):
         raise InputError(
             f"{source}: no validation images: none of the {len(train):,} training images could be "
-            "set aside, as each class has one distinct image only; add faces"
+            "held out, as each class has one distinct image only; add faces"
         )

@@ -1,4 +1,4 @@
-"""Mean and deviation of grey values, as the network standardises with them."""
+"""Mean and standard deviation of grey values, for the network's normalization layer."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def pixel_statistics(faces: Faces) -> tuple[float, float]:
     values = np.arange(256) / 255
     mean = np.average(values, weights=counts)
     std = np.sqrt(np.average((values - mean) ** 2, weights=counts))
-    # Faces of one single grey have no deviation to divide by.
+    # Faces of one single grey have no standard deviation to divide by.
     return float(mean), float(std) or 1.0

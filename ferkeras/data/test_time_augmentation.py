@@ -59,7 +59,7 @@ def _seen(images: np.ndarray, side: int) -> np.ndarray:
 
 
 def _interpolation(side: int) -> np.ndarray:
-    """Share of each pixel of a line (columns) in each pixel of the resized line (rows)."""
+    """Fraction of each pixel of a line (columns) in each pixel of the resized line (rows)."""
     centre = (SIZE - 1) / 2
     places = np.clip(centre + (np.arange(SIZE) - centre) * side / SIZE, 0, SIZE - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(SIZE))).astype(np.float32)

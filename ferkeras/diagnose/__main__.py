@@ -5,10 +5,10 @@
   python -m ferkeras.diagnose --try --config my.yaml               and try the first remedies
 
 A finished run is examined as it ended. A configuration is trained for a few hundred steps first.
-Faces, labels, statistics, steps, weights and answers are measured, each for one cause that it
+Faces, labels, statistics, steps, weights and predictions are measured, each for one cause that it
 speaks for; where that explains nothing, the training is repeated briefly with other settings, and
 always with the weights as they are (no train.ema_momentum) and the labels alone (no teachers). The
-answer is a verdict in a sentence, the numbers behind it, and remedies as settings, the most
+result is a verdict in a sentence, the numbers behind it, and remedies as settings, the most
 promising first; with --try, also which of them worked. It goes to the console and, as
 diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis, or for a configuration to a
 new folder.
@@ -29,7 +29,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.arguments import CONFIGS, config_parser, configured
 
 _STEPS = 240
-"""Steps of a configuration's training: twenty seconds for the drawn faces."""
+"""Steps of a configuration's training: twenty seconds for the synthetic faces."""
 
 
 @verb
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             folder = make_folder(arguments.output, f"diagnose-{config.name}")
         write_diagnosis(diagnosis, treatments, command, folder)
-        console.say(f"\nwritten: {folder}")
+        console.print(f"\nwritten: {folder}")
     return 1 if diagnosis.findings else 0
 
 

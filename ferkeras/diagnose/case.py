@@ -1,4 +1,4 @@
-"""What is examined: faces, settings, a network that was trained with them, and its history."""
+"""A case for diagnosis: faces, settings, a network that was trained with them, and its history."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducible
 
 MOST_FACES = 1500
-"""Faces of each split that measurements are made on: kappa is then sure to 0.02."""
+"""Faces of each split that measurements are made on: the standard error of kappa is about 0.02."""
 
 Begin = Callable[[Config, Splits], TrainingSetup]
-"""Builds a learner at the start of its training."""
+"""Builds a training setup, before its first step."""
 
 Advance = Callable[[int], None]
-"""Is told how many steps were done since it was last called."""
+"""Called with the number of steps done since the last call."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Case:
     Attributes:
         config: its configuration.
         splits: its faces.
-        learner: its network with the weights that it came to.
+        setup: its network with the weights that it came to.
         start: the trainable weights that it began with.
         history: one row an epoch, columns as in `history.csv`; empty where it is not known.
         steps: steps that were done.
-        begin: builds its learner anew, at the start.
+        begin: builds its training setup anew, before the first step.
     """
 
     config: Config
@@ -65,8 +65,8 @@ def train_briefly(
         config: the configuration; its calendar of ramps is not reached in so few steps.
         splits: the faces; validation is made on a sample of them.
         steps: at most.
-        begin: builds the learner.
-        advance: told of the steps.
+        begin: builds the training setup.
+        advance: called with the number of steps done.
     """
     with isolated_rng(config):
         setup = begin(without_ema_and_teachers(config), splits)
@@ -111,7 +111,7 @@ def without_ema_and_teachers(config: Config) -> Config:
 
 
 def sample(faces: Faces, seed: int, most: int = MOST_FACES) -> Faces:
-    """At most so many of the faces, drawn without replacement."""
+    """At most so many of the faces, sampled without replacement."""
     if len(faces) <= most:
         return faces
     return faces.take(np.random.default_rng(seed).choice(len(faces), most, replace=False))

@@ -52,7 +52,7 @@ MEASURED: tuple[Probe, ...] = (
     batchnorm.batchnorm_too_slow,
     batchnorm.batchnorm_too_fast,
     signal.vanishing_gradients,
-    # What was learnt does not hold elsewhere.
+    # What was learned does not generalise.
     shift.unlike_validation,
     normalisation.wrong_normalisation,
     leak.leakage,
@@ -69,7 +69,7 @@ TRIED: tuple[Probe, ...] = (
     unfinished.unexplained,
 )
 """Probes that train a little with other settings, and what is left; asked in this order, until
-one answers, and only where nothing was found by measuring."""
+one finds it, and only where nothing was found by measuring."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Diagnosis:
     Attributes:
         case: what was examined.
         measurements: what was measured on the way.
-        findings: the causes, the first one first; empty for a training that learns.
+        findings: the causes, the first one first; empty for a healthy training.
         learns: whether the network knows at least half of what a simple classifier knows.
     """
 
@@ -98,7 +98,7 @@ class Diagnosis:
 
     @property
     def verdict(self) -> str:
-        """The answer in a sentence."""
+        """The verdict in a sentence."""
         if self.findings:
             return self.findings[0].verdict
         return (
@@ -135,7 +135,7 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
 
     Args:
         case: what is examined; it is left as it was.
-        advance: told of the steps of trials, up to `most_trial_steps` of them.
+        advance: called with the steps of trials, up to `most_trial_steps` of them.
     """
     measurements = Measurements(case, advance)
     found = [finding for probe in MEASURED if (finding := probe(measurements))]

@@ -1,4 +1,4 @@
-"""What a probe found: a cause, the measurements that show it, and what mends it."""
+"""What a probe found: a cause, the measurements that show it, and what fixes it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Evidence:
     Attributes:
         what: was measured, in a few words.
         measured: the number, as people read it.
-        expected: what a training that learns has, as people read it.
+        expected: what a healthy training has, as text.
         value: the number itself.
     """
 
@@ -35,7 +35,7 @@ class Remedy:
         what: to do, in a line.
         expected: what it should bring about.
         overrides: configuration keys and their new values; empty where the faces or their labels
-            have to be mended, which no key does.
+            have to be fixed, which no key does.
     """
 
     what: str

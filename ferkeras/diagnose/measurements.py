@@ -1,4 +1,4 @@
-"""What the probes look at, each measured when first asked for and never twice."""
+"""What the probes measure, each measured when first asked for and never twice."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _TRIAL_STEPS = 150
 
 @dataclass(frozen=True)
 class ClassPredictions:
-    """What was answered on faces.
+    """Predictions on faces, with the truth.
 
     Attributes:
-        labels: the truth, codes, shape (N,).
-        answers: codes, shape (N,).
+        labels: the truth, class indices, shape (N,).
+        predicted: class indices, shape (N,).
     """
 
     labels: np.ndarray
@@ -42,12 +42,12 @@ class ClassPredictions:
 
     @cached_property
     def matrix(self) -> np.ndarray:
-        """Counts [truth, answer], int64, shape (7, 7)."""
+        """Counts [truth, prediction], int64, shape (7, 7)."""
         return counts(self.labels, self.predicted)
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers."""
+        """Fraction of right predictions."""
         return float((self.labels == self.predicted).mean())
 
     @cached_property
@@ -67,7 +67,7 @@ class FirstSteps:
 
     Attributes:
         movement: relative change of each kernel in one step, by its path.
-        clipped: share of the steps that clipping shortened.
+        clipped: fraction of the steps that clipping shortened.
         shortened: how many times shorter it made them in the mean, at least 1.
         gradient_norm: mean norm before clipping.
     """
@@ -88,7 +88,7 @@ class Measurements:
 
     Args:
         case: what is examined.
-        advance: told of the steps of trials as they are done.
+        advance: called with the steps of trials as they are done.
     """
 
     def __init__(self, case: Case, advance: Advance | None = None) -> None:
@@ -145,7 +145,7 @@ class Measurements:
 
     @cached_property
     def silent_units(self) -> dict[str, float]:
-        """Share of each ReLU layer's units that are zero for every one of some training faces.
+        """Fraction of each ReLU layer's units that are zero for every one of some training faces.
 
         With the statistics of these faces and without dropout: wrong running statistics can
         silence units that are alive.

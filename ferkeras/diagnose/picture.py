@@ -1,4 +1,4 @@
-"""One picture of a diagnosis: what is answered, and what is known where."""
+"""The picture of a diagnosis: predictions by class, and skill on training and validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: Path) -> None:
-    """Answers against truth by emotion, and the skill of the network and of what was tried."""
+    """Predictions against truth by emotion, and the skill of the network and of what was tried."""
     figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     _predictions(left, diagnosis)
@@ -37,7 +37,7 @@ def _predictions(axes: Axes, diagnosis: Diagnosis) -> None:
     axes.set_xticks(places, EMOTIONS, rotation=30, ha="right")
     axes.set_ylabel("% of validation faces")
     axes.legend(frameon=False, fontsize=9)
-    tidy(axes, "What is answered")
+    tidy(axes, "Predictions and truth")
 
 
 def _skills(axes: Axes, diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> None:

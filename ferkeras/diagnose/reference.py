@@ -1,4 +1,4 @@
-"""What a classifier without any training to speak of makes of the same faces.
+"""Baseline: a simple classifier on the same faces.
 
 It needs no learning rate, no dropout and no BatchNormalization, so that what it cannot tell apart
 is a matter of faces and labels, and what it can tell apart is the least that a network should
@@ -35,10 +35,10 @@ def gradients(images: np.ndarray) -> np.ndarray:
 
 
 def transferred(train: Faces, others: Faces) -> np.ndarray:
-    """Answers on other faces of ridge regression fitted to the gradients of training faces.
+    """Predictions on other faces of ridge regression fitted to the gradients of training faces.
 
     Returns:
-        codes, int, shape (len(others),).
+        class indices, int, shape (len(others),).
     """
     if len(np.unique(train.labels)) < 2:
         return np.full(len(others), train.labels[0])
@@ -48,10 +48,10 @@ def transferred(train: Faces, others: Faces) -> np.ndarray:
 
 
 def crossed(faces: Faces, seed: int) -> np.ndarray:
-    """Answers on each face of classifiers that were fitted to the other folds.
+    """Predictions on each face of classifiers that were fitted to the other folds.
 
     Returns:
-        codes, int, shape (N,).
+        class indices, int, shape (N,).
     """
     if len(np.unique(faces.labels)) < 2 or len(faces) < 2 * _FOLDS:
         return np.full(len(faces), faces.labels[0])

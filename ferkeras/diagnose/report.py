@@ -1,4 +1,4 @@
-"""What people read of a diagnosis: a short page, one picture, and the same for programs."""
+"""The report of a diagnosis: a short page, one picture, and the same as JSON."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ def print_diagnosis(
         command: how the training was begun, to which a remedy's settings are added.
         console: where to.
     """
-    console.say(f"Verdict: {diagnosis.verdict}")
+    console.print(f"Verdict: {diagnosis.verdict}")
     for symptom in diagnosis.symptoms:
-        console.say(f"Symptom: {symptom}")
+        console.print(f"Symptom: {symptom}")
     for number, finding in enumerate(diagnosis.findings):
-        console.say()
+        console.print()
         if number:
-            console.say(f"Also: {finding.verdict}")
+            console.print(f"Also: {finding.verdict}")
         console.table(
             finding.cause.replace("_", " "),
-            ["measured", "here", "in a training that learns"],
+            ["measured", "here", "in a healthy training"],
             [[each.what, each.measured, each.expected] for each in finding.evidence],
         )
         for place, remedy in enumerate(finding.remedies, start=1):
-            console.say(f"  {place}. {remedy.what}: {remedy.expected}")
+            console.print(f"  {place}. {remedy.what}: {remedy.expected}")
             if remedy.overrides:
-                console.say(f"     {command} {remedy.arguments}")
+                console.print(f"     {command} {remedy.arguments}")
     if treatments:
-        console.say()
+        console.print()
         console.table(
             f"Remedies tried for {treatments[0].treated.steps} steps from the same start",
             ["remedy", "training accuracy", "validation accuracy", "skill", "works"],
@@ -70,7 +70,7 @@ def print_diagnosis(
                 ),
             ],
         )
-        console.say(conclusion(treatments))
+        console.print(conclusion(treatments))
 
 
 def conclusion(treatments: Sequence[Treatment]) -> str:

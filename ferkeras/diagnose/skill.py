@@ -1,4 +1,4 @@
-"""How much better than chance answers are, and how sure that is."""
+"""How much better than chance predictions are, and how certain that is."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from ferkeras.data.labels import EMOTIONS
 
 _SHUFFLES = 200
 CHANCE = 4.0
-"""Standard deviations above chance from which answers know something: by chance once in 30,000."""
+"""Standard deviations above chance that mean skill: by chance once in 30,000."""
 
 
 def counts(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Counts [truth, answer], int64, shape (7, 7)."""
+    """Counts [truth, prediction], int64, shape (7, 7)."""
     # What sklearn.metrics.confusion_matrix gives, which takes longer for its checks than this.
     cells = np.bincount(len(EMOTIONS) * labels + predicted, minlength=len(EMOTIONS) ** 2)
     return cells.reshape(len(EMOTIONS), len(EMOTIONS))
 
 
 def kappa(matrix: np.ndarray) -> float:
-    """Cohen's kappa of counts (K, K): 0 for answers by chance or of one class, 1 for the truth.
+    """Cohen's kappa of counts (K, K): 0 for predictions by chance or of one class, 1 for the truth.
 
-    Unlike accuracy it does not reward answering the commonest class, and unlike balanced accuracy
+    Unlike accuracy it does not reward predicting the majority class, and unlike balanced accuracy
     it does not hang on the handful of faces of the rarest.
 
     Source:
@@ -36,7 +36,7 @@ def kappa(matrix: np.ndarray) -> float:
 
 
 def above_chance(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Kappa in standard deviations of kappa for shuffled labels; 0 for answers of one class."""
+    """Kappa in standard deviations of kappa for shuffled labels; 0 for predictions of one class."""
     rng = np.random.default_rng(0)
     shuffled = [kappa(counts(rng.permutation(labels), predicted)) for _ in range(_SHUFFLES)]
     std = float(np.std(shuffled))
@@ -46,15 +46,15 @@ def above_chance(labels: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def best_renaming(matrix: np.ndarray) -> np.ndarray:
-    """Which class each answer should be called for the most right answers, int, shape (K,).
+    """Which class each prediction should be called for the most right predictions, int, shape (K,).
 
     Args:
-        matrix: counts [truth, answer], shape (K, K).
+        matrix: counts [truth, prediction], shape (K, K).
 
     Source:
         Kuhn 1955, "The Hungarian method for the assignment problem".
     """
-    # A touch of the diagonal: classes that are never answered keep their names.
+    # A touch of the diagonal: classes that are never predicted keep their names.
     truths, predicted = linear_sum_assignment(matrix + 1e-6 * np.eye(len(matrix)), maximize=True)
     renamed = np.empty(len(matrix), np.int64)
     renamed[predicted] = truths

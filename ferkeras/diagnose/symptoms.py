@@ -44,20 +44,20 @@ def skill_evidence(m: Measurements) -> Evidence:
 
 
 def collapse_evidence(m: Measurements) -> list[Evidence]:
-    """Onto which class the answers fall, since when, and what the loss is worth; may be empty."""
-    answered = m.on_validation.matrix.sum(axis=0) / len(m.validation)
+    """To which class the predictions collapse, since when, and what the loss is; may be empty."""
+    predicted = m.on_validation.matrix.sum(axis=0) / len(m.validation)
     truth = m.on_validation.matrix.sum(axis=1) / len(m.validation)
-    label = int(answered.argmax())
+    label = int(predicted.argmax())
     fraction = m.case.config.monitor.collapse_fraction
-    if answered[label] < fraction or truth[label] >= fraction:
+    if predicted[label] < fraction or truth[label] >= fraction:
         return []
     found = [
         Evidence(
-            f"answers that are {EMOTIONS[label]}",
-            f"{answered[label]:.1%}, accuracy {m.on_validation.accuracy:.2%}"
+            f"predictions that are {EMOTIONS[label]}",
+            f"{predicted[label]:.1%}, accuracy {m.on_validation.accuracy:.2%}"
             + (f", since epoch {since}" if (since := _since(m)) else ""),
-            f"{truth[label]:.1%} of the faces are; always answering it gives that accuracy",
-            float(answered[label]),
+            f"{truth[label]:.1%} of the faces are; always predicting it gives that accuracy",
+            float(predicted[label]),
         )
     ]
     if "val_cross_entropy" in m.case.history:

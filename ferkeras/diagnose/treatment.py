@@ -13,7 +13,7 @@ MOST = 3
 STEPS = 300
 
 _NOISE = 0.02
-"""What kappa of 1,500 faces is sure to."""
+"""About the standard error of kappa on 1,500 faces."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatmen
 
     Args:
         diagnosis: whose remedies.
-        advance: told of the steps of each trial.
+        advance: called with the steps of each trial.
 
     Raises:
         InputError: a remedy contradicts the rest of the configuration.

@@ -27,7 +27,7 @@ class Trial:
         steps: that were done.
         on_train: Cohen's kappa in use on training faces, without augmentation.
         on_validation: the same on validation faces.
-        train_accuracy: share of right answers on training faces.
+        train_accuracy: fraction of right predictions on training faces.
         validation_accuracy: the same on validation faces.
     """
 

@@ -1,13 +1,13 @@
-"""Measure the network of a finished run, with everything that tells how good it really is.
+"""Evaluate the network of a finished run, with intervals and checks that make figures reliable.
 
   python -m ferkeras.evaluate saved_models/demo-001                 its validation faces
   python -m ferkeras.evaluate saved_models/demo-001 --split test    once, at the very end
   python -m ferkeras.evaluate saved_models/demo-001 --data faces/   any other faces
 
-Figures with bootstrap intervals, of one look at each face, of two (mirrored too) and of six (at
-three sizes, each mirrored too), with and without faces that also occur in training; pictures; and
-all of it under RUN/evaluation/<split>/. --calibrate fits a temperature on the validation faces and
-stores it with the run, for the export to use. Six looks take six passes over the faces.
+Figures with bootstrap intervals: without test-time augmentation, with flip (2 views of each face)
+and with multiscale (6 views: 3 sizes, each mirrored too), with and without faces that also occur
+in training; pictures; and all of it under RUN/evaluation/<split>/. --calibrate fits a temperature
+on the validation faces and stores it with the run, for the export to use.
 Exit codes: 0 done, 2 wrong usage or input.
 """
 
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         model = load_trained(finished).model
         if subject.remark:
-            console.say(f"note: {subject.remark}\n")
+            console.print(f"note: {subject.remark}\n")
         if arguments.calibrate and subject.validation is not None:
             calibration = calibrate(logits_of(model, subject.validation), subject.validation.labels)
             store_calibration(finished.run, calibration)
             print_calibration(calibration, console)
-        with console.progress("looking at the faces", PASSES) as advance:
+        with console.progress("predicting", PASSES) as advance:
             assessment = assess(
                 model,
                 subject,
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         folder = write_evaluation(finished, subject, assessment, model)
         print_evaluation(subject, assessment, console)
-        console.say(f"\nwritten: {folder}")
+        console.print(f"\nwritten: {folder}")
     return 0
 
 

@@ -118,9 +118,9 @@ def assess(
         seen.append(logits_of(model, Faces(images, faces.labels)))
         progress(1)
     logits = seen[0]
-    fractions = [predictions_of(each, faces).probabilities for each in seen]
+    probabilities = [predictions_of(each, faces).probabilities for each in seen]
     variants = {
-        name: Predictions(np.mean(fractions[:count], axis=0), faces.labels)
+        name: Predictions(np.mean(probabilities[:count], axis=0), faces.labels)
         for name, count in {PLAIN: VIEWS["none"], FLIP: VIEWS["flip"], MULTISCALE: PASSES}.items()
     }
     if temperature != 1.0:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in the run's folder, and what it says."""
+"""The files and the console output of an evaluation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from ferkeras.runs.record import write_json, write_npz
 _MISTAKES = 40
 _EXAMPLES = 4
 _IN_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "ece")
-_TITLES = {FLIP: "with flip", MULTISCALE: "six looks", CALIBRATED: "calibrated"}
+_TITLES = {FLIP: "tta flip", MULTISCALE: "tta multiscale", CALIBRATED: "calibrated"}
 
 
 def write_evaluation(
@@ -64,11 +64,11 @@ def write_evaluation(
     matrix = plain.matrix()
     draw_confusion_matrix(matrix, EMOTIONS, folder / "confusion_matrix.png", title)
     draw_per_class(matrix, EMOTIONS, folder / "per_class.png", title)
-    curves = {"as trained": reliability(plain.fractions, plain.labels)}
+    curves = {"as trained": reliability(plain.float64_probabilities, plain.labels)}
     calibrated = assessment.result(CALIBRATED)
     if calibrated is not None:
         curves[f"temperature {assessment.temperature:.3g}"] = reliability(
-            calibrated.predictions.fractions, plain.labels
+            calibrated.predictions.float64_probabilities, plain.labels
         )
     draw_reliability(curves, folder / "reliability.png", title)
     worst = worst_mistakes(plain, _MISTAKES)
@@ -77,7 +77,7 @@ def write_evaluation(
             faces.images[worst],
             _captions(plain.labels[worst], plain.probabilities[worst]),
             folder / "mistakes.png",
-            title="The surest wrong answers: truth, then answer",
+            title="The most confident wrong predictions: truth, then prediction",
         )
     chosen = examples_of_each(plain, _EXAMPLES, finished.config.seed)
     draw_grad_cam(
@@ -143,13 +143,13 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
         ["emotion", "precision", "", "recall", "", "F1", "", "faces"],
         recalls,
     )
-    console.say(verdict_on(plain.metrics))
-    console.say("lower is better: log loss, Brier score, calibration error")
+    console.print(verdict_on(plain.metrics))
+    console.print("lower is better: log loss, Brier score, calibration error")
     if assessment.in_training is not None:
         seen = int(assessment.in_training.sum())
         without = f"; without them: accuracy {unseen.metrics['accuracy']:.1%}" if unseen else ""
         fraction = seen / len(plain.predictions)
-        console.say(
+        console.print(
             f"{seen:,} of these faces ({fraction:.1%}) are also training faces, pixel for pixel"
             f"{without}"
         )
@@ -169,21 +169,21 @@ def _print_measures(title: str, assessment: Assessment, faces: str, console: Con
 
 def print_calibration(calibration: Calibration, console: Console) -> None:
     """Print what the temperature did on the faces it was fitted on."""
-    console.say(
+    console.print(
         f"temperature {calibration.temperature:.3f}, fitted on {calibration.faces:,} validation "
         f"faces and stored with the run: log loss {calibration.log_loss_before:.3f} -> "
         f"{calibration.log_loss_after:.3f}, calibration error "
         f"{calibration.ece_before:.1%} -> {calibration.ece_after:.1%} (on the faces it was fitted "
-        "on); no answer changes"
+        "on); no prediction changes"
     )
-    console.say()
+    console.print()
 
 
 def _captions(labels: np.ndarray, probabilities: np.ndarray) -> list[str]:
     predicted = probabilities.argmax(axis=1)
     return [
-        f"{EMOTIONS[label]}\n{EMOTIONS[prediction]} {fraction:.0%}"
-        for label, prediction, fraction in zip(
+        f"{EMOTIONS[label]}\n{EMOTIONS[prediction]} {probability:.0%}"
+        for label, prediction, probability in zip(
             labels, predicted, probabilities.max(axis=1), strict=True
         )
     ]

@@ -10,8 +10,8 @@ raw uint8 faces (N, 48, 48, 1), gives probabilities, and carries the names of th
 where it comes from. A temperature fitted by python -m ferkeras.evaluate --calibrate goes in.
 
 Each export is compared with the trained network on 500 validation faces, which are read from the
-run's data; name them with --data where they have moved. What answers otherwise is reported.
-Exit codes: 0 done, 1 the export answers otherwise than the network, 2 wrong usage or input.
+run's data; name them with --data where they have moved. A different prediction is reported.
+Exit codes: 0 done, 1 the export predicts otherwise than the network, 2 wrong usage or input.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with Console() as console:
         splits = load_splits(config, console)
         if splits.fingerprint != finished.fingerprint:
-            console.say(
+            console.print(
                 f"note: {splits.source} is not what this run was trained on; its faces are used "
                 "to check the export all the same"
             )
@@ -79,12 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         card = write_model_card(folder, finished, exported)
         for each in exported:
             parity = each.parity
-            console.say(
+            console.print(
                 f"{each.path}: {each.size / 1e6:.2f} MB; same label as the trained network on "
                 f"{parity.label_agreement:.1%} of {parity.faces:,} validation faces, "
                 f"probabilities differ by at most {parity.largest_difference:.1e}"
             )
-        console.say(f"{card}: what it is, how good it is, and how it may not be used")
+        console.print(f"{card}: what it is, how good it is, and how it may not be used")
     return 0
 
 

@@ -35,7 +35,7 @@ _LARGEST_DIFFERENCE = {"litert-float16": 0.02, "litert-int8": 1.0}
 _ROUNDING = 1e-4
 # 98 % is what is asked of PublicTest; at 500 faces the sampling error is 0.6 points.
 _LEAST_AGREEMENT = {"litert-int8": 0.97}
-"""Share of equal labels, where less is asked than `_NEARLY_ALL`."""
+"""Fraction of equal labels, where less is asked than `_NEARLY_ALL`."""
 _NEARLY_ALL = 0.995
 
 
@@ -48,7 +48,7 @@ class Exported:
         path: file or folder.
         size: bytes on the disk.
         temperature: what its logits are divided by.
-        parity: how its answers compare with those of the trained network.
+        parity: how its predictions compare with those of the trained network.
     """
 
     format: str
@@ -81,14 +81,14 @@ def export_network(
         formats: of `FILES`, or `saved_model`.
         folder: made where it is missing.
         about: travels inside; the temperature is added to its provenance.
-        probe: uint8 faces (n, 48, 48, 1), n above 0, on which answers are compared.
+        probe: uint8 faces (n, 48, 48, 1), n above 0, on which predictions are compared.
         temperature: what logits are divided by, above 0.
         representative: uint8 faces that `litert-int8` measures its ranges on.
         compact: keep the SavedModel small, see `write_saved_model`; what is converted from it
             besides may not know bfloat16, so export that by itself.
 
     Raises:
-        RunError: an export answers otherwise than the network.
+        RunError: an export predicts otherwise than the network.
         OSError: the folder cannot be written to.
     """
     served = served_network(model, temperature=temperature)

@@ -45,7 +45,7 @@ Recognising emotions from faces is regulated, and it is error-prone. Do not use 
   2025).
 - **to decide anything about a person**: hiring, credit, insurance, policing, migration, health.
   Outside the prohibition, the AI Act counts emotion recognition as high-risk (Annex III, 1(c))
-  and demands that people who are exposed to it are told (Article 50(3)). This network has gone
+  and demands that people who are exposed to it are informed (Article 50(3)). This network has gone
   through none of what the Act asks of a high-risk system. Other laws, on personal and biometric
   data above all, apply besides, in the Union and elsewhere.
 - **to claim that somebody feels something, lies, or intends something.** It sorts pictures by the
@@ -59,13 +59,15 @@ It is meant for research and teaching about classifiers. This is no legal advice
 _LIMITS = """\
 ## Limits
 
-- The labels it learnt from are what annotators saw in a picture, and annotators disagree: on
+- The labels it was trained on are what annotators saw in a picture, and annotators disagree: on
   FER2013 people reach about 65% (Goodfellow et al. 2013). An accuracy far above that tells of
   the labels, not of emotions.
 - Its probabilities are honest only for faces like those it was trained on. Other cameras, crops,
-  lights, ages, skin tones, glasses, masks or cultures can change both answers and how sure they
-  sound. How it does on groups of people has not been measured: its data do not say who is in them.
-- It answers for every picture, also where there is no face, and knows seven answers only.
+  lights, ages, skin tones, glasses, masks or cultures can change both predictions and how confident
+  they sound. How it does on groups of people has not been measured: its data do not say who is in
+  them.
+- It predicts an emotion for every picture, also where there is no face, and knows seven
+  emotions only.
 - Faces are expected as in training: cut out closely, upright, from the front.
 """
 
@@ -75,9 +77,9 @@ _CALLS = {
 import tensorflow as tf
 
 model = tf.saved_model.load("{path}")
-answer = model.signatures["serving_default"](faces=faces)  # uint8 (N, 48, 48, 1)
-answer = model.signatures["encoded"](image_bytes=[open("face.png", "rb").read()])
-answer["probabilities"], answer["label"], model.signatures["about"]()
+prediction = model.signatures["serving_default"](faces=faces)  # uint8 (N, 48, 48, 1)
+prediction = model.signatures["encoded"](image_bytes=[open("face.png", "rb").read()])
+prediction["probabilities"], prediction["label"], model.signatures["about"]()
 ```
 
 TensorFlow Serving takes the folder above it as the model's base path.""",
@@ -86,8 +88,8 @@ TensorFlow Serving takes the folder above it as the model's base path.""",
 from ai_edge_litert.interpreter import Interpreter
 
 run = Interpreter("{path}").get_signature_runner("serving_default")
-answer = run(faces=faces)  # uint8 (N, 48, 48, 1)
-answer["probabilities"], answer["label"]
+prediction = run(faces=faces)  # uint8 (N, 48, 48, 1)
+prediction["probabilities"], prediction["label"]
 ```
 
 `unzip -p {path} labels.txt` prints the class names.""",
@@ -187,7 +189,7 @@ def _head(finished: FinishedRun) -> str:
     return f"""\
 # {finished.name}: facial expressions
 
-A convolutional network that looks at one face (48 x 48 grey values, uint8) and gives each of
+A convolutional network that takes one face (48 x 48 grey values, uint8) and gives each of
 {", ".join(EMOTIONS[:-1])} and {EMOTIONS[-1]} a probability. It is right on {percent(accuracy)} of
 its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferkeras
 {finished.environment["ferkeras"]}.
@@ -231,14 +233,14 @@ def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> s
 def _data(finished: FinishedRun) -> str:
     data = finished.environment["data"]
     source = data["source"]
-    # The folders of the machine it was trained on are nobody's business.
+    # The folders of the machine it was trained on do not belong into a card.
     source = Path(source).name if Path(source).is_absolute() else source
     rows = [(name, f"{count:,}") for name, count in data["faces"].items()]
-    how = "drawn by ferkeras from the seed"
+    how = "made by ferkeras from the seed"
     if data.get("official_split"):
         how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
-    looked = finished.run.evaluation("test").exists()
-    test = "" if looked else "Its test faces were not looked at: no figure here is of them.\n"
+    evaluated = finished.run.evaluation("test").exists()
+    test = "" if evaluated else "Its test faces were not used: no figure here is of them.\n"
     return (
         f"## Data\n\n{source}, fingerprint\n`{data['fingerprint']}`.\n"
         f"The split is {how};\nthe epoch was chosen by the accuracy on the validation faces, "
@@ -273,7 +275,7 @@ def _recipe(finished: FinishedRun) -> str:
             else f"moving average of the steps' weights, momentum {train.ema_momentum:g}",
         ),
         *(
-            [("teachers", f"{names}; {distill.weight:g} of the loss is of their answers")]
+            [("teachers", f"{names}; {distill.weight:g} of the loss is of their soft targets")]
             if (names := ", ".join(PurePath(path).name for path in distill.teachers))
             else []
         ),

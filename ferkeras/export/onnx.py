@@ -18,7 +18,7 @@ _OPSET = 17
 def write_onnx(saved_model: Path, path: Path, about: About) -> None:
     """Convert a SavedModel's `serving_default` to an ONNX file with the same inputs and outputs.
 
-    The file's metadata hold `emotions` (JSON list in code order) and `provenance` (JSON).
+    The file's metadata hold `emotions` (JSON list in class order) and `provenance` (JSON).
 
     Args:
         saved_model: folder that `write_saved_model` wrote.

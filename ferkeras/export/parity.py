@@ -1,4 +1,4 @@
-"""How far the answers of an exported network are from those of the one that was trained."""
+"""How far the predictions of an exported network are from those of the one that was trained."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ferkeras.cli.errors import RunError
 
 @dataclass(frozen=True)
 class Parity:
-    """Answers of two networks on the same faces, compared.
+    """Predictions of two networks on the same faces, compared.
 
     Attributes:
         faces: how many there were.
         largest_difference: of one probability.
-        label_agreement: share of the faces that get the same label from both, 0 to 1.
+        label_agreement: fraction of the faces that get the same label from both, 0 to 1.
     """
 
     faces: int
@@ -39,7 +39,7 @@ class Parity:
         Args:
             what: was exported, for the message.
             difference: largest allowed of a probability.
-            agreement: smallest allowed share of equal labels.
+            agreement: smallest allowed fraction of equal labels.
 
         Raises:
             RunError: they are not.
@@ -47,7 +47,7 @@ class Parity:
         if self.largest_difference <= difference and self.label_agreement >= agreement:
             return
         raise RunError(
-            f"{what} answers otherwise than the trained network on {self.faces:,} faces: same "
+            f"{what} predicts otherwise than the trained network on {self.faces:,} faces: same "
             f"label on {self.label_agreement:.1%} (expected {agreement:.1%} or more), "
             f"probabilities differ by up to {self.largest_difference:.2g} (expected at most "
             f"{difference:g}); do not use this export"

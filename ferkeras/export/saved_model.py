@@ -27,15 +27,15 @@ def write_saved_model(
       `label`, strings (N,).
     - `encoded`: `image_bytes`, strings (N,), each the content of a PNG or JPEG file, to the same.
       Transparency is laid on white, colour becomes ITU-R 601 luma, any size becomes 48 x 48. The
-      EXIF orientation is not looked at: turn photographs upright first.
-    - `about`: nothing, to `emotions`, strings (K,) in code order, and `provenance`, JSON text.
+      EXIF orientation is ignored: turn photographs upright first.
+    - `about`: nothing, to `emotions`, strings (K,) in class order, and `provenance`, JSON text.
 
     Args:
         served: uint8 faces to probabilities (N, K); see `served_network`.
         folder: must not exist; TensorFlow Serving's `<model>/<version>`. Its parent must.
         about: names of the K classes, and how the network came about.
-        compact: store in bfloat16 each weight whose values are all bfloat16 numbers; answers stay
-            the same.
+        compact: store in bfloat16 each weight whose values are all bfloat16 numbers; predictions
+            stay the same.
 
     Raises:
         OSError: the folder exists and is not empty, or cannot be written.
@@ -112,7 +112,7 @@ def saved_model_predictions(folder: Path, faces: np.ndarray) -> np.ndarray:
 def decode_face_in_graph(content: tf.Tensor) -> tf.Tensor:
     """One PNG or JPEG file (scalar string) to a face, uint8 (48, 48, 1).
 
-    Answers as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
+    It decodes as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
     levels), but for the EXIF orientation, and for PNG files of fewer than 8 bits of grey.
     """
 

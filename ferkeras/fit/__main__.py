@@ -1,8 +1,8 @@
-"""Train a network on faces, report what it learnt, and export it as a SavedModel.
+"""Train a network on faces, report its results, and export it as a SavedModel.
 
-  python -m ferkeras.fit                                   drawn faces, configs/demo.yaml
+  python -m ferkeras.fit                                   synthetic faces, configs/demo.yaml
   python -m ferkeras.fit --config configs/fer2013.yaml data.path=fer2013.csv
-  python -m ferkeras.fit --resume saved_models/demo-001    go on with a run that was cut off
+  python -m ferkeras.fit --resume saved_models/demo-001    resume an interrupted run
 
 data.path is a CSV file (fer2013.csv, icml_face_data.csv, train.csv; plain, .gz or .zip), a folder
 with one folder of png or jpg files an emotion, or 'demo'. Everything about the run lands in a new
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=Path,
         const=Path(),
         metavar="RUN",
-        help="go on with the run in this folder; without RUN, with the newest unfinished one in "
+        help="resume the run in this folder; without RUN, the newest unfinished one in "
         "saved_models (a folder of runs may be named too); its configuration is its own",
     )
     arguments = parser.parse_args(argv)
@@ -79,7 +79,7 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
 def _refuse_settings(arguments: argparse.Namespace, default: Path) -> None:
     if arguments.overrides or arguments.name is not None or arguments.config != default:
         raise InputError(
-            "--resume goes on with a run as it was configured: leave out --config, --name and "
+            "--resume continues a run as it was configured: leave out --config, --name and "
             "section.key=value, or begin a new run without --resume"
         )
 

@@ -25,7 +25,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
     """Examine a training once, when the alarm of a collapse has fired.
 
     Until then it does nothing. Then a second network with the present weights is measured, and
-    where that explains nothing, trained briefly with other settings; the training itself goes on
+    where that explains nothing, trained briefly with other settings; the training itself continues
     as if nothing had happened.
 
     Args:
@@ -76,7 +76,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         return {"found": self.found}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned."""
+        """Restore what `get_state` returned."""
         self.found = state["found"]
 
     def _case(self, epochs: int) -> Case:
@@ -101,4 +101,4 @@ def report_diagnosis(diagnosis: Diagnosis, run: Run, console: Console) -> None:
     print_diagnosis(diagnosis, (), command, console)
     run.diagnosis.mkdir(exist_ok=True)
     write_diagnosis(diagnosis, (), command, run.diagnosis)
-    console.say(f"written: {run.diagnosis}")
+    console.print(f"written: {run.diagnosis}")

@@ -1,4 +1,4 @@
-"""The learning rate of `train.learning_rate=auto`: found out before training, then a number."""
+"""The learning rate of `train.learning_rate=auto`: found by a range test before training."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def with_automatic_learning_rate(
     A training from here on is, bit for bit, that of the configuration which is returned.
 
     Args:
-        config: what the learner was built from.
-        learner: as it will be trained; only its learning rate is changed.
+        config: what the training setup was built from.
+        setup: as it will be trained; only its learning rate is changed.
         console: shows how far the test is.
 
     Raises:
-        RunError: nothing is learnt at any rate.
+        RunError: no rate lowers the loss.
     """
     with console.progress("looking for the learning rate", STEPS) as advance:
         found = lr_range_test(setup, progress=advance)

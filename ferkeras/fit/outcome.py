@@ -1,4 +1,4 @@
-"""What the console says when a run has ended."""
+"""The console output at the end of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ferkeras.report.verdict import verdict_on
 def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     """Print the result per emotion, the verdict and the exact next commands."""
     scores = score_classes(outcome.validation.matrix())
-    console.say()
+    console.print()
     console.emotion_table(
         f"Validation faces, network of epoch {outcome.best_epoch}",
         EMOTIONS,
@@ -23,18 +23,18 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
         scores.support,
         scores.predicted,
     )
-    console.say(verdict_on(outcome.metrics["validation"]))
+    console.print(verdict_on(outcome.metrics["validation"]))
     if outcome.stopped:
-        console.say(f"stopped: {outcome.stopped}")
+        console.print(f"stopped: {outcome.stopped}")
     run = outcome.run
-    console.say()
+    console.print()
     console.commands(
         "Next",
         {
             "read the report": f"xdg-open {run.report}",
-            "look closer": f"python -m ferkeras.evaluate {run.folder}",
-            "answer pictures": f"python -m ferkeras.predict {run.folder} PATH...",
+            "evaluate": f"python -m ferkeras.evaluate {run.folder}",
+            "predict pictures": f"python -m ferkeras.predict {run.folder} PATH...",
             "see every curve": f"tensorboard --logdir {config.output.folder}",
-            "look into the exported model": f"saved_model_cli show --dir {run.export} --all",
+            "inspect the export": f"saved_model_cli show --dir {run.export} --all",
         },
     )

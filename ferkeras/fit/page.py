@@ -46,7 +46,7 @@ def run_page(
     Args:
         finished: the run.
         history: one row an epoch.
-        validation: answers of the best network on the validation faces.
+        validation: predictions of the best network on the validation faces.
         mosaics: faces to show; those without a tile are left out.
     """
     config, metrics = finished.config, finished.metrics
@@ -54,7 +54,7 @@ def run_page(
     ranges = intervals(resample(validation))
     events = events_of(history)
     rows = emotion_rows(results, ranges)
-    sure = reliability(validation.fractions, validation.labels)
+    reliability_curve = reliability(validation.float64_probabilities, validation.labels)
     sentence = verdict_on(results)
     return render(
         "run.html.j2",
@@ -81,9 +81,9 @@ def run_page(
         few=[row.name for row in rows if row.few],
         confusion=confusion_cells(validation.matrix()),
         reliability=inline_svg(
-            reliability_figure({"validation faces": sure}), "Confidence and accuracy"
+            reliability_figure({"validation faces": reliability_curve}), "Confidence and accuracy"
         ),
-        calibration=_about_calibration(sure, validation),
+        calibration=_about_calibration(reliability_curve, validation),
         bins=BINS,
         folder=finished.run.folder,
         mosaics=[mosaic for mosaic in mosaics if mosaic.tiles],
@@ -126,16 +126,16 @@ def _what_was_trained(finished: FinishedRun) -> str:
     )
 
 
-def _about_calibration(sure: Reliability, predictions: Predictions) -> str:
-    confidence = float(predictions.fractions.max(axis=1).mean())
+def _about_calibration(reliability_curve: Reliability, predictions: Predictions) -> str:
+    confidence = float(predictions.float64_probabilities.max(axis=1).mean())
     right = float((predictions.predicted == predictions.labels).mean())
     gap = confidence - right
     lean = (
-        "about as sure as it is right"
+        "calibrated on average"
         if abs(gap) < 0.01
-        else f"too {'sure' if gap > 0 else 'unsure'} by {100 * abs(gap):.1f} points on average"
+        else f"{'over' if gap > 0 else 'under'}confident by {100 * abs(gap):.1f} points on average"
     )
     return (
-        f"The network is {lean}: mean confidence {confidence:.1%}, {right:.1%} right; expected "
-        f"calibration error {sure.expected_error:.1%}."
+        f"The network is {lean}: mean confidence {confidence:.1%}, accuracy {right:.1%}; expected "
+        f"calibration error {reliability_curve.expected_error:.1%}."
     )

@@ -1,4 +1,4 @@
-"""The last thing that a training does for its reader: `report.html`."""
+"""The report of a run, `report.html`, from its results."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def write_run_report(
         history: one row an epoch.
         model: the best network.
         faces: the validation faces.
-        validation: the network's answers on them.
+        validation: the network's predictions on them.
         batch: augmented training faces, as the network saw them in its first step.
     """
     environment = json.loads(run.environment.read_bytes())
@@ -63,12 +63,12 @@ def write_run_report(
 
 
 def mistakes_mosaic(faces: Faces, predictions: Predictions) -> Mosaic:
-    """The wrong answers that were given most surely."""
+    """The most confident wrong predictions."""
     worst = worst_mistakes(predictions, _MISTAKES)
     return Mosaic(
         "Worst mistakes",
-        "Wrong answers, the surest first: truth, then answer with its confidence. Look for "
-        "wrong labels among them.",
+        "Wrong predictions, the most confident first: truth, then prediction with its "
+        "confidence. Look for wrong labels among them.",
         prediction_tiles(
             faces.images[worst], faces.labels[worst], predictions.probabilities[worst]
         ),
@@ -78,15 +78,15 @@ def mistakes_mosaic(faces: Faces, predictions: Predictions) -> Mosaic:
 def grad_cam_mosaic(
     model: keras.Model, faces: Faces, predictions: Predictions, seed: int
 ) -> Mosaic:
-    """Some faces of every emotion with what speaks for the network's answer."""
+    """Some faces of every emotion with what speaks for the network's prediction."""
     chosen = examples_of_each(predictions, _EXAMPLES, seed)
     images = faces.images[chosen]
     heat = grad_cam(model, images, predictions.predicted[chosen])
     return Mosaic(
-        "Where the network looks",
-        "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the answer. "
-        "On a face without colour no place does. Faces of every emotion, drawn by chance, half of "
-        "them answered rightly if there are any.",
+        "Grad-CAM",
+        "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the prediction. "
+        "On a face without colour no place does. Faces of every emotion, chosen at random, half of "
+        "them predicted correctly if there are any.",
         prediction_tiles(
             images, faces.labels[chosen], predictions.probabilities[chosen], np.asarray(heat)
         ),

@@ -59,7 +59,7 @@ class Outcome:
     Attributes:
         run: its folder.
         best_epoch: the epoch with the highest validation accuracy, from 1.
-        validation: answers of that epoch's network on the validation faces.
+        validation: predictions of that epoch's network on the validation faces.
         metrics: what `metrics.json` holds.
         stopped: why the run was ended early, None if it was not.
     """
@@ -79,17 +79,17 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
     Args:
         config: the resolved configuration.
         splits: the faces.
-        console: where to say what happens.
-        run: a run of this configuration that was cut off, to go on with; the caller has locked
+        console: where messages are printed.
+        run: an interrupted run of this configuration, to resume; the caller has locked
             it. None begins a new one.
 
     Raises:
         InputError: the run folder cannot be made, its checkpoints cannot be used, or a run of
             `distill.teachers` is none.
-        RunError: `train.learning_rate` is auto and nothing is learnt at any, not one step could
-            be applied, the training diverged, the export answers otherwise than the network, or
+        RunError: `train.learning_rate` is auto and no rate lowers the loss, not one step could
+            be applied, the training diverged, the export predicts otherwise than the network, or
             something could not be written.
-        Interrupted: SIGINT or SIGTERM came; the run can go on.
+        Interrupted: SIGINT or SIGTERM came; the run can be resumed.
     """
     make_reproducible(config)
     setup = build_setup(config, splits)
@@ -124,7 +124,7 @@ def _train(
             },
             record_of(setup.teachers),
         )
-    console.say(f"run folder: {run.folder}\n")
+    console.print(f"run folder: {run.folder}\n")
     if not run.picture("train_batch").exists():
         _draw_train_batch(run, setup)
     examinations: list[DiagnosisOnAlarm] = []
@@ -251,7 +251,7 @@ def _print_what_will_be_trained(
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
-    taught = {"teachers": describe(setup.teachers, config.distill)} if setup.teachers else {}
+    facts = {"teachers": describe(setup.teachers, config.distill)} if setup.teachers else {}
     split = "official split" if splits.official else "split by ferkeras from the seed"
     console.header(
         f"ferkeras: {config.name}",
@@ -262,7 +262,7 @@ def _print_what_will_be_trained(
             "network": f"{network.describe()}, {setup.model.count_params():,} parameters",
             "training": f"{train.epochs} epochs of {setup.pipeline.steps_per_epoch} steps of "
             f"{train.batch_size} faces, {train.optimizer}, {rate}",
-            **taught,
+            **facts,
             "seed": str(config.seed),
         },
     )
@@ -283,8 +283,8 @@ def _print_what_will_be_trained(
     if unknown := possibly_leaked(setup.teachers, config, splits):
         console.alarm(
             f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "
-            "have learnt validation faces of this training; then its validation accuracy is too "
-            "good, and the epoch chosen by it a bad choice"
+            "have been trained on validation faces of this training; then its validation "
+            "accuracy is too good, and the epoch chosen by it a bad choice"
         )
 
 

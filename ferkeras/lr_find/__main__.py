@@ -1,16 +1,16 @@
-"""Find a learning rate: train for a moment at ever higher ones, and look at the loss.
+"""Find a learning rate: train a few steps at ever higher ones, and compare the losses.
 
-  python -m ferkeras.lr_find                                   drawn faces, configs/demo.yaml
+  python -m ferkeras.lr_find                                   synthetic faces, configs/demo.yaml
   python -m ferkeras.lr_find --config configs/fer2013.yaml data.path=fer2013.csv
   python -m ferkeras.fit train.learning_rate=auto              the same, and trains with it
 
 The configured network takes some steps on the configured faces, as in training, while the
-learning rate rises from --lowest to --highest. Where the loss begins to fall something is learnt;
+learning rate rises from --lowest to --highest. Where the loss begins to fall the network learns;
 where it rises again the rate is too high. Two rules read the curve, steepest and valley; both are
 printed, how they differ, what is suggested, and the command that trains with it. A picture and a
 JSON file go to a new folder.
 
-Exit codes: 0 a rate is suggested. 1 none can be: nothing is learnt at any rate, or the loss is
+Exit codes: 0 a rate is suggested. 1 none can be: no rate lowers the loss, or the loss is
 not finite from the start. 2 wrong usage or input.
 """
 
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.commands("Next", {"train with it": command})
         folder = make_folder(arguments.output, f"lr_find-{config.name}")
         write_lr_range(found, folder, config.name)
-        console.say(f"written: {folder}")
+        console.print(f"written: {folder}")
     return 1 if found.suggestion is None else 0
 
 

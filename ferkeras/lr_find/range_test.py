@@ -1,4 +1,4 @@
-"""The learning-rate range test: train a little at ever higher rates, and look at the loss."""
+"""The learning-rate range test: train a few steps at ever higher rates, and record the loss."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LEARNT = 7.0
 nothing but noise fall by three on average, and by seven once in several hundred tests."""
 
 _LEAST = 1e-3
-"""And by this share of itself, for losses without noise."""
+"""And by this fraction of itself, for losses without noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +47,11 @@ class LrRange:
             smoothing as in training, shape (N,); the steps up to the divergence.
         smoothed: the same, averaged over neighbouring rates; what lies above the divergence limit
             counts as the limit, so that a last loss of thousands does not reach far back.
-        steepest: rate where the smoothed loss falls fastest; None if nothing is learnt.
-        valley: rate half way down the longest valley; None if nothing is learnt.
+        steepest: rate where the smoothed loss falls fastest; None if no rate lowers the loss.
+        valley: rate half way down the longest valley; None if no rate lowers the loss.
         longest: rate whose steps change the middle kernel by `LONGEST_STEP` of its size; None if
             the test ended before that was measured.
-        suggestion: the rate to train with, see `suggest`; None if nothing is learnt.
+        suggestion: the rate to train with, see `suggest`; None if no rate lowers the loss.
         reason: why there is none; None if there is one.
         stopped_at: rate at which the loss diverged or was not finite; None if it never did.
     """
@@ -91,12 +91,12 @@ def lr_range_test(
 ) -> LrRange:
     """Train with a rising learning rate, then put everything back; see `LrRange`.
 
-    The learner's own training step, faces in the order of its first epochs, class weights and
+    The setup's own training step, faces in the order of its first epochs, class weights and
     smoothing are used; it is left bit for bit as it was. When its epoch has fewer steps, it goes
     over as many as it takes.
 
     Args:
-        learner: compiled.
+        setup: compiled.
         lowest: first learning rate, above 0.
         highest: last learning rate.
         steps: how many to make; it ends earlier when the loss diverges.
@@ -171,7 +171,7 @@ def _why_nothing(
     if fall <= threshold:
         return (
             f"the loss fell by {fall:.3g} at most, which is within its noise (from {threshold:.3g} "
-            f"it counts as learning): nothing is learnt at any rate from {rates[0]:.3g} to "
+            f"it counts as learning): no rate lowers the loss from {rates[0]:.3g} to "
             f"{rates[-1]:.3g}"
         )
     return None

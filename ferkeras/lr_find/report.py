@@ -1,4 +1,4 @@
-"""What people see of a learning-rate range test: words, a picture, a JSON file."""
+"""The report of a learning-rate range test: console, picture, JSON file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def describe_difference(found: LrRange) -> str:
         return f"steepest and valley agree (a factor of {factor:.1f})"
     return (
         f"{higher} is {factor:.1f} times as high: the fall is long, or bumpy; it begins to be "
-        "steep at the lower rate and goes on beyond the higher"
+        "steep at the lower rate and continues beyond the higher"
     )
 
 
@@ -66,7 +66,7 @@ def print_lr_range(found: LrRange, config: Config, console: Console) -> None:
     facts["configured"] = f"train.learning_rate={train.learning_rate}"
     console.header(f"Learning-rate range test: {config.name}", facts)
     if found.suggestion is None:
-        console.say(f"No rate can be suggested: {found.reason}.")
+        console.print(f"No rate can be suggested: {found.reason}.")
         return
     console.table(
         "Learning rates",
@@ -83,8 +83,8 @@ def print_lr_range(found: LrRange, config: Config, console: Console) -> None:
         ],
     )
     difference = describe_difference(found)
-    console.say(f"{difference[0].upper()}{difference[1:]}.")
-    console.say()
+    console.print(f"{difference[0].upper()}{difference[1:]}.")
+    console.print()
 
 
 def lr_range_figure(found: LrRange, title: str = "") -> Figure:

@@ -1,11 +1,11 @@
-"""Which learning rate a range test speaks for: smoothing and rules, as pure functions."""
+"""The learning rate that a range test suggests: smoothing and rules, as pure functions."""
 
 from __future__ import annotations
 
 import numpy as np
 
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
-"""Rates and number of steps of a range test that is not told otherwise."""
+"""Default rates and number of steps of a range test."""
 
 FEWEST = 10
 """Steps below which nothing can be said."""
@@ -51,7 +51,7 @@ def suggest(rates: np.ndarray, smoothed: np.ndarray, longest: float = np.inf) ->
     """A fifth of the rate at which nine tenths of the fall are done, to two digits.
 
     The loss falls until the rate is too high to learn anything more; a training stays at its rate
-    for longer than the test does, and wants some room below that. The end of the fall is told from
+    for longer than the test does, and wants some room below that. The end of the fall is read from
     nine tenths of it, because the curve is often flat for decades behind it, where its very lowest
     point is chance. A flat curve can put even that far too high, and a network that has met each
     rate for one step only does not diverge in time: so the suggestion is never above `longest`.

@@ -1,1 +1,1 @@
-"""Predictions, and the figures that say how good they are."""
+"""Predictions, and the figures computed from them."""

@@ -1,4 +1,4 @@
-"""How far figures might be from what they are: the bootstrap over faces."""
+"""Confidence intervals of figures: the bootstrap over faces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def resample(predictions: Predictions, resamples: int = RESAMPLES, seed: int = 0
     same seed: the difference of their samples is that of a paired bootstrap.
 
     Args:
-        predictions: N answers.
+        predictions: N predictions.
         resamples: draws.
         seed: of the draws.
 
@@ -42,8 +42,8 @@ def resample(predictions: Predictions, resamples: int = RESAMPLES, seed: int = 0
     parts = []
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
-        drawn = rng.integers(0, count, (rows, count)) + count * np.arange(rows)[:, None]
-        times = np.bincount(drawn.reshape(-1), minlength=rows * count).reshape(rows, count)
+        resampled = rng.integers(0, count, (rows, count)) + count * np.arange(rows)[:, None]
+        times = np.bincount(resampled.reshape(-1), minlength=rows * count).reshape(rows, count)
         parts.append(figures_of(predictions, times))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -52,7 +52,7 @@ def figures_of(predictions: Predictions, times: np.ndarray) -> Samples:
     """The figures of draws in which each face occurs so many times.
 
     Args:
-        predictions: N answers.
+        predictions: N predictions.
         times: counts of 0 or more, shape (draws, N); each row sums to N.
     """
     return _figures(times.astype(np.float64) @ _features(predictions), len(predictions))
@@ -82,19 +82,19 @@ def differences(first: Samples, second: Samples) -> Samples:
 
 def _features(predictions: Predictions) -> np.ndarray:
     """What the figures are sums of, by face: float64, shape (N, 49 + 3 + 15)."""
-    labels, fractions = predictions.labels, predictions.fractions
+    labels, probabilities = predictions.labels, predictions.float64_probabilities
     count = len(labels)
     row = np.arange(count)
-    truth = fractions[row, labels]
+    truth = probabilities[row, labels]
     cells = np.zeros((count, _CELLS))
     cells[row, labels * len(EMOTIONS) + predictions.predicted] = 1
     # As scikit-learn breaks ties: the later class ranks higher.
-    order = np.argsort(fractions, axis=1, kind="stable")[:, -2:]
+    order = np.argsort(probabilities, axis=1, kind="stable")[:, -2:]
     in_top2 = (order == labels[:, None]).any(axis=1)
     tiny = np.finfo(np.float64).eps
     log_loss = -np.log(np.clip(truth, tiny, 1 - tiny))
-    brier = (fractions**2).sum(axis=1) - 2 * truth + 1
-    confidence = fractions.max(axis=1)
+    brier = (probabilities**2).sum(axis=1) - 2 * truth + 1
+    confidence = probabilities.max(axis=1)
     gaps = np.zeros((count, BINS))
     gaps[row, bin_of(confidence)] = (predictions.predicted == labels) - confidence
     return np.concatenate([cells, np.stack([in_top2, log_loss, brier], axis=1), gaps], axis=1)
@@ -104,17 +104,17 @@ def _figures(sums: np.ndarray, count: int) -> dict[str, np.ndarray]:
     size = len(EMOTIONS)
     matrices = sums[:, :_CELLS].reshape(-1, size, size)
     hits = np.diagonal(matrices, axis1=1, axis2=2)
-    support, answered = matrices.sum(axis=2), matrices.sum(axis=1)
+    support, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
     right = hits.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = hits / support
-        # A class that is never answered has precision 0, as `Predictions.metrics` has it.
-        precision = np.where(answered > 0, hits / answered, 0.0)
-        f1 = np.where(support > 0, 2 * hits / (support + answered), np.nan)
-        chance = (support * answered).sum(axis=1)
+        # A class that is never predicted has precision 0, as `Predictions.metrics` has it.
+        precision = np.where(predicted > 0, hits / predicted, 0.0)
+        f1 = np.where(support > 0, 2 * hits / (support + predicted), np.nan)
+        chance = (support * predicted).sum(axis=1)
         kappa = (right * count - chance) / (count**2 - chance)
         spread = np.sqrt(
-            (count**2 - (answered**2).sum(axis=1)) * (count**2 - (support**2).sum(axis=1))
+            (count**2 - (predicted**2).sum(axis=1)) * (count**2 - (support**2).sum(axis=1))
         )
         matthews = np.where(spread > 0, (right * count - chance) / spread, 0.0)
         present = support > 0

@@ -1,4 +1,4 @@
-"""Whether a network is as sure as it is right, and the one number that mends it."""
+"""Calibration of a network's probabilities: how to measure it, and temperature scaling."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TEMPERATURES = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often answers are right, by how sure they were.
+    """Accuracy of predictions by their confidence.
 
     Attributes:
-        counts: answers in each of `BINS` equal bins of the confidence from 0 to 1, int64 (15,).
+        counts: predictions in each of `BINS` equal bins of the confidence from 0 to 1, int64 (15,).
         confidence: their mean confidence, float64 (15,), NaN in empty bins.
-        accuracy: the share of them that is right, likewise.
+        accuracy: the fraction of them that is right, likewise.
     """
 
     counts: np.ndarray
@@ -33,7 +33,7 @@ class Reliability:
 
     @property
     def expected_error(self) -> float:
-        """Expected calibration error: mean of |accuracy - confidence| over the answers.
+        """Expected calibration error: mean of |accuracy - confidence| over the predictions.
 
         Source: Guo et al. 2017, "On calibration of modern neural networks".
         """
@@ -47,7 +47,7 @@ class Calibration:
     """A temperature with what it did where it was fitted.
 
     Attributes:
-        temperature: logits are divided by it; above 1 for a network that is too sure.
+        temperature: logits are divided by it; above 1 for an overconfident network.
         faces: validation faces it was fitted on.
         log_loss_before: mean over those faces, in nats.
         log_loss_after: the same with the temperature.
@@ -69,7 +69,7 @@ def bin_of(confidence: np.ndarray) -> np.ndarray:
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
-    """Sort answers into bins by their confidence.
+    """Sort predictions into bins by their confidence.
 
     Args:
         probabilities: shape (N, K), N above 0.
@@ -90,7 +90,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
 def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Fit the temperature with the least log loss (0.05 to 20).
 
-    It changes no answer, only how sure the network says it is.
+    It changes no prediction, only the confidence.
 
     Args:
         logits: of validation faces, shape (N, K).
@@ -103,8 +103,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     logits = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
-        fractions = log_softmax(logits / math.exp(log_temperature), axis=1)
-        return -float(fractions[np.arange(len(labels)), labels].mean())
+        log_probabilities = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return -float(log_probabilities[np.arange(len(labels)), labels].mean())
 
     low, high = map(math.log, _TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})

@@ -9,19 +9,20 @@ from ferkeras.metrics.predictions import Predictions
 
 
 def worst_mistakes(predictions: Predictions, count: int) -> np.ndarray:
-    """Indices of at most `count` wrong answers, the surest first: int64, shape (n,)."""
+    """Indices of at most `count` wrong predictions, the most confident first: int64, shape (n,)."""
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
     confidence = predictions.probabilities[wrong].max(axis=1)
     return wrong[np.argsort(-confidence, kind="stable")[:count]]
 
 
 def examples_of_each(predictions: Predictions, each: int, seed: int = 0) -> np.ndarray:
-    """Indices of up to `each` faces of every emotion, drawn by chance, emotion by emotion.
+    """Indices of up to `each` faces of every emotion, chosen at random, emotion by emotion.
 
-    Half of them are rightly answered and half wrongly, as far as there are any; right ones first.
+    Half of them are predicted correctly and half wrongly, as far as there are any; correct ones
+    first.
 
     Args:
-        predictions: answers on N faces.
+        predictions: of N faces.
         each: faces of an emotion.
         seed: of the draw.
 
@@ -31,9 +32,9 @@ def examples_of_each(predictions: Predictions, each: int, seed: int = 0) -> np.n
     rng = np.random.default_rng(seed)
     right = predictions.predicted == predictions.labels
     chosen = []
-    for code in range(len(EMOTIONS)):
-        good = rng.permutation(np.flatnonzero((predictions.labels == code) & right))
-        bad = rng.permutation(np.flatnonzero((predictions.labels == code) & ~right))
+    for label in range(len(EMOTIONS)):
+        good = rng.permutation(np.flatnonzero((predictions.labels == label) & right))
+        bad = rng.permutation(np.flatnonzero((predictions.labels == label) & ~right))
         goods = max(each - each // 2, each - len(bad))
         taken = good[:goods]
         chosen += [taken, bad[: each - len(taken)]]

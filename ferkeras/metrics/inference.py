@@ -1,4 +1,4 @@
-"""What a network answers on a set of faces."""
+"""Predictions of a network on a set of faces."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def logits_of(model: keras.Model, faces: Faces) -> np.ndarray:
 
 def predictions_of(logits: np.ndarray, faces: Faces, temperature: float = 1.0) -> Predictions:
     """Probabilities from logits (N, 7), divided by `temperature` before the softmax."""
-    fractions = softmax(logits.astype(np.float64) / temperature, axis=1)
-    return Predictions(fractions.astype(np.float32), faces.labels)
+    probabilities = softmax(logits.astype(np.float64) / temperature, axis=1)
+    return Predictions(probabilities.astype(np.float32), faces.labels)

@@ -1,4 +1,4 @@
-"""Answers of a network on faces, and the figures that say how good they are."""
+"""Predictions of a network on faces, and the figures computed from them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _LARGEST_FILE = 256 * 2**20
 
 @dataclass(frozen=True)
 class Predictions:
-    """Answers of a network on faces.
+    """Predictions of a network on faces.
 
     Attributes:
         probabilities: float32, shape (N, 7).
@@ -63,46 +63,47 @@ class Predictions:
         return self.probabilities.argmax(axis=1)
 
     @property
-    def fractions(self) -> np.ndarray:
+    def float64_probabilities(self) -> np.ndarray:
         """The probabilities as float64, shape (N, 7), each row summing to 1 to its precision."""
-        fractions = self.probabilities.astype(np.float64)
-        return fractions / fractions.sum(axis=1, keepdims=True)
+        probabilities = self.probabilities.astype(np.float64)
+        return probabilities / probabilities.sum(axis=1, keepdims=True)
 
     def take(self, index: np.ndarray) -> Predictions:
         """Those at `index` (int or bool array), in that order."""
         return Predictions(self.probabilities[index], self.labels[index])
 
     def matrix(self) -> np.ndarray:
-        """Counts [truth, answer], int64, shape (7, 7)."""
+        """Counts [truth, prediction], int64, shape (7, 7)."""
         return confusion_matrix(self.labels, self.predicted, labels=range(len(EMOTIONS)))
 
     def metrics(self) -> dict[str, Any]:
         """The figures that `MEASURES` names, the number of faces, and a table by emotion.
 
-        Shares are 0 to 1; kappa and Matthews' correlation -1 to 1; log loss in nats; the Brier
+        Fractions are 0 to 1; kappa and Matthews' correlation -1 to 1; log loss in nats; the Brier
         score is the squared distance summed over the classes, 0 to 2; the calibration error is
         that of `ferkeras.metrics.calibration.Reliability`. Emotions without faces count for
         nothing in the means. Where all faces are of one emotion kappa is not defined: NaN is
         given as None.
         """
-        truth, predicted, fractions = self.labels, self.predicted, self.fractions
+        truth, predicted = self.labels, self.predicted
+        probabilities = self.float64_probabilities
         classes = list(range(len(EMOTIONS)))
         present = np.unique(truth)
         columns = precision_recall_fscore_support(truth, predicted, labels=classes, zero_division=0)
         several = len(present) > 1
         values = {
             "accuracy": accuracy_score(truth, predicted),
-            # What balanced_accuracy_score gives, without its warning of answers that are no truth.
+            # balanced_accuracy_score, without its warning of predictions that are no label.
             "balanced_accuracy": columns[1][present].mean(),
             "macro_f1": f1_score(truth, predicted, labels=present, average="macro"),
             "cohen_kappa": cohen_kappa_score(truth, predicted) if several else np.nan,
             "matthews": matthews_corrcoef(truth, predicted)
             if several or len(np.unique(predicted)) > 1
             else 0.0,
-            "top2_accuracy": top_k_accuracy_score(truth, fractions, k=2, labels=classes),
-            "log_loss": log_loss(truth, fractions, labels=classes),
-            "brier": brier_score_loss(truth, fractions, labels=classes, scale_by_half=False),
-            "ece": reliability(fractions, truth).expected_error,
+            "top2_accuracy": top_k_accuracy_score(truth, probabilities, k=2, labels=classes),
+            "log_loss": log_loss(truth, probabilities, labels=classes),
+            "brier": brier_score_loss(truth, probabilities, labels=classes, scale_by_half=False),
+            "ece": reliability(probabilities, truth).expected_error,
         }
         return {
             "faces": len(truth),

@@ -15,9 +15,9 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     Keras 3 computes moments, subtracts, divides, scales and shifts one after the other, and in
     bfloat16 converts back and forth between them: on a processor that takes more time than the
     convolutions do. TensorFlow has one operation for all of it, and one for its gradient. Weights,
-    arguments and answers in inference are those of the parent, so that either can take the place
-    of the other; the variance that is remembered is the unbiased one of a batch (divided by
-    n - 1), as in PyTorch.
+    arguments and outputs in inference are those of the parent, so that either can take the place
+    of the other; the running variance is the unbiased one of a batch (divided by n - 1), as in
+    PyTorch.
 
     Call arguments:
         inputs: float tensor, shape (N, height, width, channels).

@@ -1,4 +1,4 @@
-"""Trained networks whose answers another one learns besides the labels."""
+"""Knowledge distillation: training on the soft targets of teachers besides the labels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import tensorflow as tf
 
 
 class Distillation:
-    """Knowledge distillation: the loss is partly the cross-entropy with the teachers' answers.
+    """Knowledge distillation: the loss is partly the cross-entropy with the teachers' soft targets.
 
-    Teachers see the very faces that the learner sees, augmented alike, and answer together, with
-    the mean of their probabilities. Labels of facial expressions are often wrong or one of
-    several that would do; what networks agree on is less so.
+    Teachers see the very faces that the trained network sees, augmented alike, and predict
+    together, with the mean of their probabilities. Labels of facial expressions are often wrong or
+    one of several that would do; what networks agree on is less so.
 
     Args:
         models: faces to logits (N, K), one or more; used as in inference.
-        weight: of the teachers' answers in the loss, 0 to 1; the labels have the rest.
+        weight: of the teachers' soft targets in the loss, 0 to 1; the labels have the rest.
 
     Raises:
         ValueError: there is no model, or the weight is outside [0, 1].
@@ -38,22 +38,22 @@ class Distillation:
         self._models = tuple(models)
         self._weight = weight
 
-    def predicted(self, faces: Any) -> Any:
+    def soft_targets(self, faces: Any) -> Any:
         """Mean of the teachers' probabilities: float32 (N, K)."""
         logits = [model(faces, training=False) for model in self._models]
         return tf.reduce_mean([tf.nn.softmax(tf.cast(each, tf.float32)) for each in logits], axis=0)
 
-    def mix(self, loss: Any, predicted: Any, logits: Any, sample_weight: Any = None) -> Any:
-        """The loss of the labels, a scalar, mixed with that of the teachers' answers.
+    def mix(self, loss: Any, soft_targets: Any, logits: Any, sample_weight: Any = None) -> Any:
+        """The loss of the labels, a scalar, mixed with that of the teachers' soft targets.
 
         Args:
             loss: of the labels.
-            answers: of the teachers, (N, K); taken outside of a tape.
-            logits: of the learner, (N, K).
+            soft_targets: of the teachers, (N, K); taken outside of a tape.
+            logits: of the trained network, (N, K).
             sample_weight: (N,), or None for all alike; divides by its sum, as
                 `ferkeras.network.loss.SmoothedCrossentropy` does.
         """
-        each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(predicted), logits)
+        each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(soft_targets), logits)
         weights = (
             tf.ones_like(each) if sample_weight is None else tf.cast(sample_weight, each.dtype)
         )

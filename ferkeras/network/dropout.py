@@ -10,7 +10,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="ferkeras")
 class VariableDropout(keras.layers.Layer):
-    """Set a share of the inputs to zero in training, with a rate that can be assigned.
+    """Set a fraction of the inputs to zero in training, with a rate that can be assigned.
 
     `keras.layers.Dropout` holds its rate as a Python float, which a traced training step bakes
     in. Here `rate` is a scalar weight: ``layer.rate.assign(0.2)`` acts from the next step on,
@@ -18,7 +18,7 @@ class VariableDropout(keras.layers.Layer):
     by 1 / (1 - rate). In inference the inputs pass unchanged and no random operation remains.
 
     Args:
-        rate: share of the inputs to drop at first, 0 <= rate < 1. At 0 all of them pass.
+        rate: fraction of the inputs to drop at first, 0 <= rate < 1. At 0 all of them pass.
         seed: integer for a reproducible order of masks, or None to draw one from Keras's
             global seed.
 
@@ -60,9 +60,9 @@ class VariableDropout(keras.layers.Layer):
         if not training:
             return inputs
         rate = ops.convert_to_tensor(self.rate)
-        drawn = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=self.seed_generator)
+        uniform = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=self.seed_generator)
         scale = ops.cast(1.0 / (1.0 - rate), inputs.dtype)
-        return ops.where(drawn >= rate, inputs * scale, ops.zeros((), inputs.dtype))
+        return ops.where(uniform >= rate, inputs * scale, ops.zeros((), inputs.dtype))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input."""

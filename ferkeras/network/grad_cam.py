@@ -1,4 +1,4 @@
-"""Where a network looks: Grad-CAM."""
+"""Grad-CAM: which places of a face speak for a class."""
 
 from __future__ import annotations
 

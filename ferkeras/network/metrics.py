@@ -12,7 +12,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="ferkeras")
 class ConfusionMatrix(keras.metrics.Metric):
-    """Count truths against answers; as a number, the balanced accuracy.
+    """Count truths against predictions; as a number, the balanced accuracy.
 
     Keras's own validation pass fills `matrix`, so that reports per class need no forward pass of
     their own: after ``evaluate`` (and in callbacks from `on_test_end` on) it holds the counts.
@@ -24,7 +24,7 @@ class ConfusionMatrix(keras.metrics.Metric):
         dtype: dtype of the result.
 
     Attributes:
-        matrix: int64 variable of shape (K, K); row is the truth, column the answer.
+        matrix: int64 variable of shape (K, K); row is the truth, column the prediction.
 
     Raises:
         ValueError: fewer than two classes, or sample weights are given: these are counts, so
@@ -98,7 +98,7 @@ class GradientNorms(keras.metrics.Metric):
         "gradient_skipped",
     )
     """What `result` holds: mean, largest and smallest global norm of the steps that were
-    applied, the share of these that clipping shortened, and the number of skipped steps."""
+    applied, the fraction of these that clipping shortened, and the number of skipped steps."""
 
     def __init__(
         self, paths: Sequence[str], name: str = "gradient_norms", dtype: str | None = None
@@ -168,7 +168,7 @@ class GradientNorms(keras.metrics.Metric):
         return {path: float(mean) for path, mean in named if not np.isnan(mean)}
 
     def reset_state(self) -> None:
-        """Forget the epoch; a row of skipped steps may go on in the next."""
+        """Reset for the next epoch; a row of skipped steps may continue in it."""
         in_a_row = ops.convert_to_numpy(self.skipped_in_a_row)
         super().reset_state()
         self.smallest.assign(np.inf)

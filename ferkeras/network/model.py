@@ -17,13 +17,13 @@ from ferkeras.network.step import MonitoredModel
 def build_network(settings: Network, *, mean: float, std: float) -> MonitoredModel:
     """Build the network; it owns its preprocessing, so what is trained is what is exported.
 
-    Input: uint8 (N, 48, 48, 1), raw grey values. Output: float32 logits (N, 7), FER2013 codes.
-    Each dense layer is followed by BatchNormalization, ReLU and dropout.
+    Input: uint8 (N, 48, 48, 1), raw grey values. Output: float32 logits (N, 7), FER2013 class
+    indices. Each dense layer is followed by BatchNormalization, ReLU and dropout.
 
     Args:
         settings: architecture, its sizes, dense units, dropout rates and BatchNormalization.
         mean: of the training faces' pixels / 255.
-        deviation: standard deviation of the same, above 0.
+        std: standard deviation of the same, above 0.
     """
     faces = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255, name="rescale")(faces)

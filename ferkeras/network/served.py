@@ -1,4 +1,4 @@
-"""The network as it is served: raw faces in, probabilities out, layers of Keras alone."""
+"""The network for inference: raw faces in, probabilities out, layers of Keras alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ferkeras.network.dropout import VariableDropout
 
 
 def served_network(model: keras.Model, *, temperature: float = 1.0) -> keras.Model:
-    """Copy a trained network into a plain functional one that answers with probabilities.
+    """Copy a trained network into a plain functional one that outputs probabilities.
 
     The copy computes in float32 whatever the precision of the training was, has no layer and no
     step of ferkeras in it, and so loads wherever Keras 3 does.

@@ -14,7 +14,7 @@ from ferkeras.network.metrics import GradientNorms
 
 @keras.saving.register_keras_serializable(package="ferkeras")
 class MonitoredModel(keras.Model):
-    """A functional model that watches its gradients in every training step.
+    """A functional model that measures its gradients in every training step.
 
     Each step takes the norm of every gradient before clipping. If the loss or a gradient is not
     finite, the step is skipped and counted: weights, optimizer state, the running statistics of
@@ -29,9 +29,9 @@ class MonitoredModel(keras.Model):
     unscaled loss. If every step of an epoch was skipped, its loss and metrics are NaN.
 
     With metric objects (not names such as ``"accuracy"``) the step is traced once.
-    Set `distillation` before the first step, and the answers of trained networks are part of the
-    loss (regularisation included), in training only. It is not saved with the model.
-    For one device: under a `tf.distribute` strategy gradients would have to be reduced first.
+    Set `distillation` before the first step, and the soft targets of trained networks are part of
+    the loss (regularisation included), in training only. It is not saved with the model. For one
+    device: under a `tf.distribute` strategy gradients would have to be reduced first.
 
     Args:
         *args: as for `keras.Model`: inputs, outputs.
@@ -70,13 +70,13 @@ class MonitoredModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         statistics = [tf.convert_to_tensor(v.value) for v in self.non_trainable_weights]
         loss_scale = self.optimizer.scale_loss(1.0)
-        taught = None if self.distillation is None else self.distillation.predicted(x)
+        soft_targets = None if self.distillation is None else self.distillation.soft_targets(x)
 
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
             if self.distillation is not None:
-                loss = self.distillation.mix(loss, taught, y_pred, sample_weight)
+                loss = self.distillation.mix(loss, soft_targets, y_pred, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
 

@@ -1,1 +1,1 @@
-"""The verb `predict`: pictures to answers, without TensorFlow where a run has a LiteRT file."""
+"""The verb `predict`: pictures to predictions, without TensorFlow where a run has a LiteRT file."""

@@ -1,12 +1,12 @@
-"""Say which emotion faces show.
+"""Predict the emotion that faces show.
 
   python -m ferkeras.predict face.png
   python -m ferkeras.predict saved_models/demo-001 face.png faces/ 'more/*.jpg'
-  python -m ferkeras.predict saved_models/demo-001 --detect photo.jpg --draw answers
-  python -m ferkeras.predict saved_models/demo-001 clip.mp4 --detect --csv > answers.csv
+  python -m ferkeras.predict saved_models/demo-001 --detect photo.jpg --draw predictions
+  python -m ferkeras.predict saved_models/demo-001 clip.mp4 --detect --csv > predictions.csv
 
 RUN is the folder of a finished run or a .tflite file made by python -m ferkeras.export; without
-one the network that comes with ferkeras answers, saved_models/fer2013. PATH is a PNG or JPEG
+one the network that comes with ferkeras is used, saved_models/fer2013. PATH is a PNG or JPEG
 file, a folder (with what is below it), a glob pattern or a video. Each picture is taken to be one
 face, cut out already; --detect finds the faces in ordinary photographs. What cannot be read is
 named on stderr and skipped.
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for output in outputs:
             output.close()
         if arguments.draw is not None:
-            console.say(f"drawn into: {arguments.draw}")
+            console.print(f"drawn into: {arguments.draw}")
     if unreadable:
         what = "1 file was" if unreadable == 1 else f"{unreadable:,} files were"
         print(f"{what} unreadable, see above", file=sys.stderr)
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("none", "flip", "multiscale"),
         default="none",
         help="test-time augmentation: the mean probabilities of a face and its mirror image "
-        "(flip), or of three sizes, each mirrored too (multiscale): a little more often right, "
+        "(flip), or of three sizes, each mirrored too (multiscale): slightly more accurate, "
         "less confident, and two or six times the work (default: none)",
     )
     result.add_argument(
@@ -147,7 +147,7 @@ def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
     if misspelt or _is_network(path):
         if not rest:
             raise InputError(
-                f"{first}: this is a network; name what it shall look at too: "
+                f"{first}: this is a network; name what to predict too: "
                 f"python -m ferkeras.predict {first} PATH"
             )
         return first, rest

@@ -21,11 +21,11 @@ _SMALLEST_SHARE = 1 / 24
 class FaceDetector:
     """OpenCV's cascade for frontal faces; may be called from several threads at once.
 
-    It finds faces that look at the camera. It misses faces from the side, tilted by more than
+    It finds frontal faces. It misses faces from the side, tilted by more than
     about 20 degrees, half covered, in deep shadow, or smaller than 1/24 of the picture's short
     side, and now and then takes something else for a face. How often it finds a face depends on
-    skin tone, age and glasses too: a face that is missing from the answers is not a face that is
-    missing from the picture.
+    skin tone, age and glasses too: a face that is missing from the predictions is not a face that
+    is missing from the picture.
 
     Source:
         Viola and Jones 2001, "Rapid object detection using a boosted cascade of simple features";

@@ -1,4 +1,4 @@
-"""Answers drawn: photographs with a frame around each face, and sheets of the faces themselves."""
+"""Pictures of predictions: photographs with a frame around each face, and sheets of faces."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Drawing:
 
     Args:
         folder: made where it is missing.
-        emotions: names of the classes, in code order.
+        emotions: names of the classes, in class order.
 
     Raises:
         InputError: the folder cannot be made.

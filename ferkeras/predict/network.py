@@ -1,4 +1,4 @@
-"""The network that answers: a run's LiteRT file where it has one, else Keras."""
+"""The network that predicts: a run's LiteRT file where it has one, else Keras."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ferkeras.runs.litert import LiteRtNetwork
 
 
 class Network(Protocol):
-    """Answers faces; may be called from several threads at once."""
+    """Predicts faces; may be called from several threads at once."""
 
     @property
     def about(self) -> About:
@@ -29,7 +29,7 @@ def load_network(path: str | Path) -> Network:
     """Load the best network of a finished run, or an exported LiteRT file.
 
     TensorFlow is imported only for a run without a LiteRT file in `export/`. Both ways give the
-    same answers, with the temperature of the run's calibration where it has one. Neither runs
+    same predictions, with the temperature of the run's calibration where it has one. Neither runs
     code that lies in a file; a SavedModel or a `.keras` file by itself is therefore refused.
 
     Raises:
@@ -62,8 +62,8 @@ class Tempered:
     """A network whose logits are divided by a temperature after the fact.
 
     Args:
-        network: answers with probabilities.
-        temperature: above 0; above 1 makes it less sure.
+        network: predictions with probabilities.
+        temperature: above 0; above 1 makes it less confident.
     """
 
     def __init__(self, network: Network, temperature: float) -> None:

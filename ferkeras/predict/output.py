@@ -1,4 +1,4 @@
-"""Answers for people (a table) and for programs (JSON lines, CSV)."""
+"""Predictions for people (a table) and for programs (JSON lines, CSV)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Table:
     """A table of the first faces, and how often each emotion came when there were more.
 
     Args:
-        emotions: names of the classes, in code order.
+        emotions: names of the classes, in class order.
         console: where to print.
     """
 
@@ -67,27 +67,29 @@ class Table:
         if self._rows:
             boxed = any(row[1] for row in self._rows)
             keep = [at for at in range(len(columns)) if boxed or at != 1]
-            title = "Answers" if total <= _ROWS else f"Answers, the first {_ROWS} of {total:,}"
+            title = (
+                "Predictions" if total <= _ROWS else f"Predictions, the first {_ROWS} of {total:,}"
+            )
             rows = [[row[at] for at in keep] for row in self._rows]
             self._console.table(title, [columns[at] for at in keep], rows)
         if total > _ROWS:
-            fractions: list[list[Cell]] = [
+            by_emotion: list[list[Cell]] = [
                 [name, self._counts[name], percent(self._counts[name] / total)]
                 for name in self._emotions
             ]
-            self._console.table("All faces", ["emotion", "faces", "fraction"], fractions)
-            self._console.say("every face by itself: --csv or --json")
+            self._console.table("All faces", ["emotion", "faces", "fraction"], by_emotion)
+            self._console.print("every face by itself: --csv or --json")
         if self._without:
             few = ", ".join(self._without[:5])
             more = f" and {len(self._without) - 5:,} more" if len(self._without) > 5 else ""
-            self._console.say(f"no face found in {few}{more}")
+            self._console.print(f"no face found in {few}{more}")
 
 
 class JsonLines:
     """One JSON object a face; `faces` is 0 in the object of a picture without one.
 
     Args:
-        emotions: names of the classes, in code order.
+        emotions: names of the classes, in class order.
         stream: where to print; the standard output by default.
     """
 
@@ -114,7 +116,7 @@ class Csv:
     """A header and one line a face; a picture without one has no line.
 
     Args:
-        emotions: names of the classes, in code order.
+        emotions: names of the classes, in class order.
         stream: where to print; the standard output by default.
     """
 
@@ -152,11 +154,11 @@ def _place(seen: PredictedView) -> str:
 
 def _row(prediction: Prediction, emotions: Sequence[str]) -> dict:
     # Seven digits say all that a float32 holds; more would only be the binary fraction's tail.
-    fractions = [float(f"{value:.7g}") for value in prediction.probabilities]
+    probabilities = [float(f"{value:.7g}") for value in prediction.probabilities]
     best = int(prediction.probabilities.argmax())
     return {
         "box": prediction.box,
         "label": emotions[best],
-        "confidence": fractions[best],
-        "probabilities": dict(zip(emotions, fractions, strict=True)),
+        "confidence": probabilities[best],
+        "probabilities": dict(zip(emotions, probabilities, strict=True)),
     }

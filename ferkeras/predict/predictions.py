@@ -1,4 +1,4 @@
-"""From views to answers: decoding and network side by side, on all cores, in order."""
+"""From views to predictions: decoding and network side by side, on all cores, in order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Cut = Callable[[Image.Image], Sequence[tuple[Box | None, np.ndarray]]]
 """Takes the faces, uint8 (48, 48), out of a grey picture, each with where it was."""
 
 BATCH = 32
-"""Pictures that one thread decodes and answers at a time."""
+"""Pictures that one thread decodes and predicts at a time."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PredictedView:
     Attributes:
         name: the path of the picture or video.
         seconds: time in the video; None for a picture file.
-        answers: one a face; empty where none was found or the view is unreadable.
+        predicted: one a face; empty where none was found or the view is unreadable.
         error: why it is unreadable; None where it is not.
     """
 
@@ -71,7 +71,7 @@ def predict_views(
     tta: TestTimeAugmentation = "none",
     threads: int | None = None,
 ) -> Iterator[PredictedView]:
-    """Answer views in their order, some batches ahead of the reader and no more.
+    """Predict views in their order, some batches ahead of the reader and no more.
 
     Each thread decodes a batch and runs the network on it, so all cores are busy with either,
     and what is in memory does not grow with the number of views.

@@ -1,4 +1,4 @@
-"""What to look at: pictures and frames of videos, from paths as people write them."""
+"""Inputs of predict: pictures and frames of videos, from paths as people write them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".web
 
 @dataclass(frozen=True)
 class View:
-    """One picture to look at.
+    """One picture to predict.
 
     Attributes:
         name: the path it was found under.
@@ -80,7 +80,7 @@ def is_video(path: Path) -> bool:
 
 
 def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
-    """Pictures and frames, one after the other; picture files are read when they are looked at.
+    """Pictures and frames, one after the other; picture files are read when they are reached.
 
     Args:
         files: as `find_files` returned them.

@@ -28,7 +28,7 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
         every_seconds: time between two frames, 0 or more; the first frame always comes.
     """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    # A local file and nothing else: the name may look like an address.
+    # A local file and nothing else: the name may resemble an address.
     with caught_stderr():
         capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     name = shown(path)

@@ -4,10 +4,10 @@
 
 The copy has the best network (without the optimizer's state), as .keras, SavedModel and LiteRT
 file, its model card, the configuration, the history and the figures of python -m ferkeras.evaluate;
-no path of this machine. Every command takes it as a run, and python -m ferkeras.predict answers
-with saved_models/fer2013 where no run is named. Exports are compared with the network on 500
+no path of this machine. Every command takes it as a run, as python -m ferkeras.predict takes
+saved_models/fer2013 where no run is named. Exports are compared with the network on 500
 validation faces of the run's data; name them with --data where they have moved.
-Exit codes: 0 done, 1 an export answers otherwise than the network, 2 wrong usage or input.
+Exit codes: 0 done, 1 an export predicts otherwise than the network, 2 wrong usage or input.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         exported = publish(finished, folder, faces)
         for each in exported:
-            console.say(
+            console.print(
                 f"{each.format}: {each.size / 1e6:.2f} MB; same label as the trained network on "
                 f"{each.parity.label_agreement:.1%} of {each.parity.faces:,} validation faces"
             )
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        console.say(f"{folder}: {size / 1e6:.2f} MB in all; its model card is README.md")
+        console.print(f"{folder}: {size / 1e6:.2f} MB in all; its model card is README.md")
     return 0
 
 

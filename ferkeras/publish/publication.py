@@ -33,7 +33,7 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
     configuration, environment, history, figures of evaluations, a SavedModel, a LiteRT file in
     float16, and the model card as its README.md. Of paths only the last part is kept. Weights
     that the training rounds to bfloat16 whenever it uses them are stored rounded, which changes
-    no answer of the trained network and lets compression halve them.
+    no prediction of the trained network and lets compression halve them.
 
     Args:
         finished: the run.
@@ -42,7 +42,7 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
 
     Raises:
         InputError: the folder exists, or the run's network cannot be loaded.
-        RunError: an export answers otherwise than the network.
+        RunError: an export predicts otherwise than the network.
         OSError: the folder cannot be written.
     """
     if folder.exists():

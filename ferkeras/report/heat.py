@@ -63,7 +63,7 @@ def grad_cam_figure(
     return mosaic_figure(
         pairs.reshape(-1, *pairs.shape[2:]),
         [part for caption in captions for part in caption.partition("\n")[::2]],
-        title="Grad-CAM: the warmer, the more a place speaks for the answer",
+        title="Grad-CAM: the warmer, the more a place speaks for the prediction",
         colors=None if colors is None else [c for color in colors for c in ("black", color)],
     )
 

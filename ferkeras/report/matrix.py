@@ -1,4 +1,4 @@
-"""Pictures of a confusion matrix: the matrix itself, and what it says of each class."""
+"""Pictures of a confusion matrix: the matrix itself, and figures of each class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     """Draw a confusion matrix: counts and percent of the truth in each cell.
 
     Args:
-        matrix: int, shape (K, K), counts by [truth, answer].
+        matrix: int, shape (K, K), counts by [truth, prediction].
         names: the K classes, in the matrix's order.
         title: before the accuracy, for example the split and the epoch.
 
@@ -31,14 +31,14 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         ValueError: the matrix is not square, not K wide, or has a negative count.
     """
     counts = _checked(matrix, names)
-    support, answered = counts.sum(axis=1), counts.sum(axis=0)
+    support, predicted = counts.sum(axis=1), counts.sum(axis=0)
     size = len(names)
     figure = new_figure(1.02 * size + 2.4, 0.82 * size + 1.7)
     axes = figure.add_subplot()
     shown = _draw_cells(axes, counts, lambda part, count: f"{_percent(part)}\n{count:,}", 9)
-    axes.set_xticks(range(size), [_counted(n, c) for n, c in zip(names, answered, strict=True)])
+    axes.set_xticks(range(size), [_counted(n, c) for n, c in zip(names, predicted, strict=True)])
     axes.set_yticks(range(size), [_counted(n, c) for n, c in zip(names, support, strict=True)])
-    axes.set_xlabel("answer of the network (how often given)")
+    axes.set_xlabel("prediction (how often given)")
     axes.set_ylabel("truth (faces)")
     right = _accuracy(counts)
     axes.set_title(
@@ -50,7 +50,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     )
     bar = figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.ax.set_yticklabels(["0%", "25%", "50%", "75%", "100%"], fontsize=8)
-    bar.set_label("share of the truth", fontsize=9)
+    bar.set_label("fraction of the truth", fontsize=9)
     bar.outline.set_visible(False)
     return figure
 
@@ -59,7 +59,7 @@ def confusion_thumbnail(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     """Draw a confusion matrix that can be read 300 pixels wide: percent of the truth alone.
 
     Args:
-        matrix: int, shape (K, K), counts by [truth, answer].
+        matrix: int, shape (K, K), counts by [truth, prediction].
         names: the K classes, in the matrix's order.
 
     Raises:
@@ -72,7 +72,9 @@ def confusion_thumbnail(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     _draw_cells(axes, counts, lambda part, count: _percent(part).rstrip("%"), 8.5)
     axes.set_xticks(range(size), names, rotation=50, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(size), names)
-    axes.set_title(f"{_accuracy(counts)}\n% of each truth, by answer", fontsize=9, parse_math=False)
+    axes.set_title(
+        f"{_accuracy(counts)}\n% of each truth, by prediction", fontsize=9, parse_math=False
+    )
     return figure
 
 
@@ -82,7 +84,7 @@ def _draw_cells(
     text: Callable[[float, int], str],
     fontsize: float,
 ) -> AxesImage:
-    """Colour the cells by the share of the truth; write into each what `text` makes of it."""
+    """Colour the cells by the fraction of the truth; write into each what `text` makes of it."""
     fraction = _ratio(counts, counts.sum(axis=1)[:, None])
     size = len(counts)
     shown = axes.imshow(np.ma.masked_invalid(fraction), cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -118,10 +120,10 @@ def _accuracy(counts: npt.NDArray[np.int64]) -> str:
 
 
 def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") -> Figure:
-    """Draw precision, recall and F1 of each class, and how often it is answered against true.
+    """Draw precision, recall and F1 of each class, and how often it is predicted against true.
 
     Args:
-        matrix: int, shape (K, K), counts by [truth, answer].
+        matrix: int, shape (K, K), counts by [truth, prediction].
         names: the K classes, in the matrix's order.
         title: before the panels' own titles.
 
@@ -131,11 +133,11 @@ def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     from matplotlib.patches import Patch
 
     counts = _checked(matrix, names)
-    hits, support, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    hits, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     measures = {
-        "precision": _ratio(hits, answered),
+        "precision": _ratio(hits, predicted),
         "recall": _ratio(hits, support),
-        "F1": _ratio(2 * hits, support + answered),
+        "F1": _ratio(2 * hits, support + predicted),
     }
     figure = new_figure(max(7.0, 1.45 * len(names)), 7.4)
     if title:
@@ -149,17 +151,17 @@ def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         bars[0].set_label(name)
     labels = [_counted(name, count, " faces") for name, count in zip(names, support, strict=True)]
     if any(np.isnan(values).any() for values in measures.values()):
-        above.plot([], [], " ", label="- undefined: never answered, or no such face")
+        above.plot([], [], " ", label="- undefined: never predicted, or no such face")
     _class_axis(above, labels, 1.0)
-    tidy(below, "How often it is the answer, and how often the truth")
-    truth, prediction = _ratio(support, support.sum()), _ratio(answered, support.sum())
+    tidy(below, "How often it is predicted, and how often true")
+    truth, prediction = _ratio(support, support.sum()), _ratio(predicted, support.sum())
     for bar in _bars(below, truth, -0.2, 0.36):
         bar.set(facecolor="white", edgecolor=MUTED, hatch="////", linewidth=0.8)
     for bar, name in zip(_bars(below, prediction, 0.2, 0.36), names, strict=True):
         bar.set(facecolor=style_of(name)[0])
     keys = [
         Patch(facecolor="white", edgecolor=MUTED, hatch="////", label="truth"),
-        Patch(facecolor=MUTED, label="answers (in the colour of the emotion)"),
+        Patch(facecolor=MUTED, label="predictions (in the colour of the emotion)"),
     ]
     top = float(np.nanmax([truth, prediction, np.full_like(truth, 0.1)]))
     _class_axis(below, list(names), top, keys)

@@ -1,4 +1,4 @@
-"""How pictures look: the colours, the paper, and the way to a PNG file or an array.
+"""The style of pictures: colours, background, and conversion to a PNG file or an array.
 
 Colours are those of Okabe and Ito ("Color universal design", 2008), which people with every
 kind of colour vision tell apart; each emotion has one for good, and a marker for grey printers.
@@ -90,7 +90,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def tidy(axes: Axes, title: str) -> None:
-    """Give axes their title and a light look: no box, a faint grid behind the data."""
+    """Give axes their title and a light style: no box, a faint grid behind the data."""
     axes.set_title(title, loc="left", pad=14, fontsize=11, fontweight="bold", parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E3E3E3", linewidth=0.7)

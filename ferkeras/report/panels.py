@@ -47,7 +47,7 @@ class Panel:
 
     Attributes:
         title: above them.
-        group: what question they answer; TensorBoard's heading.
+        group: the question they are about; TensorBoard's heading.
         lines: what is drawn.
         unit: of the vertical axis.
         log: logarithmic where all values are above 0.

@@ -55,12 +55,12 @@ def draw_curves(
 def draw_confusion_matrix(
     matrix: np.ndarray, names: Sequence[str], path: Path, title: str = ""
 ) -> None:
-    """Write a confusion matrix, [truth, answer]; see `confusion_figure`."""
+    """Write a confusion matrix, [truth, prediction]; see `confusion_figure`."""
     save(confusion_figure(matrix, names, title), path)
 
 
 def draw_per_class(matrix: np.ndarray, names: Sequence[str], path: Path, title: str = "") -> None:
-    """Write precision, recall, F1 and share of answers of each class; see `per_class_figure`."""
+    """Write precision, recall, F1 and predictions by class; see `per_class_figure`."""
     save(per_class_figure(matrix, names, title), path)
 
 

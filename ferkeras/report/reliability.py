@@ -1,4 +1,4 @@
-"""The reliability diagram: how often answers are right, by how sure they were."""
+"""The reliability diagram: accuracy by confidence."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _STYLES = ((TRAIN, "o", "-"), (VALIDATION, "s", "--"))
 
 
 def reliability_figure(curves: Mapping[str, Reliability], title: str = "") -> Figure:
-    """Draw one or two reliability curves over each other, and how many answers each bin holds.
+    """Draw one or two reliability curves over each other, and how many predictions each bin holds.
 
     Args:
-        curves: by name; the area of a dot grows with the answers in its bin. Bins of fewer than
-            20 answers are hollow dots beside the line.
+        curves: by name; the area of a dot grows with the predictions in its bin. Bins of fewer than
+            20 predictions are hollow dots beside the line.
         title: above both panels.
 
     Raises:
@@ -37,7 +37,7 @@ def reliability_figure(curves: Mapping[str, Reliability], title: str = "") -> Fi
     axes, below = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
     tidy(axes, f"{title}: confidence and truth" if title else "Confidence and truth")
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle=(0, (4, 3)), linewidth=1.2)
-    axes.annotate("as sure as right", (0.03, 0.07), color=MUTED, fontsize=8.5, rotation=38)
+    axes.annotate("perfectly calibrated", (0.03, 0.07), color=MUTED, fontsize=8.5, rotation=38)
     edges = np.linspace(0, 1, BINS + 1)
     for (name, curve), (color, marker, style) in zip(curves.items(), _STYLES, strict=False):
         many = curve.counts >= _FEW
@@ -62,14 +62,14 @@ def reliability_figure(curves: Mapping[str, Reliability], title: str = "") -> Fi
             markerfacecolor="white",
             markersize=4,
             alpha=0.6,
-            label=f"bins of fewer than {_FEW} answers" if few.any() else None,
+            label=f"bins of fewer than {_FEW} predictions" if few.any() else None,
         )
         below.stairs(curve.counts, edges, color=color, linestyle=style, linewidth=1.4)
-    axes.set_ylabel("share that is right")
+    axes.set_ylabel("accuracy")
     axes.set_ylim(-0.03, 1.03)
     legend_below(axes, columns=1)
-    tidy(below, "Answers in each bin")
-    below.set_xlabel("confidence of the answer")
+    tidy(below, "Predictions in each bin")
+    below.set_xlabel("confidence of the prediction")
     for each in (axes, below):
         each.set_xlim(-0.01, 1.01)
         each.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

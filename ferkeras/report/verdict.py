@@ -1,4 +1,4 @@
-"""What came of a run, in one sentence."""
+"""The result of a run in one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def verdict_on(results: Mapping[str, Any]) -> str:
     weakest = min(recall, key=recall.__getitem__)
     return (
         f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; always "
-        f"answering {majority} would give {always:.1%}; "
+        f"always predicting {majority} would give {always:.1%}; "
         + (
             f"never recognised: {', '.join(missed)}"
             if missed

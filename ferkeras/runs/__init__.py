@@ -1,1 +1,1 @@
-"""Run folders: made, gone on with, opened; the network and the files in them."""
+"""Run folders: created, resumed, opened; the network and the files in them."""

@@ -1,4 +1,4 @@
-"""What travels inside a model file: the names of its classes, and how it came about.
+"""Metadata inside a model file: the names of its classes, and its provenance.
 
 A ZIP archive is appended to the file, as TensorFlow Lite's "associated files" are: programs that
 do not know of it read the model as ever, `unzip` lists it. Imports no TensorFlow.
@@ -24,7 +24,7 @@ class About:
     """What an exported network tells of itself.
 
     Attributes:
-        emotions: names of the classes, in code order.
+        emotions: names of the classes, in class order.
         provenance: how the network came about; can be written as JSON.
     """
 
@@ -37,7 +37,7 @@ class About:
 
 
 def enclose(path: Path, about: About) -> None:
-    """Append class names (one a line, in code order) and provenance (JSON) to a model file."""
+    """Append class names (one a line, in class order) and provenance (JSON) to a model file."""
     with zipfile.ZipFile(path, "a") as archive:
         for name, text in (
             (_LABELS, "".join(f"{name}\n" for name in about.emotions)),

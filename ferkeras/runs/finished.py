@@ -1,6 +1,6 @@
 """Finished runs, opened by the path of their folder.
 
-Imports no TensorFlow, so that a wrong path is answered at once.
+Imports no TensorFlow, so that a wrong path is reported at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An exported LiteRT file that answers; starts in a blink, because TensorFlow is not imported."""
+"""Prediction from an exported LiteRT file, without importing TensorFlow."""
 
 from __future__ import annotations
 

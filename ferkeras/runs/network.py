@@ -115,7 +115,7 @@ def _pixel_statistics(finished: FinishedRun) -> tuple[float, float]:
     if len(numbers) != 2 or not numbers[1]:
         raise InputError(
             f"{finished.run.environment}: damaged: expected the training pixels' data.mean and "
-            f"data.deviation, 0 to 1, found {repr(values)[:100]}; take the file from a copy of "
+            f"data.std, 0 to 1, found {repr(values)[:100]}; take the file from a copy of "
             "the run"
         )
     return float(numbers[0]), float(numbers[1])

@@ -2,7 +2,7 @@
 
 A run folder tells how it came about: `config.yaml` (resolved), `environment.json`, `history.csv`,
 `best.keras`, `last.keras`, pictures, `tensorboard/`, `export/1/` and, last of all, `metrics.json`:
-a folder that has it is complete. Until then there are `checkpoints/`, from which it can go on.
+a folder that has it is complete. Until then there are `checkpoints/`, from which it can be resumed.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """States of the training from which it can go on."""
+        """States of the training from which it can be resumed."""
         return self.folder / "checkpoints"
 
     @property
@@ -94,7 +94,7 @@ class Run:
 
     @property
     def litert(self) -> Path:
-        """The network as a LiteRT file, which answers without TensorFlow."""
+        """The network as a LiteRT file, which predicts without TensorFlow."""
         return self.exports / LITERT_FILE
 
     @property

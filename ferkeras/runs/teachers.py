@@ -1,6 +1,6 @@
-"""The finished runs whose networks a training learns from besides the labels.
+"""The finished runs that serve as teachers of a training (knowledge distillation).
 
-Imports no TensorFlow, so that a wrong path is answered at once.
+Imports no TensorFlow, so that a wrong path is reported at once.
 """
 
 from __future__ import annotations
@@ -55,13 +55,14 @@ def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:
 def describe(teachers: Sequence[FinishedRun], settings: Distill) -> str:
     """The teachers, their accuracy, and how much they count, for people."""
     named = [f"{each.name} ({each.metrics['validation']['accuracy']:.1%})" for each in teachers]
-    return f"{', '.join(named)}; {settings.weight:g} of the loss is of their answers"
+    return f"{', '.join(named)}; {settings.weight:g} of the loss is of their soft targets"
 
 
 def possibly_leaked(teachers: Sequence[FinishedRun], config: Config, splits: Splits) -> list[str]:
-    """Names of the teachers that may have learnt faces that are validation faces here.
+    """Names of the teachers that may have been trained on validation faces of this run.
 
-    The same faces are split alike where the source itself says how, or by the same seed and share.
+    The same faces are split alike where the source itself says how, or by the same seed and
+    fraction.
     """
     split = (config.seed, config.data.validation_fraction)
     return [

@@ -1,6 +1,6 @@
-"""Runs that were cut off, opened to go on.
+"""Interrupted runs, opened to be resumed.
 
-Imports no TensorFlow, so that a wrong path is answered at once.
+Imports no TensorFlow, so that a wrong path is reported at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ferkeras.runs.teachers import record_of
 
 @dataclass(frozen=True)
 class UnfinishedRun:
-    """A run that can go on.
+    """A run that can be resumed.
 
     Attributes:
         run: its folder.

@@ -1,4 +1,4 @@
-"""TensorBoard's projector: what a network makes of faces, as points in space.
+"""TensorBoard's projector: embeddings of faces, as points in space.
 
 The files lie in the folder of a TensorBoard run, where TensorBoard looks for them.
 """
@@ -24,7 +24,7 @@ _BATCH = 250
 _WIDEST = 256
 """Numbers a point at most: TensorBoard reads text, and its own PCA takes only 200 of them."""
 
-_TITLES = ("emotion", "answer", "probability", "verdict")
+_TITLES = ("emotion", "prediction", "probability", "verdict")
 TENSOR, METADATA, SPRITES = "faces_features.tsv", "faces_metadata.tsv", "faces.png"
 
 
@@ -63,8 +63,8 @@ def write_projection(
             principal components are written.
         images: uint8, shape (N, height, width, 1): the faces.
         labels: int, shape (N,): what they show.
-        probabilities: float, shape (N, K): what the network answers.
-        class_names: names of the K classes, in code order.
+        probabilities: float, shape (N, K): of the network.
+        class_names: names of the K classes, in class order.
     """
     points = io.StringIO()
     np.savetxt(points, _narrow(features), fmt="%.5g", delimiter="\t")
@@ -107,10 +107,10 @@ def _metadata(labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str
         (
             names[label],
             names[prediction],
-            f"{fraction:.2f}",
+            f"{probability:.2f}",
             "right" if label == prediction else "wrong",
         )
-        for label, prediction, fraction in zip(
+        for label, prediction, probability in zip(
             labels, predicted, probabilities.max(axis=1), strict=True
         )
     ]

@@ -101,7 +101,7 @@ def precision_recall(
     Args:
         labels: int, shape (N,).
         probabilities: float, shape (N, K), 0 to 1.
-        class_names: names of the K classes, in code order.
+        class_names: names of the K classes, in class order.
     """
     summary = Summary()
     for code, name in enumerate(class_names):

@@ -38,7 +38,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     Each epoch: all logs as scalars (tags: `ferkeras.tensorboard.summaries.split_by_writer`), in one
     write. In the first and the last epoch, and every `config.monitor.images_every` epochs: the
-    confusion matrix and answers for some fixed faces as images, and the weights as histograms.
+    confusion matrix and predictions for some fixed faces as images, and the weights as histograms.
     Once: the graph of the network in inference, the configuration as text, the arrangement of the
     Custom Scalars page and, for the HParams page, settings and (at the end) results.
 
@@ -48,7 +48,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
     Args:
         folder: where to write; `train` and `validation` are made in it.
         config: the resolved configuration.
-        class_names: names of the K classes, in code order.
+        class_names: names of the K classes, in class order.
         confusion: returns the epoch's confusion matrix of the validation faces: integers of
             shape (K, K), truth by row.
         sample_images: uint8, shape (n, 48, 48, 1): a few validation faces.
@@ -83,7 +83,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._goes_on = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Open files; write what does not change, unless the run goes on."""
+        """Open files; write what does not change, unless the run is resumed."""
         self._open()
         inputs = self.model.inputs[0]
         network = self.model
@@ -147,7 +147,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned; what the files have beyond that is cut off."""
+        """Restore what `get_state` returned; what the files have beyond that is cut off."""
         is_open = bool(self._writers)
         self.close()
         for path in self._files():
@@ -174,12 +174,12 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     def _write_pictures(self) -> None:
         assert self._matrix is not None
-        fractions = self._predict(tf.constant(self._images)).numpy()
+        probabilities = self._predict(tf.constant(self._images)).numpy()
         figures = {
             "validation/confusion_matrix": pictures.confusion_thumbnail(
                 self._matrix, self._class_names
             ),
-            "validation/sample_predictions": self._sample_figure(fractions),
+            "validation/sample_predictions": self._sample_figure(probabilities),
         }
         with self._writers["validation"].as_default():
             for tag, figure in figures.items():
@@ -190,19 +190,19 @@ class TensorBoardWriter(keras.callbacks.Callback):
                 tag = f"weights/{variable.path}"
                 self._write("train", summaries.histogram(tag, values), self._step)
 
-    def _sample_figure(self, fractions: np.ndarray) -> Figure:
-        predicted = fractions.argmax(axis=1)
+    def _sample_figure(self, probabilities: np.ndarray) -> Figure:
+        predicted = probabilities.argmax(axis=1)
         names = self._class_names
         return pictures.mosaic_figure(
             self._images,
             [
-                f"{names[label]}\n{names[prediction]} {fraction:.0%}"
-                for label, prediction, fraction in zip(
-                    self._labels, predicted, fractions.max(axis=1), strict=True
+                f"{names[label]}\n{names[prediction]} {probability:.0%}"
+                for label, prediction, probability in zip(
+                    self._labels, predicted, probabilities.max(axis=1), strict=True
                 )
             ],
             columns=_COLUMNS,
-            title="truth, then answer",
+            title="truth, then prediction",
             colors=np.where(predicted == self._labels, "green", "firebrick").tolist(),
         )
 
@@ -223,7 +223,7 @@ def write_predictions(
     predicted: Predictions,
     class_names: tuple[str, ...],
 ) -> None:
-    """Add what the best network answers to what `TensorBoardWriter` has written.
+    """Add what the best network predicts to what `TensorBoardWriter` has written.
 
     Precision-recall curves of each class, and for the projector what the network's last layer
     gets of up to 500 of the faces.
@@ -233,8 +233,8 @@ def write_predictions(
         step: the best epoch, from 1.
         model: its network, functional.
         faces: validation faces.
-        answers: what the network answers for them.
-        class_names: names of the K classes, in code order.
+        predicted: what the network predicts for them.
+        class_names: names of the K classes, in class order.
     """
     curves = summaries.precision_recall(predicted.labels, predicted.probabilities, class_names)
     writer = tf.summary.create_file_writer(str(folder / "validation"))

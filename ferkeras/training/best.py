@@ -21,13 +21,13 @@ def save_network(model: keras.Model, path: Path) -> None:
 class BestModelCheckpoint(keras.callbacks.Callback):
     """Save the network after each epoch that is better than all before.
 
-    Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file, and it can go on where
+    Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file, and it can continue where
     an earlier process was.
 
     Args:
         path: a `.keras` file.
         monitor: key in the logs; larger is better. NaN is never better, nor is an epoch whose
-            `val_loss` is not finite: answers that are not numbers can be right by chance.
+            `val_loss` is not finite: predictions that are not numbers can be right by chance.
 
     Raises:
         ValueError: an epoch's logs lack the key.
@@ -56,5 +56,5 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         return {"best": self._best}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned."""
+        """Restore what `get_state` returned."""
         self._best = state["best"]

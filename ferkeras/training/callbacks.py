@@ -35,13 +35,13 @@ from ferkeras.training.progress import EpochBar, EpochLine
 from ferkeras.training.setup import TrainingSetup
 
 _START = 0.1
-"""Largest share of the weights of the start in an average that an alarm may be about."""
+"""Largest fraction of the weights of the start in an average that an alarm may be about."""
 
 _LATEST = 3
 """Epoch that the alarm waits for at most, where epochs have few steps."""
 
 _SAMPLES = 21
-"""Validation faces whose answers TensorBoard shows."""
+"""Validation faces whose predictions TensorBoard shows."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ def build_callbacks(
 
     Args:
         config: the resolved configuration.
-        learner: what is trained.
+        setup: what is trained.
         splits: the faces.
         run: its folder.
-        console: where to say what happens.
+        console: where messages are printed.
         after_alarm: makes a callback that acts on an alarm, from the alarm and the history, which
             stand before it.
     """
@@ -92,10 +92,10 @@ def build_callbacks(
         action=monitor.collapse_action,
         suspects=collapse_suspects(config, setup),
         first_epoch=_first_epoch_that_tells(config.train, setup.pipeline.steps_per_epoch),
-        say=console.say,
+        say=console.print,
         alarm=console.alarm,
     )
-    per_class = PerClassReport(EMOTIONS, every=monitor.per_class_every, say=console.say)
+    per_class = PerClassReport(EMOTIONS, every=monitor.per_class_every, say=console.print)
     callbacks: list[keras.callbacks.Callback] = [
         EpochBar(console, config.train.batch_size),
         # Before everything that takes the epoch for a good one.
@@ -107,7 +107,7 @@ def build_callbacks(
             layers_every=monitor.layer_norms_every,
             vanishing=monitor.vanishing_norm,
             exploding=monitor.exploding_norm,
-            say=console.say,
+            say=console.print,
             alarm=console.alarm,
         ),
         per_class,
@@ -116,7 +116,7 @@ def build_callbacks(
             plain_dataset(_sample(splits.train, overfit_faces, config.seed)),
             every=monitor.overfit_every,
             gap=monitor.overfit_gap,
-            say=console.say,
+            say=console.print,
             alarm=console.alarm,
         ),
     ]
@@ -130,7 +130,7 @@ def build_callbacks(
                 factor=schedule.plateau_factor,
                 min_lr=schedule.plateau_min_learning_rate,
                 min_delta=0.0,
-                say=console.say,
+                say=console.print,
             )
         )
     if config.train.learning_rate_schedule == "cosine":
@@ -159,7 +159,7 @@ def build_callbacks(
     if after_alarm is not None:
         callbacks.append(after_alarm(collapse, history))
     if config.train.ema_momentum is not None:
-        # After all that looks at the average.
+        # After everything that reads the average.
         callbacks.append(AveragedWeights())
     return RunCallbacks(callbacks, history, collapse, ramps)
 
@@ -215,7 +215,7 @@ def _ramps(config: Config, setup: TrainingSetup, console: Console) -> list[Varia
                         from_epoch=schedule.dropout_from_epoch,
                         over_epochs=schedule.dropout_over_epochs,
                         gate=schedule.gate_accuracy,
-                        say=console.say,
+                        say=console.print,
                     )
                 )
     if schedule.smoothing_from_epoch is not None:
@@ -228,7 +228,7 @@ def _ramps(config: Config, setup: TrainingSetup, console: Console) -> list[Varia
                 from_epoch=schedule.smoothing_from_epoch,
                 over_epochs=schedule.smoothing_over_epochs,
                 gate=schedule.gate_accuracy,
-                say=console.say,
+                say=console.print,
             )
         )
     return ramps

@@ -84,7 +84,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
             self.save(1, 0)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Put back the metrics of an epoch that goes on."""
+        """Restore the metrics of a resumed epoch."""
         self._epoch = epoch + 1
         self._state.restore_metrics()
 

@@ -79,7 +79,7 @@ class CheckpointFolder:
         """Read the newest checkpoint that is whole; None if there are none at all.
 
         Args:
-            alarm: is told of each damaged one, which is removed.
+            alarm: called with a message for each damaged one, which is removed.
 
         Raises:
             InputError: there are checkpoints, and each of them is damaged.

@@ -20,7 +20,7 @@ def class_weights(labels: np.ndarray, settings: ClassWeight) -> dict[int, float]
     analysis that ferkeras began with; scikit-learn computes N / (K n_c) ("balanced").
 
     Args:
-        labels: codes, shape (N,); classes that do not occur get no weight.
+        labels: class indices, shape (N,); classes that do not occur get no weight.
         settings: rule and caps; the rule "none" gives 1 to every class, whatever the caps.
     """
     classes = np.unique(labels)
@@ -39,7 +39,7 @@ class ClassBalance:
         weights: factor of the loss by class.
         effective: how many times as much a class counts in the loss as its faces alone would
             make it count; 1 everywhere for shuffled faces without weights. Sums to 1 when
-            multiplied with the classes' shares of the faces.
+            multiplied with the classes' fractions of the faces.
     """
 
     weights: dict[int, float]
@@ -50,16 +50,16 @@ def class_balance(labels: np.ndarray, settings: ClassWeight, *, balanced: bool) 
     """Weights by class together with what the sampler adds to them.
 
     Args:
-        labels: codes of the training faces, shape (N,).
+        labels: class indices of the training faces, shape (N,).
         settings: rule and caps of the weights.
         balanced: whether the sampler draws every class equally often.
     """
     weights = class_weights(labels, settings)
     classes, counts = np.unique(labels, return_counts=True)
     natural = counts / counts.sum()
-    drawn = np.full(len(classes), 1 / len(classes)) if balanced else natural
-    fractions = drawn * [weights[int(c)] for c in classes]
-    effective = fractions / fractions.sum() / natural
+    sampled = np.full(len(classes), 1 / len(classes)) if balanced else natural
+    weighted = sampled * [weights[int(c)] for c in classes]
+    effective = weighted / weighted.sum() / natural
     return ClassBalance(
         weights, {int(c): float(e) for c, e in zip(classes, effective, strict=True)}
     )

@@ -1,4 +1,4 @@
-"""What is known about a training that has diverged, and what to do about it."""
+"""Diagnosis of a training that has diverged, and what to do about it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def diagnose_divergence(config: Config, model: MonitoredModel) -> str:
         suspects.append(f"{train.precision} has few digits; try train.precision=float32")
     if not suspects:
         suspects.append(
-            f"none of the usual causes; try train.learning_rate={highest / 10:.1g}, and look at "
+            f"none of the usual causes; try train.learning_rate={highest / 10:.1g}, and see "
             "gradient_norm in history.csv"
         )
     return "\n".join([facts, *(f"suspected: {text}" for text in suspects)])

@@ -1,4 +1,4 @@
-"""What is said of a run that is cut off: why, what is left of it, and how it goes on."""
+"""Messages about an interrupted run: why it stopped, what was saved, and how to resume it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DISK = (
 
 @contextmanager
 def resumable(run: Run) -> Iterator[None]:
-    """Turn signals and troubles with the disk into messages that say how the run goes on.
+    """Turn signals and disk errors into messages that say how to resume the run.
 
     Raises:
         Interrupted: a signal came.
@@ -37,19 +37,17 @@ def resumable(run: Run) -> Iterator[None]:
     except Stopped as stop:
         name = signal.Signals(stop.signal).name
         raise Interrupted(
-            f"stopped by {name}; the state is saved, and the run goes on with\n{command}",
+            f"stopped by {name}; the state is saved; resume the run with\n{command}",
             stop.signal,
         ) from None
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"\ninterrupted; the run goes on with\n{command}", signal.SIGINT
-        ) from None
+        raise Interrupted(f"\ninterrupted; resume the run with\n{command}", signal.SIGINT) from None
     except (OSError, tf.errors.OpError) as error:
         if isinstance(error, tf.errors.OpError) and not any(w in error.message for w in _DISK):
             raise
         raise RunError(
             f"{_what(error, run)}\nwhat was saved before is intact: when {run.folder} can be "
-            f"written again, the run goes on with\n{command}"
+            f"written again, resume the run with\n{command}"
         ) from None
 
 

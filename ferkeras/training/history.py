@@ -44,7 +44,7 @@ class CSVHistory(keras.callbacks.Callback):
         return {"rows": self.rows}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned; epochs that the file has beyond that are lost."""
+        """Restore what `get_state` returned; epochs that the file has beyond that are lost."""
         self.rows = [dict(row) for row in state["rows"]]
         if self.rows:
             self._write()

@@ -1,4 +1,4 @@
-"""Train from any step to the end, and go back when the training diverges."""
+"""Train from any step to the end; restore a checkpoint when the training diverges."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class TrainingLoop:
 
     Args:
         config: the resolved configuration.
-        learner: what is trained, with its faces.
+        setup: what is trained, with its faces.
         callbacks: those of the training, in order.
         folder: where checkpoints go.
-        console: where to say what happens.
+        console: where messages are printed.
         request: whether to leave.
     """
 
@@ -69,7 +69,7 @@ class TrainingLoop:
         self._state.restore(checkpoint)
         self._epoch, self._step = checkpoint.epoch, checkpoint.step
         self._checkpointing.start_from((self._epoch, self._step))
-        self._console.say(f"going on at {checkpoint.place}")
+        self._console.print(f"resuming at {checkpoint.place}")
         return True
 
     def run(self, *, ended: bool) -> None:
@@ -112,7 +112,7 @@ class TrainingLoop:
             validation_data=self._setup.validation,
             class_weight=self._setup.balance.weights,
             callbacks=self._callbacks,
-            shuffle=False,  # the feed has its own order
+            shuffle=False,  # the pipeline has its own order
             verbose=0,
         )
 
@@ -123,7 +123,9 @@ class TrainingLoop:
         diagnosis = diagnose_divergence(self._config, model)
         count = self._recoveries.count + 1
         if count > recovery.at_most:
-            raise RunError(f"{diverged}, after going back {count - 1} times\n{diagnosis}")
+            raise RunError(
+                f"{diverged}, after restoring a checkpoint {count - 1} times\n{diagnosis}"
+            )
         checkpoint = self._folder.newest(self._console.alarm)
         if checkpoint is None:
             raise RunError(f"{diverged}, before the first checkpoint\n{diagnosis}")
@@ -136,17 +138,17 @@ class TrainingLoop:
             schedule.lower(recovery.learning_rate_factor)
         self._recoveries.count = count
         self._console.alarm(
-            f"{diverged}; went back to {checkpoint.place}, and lowered the learning rate from "
+            f"{diverged}; restored {checkpoint.place}, and lowered the learning rate from "
             f"{before:.3g} to {float(rate.numpy()):.3g} ({count} of at most {recovery.at_most} "
             "times)"
         )
-        # Once more, now with the lower rate: what goes on from here must know of it.
+        # Once more, now with the lower rate, so that a resumed run has it too.
         self._checkpointing.start_from(None)
         self._checkpointing.save(self._epoch, self._step)
 
 
 class _Recoveries:
-    """How often the training went back."""
+    """How often a checkpoint was restored after divergence."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""What the console shows of a running training: a bar within an epoch, a line after it."""
+"""The console output of a running training: a bar within an epoch, a line after it."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class EpochLine(keras.callbacks.Callback):
     """Print one line of meaning after each epoch.
 
     It reads `accuracy`, `val_accuracy`, `val_balanced_accuracy`, `loss`, `gradient_norm`,
-    `gradient_clipped` (share), `gradient_skipped` (count), and says when `learning_rate`,
+    `gradient_clipped` (fraction), `gradient_skipped` (count), and says when `learning_rate`,
     `conv_dropout`, `dense_dropout` or `label_smoothing` have changed. What is missing from the
     logs is left out. A narrow terminal gets shorter words, then fewer of them, from the right;
-    skipped steps are always told.
+    skipped steps are always shown.
 
     Args:
         console: where to print.
@@ -114,14 +114,14 @@ class EpochLine(keras.callbacks.Callback):
         }
         self._settings = settings
         head = [_title(epoch, epochs), f"{duration(self._seconds[-1]):>4}"]
-        self._console.say(line(head, logs, is_best, changed, remaining, self._console.width))
+        self._console.print(line(head, logs, is_best, changed, remaining, self._console.width))
 
     def get_state(self) -> dict[str, Any]:
         """What the next line is compared with, for JSON."""
         return {"best": self.best, "settings": self._settings}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `get_state` returned."""
+        """Restore what `get_state` returned."""
         self.best = state["best"]
         self._settings = dict(state["settings"])
 

@@ -26,17 +26,17 @@ from ferkeras.training.optimizer import build_optimizer
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """A compiled network with the data it learns from.
+    """A compiled network with the data it is trained on.
 
     Attributes:
         model: compiled; uint8 faces to logits.
-        confusion: its metric that counts truths against answers.
-        feed: batches of training faces.
+        confusion: its metric that counts truths against predictions.
+        pipeline: batches of training faces.
         validation: batches of validation faces, in order.
         balance: weights by class, and what they come to with the sampler.
         mean: of the training pixels / 255.
-        deviation: standard deviation of the same.
-        teachers: the finished runs that the model learns from besides the labels.
+        std: standard deviation of the same.
+        teachers: the finished runs whose soft targets the model is trained on besides the labels.
     """
 
     model: MonitoredModel

@@ -1,4 +1,4 @@
-"""All that the rest of a training depends on, taken from its objects and put back into them."""
+"""The state of a training, taken from its objects and restored into them."""
 
 from __future__ import annotations
 

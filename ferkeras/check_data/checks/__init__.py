@@ -1,1 +1,1 @@
-"""What can be wrong with faces and labels, one check a file; no TensorFlow."""
+"""Checks of faces and labels, one a file; no TensorFlow."""

@@ -93,7 +93,7 @@ def check_copies(material: Material, copies: Copies) -> Finding:
 def check_contradictions(material: Material, copies: Copies) -> Finding:
     """Identical images with different labels.
 
-    No network can answer more than the commonest label of an image rightly: the rest are errors
+    No network can predict more than the majority label of an image correctly: the rest are errors
     that nothing can avoid. Above `TOO_MANY` of all faces training is wrong.
     """
     labels = material.faces.labels
@@ -122,7 +122,7 @@ def check_contradictions(material: Material, copies: Copies) -> Finding:
         level_of_fraction(fraction),
         f"{counted(len(groups), 'image')} with different labels, "
         f"{counted(int(copies.counts[differing].sum()), 'face')}; "
-        f"{unavoidable:,} of them ({fraction:.2%} of all) are wrong whatever is answered"
+        f"{unavoidable:,} of them ({fraction:.2%} of all) are wrong whatever is predicted"
         if groups
         else "none",
         "decide on one label for each, or remove them all" if groups else "",

@@ -40,11 +40,11 @@ def stds(images: np.ndarray) -> np.ndarray:
 
 
 def check_empty(material: Material, std: np.ndarray) -> Finding:
-    """Flat images (one grey value) and blank ones (deviation below `BLANK_BELOW`).
+    """Flat images (one grey value) and blank ones (std below `BLANK_BELOW`).
 
     Args:
         material: what is checked.
-        deviation: of each face, see `stds`.
+        std: of each face, see `stds`.
     """
     flat = np.flatnonzero(std == 0)
     empty = np.flatnonzero(std < BLANK_BELOW)
@@ -58,7 +58,7 @@ def check_empty(material: Material, std: np.ndarray) -> Finding:
         "flat and blank",
         level_of_fraction(len(empty) / len(std)),
         f"{len(flat):,} flat (one grey value), {len(empty) - len(flat):,} more blank "
-        f"(deviation below {BLANK_BELOW:g} of 255)"
+        f"(standard deviation below {BLANK_BELOW:g} of 255)"
         if len(empty)
         else "none",
         "remove these rows: their labels are noise" if len(empty) else "",

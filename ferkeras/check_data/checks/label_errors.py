@@ -50,7 +50,7 @@ def out_of_fold_probabilities(
 ) -> np.ndarray:
     """Probabilities for each face from a network that was trained on the other folds.
 
-    Faces of one photograph are in one fold, so that no answer is remembered from a copy.
+    Faces of one photograph are in one fold, so that no label is memorised from a copy.
 
     Args:
         material: what is checked.
@@ -64,13 +64,15 @@ def out_of_fold_probabilities(
     config = load_config(None, (*_NETWORK, f"seed={seed}"))
     make_reproducible(config)
     faces = material.faces
-    fractions = np.empty((len(faces), len(EMOTIONS)))
+    probabilities = np.empty((len(faces), len(EMOTIONS)))
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     for others, fold in folds.split(faces.labels, faces.labels, photograph):
         splits = Splits(faces.take(others), faces.take(fold), None, "", "", official=False)
-        fractions[fold] = softmax(_trained_logits(config, splits, progress).astype(float), axis=1)
+        probabilities[fold] = softmax(
+            _trained_logits(config, splits, progress).astype(float), axis=1
+        )
         keras.backend.clear_session()
-    return fractions
+    return probabilities
 
 
 def with_label_errors(checked: DataCheck, seed: int, progress: Callable[[int], None]) -> DataCheck:
@@ -86,11 +88,11 @@ def with_label_errors(checked: DataCheck, seed: int, progress: Callable[[int], N
     """
     photograph = photographs(checked.copies, checked.near)
     labels = checked.material.faces.labels
-    for code in np.unique(labels):
-        count = len(np.unique(photograph[labels == code]))
+    for label in np.unique(labels):
+        count = len(np.unique(photograph[labels == label]))
         if count < _FOLDS:
             raise InputError(
-                f"--label-errors: {count} different photographs of {EMOTIONS[code]}; expected at "
+                f"--label-errors: {count} different photographs of {EMOTIONS[label]}; expected at "
                 f"least {_FOLDS}, one for each fold; add faces or leave the option out"
             )
     finding = check_label_errors(checked.material, photograph, seed, progress)
@@ -102,7 +104,7 @@ def check_label_errors(
 ) -> Finding:
     """Count the labels that confident learning holds to be wrong (Northcutt et al. 2021).
 
-    A face counts if the network is surer of another class than it is, on average, of the faces
+    A face counts if the probability of another class is higher than it is, on average, of the faces
     labelled so; as many of each pair of classes are kept as the estimated joint distribution of
     given and true labels has. What is found is a list of suspects, no list of errors.
 
@@ -113,22 +115,22 @@ def check_label_errors(
         progress: called with the number of epochs just done.
     """
     labels = material.faces.labels
-    fractions = out_of_fold_probabilities(material, photograph, seed, progress)
+    probabilities = out_of_fold_probabilities(material, photograph, seed, progress)
     # One process: its own would be forked beside TensorFlow's threads.
     suspects = find_label_issues(
-        labels, fractions, return_indices_ranked_by="self_confidence", n_jobs=1
+        labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
     )
-    predicted = fractions.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     fraction = len(suspects) / len(labels)
     accuracy = float((predicted == labels).mean())
     chosen = suspects[:_SHOWN]
     exhibit = Exhibit(
         "label_errors",
-        f"Suspicious labels: the first {len(chosen)} of {len(suspects):,} (label, then answer)",
+        f"Suspicious labels: the first {len(chosen)} of {len(suspects):,} (label, then prediction)",
         chosen,
         [
             f"{EMOTIONS[labels[i]]}, not {EMOTIONS[predicted[i]]}?\n"
-            f"{material.short_place(i)}, {fractions[i, predicted[i]]:.0%}"
+            f"{material.short_place(i)}, {probabilities[i, predicted[i]]:.0%}"
             for i in chosen
         ],
     )
@@ -142,15 +144,15 @@ def check_label_errors(
             "count": len(suspects),
             "out_of_fold_accuracy": accuracy,
             "by_label": {
-                name: int((labels[suspects] == code).sum()) for code, name in enumerate(EMOTIONS)
+                name: int((labels[suspects] == label).sum()) for label, name in enumerate(EMOTIONS)
             },
             "suspects": [
                 {
                     "place": material.place(i),
                     "label": EMOTIONS[labels[i]],
-                    "answer": EMOTIONS[predicted[i]],
-                    "probability_of_label": round(float(fractions[i, labels[i]]), 4),
-                    "probability_of_answer": round(float(fractions[i, predicted[i]]), 4),
+                    "prediction": EMOTIONS[predicted[i]],
+                    "probability_of_label": round(float(probabilities[i, labels[i]]), 4),
+                    "probability_of_prediction": round(float(probabilities[i, predicted[i]]), 4),
                 }
                 for i in suspects[:MOST_LISTED]
             ],

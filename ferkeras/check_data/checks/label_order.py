@@ -16,14 +16,14 @@ from ferkeras.data.synthetic.dataset import FER2013_TRAINING_COUNTS
 CLASSES = len(EMOTIONS)
 
 ALPHABETICAL = tuple(EMOTIONS.index(name) for name in sorted(EMOTIONS))
-"""`ALPHABETICAL[k]` is the FER2013 code of the k-th name of the alphabet."""
+"""`ALPHABETICAL[k]` is the FER2013 class index of the k-th name of the alphabet."""
 
 SURE = 6.0
 """Standard errors by which another order must do better. The best of 5,040 orders is tried: at
 chance that is exceeded once in 200,000 times."""
 
 FITS, DIFFERS = 0.02, 0.04
-"""Total variation distance of class shares from those of FER2013: nearer than the first is the
+"""Total variation distance of class fractions from those of FER2013: nearer than the first is the
 same data, further than the second is not. The alphabetical order is 0.063 away."""
 
 _FEWEST = 1_000
@@ -46,27 +46,27 @@ class Order(NamedTuple):
 
 
 def best_order(labels: np.ndarray, predicted: np.ndarray) -> Order:
-    """Find the meaning of the labels under which the answers have the highest mean recall.
+    """Find the meaning of the labels under which the predictions have the highest mean recall.
 
-    Mean recall gives every class the same say, so that neither the shares of the classes nor a
-    liking of the answers for some of them can favour another order.
+    Mean recall gives every class the same weight, so that neither the fractions of the classes nor
+    a bias of the predictions towards some of them can favour another order.
 
     Args:
         labels: int, shape (N,), 0 to 6.
-        answers: int, shape (N,), 0 to 6, of something that does not know these labels.
+        predicted: int, shape (N,), 0 to 6, of something that does not know these labels.
     """
     counts = np.zeros((CLASSES, CLASSES))
     np.add.at(counts, (labels, predicted), 1)
     faces = counts.sum(axis=1)
-    # Orders of the classes that occur: a class that is answered but never true would otherwise
+    # Orders of the classes that occur: a class that is predicted but never true would otherwise
     # make a present for whoever takes its place.
     present = np.flatnonzero(faces)
     recall = counts[np.ix_(present, present)] / faces[present, None]
     rows, columns = linear_sum_assignment(recall, maximize=True)
     truth_of = np.arange(CLASSES)
     truth_of[present[rows]] = present[columns]
-    # Of a few faces all may be answered alike; one face more, with a share of every answer, keeps
-    # the error honest.
+    # Of a few faces all may get one prediction; one face more, with a part of every prediction,
+    # keeps the error honest.
     smoothed = (counts[present] + 1 / CLASSES) / (faces[present, None] + 1)
     here = np.arange(len(present))
     other, same = smoothed[here, truth_of[present]], smoothed[here, present]
@@ -78,12 +78,12 @@ def best_order(labels: np.ndarray, predicted: np.ndarray) -> Order:
 
 
 def linear_predictions(images: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Answers of a ridge regression on thumbnails, every class weighted alike: int64, shape (M,).
+    """Predictions of a ridge regression on thumbnails, classes weighted equally: int64, shape (M,).
 
     Args:
         images: uint8, shape (N, 48, 48, 1), to learn from.
         labels: int, shape (N,).
-        others: uint8, shape (M, 48, 48, 1), to answer.
+        others: uint8, shape (M, 48, 48, 1), to predict.
     """
     weight = 1 / np.bincount(labels, minlength=CLASSES)[labels]
     x = _with_constant(thumbnails(images))
@@ -97,10 +97,10 @@ def linear_predictions(images: np.ndarray, labels: np.ndarray, others: np.ndarra
 def check_label_order(material: Material) -> Finding:
     """Whether a split, or the whole source, has its labels in another order.
 
-    Split against split: a linear classifier learns the training faces and answers the others;
-    if another order of the classes fits its answers better by `SURE` standard errors, one of the
-    two is in another order. The whole source: its class shares are those of FER2013 in
-    alphabetical order, and are not those of FER2013 as they are.
+    Split against split: a linear classifier is trained on the training faces and predicts the
+    others; if another order of the classes fits its predictions better by `SURE` standard errors,
+    one of the two is in another order. The whole source: its class fractions are those of FER2013
+    in alphabetical order, and are not those of FER2013 as they are.
     """
     training = material.members("train")
     labels, images = material.faces.labels, material.faces.images
@@ -109,9 +109,9 @@ def check_label_order(material: Material) -> Finding:
     for split in material.present(SPLITS):
         counts = np.bincount(labels[material.members(split)], minlength=CLASSES)
         if material.official and alphabetical_fractions(counts):
-            wrong.append(f"{split} has the class shares of FER2013 in alphabetical order")
+            wrong.append(f"{split} has the class fractions of FER2013 in alphabetical order")
     if not material.official and alphabetical_fractions(np.bincount(labels, minlength=CLASSES)):
-        wrong.append("it has the class shares of FER2013 in alphabetical order")
+        wrong.append("it has the class fractions of FER2013 in alphabetical order")
     for split in material.present(HELD_OUT) if len(training) else ():
         members = material.members(split)
         predicted = linear_predictions(images[training], labels[training], images[members])

@@ -1,4 +1,4 @@
-"""Held-out faces that a network has met in training, and what that can be worth."""
+"""Held-out faces that are also in training, and how much accuracy that can be worth."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SHOWN = 30
 def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding:
     """Held-out faces whose image, or nearly that image, is among the training faces.
 
-    A network that has learnt its training faces by heart answers a leaked face with the commonest
-    label of its training copies (of equally common ones, the lowest code). If `a` is its accuracy
-    on other faces, n faces of which L are leaked and A of these agree give it (A - L a) / n more
-    than it is worth; with a = 0, the most it can be, A / n. Above `TOO_MANY` at the accuracy of
-    people the split is no measure.
+    A network that has memorised its training faces predicts for a leaked face the majority
+    label of its training copies (of equally common ones, the lowest class index). If `a` is its
+    accuracy on other faces, n faces of which L are leaked and A of these agree give it (A - L a) /
+    n more than it is worth; with a = 0, the most it can be, A / n. Above `TOO_MANY` at the accuracy
+    of people the split is no measure.
     """
     numbers: dict[str, Any] = {"accuracy_assumed": PEOPLE, "splits": {}}
     found, exhibits, worst = [], [], 0.0
@@ -40,8 +40,8 @@ def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding
         image, labels = copies.image[held_out], material.faces.labels[held_out]
         exact = votes[image].any(axis=1)
         nearly = near_votes[image].any(axis=1) & ~exact
-        told = np.where(exact[:, None], votes[image], near_votes[image]).argmax(axis=1)
-        agree = told == labels
+        majority = np.where(exact[:, None], votes[image], near_votes[image]).argmax(axis=1)
+        agree = majority == labels
         leaked = exact | nearly
         most = float((agree & leaked).sum() / len(held_out))
         gain = most - PEOPLE * float(leaked.sum()) / len(held_out)

@@ -1,4 +1,4 @@
-"""Near-duplicates: the same photograph, cropped, lit, compressed or marked a little otherwise."""
+"""Near-duplicates: the same photograph, cropped, lit, compressed or marked a little differently."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ferkeras.check_data.thumbnails import correlations, thumbnails
 from ferkeras.data.labels import EMOTIONS
 
 SIMILAR = 0.95
-"""Correlation of the pixels from which two images count as one photograph. Of pairs drawn evenly
+"""Correlation of the pixels from which two images count as one photograph. Of pairs sampled evenly
 from FER2013, all 160 above it were the same photograph to the eye; the first of two people came at
-0.93. No two of 6,000 drawn faces reach 0.93."""
+0.93. No two of 6,000 synthetic faces reach 0.93."""
 
 _DIRECTIONS = 16
 _MOST_CANDIDATES = 20_000_000
@@ -51,7 +51,7 @@ def find_near_copies(images: np.ndarray, copies: Copies, std: np.ndarray) -> Nea
     Args:
         images: uint8, shape (N, 48, 48, 1).
         copies: which of them are identical.
-        deviation: of each of the N images, in grey values; blank ones (below 4) are left out.
+        std: of each of the N images, in grey values; blank ones (below 4) are left out.
     """
     nothing = NearCopies(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
     kept = np.flatnonzero(std[copies.first] >= BLANK_BELOW)
@@ -119,7 +119,7 @@ def check_near_copies(material: Material, copies: Copies, near: NearCopies) -> F
 
 
 def _exhibit(material: Material, copies: Copies, near: NearCopies) -> Exhibit:
-    # Evenly from the surest to the least sure, so that the threshold can be judged.
+    # Evenly from the most to the least alike, so that the threshold can be judged.
     count = min(_SHOWN, len(near.pairs))
     chosen = np.linspace(0, len(near.pairs) - 1, count).astype(int)
     pairs = copies.first[near.pairs[chosen]]
@@ -127,5 +127,5 @@ def _exhibit(material: Material, copies: Copies, near: NearCopies) -> Exhibit:
         f"{material.pair_caption(*pair)}\ncorrelation {value:.3f}"
         for pair, value in zip(pairs, near.similarity[chosen], strict=True)
     ]
-    title = f"Near-duplicates: {count} of {len(near.pairs)} pairs, surest first"
+    title = f"Near-duplicates: {count} of {len(near.pairs)} pairs, most alike first"
     return Exhibit("near_duplicates", title, pairs, captions)

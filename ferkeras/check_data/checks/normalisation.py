@@ -17,21 +17,21 @@ SMALL_EFFECT = 0.2
 SURE = 5.0
 
 FAR_MEAN, FAR_RATIO = 1.0, 2.0
-"""A held-out split whose standardised mean lies beyond +-1, or whose deviation is beyond half or
+"""A held-out split whose standardised mean lies beyond +-1, or whose std is beyond half or
 twice that of training, is stored otherwise: no choice of faces does that."""
 
 
 def check_normalisation(material: Material) -> Finding:
-    """Mean and deviation of pixel / 255, and of what reaches the first convolution.
+    """Mean and standard deviation of pixel / 255, and of what reaches the first convolution.
 
     The network divides by 255, subtracts the mean of the training faces and divides by their
-    deviation; training faces come out with mean 0 and deviation 1, others nearly so.
+    standard deviation; training faces come out with mean 0 and std 1, others nearly so.
     """
     training = material.members("train")
     if not len(training):
         return Finding("normalisation", Level.OK, "not measured: there are no training faces")
     mean, std = pixel_statistics(material.faces.take(training))
-    numbers: dict[str, Any] = {"training_mean": mean, "training_deviation": std, "splits": {}}
+    numbers: dict[str, Any] = {"training_mean": mean, "training_std": std, "splits": {}}
     # In pieces: a mean as float64 of each image, without a copy of all of them.
     brightness = material.faces.images.mean(axis=(1, 2, 3), dtype=np.float64) / 255
     spread = float(brightness[training].std()) or 1.0
@@ -48,7 +48,7 @@ def check_normalisation(material: Material) -> Finding:
             "mean": split_mean,
             "std": split_std,
             "seen_mean": seen_mean,
-            "seen_deviation": ratio,
+            "seen_std": ratio,
             "brightness_shift": shift,
         }
         said.append(
@@ -59,7 +59,7 @@ def check_normalisation(material: Material) -> Finding:
             continue
         if abs(seen_mean) > FAR_MEAN or not 1 / FAR_RATIO < ratio < FAR_RATIO:
             level = Level.WRONG
-            advice = f"{split} is stored otherwise than train (inverted? other range?): mend that"
+            advice = f"{split} is stored otherwise than train (inverted? other range?): fix that"
         elif abs(shift) > max(SMALL_EFFECT, SURE * error) and level is Level.OK:
             level = Level.LOOK
             advice = f"{split} is {'brighter' if shift > 0 else 'darker'} than train: other photos?"

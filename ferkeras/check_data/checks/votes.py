@@ -86,8 +86,8 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             rows.append([_vote(at, fields[place]) for place in places[1:-1]])
     _check_rows(path, material, np.array(usages, np.int8))
     votes = np.array(rows, np.int64).reshape(-1, len(_COLUMNS))
-    codes = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=class_index)]
-    return Votes(votes[:, codes], votes[:, _COLUMNS.index(_NO_FACE)], votes.sum(axis=1))
+    columns = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=class_index)]
+    return Votes(votes[:, columns], votes[:, _COLUMNS.index(_NO_FACE)], votes.sum(axis=1))
 
 
 def _fields(at: str, line: bytes) -> list[str]:
@@ -162,12 +162,12 @@ def _no_faces(material: Material, votes: Votes) -> Finding:
 
 
 def _opinions(material: Material, votes: Votes) -> Finding:
-    told = np.flatnonzero(votes.emotions.any(axis=1))
-    labels = material.faces.labels[told]
-    order = best_order(labels, votes.emotions[told].argmax(axis=1)) if len(told) else None
-    agree = float((votes.emotions[told].argmax(axis=1) == labels).mean()) if len(told) else 0.0
-    numbers = {"faces": len(told), "agreement": agree, "order": order and order._asdict()}
-    found = f"the commonest vote is the label for {agree:.1%} of {len(told):,} faces"
+    voted = np.flatnonzero(votes.emotions.any(axis=1))
+    labels = material.faces.labels[voted]
+    order = best_order(labels, votes.emotions[voted].argmax(axis=1)) if len(voted) else None
+    agree = float((votes.emotions[voted].argmax(axis=1) == labels).mean()) if len(voted) else 0.0
+    numbers = {"faces": len(voted), "agreement": agree, "order": order and order._asdict()}
+    found = f"the majority vote is the label for {agree:.1%} of {len(voted):,} faces"
     if order and order.errors > SURE:
         means = ", ".join(
             f"{EMOTIONS[k]} means {EMOTIONS[true]}"

@@ -91,7 +91,7 @@ def act(labels: np.ndarray, draws: Draws) -> ActionUnits:
     """Let every face express its emotion, each in its own strength, not always completely.
 
     Args:
-        labels: emotion codes, shape (faces,).
+        labels: class indices, shape (faces,).
         draws: random columns, `faces` rows.
 
     Returns:

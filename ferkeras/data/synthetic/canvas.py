@@ -26,7 +26,7 @@ _FAR = 8.0
 class Pose:
     """How heads are held and framed; arrays of shape (faces, 1, 1).
 
-    Lengths in pixels, angles in radians. Positive yaw looks to the viewer's right, positive
+    Lengths in pixels, angles in radians. Positive yaw turns to the viewer's right, positive
     pitch down.
     """
 
@@ -69,7 +69,7 @@ class Patch:
     pixel: Array
 
     def cover(self, distance: Array) -> Array:
-        """Share of each pixel inside a shape of this signed distance."""
+        """Fraction of each pixel inside a shape of this signed distance."""
         t = distance * (-1 / (_EDGE * self.pixel))
         t += 0.5
         np.clip(t, 0, 1, out=t)
@@ -92,7 +92,7 @@ class Patch:
         self.shade += change
 
     def darken(self, mask: Array, strength: Array | float) -> None:
-        """Take away this share of the light under the mask; negative strength brightens."""
+        """Take away this fraction of the light under the mask; negative strength brightens."""
         self.shade *= 1 - mask * strength
 
 

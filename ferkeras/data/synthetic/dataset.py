@@ -1,4 +1,4 @@
-"""Built-in faces: drawn from a seed, so that everything can be tried without a download.
+"""Synthetic faces, made from a seed, so that everything can be tried without a download.
 
 A parametric face is moved by the action units of the seven emotions, over many people, poses
 and lights. Face i depends on (seed, i) alone: asking for more faces adds to the same ones.
@@ -23,7 +23,7 @@ RECIPE = 1
 """Version of the drawing; raised whenever the same seed would give other pixels."""
 
 FER2013_TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)
-"""Faces per emotion in the Training split of FER2013, in code order."""
+"""Faces per emotion in the Training split of FER2013, in class order."""
 
 FACES_PER_PERSON = 5
 """Faces that follow each other in the data and show the same person."""
@@ -54,9 +54,9 @@ def synthetic_faces(
     Args:
         count: faces to draw, 200 to 1,000,000.
         seed: 0 or more; the same seed draws the same faces on every machine of one kind.
-        label_noise: share of the training faces that get a wrong label, 0 to below 1.
+        label_noise: fraction of the training faces that get a wrong label, 0 to below 1.
             Validation labels are always right.
-        progress: called with (faces drawn, count) after every chunk.
+        progress: called with (faces made, count) after every chunk.
 
     Returns:
         The faces; `usage` says train or validation for each.
@@ -66,14 +66,14 @@ def synthetic_faces(
     """
     if not _FEWEST <= count <= _MOST:
         raise InputError(
-            f"drawn faces: count {count} is out of range; expected {_FEWEST} to {_MOST:,}; "
+            f"synthetic faces: count {count} is out of range; expected {_FEWEST} to {_MOST:,}; "
             "set data.demo_faces"
         )
     if seed < 0:
-        raise InputError(f"drawn faces: seed {seed} is negative; expected 0 or more")
+        raise InputError(f"synthetic faces: seed {seed} is negative; expected 0 or more")
     if not 0 <= label_noise < 1:
         raise InputError(
-            f"drawn faces: label noise {label_noise:g} is out of range; expected 0 to below 1; "
+            f"synthetic faces: label noise {label_noise:g} is out of range; expected 0 to below 1; "
             "set data.demo_label_noise"
         )
     usage = _usage(count)
@@ -85,7 +85,7 @@ def synthetic_faces(
         if progress is not None:
             progress(last, count)
     labels = _mislabel(shown, usage, seed, label_noise)
-    recipe = f"drawn faces: recipe {RECIPE}, count {count}, seed {seed}, noise {label_noise!r}"
+    recipe = f"synthetic faces: recipe {RECIPE}, count {count}, seed {seed}, noise {label_noise!r}"
     return ReadFaces(
         Faces(images, labels),
         usage,
@@ -110,16 +110,16 @@ def _emotions(usage: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
 
 
 def _in_proportion(count: int) -> npt.NDArray[np.int32]:
-    """First `count` codes of one endless sequence, each code as often as in FER2013.
+    """First `count` class indices of one endless sequence, each as often as in FER2013.
 
-    The j-th face of a class belongs at place (j + 0.3) / share (a divisor method of
+    The j-th face of a class belongs at place (j + 0.3) / fraction (a divisor method of
     apportionment); with 0.3 the rarest class appears among the first twenty.
     """
     fraction = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
     each = [np.arange(int(count * part) + 2) for part in fraction]
     place = np.concatenate([(j + 0.3) / part for j, part in zip(each, fraction, strict=True)])
-    code = np.repeat(np.arange(len(EMOTIONS), dtype=np.int32), [len(j) for j in each])
-    return code[np.argsort(place, kind="stable")[:count]]
+    label = np.repeat(np.arange(len(EMOTIONS), dtype=np.int32), [len(j) for j in each])
+    return label[np.argsort(place, kind="stable")[:count]]
 
 
 def _mislabel(

@@ -24,7 +24,7 @@ def draw_eyes(
         canvas: with the head on it.
         people: whose features.
         units: what moves them.
-        skew: how much stronger the viewer's right half moves, as a share.
+        skew: how much stronger the viewer's right half moves, as a fraction.
         draws: `COLUMNS` columns.
     """
     gaze = draws.around(0, 0.035), draws.around(0, 0.014)

@@ -40,7 +40,7 @@ def draw_mouth(canvas: Canvas, people: People, units: ActionUnits, skew: Array) 
         canvas: with the head on it.
         people: whose features.
         units: what moves them.
-        skew: how much stronger the viewer's right half moves, as a share.
+        skew: how much stronger the viewer's right half moves, as a fraction.
     """
     x = np.zeros_like(skew)
     with canvas.patch(x, people.mouth_height - 0.02, height=32, width=36) as patch:

@@ -1,4 +1,4 @@
-"""What happens to a drawn face on its way to a small grey file: things in front, lens, sensor."""
+"""What turns a synthetic face into a small grey photograph: things in front, lens, sensor."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.floating]
-"""float32 throughout; said loosely because NumPy's types lose it next to Python floats."""
+"""float32 throughout; loosely typed because NumPy's types lose it next to Python floats."""
 
 _WORDS_PER_STEP = 4  # Philox makes four 64-bit words for each step of its counter
 
@@ -54,7 +54,7 @@ class Draws:
         return low + (high - low) * self.unit()
 
     def around(self, middle: float, spread: float) -> Array:
-        """Bell-shaped, standard deviation `spread`, never further off than 2.45 of them."""
+        """Bell-shaped, standard deviation `spread`, never further from 0 than 2.45 of them."""
         return middle + spread * np.float32(6.0**0.5) * (self.unit() + self.unit() - 1)
 
     def chance(self, probability: float) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ _LEANS = 3.0
 
 
 def rare_classes_overweighted(m: Measurements) -> Finding | None:
-    """A rare class outweighs the commonest, and the answers show it."""
+    """A rare class outweighs the majority class, and the predictions show it."""
     balance = m.case.setup.balance
     counts = np.bincount(m.case.splits.train.labels, minlength=len(EMOTIONS))
     fractions = counts / counts.sum()
@@ -22,9 +22,9 @@ def rare_classes_overweighted(m: Measurements) -> Finding | None:
     heaviest = max(weight, key=weight.__getitem__)
     majority = int(counts.argmax())
     ratio = weight[heaviest] / weight[majority]
-    answered = float(m.on_validation.matrix[:, heaviest].sum() / len(m.validation))
+    predicted = float(m.on_validation.matrix[:, heaviest].sum() / len(m.validation))
     truth = float(m.on_validation.matrix[heaviest].sum() / len(m.validation))
-    leans = answered > _LEANS * truth
+    leans = predicted > _LEANS * truth
     if ratio <= _MORE_THAN_BALANCE or not (is_not_learning(m) or leans):
         return None
     config = m.case.config
@@ -40,16 +40,16 @@ def rare_classes_overweighted(m: Measurements) -> Finding | None:
         ),
         (
             Evidence(
-                f"what {rare} weighs in the loss against {common}, the commonest",
+                f"what {rare} weighs in the loss against {common}, the majority class",
                 f"{ratio:.1f} times",
                 "at most once: that is full balance",
                 ratio,
             ),
             Evidence(
-                f"answers that are {rare}",
-                f"{answered:.1%}",
-                f"about {truth:.1%}, their share of the faces",
-                answered,
+                f"predictions that are {rare}",
+                f"{predicted:.1%}",
+                f"about {truth:.1%}, their fraction of the faces",
+                predicted,
             ),
             *(collapse_evidence(m) or [skill_evidence(m)])[-1:],
         ),

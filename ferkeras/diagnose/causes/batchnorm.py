@@ -12,7 +12,7 @@ from ferkeras.diagnose.symptoms import HALF, is_not_learning
 
 _NOT_MOVED = 0.1
 _LOST = 0.2
-"""Share of the skill that is lost by the running statistics, where they are known to be wrong."""
+"""Fraction of the skill lost by the running statistics where they are known to be wrong."""
 
 _MIN_MEMORY = 10.0
 """Batches that a running average must remember, as PyTorch's default of 0.1 does."""
@@ -35,7 +35,7 @@ def batchnorm_too_slow(m: Measurements) -> Finding | None:
         "that the network in use is another one than in training.",
         (
             Evidence(
-                f"share of the initial statistics that is left after {m.case.steps:,} steps",
+                f"fraction of the initial statistics that is left after {m.case.steps:,} steps",
                 f"{left:.0%}",
                 f"below {_NOT_MOVED:.0%}",
                 left,
@@ -62,7 +62,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
     return Finding(
         "batchnorm_too_fast",
         f"BatchNormalization's running statistics are made of about {remembered:.0f} faces: they "
-        "jump from step to step, and so does what the network answers.",
+        "jump from step to step, and so does of the network.",
         (
             Evidence(
                 "faces that the running statistics remember (batch size times memory)",
@@ -104,7 +104,7 @@ def _momentum(m: Measurements) -> float:
 
 
 def _has_gap(m: Measurements, fraction: float) -> bool:
-    """Whether less than this share of the skill is left with the running statistics."""
+    """Whether less than this fraction of the skill is left with the running statistics."""
     trained = m.with_batch_statistics
     return trained.above_chance >= CHANCE and m.on_train.skill < fraction * trained.skill
 

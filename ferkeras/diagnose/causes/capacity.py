@@ -1,4 +1,4 @@
-"""A network that cannot hold what it is to learn."""
+"""A network with too little capacity."""
 
 from __future__ import annotations
 

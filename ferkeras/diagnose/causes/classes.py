@@ -1,4 +1,4 @@
-"""Emotions that are asked for and never shown."""
+"""Emotions that occur in validation and never in training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def missing_class(m: Measurements) -> Finding | None:
     asked = int(validation[missing].sum())
     return Finding(
         "missing_class",
-        f"Training has no face that is {names}, so every such validation face is answered wrongly.",
+        f"Training has no face that is {names}, so every such validation face is misclassified.",
         (
             Evidence(
                 f"validation faces that are {names}",
@@ -32,10 +32,10 @@ def missing_class(m: Measurements) -> Finding | None:
         (
             Remedy(
                 f"add training faces that are {names}, or split the faces anew so that each "
-                "emotion is on both sides; look at how their labels are written",
-                "every emotion can be answered",
+                "emotion is on both sides; check how their labels are written",
+                "every emotion can be predicted",
             ),
         ),
-        "what never occurs cannot be learnt",
+        "a class that never occurs cannot be learned",
         "counting",
     )

@@ -1,4 +1,4 @@
-"""Weights that fade before they have been of use."""
+"""Weight decay that shrinks weights faster than they are learned."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def weight_decay_too_strong(m: Measurements) -> Finding | None:
             ),
             Remedy("none at all", "the same", {"train.weight_decay": 0.0}),
         ),
-        "what one face taught must outlast the other faces",
+        "what is learned from one face must outlast the other faces",
         "Loshchilov & Hutter 2019, Decoupled weight decay; Wang & Aitchison 2024, timescales",
     )

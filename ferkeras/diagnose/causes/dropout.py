@@ -1,4 +1,4 @@
-"""Dropout rates that a configuration can take."""
+"""Dropout settings of a configuration."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def blank_images(m: Measurements) -> Finding | None:
         f"{fractions[worst]:.0%} of the {worst} images show nothing, so their labels mean nothing.",
         tuple(
             Evidence(
-                f"{name} images with a deviation below {BLANK_BELOW:g} of 255",
+                f"{name} images with a standard deviation below {BLANK_BELOW:g} of 255",
                 f"{fraction:.1%}",
                 f"at most {TOO_MANY:.0%}",
                 fraction,

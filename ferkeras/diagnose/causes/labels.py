@@ -1,4 +1,4 @@
-"""Labels that do not belong to their faces."""
+"""Labels that do not fit their faces."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _random(m: Measurements, name: str, predicted: ClassPredictions) -> Finding:
         f"The {name} labels do not belong to their faces: nothing tells them better than chance.",
         (
             Evidence(
-                f"linear regression within {name} faces, in deviations from chance",
+                f"linear regression within {name} faces, in standard deviations above chance",
                 f"{predicted.above_chance:.1f} (kappa {predicted.skill:.2f})",
                 f"above {CHANCE:g}",
                 predicted.above_chance,
@@ -50,16 +50,16 @@ def _random(m: Measurements, name: str, predicted: ClassPredictions) -> Finding:
             Remedy(
                 f"bring the {name} labels and their faces together again: they were probably "
                 "sorted or shuffled apart; look at the mosaics of python -m ferkeras.check_data",
-                "labels can be learnt",
+                "labels can be learned",
             ),
         ),
-        f"{CHANCE:g} deviations come about by chance once in 30,000",
+        f"{CHANCE:g} standard deviations come about by chance once in 30,000",
         "Zhang et al. 2017, Understanding deep learning requires rethinking generalization",
     )
 
 
 def permuted_labels(m: Measurements) -> Finding | None:
-    """Validation codes that mean other emotions than training codes do."""
+    """Validation class indices that mean other emotions than those of training."""
     network = m.on_train.skill > m.reference_within_train.skill
     predicted = m.on_validation if network else m.reference
     named = best_renaming(predicted.matrix)
@@ -86,7 +86,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
                 predicted.accuracy,
             ),
             Evidence(
-                "gain in deviations from chance",
+                "gain in standard deviations above chance",
                 f"{gain:.0f}",
                 f"below {CHANCE:g}",
                 gain,
@@ -94,8 +94,8 @@ def permuted_labels(m: Measurements) -> Finding | None:
         ),
         (
             Remedy(
-                "give both splits the same codes (0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 "
-                "surprise, 6 neutral); folders in the order of the alphabet are not that order",
+                "give both splits the same class indices (0 angry, 1 disgust, 2 fear, 3 happy, 4 "
+                "sad, 5 surprise, 6 neutral); folders in alphabetical order are in another",
                 f"accuracy {renamed.accuracy:.0%} from this network as it is",
             ),
         ),

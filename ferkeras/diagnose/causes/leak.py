@@ -1,4 +1,4 @@
-"""Validation faces that were learnt by heart."""
+"""Validation faces that were memorised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ferkeras.diagnose.measurements import Measurements
 
 
 def leakage(m: Measurements) -> Finding | None:
-    """Copies of training faces in validation that make it look better than it is."""
+    """Copies of training faces in validation that make accuracy look better than it is."""
     copies = occurs_in(m.validation.images, m.case.splits.train.images)
     if not copies.any():
         return None

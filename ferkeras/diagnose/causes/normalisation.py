@@ -17,11 +17,11 @@ def wrong_normalisation(m: Measurements) -> Finding | None:
     return Finding(
         "wrong_normalisation",
         "What reaches the network is not what it standardises for: mean "
-        f"{mean:.2g}, deviation {std:.2g} instead of 0 and 1.",
+        f"{mean:.2g}, std {std:.2g} instead of 0 and 1.",
         (
             Evidence("mean behind the standardisation", f"{mean:.3g}", "-1 to 1", mean),
             Evidence(
-                "deviation behind the standardisation",
+                "standard deviation after standardisation",
                 f"{std:.3g}",
                 f"{1 / _RANGE:g} to {_RANGE:g}",
                 std,
@@ -32,9 +32,9 @@ def wrong_normalisation(m: Measurements) -> Finding | None:
             Remedy(
                 "give training and validation the same grey values, 0 to 255 as uint8, unscaled: "
                 "the network rescales and standardises by itself",
-                "mean near 0 and deviation near 1",
+                "mean near 0 and std near 1",
             ),
         ),
-        "more than one deviation off the middle, or four times too wide or narrow",
+        "mean more than one std from 0, or four times too wide or narrow",
         "LeCun et al. 1998, Efficient BackProp, section 4.3",
     )

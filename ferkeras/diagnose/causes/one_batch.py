@@ -1,4 +1,4 @@
-"""The classic test: whether the network can learn a single batch by heart."""
+"""The classic test: whether the network can memorise a single batch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
 from ferkeras.diagnose.trial import BATCH_FACES, BATCH_STEPS
 
-_LEARNT = 0.5
+_MEMORISED = 0.5
 """A healthy network knows nearly all of them; half of them leaves room for slow steps, and is more
-than the commonest emotion gives."""
+than predicting the majority class gives."""
 
 _FREE: dict[str, Any] = {
     "network.conv_dropout": 0.0,
@@ -26,22 +26,22 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
     """Not even without dropout and smoothing: network, loss or steps are broken, not the faces."""
     if not is_not_learning(m):
         return None
-    learnt = m.one_batch(_FREE)
-    if learnt >= _LEARNT:
+    memorised = m.one_batch(_FREE)
+    if memorised >= _MEMORISED:
         return None
     network, train = Network(), Train()
     return Finding(
         "cannot_learn_one_batch",
-        f"Not even {BATCH_FACES} faces can be learnt by heart: what is wrong is the network, the "
+        f"Not even {BATCH_FACES} faces can be memorised: what is wrong is the network, the "
         "loss or the optimizer, not the faces.",
         (
-            _evidence(learnt, "without dropout and smoothing"),
+            _evidence(memorised, "without dropout and smoothing"),
             skill_evidence(m),
         ),
         (
             Remedy(
                 "take network and optimizer from the recommended recipe",
-                f"{BATCH_FACES} faces known by heart in {BATCH_STEPS} steps",
+                f"{BATCH_FACES} faces memorised in {BATCH_STEPS} steps",
                 {
                     "network.architecture": network.architecture,
                     "network.filters": list(network.filters),
@@ -54,7 +54,7 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
             ),
             Remedy("where the loss or a layer is your own, look there first", "the same"),
         ),
-        "half of so few faces is little more than knowing the commonest emotion",
+        "half of so few faces is little more than predicting the majority class",
         _SOURCE,
     )
 
@@ -67,10 +67,10 @@ def one_batch_evidence(m: Measurements) -> tuple[Evidence, Evidence]:
     )
 
 
-def _evidence(learnt: float, how: str) -> Evidence:
+def _evidence(memorised: float, how: str) -> Evidence:
     return Evidence(
         f"accuracy on {BATCH_FACES} faces after {BATCH_STEPS} steps on nothing else, {how}",
-        f"{learnt:.0%}",
-        f"near 100%, above {_LEARNT:.0%}",
-        learnt,
+        f"{memorised:.0%}",
+        f"near 100%, above {_MEMORISED:.0%}",
+        memorised,
     )

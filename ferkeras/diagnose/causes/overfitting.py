@@ -1,4 +1,4 @@
-"""Training faces that were learnt by heart."""
+"""Training faces that were memorised."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEPT = 0.6
 def overfitting(m: Measurements) -> Finding | None:
     """Most of what is known of training faces does not hold for validation faces.
 
-    Not while the validation loss still falls: what is learnt then holds for them too.
+    Not while the validation loss still falls: what is learned then generalises to them too.
     """
     train, validation = m.on_train, m.on_validation
     gap = train.accuracy - validation.accuracy
@@ -35,11 +35,11 @@ def overfitting(m: Measurements) -> Finding | None:
     network, augment, usual = m.case.config.network, m.case.config.augment, Augment()
     return Finding(
         "overfitting",
-        f"The network has learnt its {len(m.case.splits.train):,} training faces by heart: "
+        f"The network has memorised its {len(m.case.splits.train):,} training faces: "
         f"{train.accuracy:.0%} right on them, {validation.accuracy:.0%} on validation faces.",
         (
             Evidence(
-                "skill on validation faces, as a share of that on training faces",
+                "skill on validation faces, as a fraction of that on training faces",
                 f"{validation.skill / train.skill:.0%}",
                 f"above {_KEPT:.0%}",
                 validation.skill / train.skill,
@@ -66,9 +66,9 @@ def overfitting(m: Measurements) -> Finding | None:
                     dense=max(network.dense_dropout, _DENSE_DROPOUT),
                 ),
             ),
-            Remedy("more training faces", "more to learn than can be learnt by heart"),
+            Remedy("more training faces", "more than can be memorised"),
         ),
-        "two fifths of what is known holds for nothing but the faces it was learnt on",
+        "two fifths of the skill does not generalise beyond the training faces",
         "Shorten & Khoshgoftaar 2019, A survey on image data augmentation; Prechelt 1998, Early "
         "stopping - but when?",
     )

@@ -1,4 +1,4 @@
-"""Regularisation that is too much for a network that has learnt nothing yet."""
+"""Regularisation that is too much for a network that has learned nothing yet."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def too_much_regularisation(m: Measurements) -> Finding | None:
         trial = alone[best]
     return Finding(
         f"too_much_{best}",
-        f"Too much {_WORDS[best]} for a network that has learnt nothing yet: without it "
+        f"Too much {_WORDS[best]} for a network that has learned nothing yet: without it "
         f"{trial.steps} steps teach more than {m.case.steps} did with it.",
         (
             Evidence(

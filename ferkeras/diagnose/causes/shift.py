@@ -12,7 +12,7 @@ from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import HALF
 
-_TOLD = 0.75
+_DISTINGUISHABLE = 0.75
 """Area under the curve from which two sets of faces differ: halfway from chance to certain."""
 
 _BLOCK = 6
@@ -22,23 +22,23 @@ def unlike_validation(m: Measurements) -> Finding | None:
     """A network fails on validation faces, and a classifier can tell which faces these are."""
     if m.on_validation.skill >= HALF * m.on_train.skill:
         return None
-    told = _told_apart(m)
-    if told < _TOLD:
+    auc = _distinguishable(m)
+    if auc < _DISTINGUISHABLE:
         return None
     grey = [float(faces.images.mean()) for faces in (m.train, m.validation)]
     spread = [float(faces.images.std()) for faces in (m.train, m.validation)]
     return Finding(
         "unlike_validation",
-        "Validation faces do not look like training faces: they were prepared otherwise.",
+        "Validation faces differ from training faces: they were prepared differently.",
         (
             Evidence(
                 "a classifier that tells the two splits apart (area under the curve)",
-                f"{told:.2f}",
-                f"below {_TOLD:g}; 0.5 for splits of one source",
-                told,
+                f"{auc:.2f}",
+                f"below {_DISTINGUISHABLE:g}; 0.5 for splits of one source",
+                auc,
             ),
             Evidence(
-                "grey values of validation faces, mean and deviation",
+                "grey values of validation faces, mean and std",
                 f"{grey[1]:.0f} and {spread[1]:.0f}",
                 f"about {grey[0]:.0f} and {spread[0]:.0f}, as in training",
                 grey[1],
@@ -54,7 +54,7 @@ def unlike_validation(m: Measurements) -> Finding | None:
             Remedy(
                 "prepare both splits alike: the same crop and size, grey values 0 to 255, not "
                 "inverted and not scaled; or draw the validation faces from the training source",
-                "what is learnt in training is worth as much in validation",
+                "validation accuracy comes closer to training accuracy",
             ),
         ),
         "area 0.75 is halfway from guessing to certainty, and splits of one source are guessed",
@@ -62,7 +62,7 @@ def unlike_validation(m: Measurements) -> Finding | None:
     )
 
 
-def _told_apart(m: Measurements) -> float:
+def _distinguishable(m: Measurements) -> float:
     """Area under the curve of random forests, on faces that they have not seen."""
     images = np.concatenate([m.train.images, m.validation.images])
     split = np.repeat([0, 1], [len(m.train), len(m.validation)])
@@ -73,5 +73,5 @@ def _told_apart(m: Measurements) -> float:
     features = np.concatenate([blocks, levels, flat.std(axis=1, keepdims=True)], axis=1)
     forest = RandomForestClassifier(100, min_samples_leaf=2, random_state=0, n_jobs=2)
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    told = cross_val_predict(forest, features, split, cv=folds, method="predict_proba")
-    return float(roc_auc_score(split, told[:, 1]))
+    probabilities = cross_val_predict(forest, features, split, cv=folds, method="predict_proba")
+    return float(roc_auc_score(split, probabilities[:, 1]))

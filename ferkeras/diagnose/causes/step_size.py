@@ -29,7 +29,7 @@ _SOURCE = "update-to-weight ratio: Karpathy, CS231n, Neural networks part 3; Smi
 
 
 def learning_rate_too_high(m: Measurements) -> Finding | None:
-    """Steps that replace the weights faster than anything can be learnt."""
+    """Steps that replace the weights faster than the network can learn."""
     steps = m.first_steps
     if not is_not_learning(m) or (steps.typical <= _TOO_LONG and math.isfinite(steps.typical)):
         return None

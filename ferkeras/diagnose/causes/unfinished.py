@@ -1,4 +1,4 @@
-"""What is left when no other cause was found."""
+"""The cause named when no other was found."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def not_finished(m: Measurements) -> Finding | None:
         (
             Remedy(
                 "train for longer",
-                "the loss goes on falling",
+                "the loss keeps falling",
                 {"train.epochs": 3 * m.case.config.train.epochs},
             ),
         ),
@@ -57,7 +57,7 @@ def unexplained(m: Measurements) -> Finding | None:
         (
             Remedy(
                 "go back to the recommended recipe and change one thing at a time",
-                "a training that learns",
+                "a healthy training",
                 {
                     **dropout_overrides(
                         m.case.config,

@@ -1,4 +1,4 @@
-"""How figures are written on a page: shares in percent, others with three digits."""
+"""How figures are written on a page: fractions in percent, others with three digits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def written(key: str, value: float | None) -> str:
 
 
 def written_difference(key: str, value: float | None, *, unit: bool = True) -> str:
-    """A difference of two figures with its sign; shares in percentage points."""
+    """A difference of two figures with its sign; fractions in percentage points."""
     if value is None:
         return _DASH
     if key in _PLAIN:

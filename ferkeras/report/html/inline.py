@@ -22,7 +22,7 @@ class Tile:
         source: data URI of the picture.
         caption: first line.
         second: second line, may be empty.
-        good: True for a right answer, False for a wrong one, None where neither is said.
+        good: True for a right prediction, False for a wrong one, None where the truth is unknown.
     """
 
     source: str
@@ -37,13 +37,13 @@ def prediction_tiles(
     probabilities: np.ndarray,
     heat: np.ndarray | None = None,
 ) -> list[Tile]:
-    """Faces with their truth, the answer and how sure it was.
+    """Faces with their truth, the prediction and its confidence.
 
     Args:
         images: uint8, shape (N, 48, 48, 1).
         labels: the truth, shape (N,).
         probabilities: shape (N, 7).
-        heat: where the network looked, float 0 to 1, shape (N, 48, 48), laid over the face.
+        heat: Grad-CAM, float 0 to 1, shape (N, 48, 48), laid over the face.
     """
     predicted = probabilities.argmax(axis=1)
     sources = [face_uri(image) for image in images] if heat is None else heat_uris(images, heat)
@@ -51,10 +51,10 @@ def prediction_tiles(
         Tile(
             source,
             EMOTIONS[label],
-            f"{EMOTIONS[prediction]} {fractions[prediction]:.0%}",
+            f"{EMOTIONS[prediction]} {row[prediction]:.0%}",
             bool(label == prediction),
         )
-        for source, label, prediction, fractions in zip(
+        for source, label, prediction, row in zip(
             sources, labels, predicted, probabilities, strict=True
         )
     ]

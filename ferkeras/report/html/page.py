@@ -18,10 +18,10 @@ def render(template: str, **values: Any) -> str:
 
 
 def confusion_cells(matrix: np.ndarray) -> list[dict[str, Any]]:
-    """Rows of a confusion table: the emotion, its faces, and cells with share and count.
+    """Rows of a confusion table: the emotion, its faces, and cells with fraction and count.
 
     Args:
-        matrix: counts [truth, answer], int, shape (7, 7).
+        matrix: counts [truth, prediction], int, shape (7, 7).
     """
     rows = []
     for truth, counts in zip(EMOTIONS, matrix, strict=True):

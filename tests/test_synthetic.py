@@ -1,4 +1,4 @@
-"""Built-in faces: proportions, reproducibility, and emotions that can be told apart."""
+"""Synthetic faces: proportions, reproducibility, and emotions that can be distinguished."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.synthetic import action_units, head, people
-from ferkeras.data.synthetic import dataset as drawn
+from ferkeras.data.synthetic import dataset as synthetic
 from ferkeras.data.synthetic.canvas import Canvas, Pose
 from ferkeras.data.synthetic.dataset import (
     FACES_PER_PERSON,
@@ -43,15 +43,15 @@ def test_every_picture_has_contrast_and_none_is_burnt_out(thousand):
     assert np.isin(grey, (0, 255)).mean(axis=1).max() < 0.5
 
 
-def test_no_face_is_drawn_twice(thousand):
+def test_no_face_is_made_twice(thousand):
     assert len(np.unique(thousand.faces.images.reshape(1000, -1), axis=0)) == 1000
 
 
 @settings(max_examples=60)
 @given(count=st.integers(200, 60_000))
 def test_both_splits_have_the_proportions_of_fer2013_to_within_one_face(count):
-    usage = drawn._usage(count)
-    labels = drawn._emotions(usage)
+    usage = synthetic._usage(count)
+    labels = synthetic._emotions(usage)
     fraction = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
     for split in (TRAIN, VALIDATION):
         counts = np.bincount(labels[usage == split], minlength=len(EMOTIONS))
@@ -61,7 +61,7 @@ def test_both_splits_have_the_proportions_of_fer2013_to_within_one_face(count):
 
 
 def test_as_many_faces_as_fer2013_have_exactly_its_counts():
-    labels = drawn._in_proportion(sum(FER2013_TRAINING_COUNTS))
+    labels = synthetic._in_proportion(sum(FER2013_TRAINING_COUNTS))
     assert tuple(np.bincount(labels)) == FER2013_TRAINING_COUNTS
 
 
@@ -69,7 +69,7 @@ def test_as_many_faces_as_fer2013_have_exactly_its_counts():
 @given(count=st.integers(200, 20_000))
 def test_nobody_is_in_both_splits(count):
     person = np.arange(count) // FACES_PER_PERSON
-    usage = drawn._usage(count)
+    usage = synthetic._usage(count)
     assert not set(person[usage == TRAIN]) & set(person[usage == VALIDATION])
 
 
@@ -90,8 +90,8 @@ def test_more_faces_add_to_the_same_ones(thousand):
     assert np.array_equal(few.usage, thousand.usage[:233])
 
 
-def test_faces_do_not_depend_on_how_many_are_drawn_at_a_time(thousand, monkeypatch):
-    monkeypatch.setattr(drawn, "_CHUNK", 37)
+def test_faces_do_not_depend_on_the_size_of_a_chunk(thousand, monkeypatch):
+    monkeypatch.setattr(synthetic, "_CHUNK", 37)
     again = synthetic_faces(200, 7, label_noise=0.0)
     assert np.array_equal(again.faces.images, thousand.faces.images[:200])
 
@@ -113,10 +113,10 @@ def test_a_row_width_that_would_break_the_table_is_refused():
         raw_rows(0, 0, 0, 1, 6)
 
 
-def test_label_noise_hits_its_share_of_training_faces_and_no_validation_face():
-    usage = drawn._usage(20_000)
-    shown = drawn._emotions(usage)
-    wrong = drawn._mislabel(shown, usage, 0, 0.2) != shown
+def test_label_noise_hits_its_fraction_of_training_faces_and_no_validation_face():
+    usage = synthetic._usage(20_000)
+    shown = synthetic._emotions(usage)
+    wrong = synthetic._mislabel(shown, usage, 0, 0.2) != shown
     assert not wrong[usage == VALIDATION].any()
     assert wrong[usage == TRAIN].mean() == pytest.approx(0.2, abs=0.01)
 
@@ -124,7 +124,7 @@ def test_label_noise_hits_its_share_of_training_faces_and_no_validation_face():
 def test_wrong_labels_are_spread_over_all_other_emotions():
     shown = np.full(14_000, EMOTIONS.index("happy"), np.int32)
     usage = np.full(14_000, TRAIN, np.int8)
-    counts = np.bincount(drawn._mislabel(shown, usage, 0, 0.6), minlength=7)
+    counts = np.bincount(synthetic._mislabel(shown, usage, 0, 0.6), minlength=7)
     others = np.delete(counts, EMOTIONS.index("happy"))
     assert others.min() > 0.85 * others.mean()
 
