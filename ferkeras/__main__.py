@@ -1,10 +1,8 @@
 """Trains facial-expression classifiers in Keras 3 that do not collapse, or says why they did.
 
-  ferkeras fit                     train on built-in, synthetic faces
-  ferkeras predict face.png        say which emotion a face shows
-  ferkeras VERB --help             what a verb does, and all its options
-
-`python -m ferkeras VERB` and `python -m ferkeras.VERB` are the same.
+python -m ferkeras.fit                   train on built-in, synthetic faces
+python -m ferkeras.predict face.png      say which emotion a face shows
+python -m ferkeras.VERB --help           what a verb does, and all its options
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from pathlib import Path
 from ferkeras import __version__
 from ferkeras.cli.command import Main, verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import as_typed_here
 from ferkeras.cli.wording import nearest, quoted
 
 _OTHER_WORDS = {
@@ -45,8 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _main_of(words[0])(words[1:])
     parser = argparse.ArgumentParser(
         prog="ferkeras",
-        usage="ferkeras [-h] [--version] VERB ...",
-        description=__doc__,
+        usage="%(prog)s [-h] [--version] VERB ...",
+        description=as_typed_here(__doc__),
         epilog=_listed(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

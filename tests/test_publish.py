@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import dump_config, load_config
 from ferkeras.config.schema import Network
 from ferkeras.data.labels import EMOTIONS
@@ -192,7 +193,7 @@ def test_where_none_comes_along_it_says_what_to_do(picture, tmp_path, monkeypatc
     assert predict.main([str(picture)]) == 2
     said = capsys.readouterr().err
     assert f"there is no {tmp_path / 'nothing'}" in said
-    assert f"python -m ferkeras.predict RUN {picture}" in said
+    assert command_line("predict", "RUN", picture) in said
 
 
 def test_a_run_alone_has_nothing_to_look_at(published, capsys):

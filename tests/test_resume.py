@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, Interrupted, RunError
+from ferkeras.cli.invocation import command_line
 from ferkeras.cli.signals import StopRequest
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
@@ -338,7 +339,7 @@ def test_whatever_ends_a_run_it_says_how_to_resume(error, code, words, tmp_path)
     with pytest.raises((RunError, Interrupted)) as ending, resumable(Run(tmp_path)):
         raise error
     assert ending.value.exit_code == code
-    for text in (*words, f"python -m ferkeras.fit --resume {tmp_path}"):
+    for text in (*words, command_line("fit", "--resume", tmp_path)):
         assert text in str(ending.value)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ferkeras.cli.errors import InputError, Interrupted, RunError
+from ferkeras.cli.invocation import as_typed_here, command_line
 
 
 class Main(Protocol):
@@ -60,8 +61,8 @@ def parser(
 ) -> argparse.ArgumentParser:
     """An argument parser for `python -m <module>` whose help is the module's docstring."""
     return _Parser(
-        prog=f"python -m {module}",
-        description=documentation,
+        prog=command_line(module.removeprefix("ferkeras.")),
+        description=None if documentation is None else as_typed_here(documentation),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         epilog=epilog,

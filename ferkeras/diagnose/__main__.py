@@ -19,13 +19,13 @@ Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage or input.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import CONFIGS, config_parser, configured
 
 _STEPS = 240
@@ -121,7 +121,7 @@ def _command(arguments: argparse.Namespace, finished: object) -> str:
         words = [str(Path(arguments.overrides[0]) / "config.yaml")]
     else:
         words = [_shown(arguments.config), *arguments.overrides]
-    return shlex.join(["python", "-m", "ferkeras.fit", "--config", *words])
+    return command_line("fit", "--config", *words)
 
 
 def _shown(path: Path) -> str:

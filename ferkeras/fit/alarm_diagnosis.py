@@ -10,6 +10,7 @@ import keras
 
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Advance, Case, isolated_rng, without_ema_and_teachers
@@ -97,7 +98,7 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
 
 def report_diagnosis(diagnosis: Diagnosis, run: Run, console: Console) -> None:
     """Print what was found, and write its page into the run's folder."""
-    command = f"python -m ferkeras.fit --config {run.config}"
+    command = command_line("fit", "--config", run.config)
     print_diagnosis(diagnosis, (), command, console)
     run.diagnosis.mkdir(exist_ok=True)
     write_diagnosis(diagnosis, (), command, run.diagnosis)

@@ -29,7 +29,7 @@ def with_automatic_learning_rate(
         found = lr_range_test(setup, progress=advance)
     if found.suggestion is None:
         raise RunError(
-            f"train.learning_rate=auto: {found.reason}; python -m ferkeras.lr_find draws the "
+            f"train.learning_rate=auto: {found.reason}; lr_find draws the "
             "curve; to train all the same, give a number"
         )
     setup.model.optimizer.learning_rate.assign(found.suggestion)

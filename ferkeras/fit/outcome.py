@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ferkeras.callbacks import score_classes
 from ferkeras.cli.console import Console
+from ferkeras.cli.invocation import command_line, opening, program_line
 from ferkeras.config.schema import Config
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.fit.run import Outcome
@@ -28,13 +29,18 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
         console.print(f"stopped: {outcome.stopped}")
     run = outcome.run
     console.print()
+    show = opening(run.report)
+    if show is None:
+        console.print(f"The report, for a browser: {run.report}")
     console.commands(
         "Next",
         {
-            "read the report": f"xdg-open {run.report}",
-            "evaluate": f"python -m ferkeras.evaluate {run.folder}",
-            "predict pictures": f"python -m ferkeras.predict {run.folder} PATH...",
-            "see every curve": f"tensorboard --logdir {config.output.folder}",
-            "inspect the export": f"saved_model_cli show --dir {run.export} --all",
+            **({} if show is None else {"read the report": show}),
+            "evaluate": command_line("evaluate", run.folder),
+            "predict pictures": command_line("predict", run.folder, "PATH..."),
+            "see every curve": program_line("tensorboard", "--logdir", config.output.folder),
+            "inspect the export": program_line(
+                "saved_model_cli", "show", "--dir", run.export, "--all"
+            ),
         },
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import ferkeras
+from ferkeras.cli.invocation import shell_words
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
 from ferkeras.metrics.predictions import Predictions
@@ -109,7 +109,7 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
         "Python": found["python"],
         "packages": ", ".join(f"{name} {version}" for name, version in packages.items()),
         "machine": f"{found['platform']}, {found['processor_cores']} processor cores",
-        "command": shlex.join(map(str, found["command"])),
+        "command": shell_words(map(str, found["command"])),
         "seed": str(finished.config.seed),
     }
 

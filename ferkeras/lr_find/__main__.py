@@ -17,12 +17,12 @@ not finite from the start. 2 wrong usage or input.
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import GREATEST_RATE
 from ferkeras.lr_find.rules import FEWEST, HIGHEST, LOWEST, STEPS
@@ -72,11 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _training_command(arguments: argparse.Namespace, rate: float) -> str:
     """The same configuration, to be trained at this rate."""
-    words = ["python", "-m", "ferkeras.fit", "--config", str(arguments.config)]
+    words = ["--config", str(arguments.config)]
     if arguments.name is not None:
         words += ["--name", arguments.name]
     words += [each for each in arguments.overrides if each.split("=")[0] != "train.learning_rate"]
-    return shlex.join([*words, f"train.learning_rate={rate:g}"])
+    return command_line("fit", *words, f"train.learning_rate={rate:g}")
 
 
 def _check(arguments: argparse.Namespace) -> None:

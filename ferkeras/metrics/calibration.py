@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.runs.record import Run, write_json
 
 BINS = 15
@@ -142,5 +143,5 @@ def temperature_of(run: Run) -> float:
         found = f"{type(error).__name__}: {str(error)[:100]}"
     raise InputError(
         f"{run.calibration}: damaged: expected a temperature of {low:g} to {high:g} ({found}); "
-        f"write it anew: python -m ferkeras.evaluate {run.folder} --calibrate"
+        f"write it anew: {command_line('evaluate', run.folder, '--calibrate')}"
     )

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.runs.record import Run
 from ferkeras.runs.shipped import SHIPPED
 
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.predict", __doc__)
-    result.usage = "python -m ferkeras.predict [options] [RUN] PATH [PATH ...]"
+    result.usage = "%(prog)s [options] [RUN] PATH [PATH ...]"
     result.add_argument(
         "paths",
         metavar="PATH",
@@ -148,13 +149,13 @@ def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
         if not rest:
             raise InputError(
                 f"{first}: this is a network; name what to predict too: "
-                f"python -m ferkeras.predict {first} PATH"
+                f"{command_line('predict', first, 'PATH')}"
             )
         return first, rest
     if not SHIPPED.is_dir():
         raise InputError(
             f"no RUN was named, and there is no {SHIPPED}, the network that comes with ferkeras; "
-            f"name the folder of a finished run: python -m ferkeras.predict RUN {first}"
+            f"name the folder of a finished run: {command_line('predict', 'RUN', first)}"
         )
     return SHIPPED, paths
 

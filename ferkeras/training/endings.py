@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import tensorflow as tf
 
 from ferkeras.cli.errors import Interrupted, RunError
+from ferkeras.cli.invocation import command_line
 from ferkeras.runs.record import Run
 from ferkeras.training.checkpointing import Stopped
 
@@ -31,7 +32,7 @@ def resumable(run: Run) -> Iterator[None]:
         Interrupted: a signal came.
         RunError: something could not be written.
     """
-    command = f"  python -m ferkeras.fit --resume {run.folder}"
+    command = "  " + command_line("fit", "--resume", run.folder)
     try:
         yield
     except Stopped as stop:
