@@ -30,7 +30,7 @@ import numpy as np
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import import_tensorflow
-from ferkeras.config.file import flat
+from ferkeras.config.keys import flat
 from ferkeras.runs.finished import FinishedRun, open_run, read_json
 from ferkeras.runs.teachers import open_teachers
 

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.arguments import CONFIGS
-from ferkeras.config.file import describe_keys, dump_config, flat, load_config
+from ferkeras.config.file import dump_config, load_config
+from ferkeras.config.keys import describe_keys, flat
 from ferkeras.config.schema import Config
 
 

@@ -14,7 +14,8 @@ from callbacks.divergence import DivergenceGuard
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.signals import StopRequest
-from ferkeras.config.file import flat, load_config
+from ferkeras.config.file import load_config
+from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.labels import EMOTIONS

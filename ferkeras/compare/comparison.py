@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.config.file import flat
+from ferkeras.config.keys import flat
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.predictions import LOWER_IS_BETTER, MEASURES, Predictions, read_predictions

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ferkeras.cli.command import parser
-from ferkeras.config.file import describe_keys, load_config
+from ferkeras.config.file import load_config
+from ferkeras.config.keys import describe_keys
 from ferkeras.config.schema import Config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ferkeras.config.file import as_arguments, with_values
+from ferkeras.config.file import with_values
+from ferkeras.config.keys import as_arguments
 from ferkeras.config.schema import Config
 
 

@@ -25,7 +25,7 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.util import tensor_util
 
-from ferkeras.config.file import flat
+from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.report.columns import is_sparse, tag_of
 from ferkeras.report.panels import PANELS, Panel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ferkeras.config.file import flat
+from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 
 
