@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from ferkeras.cli.quiet import import_tensorflow
-from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
+from ferkeras.config.hints import CONFIGS
 
 FACES = {"demo": 5_100, "fer2013": 28_709}
 STEPS, SAVES = 20, 10

@@ -1,5 +1,6 @@
 """The configuration: what it refuses, how it says so, and that it documents itself."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
-from ferkeras.config.arguments import CONFIGS
+from ferkeras.config.arguments import find_config
 from ferkeras.config.file import dump_config, load_config
+from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
 from ferkeras.config.keys import describe_keys, flat
 from ferkeras.config.schema import Config
+from ferkeras.fit import __main__ as fit
 
 
 def problems(path: Path | None, *overrides: str) -> str:
@@ -96,7 +99,7 @@ def test_all_errors_at_once_each_with_place_value_rule_and_nearest_key(write):
     assert "seed = true" in text
     assert "min (2) must not be above max (1)" in text
     assert "command line: train.optimizer = adm: expected one of adam, adamw, sgd" in text
-    assert "'data.path': expected section.key=value" in text
+    assert "'data.path': expected a value after it: data.path=..." in text
 
 
 def test_rules_between_keys_are_named_together_with_wrong_values(write):
@@ -237,3 +240,146 @@ def test_configuration_errors_come_before_tensorflow_is_imported():
     assert done.returncode == 2, done.stderr
     assert "did you mean train.epochs?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# Words that people bring from elsewhere.
+
+KEYS = list(flat(Config()))
+
+
+@pytest.mark.parametrize(("keys", "words"), CALLED.items())
+def test_words_lead_to_keys_that_exist_and_are_no_keys_themselves(keys, words):
+    assert set(keys.split()) <= set(KEYS)
+    for word in words.split():
+        assert word not in KEYS
+        hint = hint_for_key(f"train.{word}", KEYS, Config.model_fields)
+        assert hint == f"did you mean {' or '.join(keys.split())}?"
+
+
+def test_a_word_leads_to_one_hint():
+    words = " ".join([*CALLED.values(), *REMARKS.values()]).split()
+    assert len(words) == len(set(words))
+
+
+@pytest.mark.parametrize("remark", REMARKS)
+def test_remarks_name_keys_that_exist(remark):
+    for key in re.findall(r"\b[a-z_]+\.[a-z_]+\b(?!_?\.\.)", remark):
+        assert key in KEYS or any(known.startswith(key) for known in KEYS)
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.lr=3", "train.lr: no such key; did you mean train.learning_rate?"),
+        ("lr=3", "did you mean train.learning_rate?"),
+        ("epochs=3", "did you mean train.epochs?"),
+        ("dropout=0.2", "did you mean network.conv_dropout or network.dense_dropout?"),
+        ("patience=5", "no training is ended early"),
+        ("early_stopping=true", "no training is ended early"),
+        ("data.size=64", "48 x 48"),
+        ("train.momentum=0.9", "sgd has Nesterov momentum 0.9"),
+        ("class_weight={0:1.0,1:9.4}", "weights are computed from the counts"),
+        ("class_weight={0: 1.0, 1: 9.4}", "weights are computed from the counts"),
+        ("class_weight=[1, 9.4]", "weights are computed from the counts"),
+        ("class_weight.0=1.0", "weights are computed from the counts"),
+        ("train.batch-size=3", "did you mean train.batch_size?"),
+        ("train.optimiser=sgd", "did you mean train.optimizer?"),
+    ],
+)
+def test_words_that_people_use_lead_to_the_key(override, expected):
+    assert expected in problems(None, override)
+
+
+@pytest.mark.parametrize("override", ["foo=1", "train.mixup=0.2", "xyz.abc=1", "data.rows=[1]"])
+def test_no_hint_is_better_than_a_wrong_one(override):
+    text = problems(None, override)
+    assert "no such key; see --help for all keys" in text
+    assert "did you mean" not in text
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("fer2013.csv", "data.path=fer2013.csv"),
+        ("mine.yaml", "--config mine.yaml"),
+        ("fer2013-fast", "--config fer2013-fast"),
+        ("train.epochs", "train.epochs=..."),
+        ("faster", "expected section.key=value"),
+    ],
+)
+def test_a_word_that_is_no_setting_is_told_where_it_goes(word, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert expected in problems(None, word)
+
+
+def test_folders_go_where_they_belong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    assert "data.path=faces" in problems(None, "faces")
+    (tmp_path / "faces" / "config.yaml").write_text("")
+    assert "--resume faces" in problems(None, "faces")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--epochs", "3"], "without dashes: train.epochs=3\n"),
+        (["--batch-size=16"], "without dashes: train.batch_size=16\n"),
+        (["--lr", "--name", "x"], "without dashes: train.learning_rate=...\n"),
+        (["--data", "fer2013.csv"], "without dashes: data.path=fer2013.csv\n"),
+        (["--train.epochs", "3"], "without dashes: train.epochs=3\n"),
+        (["--patience", "3"], "no training is ended early"),
+        (["--resum"], "unknown: --resum; did you mean --resume?\n"),
+        (["--frobnicate"], "unknown: --frobnicate\n"),
+    ],
+)
+def test_an_option_that_is_a_setting_is_told_so(arguments, expected, capsys):
+    with pytest.raises(SystemExit) as ended:
+        fit.main(arguments)
+    assert ended.value.code == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "twice"),
+    [
+        (["train.epochs=3", "train.epochs=4"], "train.epochs"),
+        (["--name", "a", "name=b"], "name"),
+        (["train={epochs: 3}", "train.epochs=4"], "train and train.epochs"),
+        (["train.epochs=3", "train={epochs: 4}"], "train.epochs and train"),
+    ],
+)
+def test_a_key_given_twice_is_an_error(arguments, twice, capsys):
+    assert fit.main(arguments) == 2
+    assert capsys.readouterr().err == f"error: command line: {twice}: given twice; keep one\n"
+
+
+# Configurations by name.
+
+
+@pytest.mark.parametrize("text", ["fer2013-fast", "fer2013-fast.yaml", "configs/fer2013-fast.yaml"])
+def test_a_configuration_that_comes_along_is_found_by_name(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_config(text) == CONFIGS / "fer2013-fast.yaml"
+
+
+def test_a_file_goes_before_one_that_comes_along(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo.yaml").write_text("seed: 3\n")
+    (tmp_path / "demo").mkdir()
+    assert find_config("demo.yaml") == Path("demo.yaml")
+    assert find_config("demo") == CONFIGS / "demo.yaml"
+
+
+def test_an_unknown_configuration_lists_those_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-faces.yaml").write_text("")
+    (tmp_path / "fer2103.txt").write_text("")
+    for text, meant in {"fer2103": "fer2013", "my-face.yaml": "my-faces.yaml"}.items():
+        with pytest.raises(InputError) as caught:
+            find_config(text)
+        assert f"did you mean {meant}?" in str(caught.value)
+        assert "demo, fer2013, fer2013-best" in str(caught.value)
+    with pytest.raises(InputError) as caught:
+        find_config("nothing/like/it.yaml")
+    assert "did you mean" not in str(caught.value)

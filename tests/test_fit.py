@@ -11,8 +11,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
+from ferkeras.config.hints import CONFIGS
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.fit.__main__ import main
 

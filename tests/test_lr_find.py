@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
+from ferkeras.config.hints import CONFIGS
 from ferkeras.fit import __main__ as fit
 from ferkeras.lr_find.__main__ import main
 from ferkeras.lr_find.range_test import conclude

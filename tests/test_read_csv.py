@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ferkeras.cli.errors import InputError
 from ferkeras.data import csv_files, pixels, text_lines
 from ferkeras.data.gunzip import Gunzip
-from ferkeras.data.read import read_faces
+from ferkeras.data.read import FER2013_PAGE, read_faces
 
 RNG = np.random.default_rng(7)
 IMAGES = RNG.integers(0, 256, (40, 48 * 48), dtype=np.uint8)
@@ -281,6 +281,11 @@ def test_blanks_around_names_are_not_collected(write, monkeypatch):
 def test_a_missing_file_gets_the_name_of_its_neighbour(write, tmp_path):
     path = write(fer2013())
     assert f"did you mean {path}" in refusal(tmp_path / "fer2031.csv")
+    (tmp_path / "fer2013").mkdir()
+    (tmp_path / "fer2013" / "report.txt").touch()
+    missing = refusal(tmp_path / "fer2013" / "fer2013.csv.gz")
+    assert "did you mean" not in missing
+    assert f"FER2013 is had from {FER2013_PAGE}" in missing
     assert f"there is {tmp_path}" in refusal(tmp_path / "none" / "at" / "all.csv")
     assert "no such file" in refusal(path / "below")
 

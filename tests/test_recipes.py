@@ -2,8 +2,8 @@
 
 import pytest
 
-from ferkeras.config.arguments import CONFIGS
 from ferkeras.config.file import load_config
+from ferkeras.config.hints import CONFIGS
 from ferkeras.network.model import build_network
 
 LIMITS = {

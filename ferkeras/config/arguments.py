@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from ferkeras.cli.command import parser
+from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
-from ferkeras.config.keys import describe_keys
+from ferkeras.config.hints import CONFIGS, hint_for_option, missing_config
+from ferkeras.config.keys import describe_keys, fields_of
 from ferkeras.config.schema import Config
+from ferkeras.config.yaml_text import cut
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+DEFAULT = "demo"
+"""The configuration that is taken where none is named."""
 
 
 def config_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
     """A `parser` that takes --config, --name and section.key=value, and documents every key."""
+    known = [key for key, _ in fields_of(Config)]
     result = parser(
         module,
         documentation,
         epilog=f"Keys, with what holds where none is given:\n\n{describe_keys()}",
+        hint=lambda option, value: hint_for_option(option, value, known),
     )
     result.add_argument(
         "--config",
-        type=Path,
-        default=CONFIGS / "demo.yaml",
+        default=DEFAULT,
         metavar="FILE",
-        help="YAML file (default: configs/demo.yaml, synthetic faces)",
+        help="YAML file, or the name of a configuration that comes along (default: demo, synthetic "
+        "faces)",
     )
     result.add_argument("--name", help="name of the run (default: the configuration's)")
     result.add_argument(
@@ -38,9 +45,44 @@ def configured(arguments: argparse.Namespace) -> Config:
     """The configuration that the arguments of a `config_parser` ask for.
 
     Raises:
-        InputError: see `ferkeras.config.file.load_config`.
+        InputError: a key is given twice; or see `find_config` and
+            `ferkeras.config.file.load_config`.
     """
     overrides = list(arguments.overrides)
     if arguments.name is not None:
         overrides.append(f"name={arguments.name}")
-    return load_config(arguments.config, overrides)
+    _refuse_keys_given_twice([each.partition("=")[0] for each in overrides if "=" in each])
+    return load_config(find_config(arguments.config), overrides)
+
+
+def _refuse_keys_given_twice(keys: Sequence[str]) -> None:
+    for at, key in enumerate(keys):
+        for before in keys[:at]:
+            # A section as a whole sets its keys too.
+            if before == key or before.startswith(f"{key}.") or key.startswith(f"{before}."):
+                what = cut(key) if before == key else f"{cut(before)} and {cut(key)}"
+                raise InputError(f"command line: {what}: given twice; keep one")
+
+
+def find_config(text: str) -> Path:
+    """The file that is meant by a path, or by the name of a configuration that comes along.
+
+    A file that is there goes before one that comes along. `configs/NAME.yaml` means that one too,
+    from whatever folder.
+
+    Raises:
+        InputError: it is neither; the message lists the names.
+    """
+    path = Path(text).expanduser()
+    try:
+        if path.is_file():
+            return path
+    except ValueError as error:
+        raise InputError(f"--config {text!r:.200}: not a path ({error})") from None
+    if path.parent in (Path(), Path("configs")):
+        along = CONFIGS / f"{path.name.removesuffix('.yaml')}.yaml"
+        if along.is_file():
+            return along
+    if path.exists():
+        return path
+    raise InputError(missing_config(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,13 @@ from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
+from ferkeras.config.hints import hint_for_key, hint_for_word
 from ferkeras.config.keys import as_yaml, fields_of, rule_of
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import UNREADABLE, brief, cut, read_value, read_yaml
 
 _MOST_PROBLEMS = 20
+_LONGEST = 4096
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
@@ -25,7 +26,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     Args:
         path: a YAML file whose top level is `name`, `seed` and the sections; None for the
             defaults alone. A file that gives no `name` is named after itself.
-        overrides: texts `section.key=value`; the value is read as YAML.
+        overrides: texts `section.key=value`, of which later ones win; the value is read as YAML.
 
     Raises:
         InputError: no such file, not YAML, or keys and values that break a rule; the message
@@ -38,12 +39,11 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         values, lines = read_yaml(path)
         places = {key: f"{shown(path)}:{line}" for key, line in lines.items()}
         values.setdefault("name", path.stem)
+    known = [key for key, _ in fields_of(Config)]
     for text in overrides:
         key, sign, value = text.partition("=")
         if not sign or not key:
-            problems.append(
-                f"{quoted(text, 80)}: expected section.key=value, for example train.epochs=5"
-            )
+            problems.append(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], known)}")
             continue
         try:
             _put(values, key, read_value(value) if value else "")
@@ -134,10 +134,11 @@ def _explain(item: Any, location: list[str], places: dict[str, str]) -> str:
     where = places.get(key, places.get(location[0], "")) if location else ""
     where = f"{where}: " if where else ""
     if item["type"] == "extra_forbidden":
-        near = _nearest(key, [*known, *Config.model_fields])
-        hint = f"did you mean {near}?" if near else "see --help for all keys"
-        return f"{where}{cut(key)}: no such key; {hint}"
+        hint = hint_for_key(key, list(known), Config.model_fields)
+        return f"{where}{cut(key)}: no such key; {hint or 'see --help for all keys'}"
     message = item["msg"].removeprefix("Value error, ")
+    if location[:1] == ["class_weight"] and item["type"] in ("model_type", "invalid_key"):
+        return f"{where}class_weight: {hint_for_key('class_weight', list(known), ())}"
     if item["type"] == "model_type":
         return (
             f"{where}{key}: expected a section of `key: value` lines, found "
@@ -150,13 +151,3 @@ def _explain(item: Any, location: list[str], places: dict[str, str]) -> str:
     if item["type"] == "value_error":
         return f"{where}{value}: {message} (rule: {rule_of(field)})"
     return f"{where}{value}: expected {rule_of(field)}; default {as_yaml(field.get_default())}"
-
-
-def _nearest(key: str, known: Sequence[str]) -> str | None:
-    last = key.rpartition(".")[2]
-    same_name = [name for name in known if name.rpartition(".")[2] == last]
-    near = same_name or difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if not near:
-        names = {name.rpartition(".")[2]: name for name in known}
-        near = [names[name] for name in difflib.get_close_matches(last, names, n=1)]
-    return near[0] if near else None

@@ -110,10 +110,10 @@ UNREADABLE = (yaml.YAMLError, ValueError, OverflowError)
 
 def _near_file(path: Path) -> str:
     try:
-        names = [p.name for p in path.parent.iterdir()]
+        names = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
     except OSError:
         return f" (nor is there a folder {shown(path.parent)})"
-    near = nearest(path.name, names)
+    near = nearest(path.name, names, cutoff=0.75)
     return f"; did you mean {shown(path.parent / near)}?" if near else ""
 
 

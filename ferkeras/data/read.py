@@ -21,6 +21,12 @@ from ferkeras.data.text_lines import Progress
 _Read = Callable[[], tuple[Faces, np.ndarray]]
 _MAX_NEIGHBOURS = 10_000
 
+FER2013_PAGE = (
+    "https://www.kaggle.com/competitions/"
+    "challenges-in-representation-learning-facial-expression-recognition-challenge/data"
+)
+"""Where FER2013's makers offer it."""
+
 
 def read_faces(
     path: str | Path,
@@ -95,8 +101,10 @@ def _missing(path: Path) -> InputError:
             names = [entry.name for entry, _ in zip(entries, range(_MAX_NEIGHBOURS), strict=False)]
     except OSError:
         names = []
-    near = nearest(path.name, names)
+    near = nearest(path.name, names, cutoff=0.8)
     hint = f"; did you mean {shown(above / near)}?" if near else f" in {shown(above.absolute())}"
+    if not near and path.name.lower().startswith(("fer2013", "icml_face_data", "train.csv")):
+        hint += f"; FER2013 is had from {FER2013_PAGE}"
     return InputError(f"{shown(path)}: no such file or folder{hint}")
 
 

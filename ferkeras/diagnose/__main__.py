@@ -26,7 +26,7 @@ from pathlib import Path
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import CONFIGS, config_parser, configured
+from ferkeras.config.arguments import DEFAULT, config_parser, configured
 
 _STEPS = 240
 """Steps of a configuration's training: twenty seconds for the synthetic faces."""
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _refuse_settings(arguments: argparse.Namespace) -> None:
     given = arguments.overrides[1:]
-    if given or arguments.name is not None or arguments.config != CONFIGS / "demo.yaml":
+    if given or arguments.name is not None or arguments.config != DEFAULT:
         raise InputError(
             f"{arguments.overrides[0]}: a run is examined as it was configured; leave out "
             "--config, --name and section.key=value, or leave out the run"
@@ -120,15 +120,8 @@ def _command(arguments: argparse.Namespace, finished: object) -> str:
     if finished is not None:
         words = [str(Path(arguments.overrides[0]) / "config.yaml")]
     else:
-        words = [_shown(arguments.config), *arguments.overrides]
+        words = [arguments.config, *arguments.overrides]
     return command_line("fit", "--config", *words)
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.relative_to(CONFIGS.parent))
-    except ValueError:
-        return str(path)
 
 
 if __name__ == "__main__":

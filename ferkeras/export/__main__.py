@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--format",
         required=True,
+        type=_format,
         choices=("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras"),
         help="what to write",
     )
@@ -102,6 +103,27 @@ def _parser() -> argparse.ArgumentParser:
         "--data", metavar="PATH", help="where the faces are (default: as the run was configured)"
     )
     return result
+
+
+_OTHER_NAMES = {
+    "float16": "litert-float16",
+    "fp16": "litert-float16",
+    "h5": "keras",
+    "int8": "litert-int8",
+    "lite": "litert",
+    "pb": "saved_model",
+    "savedmodel": "saved_model",
+    "tf": "saved_model",
+    "tflite": "litert",
+    "tflite-int8": "litert-int8",
+}
+"""What formats are called elsewhere."""
+
+
+def _format(text: str) -> str:
+    if meant := _OTHER_NAMES.get(text.lower().replace("_", "-")):
+        raise argparse.ArgumentTypeError(f"{text}: did you mean {meant}?")
+    return text
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
     return 1 if outcome.stopped else 0
 
 
-def _refuse_settings(arguments: argparse.Namespace, default: Path) -> None:
+def _refuse_settings(arguments: argparse.Namespace, default: str) -> None:
     if arguments.overrides or arguments.name is not None or arguments.config != default:
         raise InputError(
             "--resume continues a run as it was configured: leave out --config, --name and "

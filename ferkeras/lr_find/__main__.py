@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _training_command(arguments: argparse.Namespace, rate: float) -> str:
     """The same configuration, to be trained at this rate."""
-    words = ["--config", str(arguments.config)]
+    words = ["--config", arguments.config]
     if arguments.name is not None:
         words += ["--name", arguments.name]
     words += [each for each in arguments.overrides if each.split("=")[0] != "train.learning_rate"]
