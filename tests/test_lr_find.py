@@ -49,7 +49,7 @@ def test_it_suggests_draws_writes_and_names_the_command(tmp_path, monkeypatch, c
     start = shlex.split(command_line("fit"))
     assert shlex.split(line)[: len(start)] == start
     rest = shlex.split(line)[len(start) :]
-    assert rest[:4] == ["--config", str(CONFIGS / "demo.yaml"), "--name", "my.try"]
+    assert rest[:4] == ["--config", "demo", "--name", "my.try"]
     config = load_config(CONFIGS / "demo.yaml", rest[4:])
     assert config.train.learning_rate == found["suggestion"]
     assert config.network.filters == (4,)
