@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ferkeras.cli.errors import InputError
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import differences, figures_of, intervals, resample
-from ferkeras.metrics.predictions import MEASURES, Predictions, read_predictions
+from ferkeras.metrics.measures import MEASURES
+from ferkeras.metrics.predictions import Predictions, read_predictions
 
 
 def drawn_predictions(count, seed, skill=2.0, classes=7):

@@ -12,7 +12,8 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
-from ferkeras.metrics.predictions import LOWER_IS_BETTER, MEASURES, Predictions, read_predictions
+from ferkeras.metrics.measures import MEASURES, measure_of
+from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.finished import FinishedRun
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Difference:
         """``better`` or ``worse`` where the interval does not hold 0, else ``open``."""
         if self.low <= 0 <= self.high:
             return "open"
-        return "worse" if (self.value > 0) == (self.key in LOWER_IS_BETTER) else "better"
+        return "worse" if (self.value > 0) == measure_of(self.key).lower_is_better else "better"
 
 
 def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:

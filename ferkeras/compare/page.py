@@ -17,9 +17,9 @@ from ferkeras.compare.comparison import (
 )
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals
-from ferkeras.metrics.predictions import MEASURES
+from ferkeras.metrics.measures import DASH, MEASURES, formatted_difference
 from ferkeras.report.curves import compared_figures
-from ferkeras.report.html.figures import measures, written_difference
+from ferkeras.report.html.figures import measures
 from ferkeras.report.html.page import render
 from ferkeras.report.html.settings import setting
 from ferkeras.report.html.svg import inline_svg
@@ -98,7 +98,7 @@ def compare_page(runs: Sequence[Compared]) -> str:
 
 def _rows() -> list[tuple[str, str]]:
     return [
-        *MEASURES.items(),
+        *((key, measure.name) for key, measure in MEASURES.items()),
         *((f"recall/{name}", f"recall of {name}") for name in EMOTIONS),
         *((f"f1/{name}", f"F1 of {name}") for name in EMOTIONS),
     ]
@@ -106,7 +106,7 @@ def _rows() -> list[tuple[str, str]]:
 
 def _cell(difference: Difference | None, reach: float) -> Cell:
     if difference is None:
-        return Cell(written_difference("", None), "", "open", Markup())
+        return Cell(DASH, "", "open", Markup())
     d = difference
     x, low, high = (60 + 56 * value / reach for value in (d.value, d.low, d.high))
     picture = Markup(
@@ -115,7 +115,7 @@ def _cell(difference: Difference | None, reach: float) -> Cell:
         f'<path class="range" d="M{low:.1f} 10H{high:.1f}"/><circle cx="{x:.1f}" cy="10" r="3.5"/>'
         "</g></svg>"
     )
-    interval = f"{written_difference(d.key, d.low, unit=False)} to " + written_difference(
+    interval = f"{formatted_difference(d.key, d.low, unit=False)} to " + formatted_difference(
         d.key, d.high, unit=False
     )
-    return Cell(written_difference(d.key, d.value), interval, d.verdict, picture)
+    return Cell(formatted_difference(d.key, d.value), interval, d.verdict, picture)

@@ -9,8 +9,7 @@ from ferkeras.cli.console import Cell, Console
 from ferkeras.compare.comparison import Compared, differences_to, differing_settings
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import CONFIDENCE
-from ferkeras.metrics.predictions import MEASURES
-from ferkeras.report.html.figures import written, written_difference
+from ferkeras.metrics.measures import MEASURES, formatted, formatted_difference, measure_of
 from ferkeras.report.html.settings import setting
 
 _LONGEST_NAME = 150
@@ -29,7 +28,8 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
     first, *others = runs
     names = [run.name for run in runs]
     rows: list[list[Cell]] = [
-        [name, *(written(key, run.results[key]) for run in runs)] for key, name in MEASURES.items()
+        [measure.name, *(formatted(key, run.results[key]) for run in runs)]
+        for key, measure in MEASURES.items()
     ]
     rows.append(["best epoch", *(str(run.finished.metrics["best_epoch"]) for run in runs)])
     console.table("Validation faces", ["measure", *names], rows)
@@ -50,10 +50,10 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
             ["figure", "difference", f"{CONFIDENCE:.0%} interval", ""],
             [
                 [
-                    MEASURES.get(key, key.replace("/", " of ")),
-                    written_difference(key, each.value),
-                    f"{written_difference(key, each.low, unit=False)} to "
-                    f"{written_difference(key, each.high, unit=False)}",
+                    measure_of(key).name,
+                    formatted_difference(key, each.value),
+                    f"{formatted_difference(key, each.low, unit=False)} to "
+                    f"{formatted_difference(key, each.high, unit=False)}",
                     "" if each.verdict == "open" else each.verdict,
                 ]
                 for key in keys

@@ -17,13 +17,12 @@ from ferkeras.evaluate.assessment import (
     PLAIN,
     UNSEEN,
     Assessment,
-    Result,
 )
 from ferkeras.evaluate.subject import Subject
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import Calibration, reliability
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
-from ferkeras.metrics.predictions import MEASURES
+from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.report.pictures import (
     draw_confusion_matrix,
@@ -38,7 +37,6 @@ from ferkeras.runs.record import write_json, write_npz
 
 _MISTAKES = 40
 _EXAMPLES = 4
-_IN_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "ece")
 _TITLES = {FLIP: "tta flip", MULTISCALE: "tta multiscale", CALIBRATED: "calibrated"}
 
 
@@ -159,10 +157,10 @@ def _print_measures(title: str, assessment: Assessment, faces: str, console: Con
     results = [result for result in assessment.results if result.faces == faces]
     plain, *others = results
     rows: list[list[Cell]] = []
-    for key, name in MEASURES.items():
-        low, high = plain.ranges.get(key, (float("nan"), float("nan")))
-        interval = f"{_written(key, low)} to {_written(key, high)}"
-        rows.append([name, _figure(key, plain), interval, *(_figure(key, o) for o in others)])
+    for key, measure in MEASURES.items():
+        values = [formatted(key, result.metrics[key]) for result in results]
+        interval = formatted_interval(key, plain.ranges.get(key))
+        rows.append([measure.name, values[0], interval, *values[1:]])
     names = [_TITLES[result.variant] for result in others]
     console.table(title, ["measure", "figure", f"{CONFIDENCE:.0%} interval", *names], rows)
 
@@ -187,12 +185,3 @@ def _captions(labels: np.ndarray, probabilities: np.ndarray) -> list[str]:
             labels, predicted, probabilities.max(axis=1), strict=True
         )
     ]
-
-
-def _figure(key: str, result: Result) -> str:
-    value = result.metrics[key]
-    return "-" if value is None else _written(key, value)
-
-
-def _written(key: str, value: float) -> str:
-    return percent(value) if key in _IN_PERCENT else f"{value:.3f}"

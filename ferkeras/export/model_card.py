@@ -11,6 +11,7 @@ from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
 from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
 from ferkeras.runs.finished import FinishedRun, read_json
 from ferkeras.runs.record import write_json, write_text
 
@@ -20,15 +21,7 @@ if TYPE_CHECKING:
 _CARD = "README.md"
 _LIST = "exports.json"
 
-_MEASURES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "top2_accuracy": "right among the first two",
-    "log_loss": "log loss (nats)",
-    "ece": "expected calibration error",
-}
-_NOT_SHARES = ("log_loss",)
+_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss", "ece")
 _TTA = {
     "flip": "with flip test-time augmentation (`predict --tta flip`)",
     "multiscale": "with multi-scale test-time augmentation (`predict --tta multiscale`)",
@@ -308,7 +301,7 @@ def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
         if result["variant"] == wanted:
             tta = [
                 (
-                    f"{_MEASURES[key]} {_TTA[each['variant']]}{raw}",
+                    f"{MEASURES[key].name} {_TTA[each['variant']]}{raw}",
                     *_figures(key, each["metrics"], each["intervals"]),
                 )
                 for each in evaluation["results"]
@@ -346,8 +339,8 @@ def _results(
 ) -> str:
     which = "" if all_faces else ", without those that also occur in training"
     rows = [
-        (name, *_figures(key, metrics, ranges))
-        for key, name in _MEASURES.items()
+        (MEASURES[key].name, *_figures(key, metrics, ranges))
+        for key in _MEASURES
         if metrics.get(key) is not None
     ]
     rows += tta
@@ -380,20 +373,11 @@ def _figures(
     key: str, metrics: Mapping[str, Any], ranges: Mapping[str, Sequence[float]]
 ) -> tuple[str, str]:
     """Value and interval of one measure, as the card writes them."""
-    return _value(key, metrics[key]), _interval(key, ranges.get(key))
-
-
-def _value(key: str, value: float) -> str:
-    return f"{value:.3f}" if key in _NOT_SHARES else percent(value)
+    return formatted(key, metrics[key]), _interval(key, ranges.get(key))
 
 
 def _interval(key: str, interval: Sequence[float] | None) -> str:
-    if interval is None:
-        return ""
-    low, high = interval
-    if key in _NOT_SHARES:
-        return f"{low:.3f} to {high:.3f}"
-    return f"({100 * low:.1f} to {100 * high:.1f})"
+    return f"({formatted_interval(key, (interval[0], interval[1]))})" if interval else ""
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -33,7 +33,7 @@ def resample(predictions: Predictions, resamples: int = RESAMPLES, seed: int = 0
         seed: of the draws.
 
     Returns:
-        The figures of `ferkeras.metrics.predictions.MEASURES`, and ``precision/<emotion>``,
+        The figures of `ferkeras.metrics.measures.MEASURES`, and ``precision/<emotion>``,
         ``recall/<emotion>``, ``f1/<emotion>``; NaN where a draw leaves one undefined.
     """
     rng = np.random.default_rng(seed)

@@ -24,21 +24,6 @@ from ferkeras.cli.errors import InputError
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.calibration import reliability
 
-MEASURES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "cohen_kappa": "Cohen's kappa",
-    "matthews": "Matthews correlation",
-    "top2_accuracy": "top-2 accuracy",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "ece": "calibration error",
-}
-"""Keys of the single figures in `Predictions.metrics`, and their names for people."""
-
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
-
 _LARGEST_FILE = 256 * 2**20
 
 
@@ -77,7 +62,7 @@ class Predictions:
         return confusion_matrix(self.labels, self.predicted, labels=range(len(EMOTIONS)))
 
     def metrics(self) -> dict[str, Any]:
-        """The figures that `MEASURES` names, the number of faces, and a table by emotion.
+        """Figures by `ferkeras.metrics.measures.MEASURES`, the number of faces, a table by emotion.
 
         Fractions are 0 to 1; kappa and Matthews' correlation -1 to 1; log loss in nats; the Brier
         score is the squared distance summed over the classes, 0 to 2; the calibration error is

@@ -1,4 +1,4 @@
-"""How figures are written on a page: fractions in percent, others with three digits."""
+"""Rows of figures for a page."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferkeras.data.labels import EMOTIONS
-from ferkeras.metrics.predictions import LOWER_IS_BETTER, MEASURES
+from ferkeras.metrics.measures import MEASURES, PER_CLASS, formatted, formatted_interval
 
-_PLAIN = ("cohen_kappa", "matthews", "log_loss", "brier")
 _RELIABLE_SUPPORT = 100
-_DASH = "\N{EN DASH}"
 
 Intervals = Mapping[str, tuple[float, float]]
 
@@ -33,42 +31,16 @@ class Figure:
     note: str = ""
 
 
-def written(key: str, value: float | None) -> str:
-    """A figure as text; `key` is its name, such as ``accuracy`` or ``recall/happy``."""
-    if value is None or value != value:
-        return _DASH
-    return f"{value:.3f}" if key in _PLAIN else f"{100 * value:.1f}%"
-
-
-def written_difference(key: str, value: float | None, *, unit: bool = True) -> str:
-    """A difference of two figures with its sign; fractions in percentage points."""
-    if value is None:
-        return _DASH
-    if key in _PLAIN:
-        return f"{value:+.3f}"
-    return f"{100 * value:+.1f}{' points' if unit else ''}"
-
-
-def written_interval(key: str, interval: tuple[float, float] | None) -> str:
-    """An interval as text, the unit left out; empty for None."""
-    if interval is None:
-        return ""
-    low, high = interval
-    if key in _PLAIN:
-        return f"{low:.3f} {_DASH} {high:.3f}"
-    return f"{100 * low:.1f} {_DASH} {100 * high:.1f}"
-
-
 def measures(results: Mapping[str, Any], intervals: Intervals) -> list[Figure]:
     """Every single figure of `results` with its interval."""
     return [
         Figure(
-            name,
-            written(key, results[key]),
-            written_interval(key, intervals.get(key)),
-            "lower is better" if key in LOWER_IS_BETTER else "",
+            measure.name,
+            formatted(key, results[key]),
+            formatted_interval(key, intervals.get(key)),
+            "lower is better" if measure.lower_is_better else "",
         )
-        for key, name in MEASURES.items()
+        for key, measure in MEASURES.items()
         if key in results
     ]
 
@@ -97,11 +69,12 @@ def emotion_rows(results: Mapping[str, Any], intervals: Intervals) -> list[Emoti
         found = results["emotions"][emotion]
         figures = [
             Figure(
-                title,
-                written(key, found[key] if found["support"] else None),
-                written_interval(key, intervals.get(f"{key}/{emotion}")),
+                measure.name,
+                formatted(key, found[kind] if found["support"] else None),
+                formatted_interval(key, intervals.get(key)),
             )
-            for key, title in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
+            for kind, measure in PER_CLASS.items()
+            for key in (f"{kind}/{emotion}",)
         ]
         support = found["support"]
         rows.append(EmotionRow(emotion, figures, support, support < _RELIABLE_SUPPORT))
