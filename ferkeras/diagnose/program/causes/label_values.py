@@ -1,0 +1,153 @@
+"""Labels that outputs and loss cannot express, that were spoilt, or that say nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.diagnose.program.causes.units import padding_classes, units_are_wrong
+from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.labels import shown
+from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trial import Change
+
+
+def labels_out_of_range(program: Program) -> ProgramFinding | None:
+    """Class numbers beyond the outputs, or beyond 0 and 1 for one unit."""
+    labels, units, kind = program.labels, program.head.units, program.loss.kind
+    if labels.form == "text":
+        expected, code = "whole numbers or one-hot", "y = np.unique(y, return_inverse=True)[1]"
+    elif labels.columns or labels.form != "index":
+        return None
+    else:
+        low, high = labels.classes.min(), labels.classes.max()
+        signs = kind == "hinge" or (
+            kind == "regression" and program.head.activation in ("linear", "tanh", "other")
+        )
+        if units == 1 and kind in ("binary", "regression"):
+            if signs or (low >= 0 and high <= 1):
+                return None
+            expected = "0 and 1"
+        elif units > 1 and kind == "sparse" and not units_are_wrong(program):
+            if low >= 0 and high < units:
+                return None
+            expected = f"0 to {units - 1}"
+        else:
+            return None
+        code = (
+            f"y = y - {low:g}"
+            if high - low < max(2, units)
+            else ("y = np.unique(y, return_inverse=True)[1]")
+        )
+    values = labels.classes
+    return ProgramFinding(
+        cause="labels_out_of_range",
+        verdict=f"The labels are {shown(values)}, but {program.loss.name} with {units} "
+        f"unit{'s' * (units != 1)} expects {expected}.",
+        evidence=(Evidence("values of the labels", shown(values), expected, len(values)),),
+        remedies=(
+            CodeRemedy(
+                "number the classes from 0",
+                "labels that an output can reach",
+                code=code,
+                change=Change(repaired=True) if program.can_be_repaired else None,
+            ),
+        ),
+        reason="The values are counted, over every label that was seen.",
+        source="Keras documentation: losses",
+        confidence=PROVEN,
+    )
+
+
+def labels_scaled(program: Program) -> ProgramFinding | None:
+    """Class numbers that were divided, multiplied or averaged until they are none."""
+    labels, units = program.labels, program.head.units
+    if labels.form == "scaled_one_hot":
+        value = float(np.unique(labels.flat).max())
+        verdict = f"The one-hot labels hold {value:.4g} where 1 is expected: they were scaled."
+    elif labels.form == "fractions" and not labels.columns and not labels.is_a_quantity:
+        low, high = float(labels.classes.min()), float(labels.classes.max())
+        soft = units == 1 and 0 <= low < 0.5 < high <= 1
+        if soft:
+            return None
+        verdict = (
+            f"The labels are {shown(labels.classes)}: {len(labels.classes)} classes, but no whole "
+            "numbers. They were scaled like inputs"
+        )
+        left = len(np.unique(labels.flat.astype(np.int64)))
+        verdict += (
+            f"; as whole numbers, which {program.loss.name} makes of them, {left} "
+            f"class{'es' * (left != 1)} remain{'s' * (left == 1)}."
+            if program.loss.kind == "sparse"
+            else "."
+        )
+    else:
+        return None
+    return ProgramFinding(
+        cause="labels_destroyed",
+        verdict=verdict,
+        evidence=(
+            Evidence(
+                "values of the labels",
+                shown(np.unique(labels.flat)),
+                "whole numbers, or 0 and 1",
+                float(labels.flat.max()),
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "leave the labels as they are read; scale the inputs alone",
+                "classes that differ",
+                code="y = np.unique(y, return_inverse=True)[1]",
+                change=Change(repaired=True) if program.can_be_repaired else None,
+            ),
+        ),
+        reason="The values are counted.",
+        source="Stack Overflow 59325381 and others: labels divided by 255 with the images",
+        confidence=PROVEN,
+    )
+
+
+def labels_ill_defined(program: Program) -> ProgramFinding | None:
+    """Only one class, or a class that never counts."""
+    labels = program.labels
+    unused = padding_classes(program)
+    if len(labels.classes) == 1 and labels.exclusive:
+        only = labels.classes[0]
+        return ProgramFinding(
+            cause="labels_ill_defined",
+            verdict=f"All {len(labels.flat):,} training labels are {only}: there is nothing to "
+            "tell apart.",
+            evidence=(Evidence("classes in the labels", "1", "at least 2", 1.0),),
+            remedies=(CodeRemedy("find where the other classes were lost", "two classes or more"),),
+            reason="The values are counted.",
+            source="-",
+            confidence=PROVEN,
+        )
+    if not len(unused):
+        return None
+    fraction = float(np.isin(labels.values, unused).mean())
+    return ProgramFinding(
+        cause="labels_ill_defined",
+        verdict=f"The class {shown(unused)} only fills the ends of sequences up ({fraction:.0%} of "
+        "the labels): it is no class, and what is learnt of it is the length of a row.",
+        evidence=(
+            Evidence(
+                "labels of a class that stands at the ends of sequences only",
+                f"{fraction:.0%}",
+                "masked, and of no class of their own",
+                fraction,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                f"number the classes without {shown(unused)}, and give those steps a weight of 0",
+                "labels of which each is learnt",
+                code="fit(x, np.maximum(y - 1, 0), sample_weight=(y > 0))"
+                if unused.min() == 0
+                else "fit(..., sample_weight=...)",
+            ),
+        ),
+        reason="In more than half of the sequences it is the last class, and never stands before "
+        "another one.",
+        source="Keras documentation: masking and padding",
+    )

@@ -1,0 +1,113 @@
+"""A loss that does not fit outputs or labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.diagnose.program.causes.units import units_are_wrong
+from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trial import Change
+
+
+def wrong_loss(program: Program) -> ProgramFinding | None:
+    """The loss measures something else than whether the right class is named."""
+    why = _mismatch(program)
+    if why is None:
+        return None
+    sentence, severity = why
+    loss = _fitting(program)
+    head, labels = program.head, program.labels
+    evidence = [
+        Evidence("loss", program.loss.name, loss, 1.0),
+        Evidence(
+            "labels",
+            f"{labels.form}, {len(labels.classes)} classes",
+            "as the loss takes them",
+            len(labels.classes),
+        ),
+    ]
+    constant = _loss_cannot_move(program)
+    if constant is not None:
+        evidence.append(
+            Evidence(
+                "loss of these outputs", f"{constant:.3g} for every row", "differs by row", constant
+            )
+        )
+    return ProgramFinding(
+        cause="wrong_loss",
+        verdict=sentence,
+        evidence=tuple(evidence),
+        remedies=(
+            CodeRemedy(
+                f"compile with {loss}",
+                "a loss that falls as the right class becomes likelier",
+                code=f'loss="{loss}"',
+                change=Change(repaired=True) if program.can_be_repaired else None,
+            ),
+        ),
+        reason=f"{program.loss.name} is held against {head.units} output units ending in "
+        f"{head.activation} and labels of the form {labels.form}.",
+        source="Keras documentation: losses; Goodfellow et al., Deep Learning, 6.2",
+        severity=severity,  # type: ignore[arg-type]
+        confidence=PROVEN,
+    )
+
+
+def _mismatch(program: Program) -> tuple[str, str] | None:
+    loss, labels, head = program.loss, program.labels, program.head
+    kind, units, name = loss.kind, head.units, loss.name
+    if kind == "unknown":
+        return None
+    if kind == "regression":
+        return (
+            f"{name} measures a distance between numbers, but the labels are "
+            f"{len(labels.classes)} classes.",
+            "suspicious",
+        )
+    if units == 1 and kind in ("categorical", "sparse", "categorical_hinge", "divergence"):
+        return f"{name} compares several outputs, but the model has one.", "broken"
+    if units == 1 and units_are_wrong(program):
+        return (
+            f"{name} on one unit tells two classes apart, but the labels have "
+            f"{len(labels.classes)}.",
+            "broken",
+        )
+    wanted = loss.label_columns
+    if wanted is True and not labels.columns:
+        return f"{name} takes one-hot labels, but they are whole numbers.", "broken"
+    if wanted is False and labels.columns:
+        return f"{name} takes whole numbers as labels, but they have a column a class.", "broken"
+    if kind == "binary" and units > 1 and labels.exclusive:
+        return (
+            f"{name} judges each of the {units} outputs by itself, but a row belongs to exactly "
+            "one class.",
+            "suspicious",
+        )
+    if kind in ("categorical", "divergence") and not labels.exclusive:
+        return (
+            f"{name} expects exactly one class a row, but rows have several labels or none.",
+            "broken",
+        )
+    if loss.from_logits and head.activation in ("softmax", "sigmoid"):
+        return (
+            f"from_logits=True in {name} applies {head.activation} to the outputs of "
+            f"{head.layer!r}, which have been through {head.activation}.",
+            "suspicious",
+        )
+    return None
+
+
+def _fitting(program: Program) -> str:
+    labels = program.labels
+    if not labels.exclusive or (program.head.units == 1 and len(labels.classes) <= 2):
+        return "binary_crossentropy"
+    return "categorical_crossentropy" if labels.columns else "sparse_categorical_crossentropy"
+
+
+def _loss_cannot_move(program: Program) -> float | None:
+    """The loss of every row where it is the same for quite different outputs; else None."""
+    if program.head.units != 1 or program.loss.kind != "categorical":
+        return None
+    losses = program.losses_of(np.array([0.2, 0.5, 0.9], np.float32))
+    return float(losses[0]) if losses is not None and np.ptp(losses) < 1e-6 else None

@@ -1,0 +1,98 @@
+"""Rows in the order of their classes, which nothing mixes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.program import Program
+
+_SURE = 0.5
+"""Of the classes' information that a batch's place gives; in a mixed order it is a few percent."""
+
+
+def not_shuffled(program: Program) -> ProgramFinding | None:
+    """Batches of one class each, or a validation split of classes that training never sees."""
+    labels = program.all_index
+    if labels is None or len(np.unique(labels)) < 2:
+        return None
+    return _split_by_order(program, labels) or _batches_by_class(program, labels)
+
+
+def _split_by_order(program: Program, labels: np.ndarray) -> ProgramFinding | None:
+    held = program.fit.validation_split
+    if not held or program.train.streamed:
+        return None
+    at = int(len(labels) * (1 - held))
+    apart = _apart(labels, at)
+    mixed = _apart(np.random.default_rng(0).permutation(labels), at)
+    if apart < max(_SURE, 2 * mixed):
+        return None
+    return _finding(
+        f"The rows are in the order of their classes, so validation_split={held:g}, which takes "
+        "the last ones, holds out other classes than those that are trained on.",
+        Evidence(
+            "of the rows, in classes that one part has and the other has not",
+            f"{apart:.0%}",
+            f"{mixed:.0%} in a mixed order",
+            apart,
+        ),
+        "mix the rows before `fit`",
+        "rows = np.random.permutation(len(x)); x, y = x[rows], y[rows]",
+    )
+
+
+def _apart(labels: np.ndarray, at: int) -> float:
+    """Total variation between the classes of the rows before a place and from it on, 0 to 1."""
+    classes = labels.max() + 1
+    before, after = (np.bincount(part, minlength=classes) for part in (labels[:at], labels[at:]))
+    return float(abs(before / max(1, before.sum()) - after / max(1, after.sum())).sum() / 2)
+
+
+def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | None:
+    if not program.train.streamed and program.fit.shuffle:
+        return None
+    size = program.batch
+    count = len(labels) // size
+    if count < 4 or size < 4:
+        return None
+    batches = labels[: count * size].reshape(count, size)
+    told = _told(batches)
+    if told < _SURE:
+        return None
+    alone = float(np.mean([len(np.unique(batch)) == 1 for batch in batches]))
+    return _finding(
+        f"{alone:.0%} of the batches hold one class only, and nothing mixes the rows: each step "
+        "unlearns what the ones before it learnt.",
+        Evidence("of a row's class, known from its batch", f"{told:.0%}", "a few percent", told),
+        "mix the rows",
+        "dataset.shuffle(number_of_rows) before .batch()"
+        if program.train.streamed
+        else "model.fit(..., shuffle=True)",
+    )
+
+
+def _told(batches: np.ndarray) -> float:
+    """How much of the entropy of the classes is gone within a batch, by Miller-Madow, 0 to 1."""
+    whole = _entropy(batches.reshape(-1))
+    within = float(np.mean([_entropy(batch) for batch in batches]))
+    return max(0.0, 1 - within / whole) if whole else 0.0
+
+
+def _entropy(labels: np.ndarray) -> float:
+    counts = np.unique(labels, return_counts=True)[1]
+    p = counts / counts.sum()
+    # A few rows show less entropy than there is.
+    return float(-(p * np.log(p)).sum() + (len(counts) - 1) / (2 * counts.sum()))
+
+
+def _finding(verdict: str, evidence: Evidence, what: str, code: str) -> ProgramFinding:
+    return ProgramFinding(
+        cause="not_shuffled",
+        verdict=verdict,
+        evidence=(evidence,),
+        remedies=(CodeRemedy(what, "batches and splits with every class", code=code),),
+        reason="Half of the information about the class is far from what chance leaves.",
+        source="Keras documentation: fit, validation_split takes the last rows before shuffling",
+        confidence=PROVEN,
+    )

@@ -1,0 +1,200 @@
+"""Ask every probe what is wrong with a program, and rank what they find."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+import ferkeras
+from ferkeras.cli.errors import InputError
+from ferkeras.diagnose.program.causes import (
+    label_values,
+    leakage,
+    loss,
+    metric,
+    optimizer,
+    order,
+    output_activation,
+    units,
+    weights,
+)
+from ferkeras.diagnose.program.finding import ProgramFinding
+from ferkeras.diagnose.program.material import Material, read_material
+from ferkeras.diagnose.program.program import Fit, Program
+from ferkeras.diagnose.program.untouched import untouched
+
+Probe = Callable[[Program], ProgramFinding | None]
+
+HEAD: tuple[Probe, ...] = (
+    label_values.labels_scaled,
+    label_values.labels_ill_defined,
+    units.output_units,
+    output_activation.softmax_on_one_unit,
+    output_activation.softmax_for_independent_labels,
+    output_activation.relu_output,
+    output_activation.sigmoid_for_exclusive_classes,
+    output_activation.no_output_activation,
+    output_activation.activation_doubled,
+    loss.wrong_loss,
+    label_values.labels_out_of_range,
+)
+"""Labels, loss and the end of the model: what does not fit there makes everything else moot."""
+
+MEASURED: tuple[Probe, ...] = (
+    order.not_shuffled,
+    optimizer.optimizer_holds_other_variables,
+    weights.initialisation,
+    metric.wrong_metric,
+    leakage.leakage,
+)
+"""What can be measured beside it."""
+
+
+@dataclass(frozen=True)
+class ProgramDiagnosis:
+    """What is wrong with a program.
+
+    Attributes:
+        findings: the causes, the most certain and worst first; empty where none was found.
+        severity: healthy, or the worst of the findings'.
+        seconds: that the examination took.
+        facts: what was examined, by name, for people.
+    """
+
+    findings: tuple[ProgramFinding, ...]
+    severity: Literal["healthy", "suspicious", "broken"]
+    seconds: float
+    facts: Mapping[str, str]
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the causes, in order."""
+        return tuple(finding.cause for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """The answer in a sentence."""
+        if self.findings:
+            return self.findings[0].verdict
+        return "Nothing was found that keeps this classifier from learning."
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        return {
+            "ferkeras": ferkeras.__version__,
+            "verdict": self.verdict,
+            "severity": self.severity,
+            "causes": list(self.causes),
+            "findings": [finding.as_json() for finding in self.findings],
+            "examined": dict(self.facts),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def diagnose_model(
+    model: keras.Model,
+    train: Any,
+    validation: Any = None,
+    *,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    steps_per_epoch: int | None = None,
+    shuffle: bool = True,
+    validation_split: float = 0.0,
+    class_weight: Mapping[int, float] | None = None,
+    seconds: float = 60.0,
+) -> ProgramDiagnosis:
+    """Say why a compiled Keras classifier does not learn, or that nothing speaks against it.
+
+    The model is left as it was: weights, optimizer, metrics and random states. Call it before
+    `fit`, with what `fit` will be given; causes that show only over time are sought in brief
+    trainings, of the same steps with and without a change.
+
+    Args:
+        model: compiled; sequential, functional or a subclass; one output of classes.
+        train: (x, y), (x, y, sample_weight), a `tf.data.Dataset`, a `keras.utils.PyDataset` or
+            batches. x may be an array or a dict, list or tuple of arrays; a sample of at most
+            4,096 rows is read.
+        validation: the same for the validation split.
+        batch_size: as in `fit`.
+        epochs: as in `fit`; without it nothing is said about too few steps.
+        steps_per_epoch: as in `fit`.
+        shuffle: as in `fit`.
+        validation_split: as in `fit`.
+        class_weight: as in `fit`.
+        seconds: for all brief trainings together; without them a few seconds are needed.
+
+    Raises:
+        InputError: the model is not compiled, has several outputs, or data cannot be read; the
+            labels are quantities, not classes.
+
+    Example:
+        >>> diagnosis = diagnose_model(model, (x, y), epochs=10)  # doctest: +SKIP
+        >>> print(diagnosis.verdict)  # doctest: +SKIP
+    """
+    begun = time.monotonic()
+    _check(model)
+    fit = Fit(batch_size, epochs, steps_per_epoch, shuffle, validation_split, class_weight)
+    material = read_material(train, batch_size)
+    held = None if validation is None else read_material(validation, role="validation")
+    with warnings.catch_warnings():
+        # What Keras would say of the first call is said below, with the remedy.
+        warnings.simplefilter("ignore")
+        return _diagnosis(model, material, held, fit, seconds, begun)
+
+
+def _diagnosis(
+    model: keras.Model,
+    material: Material,
+    held: Material | None,
+    fit: Fit,
+    seconds: float,
+    begun: float,
+) -> ProgramDiagnosis:
+    if not model.built:
+        model(material.take(np.arange(1)))
+    with untouched(model):
+        program = Program(model, material, held, fit, seconds)
+        if program.labels.is_a_quantity:
+            raise InputError(
+                "the labels are measured quantities (many different fractions), not classes; "
+                "diagnose_model examines classifiers"
+            )
+        findings = _examine(program)
+    worst: Literal["healthy", "suspicious", "broken"] = "healthy"
+    if findings:
+        broken = any(finding.severity == "broken" for finding in findings)
+        worst = "broken" if broken else "suspicious"
+    return ProgramDiagnosis(findings, worst, time.monotonic() - begun, _facts(program))
+
+
+def _examine(program: Program) -> tuple[ProgramFinding, ...]:
+    findings = [found for probe in HEAD if (found := probe(program))]
+    program.head_is_wrong = bool(findings)
+    findings += [found for probe in MEASURED if (found := probe(program))]
+    return tuple(findings)
+
+
+def _check(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise InputError(f"model: expected a keras.Model, received {type(model).__name__}")
+    if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
+        raise InputError("model: it is not compiled; call model.compile(optimizer, loss) first")
+
+
+def _facts(program: Program) -> dict[str, str]:
+    labels, head = program.labels, program.head
+    return {
+        "model": f"{program.model.name}, {program.model.count_params():,} parameters",
+        "output": f"{head.units} unit{'s' * (head.units != 1)}, {' after '.join(head.activations)}",
+        "loss": program.loss.name + (" (from_logits=True)" if program.loss.from_logits else ""),
+        "labels": f"{labels.form.replace('_', ' ')}, {len(labels.classes)} classes, "
+        f"{labels.majority:.0%} of the most frequent",
+        "rows": f"{program.train.total or len(program.train):,}, {len(program.train):,} examined",
+    }

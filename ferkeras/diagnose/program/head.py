@@ -1,0 +1,172 @@
+"""How a model ends: units, activation, and the layers that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from ferkeras.diagnose.program.output import output_activations
+
+_PLAIN = ("linear", "other")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a model.
+
+    Attributes:
+        activations: the last one first, see `output_activations`.
+        units: length of the output's last axis.
+        layers: those whose activations end the model, the last one first; fewer than there are
+            activations where an operation has no layer.
+        last_weighted: the last layer that was called and has weights; None where there is none.
+    """
+
+    activations: tuple[str, ...]
+    units: int
+    layers: tuple[Any, ...]
+    last_weighted: Any
+
+    @property
+    def activation(self) -> str:
+        """The one that the loss sees."""
+        return self.activations[0]
+
+    @property
+    def doubled(self) -> bool:
+        """Whether one activation follows directly on another."""
+        return len(self.activations) > 1 and self.activations[1] not in _PLAIN
+
+    @property
+    def can_be_bared(self) -> bool:
+        """Whether the numbers before the last activations can be had."""
+        return len(self.layers) == sum(each not in _PLAIN for each in self.activations)
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer to change, for people."""
+        if self.layers:
+            return self.layers[0].name
+        return "the model's output" if self.last_weighted is None else self.last_weighted.name
+
+    @contextmanager
+    def bare(self, model: keras.Model) -> Iterator[None]:
+        """Take the last activations away."""
+        before = [(layer, getattr(layer, "activation", None)) for layer in self.layers]
+        try:
+            for layer, activation in before:
+                if callable(activation):
+                    layer.activation = keras.activations.linear
+                else:
+                    object.__setattr__(layer, "call", lambda inputs, *_, **__: inputs)
+            yield
+        finally:
+            for layer, activation in before:
+                if callable(activation):
+                    layer.activation = activation
+                else:
+                    del layer.__dict__["call"]
+
+
+def head_of(model: keras.Model, x: Any) -> Head:
+    """Examine the end of a model.
+
+    Args:
+        model: called twice, once symbolically.
+        x: inputs of a few rows.
+    """
+    activations = output_activations(model, x)
+    called: list[Any] = []
+    weighted: list[Any] = []
+    with _recorded(model, called, weighted):
+        output = model(x, training=False)
+    wanted = [name for name in activations if name not in _PLAIN]
+    layers: list[Any] = []
+    for layer in reversed(called):
+        if len(layers) == len(wanted):
+            break
+        if _name(layer) == "linear":
+            continue
+        layers.append(layer)
+    return Head(
+        activations,
+        int(output.shape[-1]) if len(output.shape) > 1 else 1,
+        tuple(layers),
+        weighted[-1] if weighted else None,
+    )
+
+
+def _has_activation(layer: Any) -> bool:
+    return callable(getattr(layer, "activation", None))
+
+
+def _is_weighted(layer: Any) -> bool:
+    return bool(layer.weights) and not any(
+        inner.weights for inner in layer._flatten_layers(include_self=False)
+    )
+
+
+def _name(layer: Any) -> str:
+    if _has_activation(layer):
+        return getattr(layer.activation, "__name__", type(layer.activation).__name__)
+    return type(layer).__name__.lower()
+
+
+_LAYERS = (
+    keras.layers.Softmax,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.ELU,
+    keras.layers.PReLU,
+)
+
+
+def first_input(model: keras.Model, x: Any) -> Any:
+    """What reaches the first layer with weights; None where it looks up tokens or scales."""
+    seen: list[tuple[Any, Any]] = []
+    with _recorded(model, [], [], seen):
+        model(x, training=False)
+    if not seen or not seen[0][1]:
+        return None
+    layer, (value, *_) = seen[0]
+    scaling = (keras.layers.Normalization, keras.layers.BatchNormalization)
+    if isinstance(layer, (keras.layers.Embedding, *scaling)):
+        return None
+    return keras.ops.convert_to_numpy(keras.tree.flatten(value)[0])
+
+
+@contextmanager
+def _recorded(
+    model: keras.Model, called: list[Any], weighted: list[Any], given: list[Any] | None = None
+) -> Iterator[None]:
+    """Note which layers are called, in the order in which they end.
+
+    Args:
+        model: whose layers.
+        called: gets those with an activation.
+        weighted: gets those with weights.
+        given: gets those with weights, with what they were called with, before they are.
+    """
+    layers = list(model._flatten_layers(include_self=False, recursive=True))
+    for layer in layers:
+
+        def call(*args: Any, _layer: Any = layer, _call: Any = layer.call, **kwargs: Any) -> Any:
+            if given is not None and _is_weighted(_layer):
+                given.append((_layer, args))
+            result = _call(*args, **kwargs)
+            if _has_activation(_layer) or isinstance(_layer, _LAYERS):
+                called.append(_layer)
+            if _is_weighted(_layer):
+                weighted.append(_layer)
+            return result
+
+        object.__setattr__(layer, "call", call)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.__dict__["call"]

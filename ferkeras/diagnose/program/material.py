@@ -1,0 +1,178 @@
+"""What a program trains on, as a sample of bounded size in memory."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+
+MOST_ROWS = 4096
+"""Rows that are looked at; an accuracy of them is known to 0.8 points."""
+
+MOST_BYTES = 256 << 20
+_MOST_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Material:
+    """Rows of a split.
+
+    Attributes:
+        x: what the model is called with: an array or a nested structure of arrays, each of shape
+            (N, ...); for arrays a sample without replacement, in the order of the rows.
+        y: labels of these rows, shape (N, ...).
+        weight: of these rows, shape (N,); None where there are none.
+        place: row number of each, shape (N,), in the order in which the program reads them.
+        all_labels: labels of every row that was seen, in the order of the program.
+        total: rows of the split; None where a stream has no known end.
+        batch: rows of a batch, where the data comes in batches; else None.
+        streamed: whether the data comes in batches of its own order (`tf.data`, a sequence).
+    """
+
+    x: Any
+    y: np.ndarray
+    weight: np.ndarray | None
+    place: np.ndarray
+    all_labels: np.ndarray
+    total: int | None
+    batch: int | None
+    streamed: bool
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def arrays(self) -> list[np.ndarray]:
+        """The inputs, in Keras's order."""
+        return keras.tree.flatten(self.x)
+
+    def take(self, rows: np.ndarray) -> Any:
+        """The inputs of some of the rows."""
+        return keras.tree.map_structure(lambda each: each[rows], self.x)
+
+
+def read_material(data: Any, batch: int | None = None, *, role: str = "train") -> Material:
+    """Read what `fit` would be given.
+
+    Args:
+        data: (x, y) or (x, y, sample_weight), x an array or a dict, list or tuple of arrays; a
+            `tf.data.Dataset`, a `keras.utils.PyDataset` or another iterable of batches.
+        batch: rows of a batch that the caller knows of; streams know their own.
+        role: how the argument is called, for messages.
+
+    Raises:
+        InputError: there are no labels, no rows, or rows and labels differ in number.
+    """
+    if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3 and not _is_batches(data):
+        return _from_arrays(*data, batch=batch, role=role)
+    if isinstance(data, (str, bytes, Mapping)) or not isinstance(data, Iterable):
+        raise InputError(
+            f"{role}: expected (x, y), a tf.data.Dataset or batches of (x, y), received "
+            f"{type(data).__name__}"
+        )
+    return _from_batches(data, role)
+
+
+def _is_batches(data: Any) -> bool:
+    return all(isinstance(each, tuple) and len(each) in (2, 3) for each in data)
+
+
+def _from_arrays(x: Any, y: Any, weight: Any = None, *, batch: int | None, role: str) -> Material:
+    if y is None:
+        raise InputError(f"{role}: there are no labels (y is None), so nothing can be examined")
+    x, y = keras.tree.map_structure(_array, _without_frames(x)), _array(y)
+    rows = {len(each) for each in keras.tree.flatten(x)} | {len(y)}
+    if len(rows) > 1:
+        raise InputError(
+            f"{role}: inputs and labels have {' and '.join(f'{n:,}' for n in sorted(rows))} rows; "
+            "expected one label a row"
+        )
+    total = rows.pop()
+    if not total:
+        raise InputError(f"{role}: there are no rows")
+    size = sum(each[:1].nbytes for each in keras.tree.flatten(x))
+    most = int(min(MOST_ROWS, max(32, MOST_BYTES // max(1, size))))
+    place = np.arange(total)
+    if total > most:
+        place = np.sort(np.random.default_rng(0).choice(total, most, replace=False))
+    x = keras.tree.map_structure(lambda each: each[place], x)
+    weight = None if weight is None else np.asarray(weight)[place]
+    return Material(x, y[place], weight, place, y, total, batch, streamed=False)
+
+
+def _from_batches(data: Iterable[Any], role: str) -> Material:
+    xs: list[Any] = []
+    ys: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    rows = size = 0
+    until = time.monotonic() + _MOST_SECONDS
+    batches = _batches(data)
+    ended = False
+    while rows < MOST_ROWS and size < MOST_BYTES and time.monotonic() < until:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            ended = True
+            break
+        if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+            raise InputError(f"{role}: a batch holds no labels; expected (x, y)")
+        x, y = keras.tree.map_structure(_array, batch[0]), _array(batch[1])
+        first = keras.tree.flatten(x)[0]
+        if y.ndim == 0 or first.ndim < 2 or len(first) != len(y):
+            raise InputError(f"{role}: the data is not in batches; call .batch(32) on the dataset")
+        xs.append(x)
+        ys.append(y)
+        if len(batch) > 2 and batch[2] is not None:
+            weights.append(_array(batch[2]))
+        rows += len(ys[-1])
+        size += sum(each.nbytes for each in keras.tree.flatten(x))
+    if not rows:
+        raise InputError(f"{role}: there are no rows")
+    x = keras.tree.map_structure(lambda *each: np.concatenate(each), *xs)
+    y = np.concatenate(ys)
+    return Material(
+        x,
+        y,
+        np.concatenate(weights) if len(weights) == len(ys) else None,
+        np.arange(rows),
+        y,
+        rows if ended else _length(data, len(ys[0])),
+        len(ys[0]),
+        streamed=True,
+    )
+
+
+def _batches(data: Any) -> Iterator[Any]:
+    if isinstance(data, keras.utils.PyDataset):
+        count = data.num_batches
+        return (data[at] for at in (range(count) if count is not None else itertools.count()))
+    return iter(data)
+
+
+def _length(data: Any, batch: int) -> int | None:
+    """Rows of a stream that was not read to its end; None for one without an end."""
+    if hasattr(data, "cardinality"):
+        count = int(data.cardinality())
+    else:
+        try:
+            count = len(data)
+        except TypeError:
+            return None
+    return count * batch if count > 0 else None
+
+
+def _without_frames(x: Any) -> Any:
+    return x.to_numpy() if hasattr(x, "to_numpy") else x
+
+
+def _array(value: Any) -> np.ndarray:
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    return np.asarray(value)

@@ -1,0 +1,612 @@
+"""The program that is examined: its model, its data, how it calls `fit`, and what they do."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.src.trainers.compile_utils import CompileMetrics
+
+from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.head import Head, first_input, head_of
+from ferkeras.diagnose.program.labels import Labels
+from ferkeras.diagnose.program.losses import LossForm, loss_form
+from ferkeras.diagnose.program.material import Material
+from ferkeras.diagnose.program.trial import Change, Trial, hidden_activation, train
+
+_PREDICTED_BYTES = 32 << 20
+_FEW = 8
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the program calls `fit`.
+
+    Attributes:
+        batch_size: None: Keras's 32, or what the data comes in.
+        epochs: None where it is not known.
+        steps_per_epoch: None: all rows.
+        shuffle: as given to `fit`; of no effect where data comes in batches.
+        validation_split: fraction of the rows, the last ones, that are held out.
+        class_weight: weight of each class index.
+    """
+
+    batch_size: int | None = None
+    epochs: int | None = None
+    steps_per_epoch: int | None = None
+    shuffle: bool = True
+    validation_split: float = 0.0
+    class_weight: Mapping[int, float] | None = None
+
+
+class Program:
+    """A model with its data; everything is measured when first asked for, and never twice.
+
+    Args:
+        model: compiled and built.
+        train: rows to train on.
+        validation: rows to validate on, if any.
+        fit: how it is trained.
+        seconds: that all trials together may take.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        train: Material,
+        validation: Material | None,
+        fit: Fit,
+        seconds: float,
+    ) -> None:
+        self.model = model
+        self.train = train
+        self.validation = validation
+        self.fit = fit
+        self.seconds = seconds
+        self.head_is_wrong = False
+        """Whether outputs, loss or labels were found not to fit; trials then repair them first."""
+        self._until = time.monotonic() + seconds
+        self._start = [v.numpy() for v in model.variables]
+        self._trials: dict[tuple[Change, int], Trial] = {}
+        self._changed: tuple[bool, str | None] = (False, None)
+        self._calls: dict[Any, Any] = {}
+
+    # What the program says
+
+    @cached_property
+    def loss(self) -> LossForm:
+        """The compiled loss."""
+        return loss_form(getattr(self.model, "loss", None))
+
+    @cached_property
+    def head(self) -> Head:
+        """The end of the model."""
+        rows = np.resize(np.arange(len(self.train)), self.fixed_batch or min(_FEW, len(self.train)))
+        return head_of(self.model, self.train.take(rows))
+
+    @property
+    def batch(self) -> int:
+        """Rows of a step."""
+        return self.train.batch or self.fit.batch_size or 32
+
+    @property
+    def rows(self) -> int | None:
+        """Rows that an epoch trains on; None where it is not known."""
+        if self.train.total is None:
+            return None
+        return max(1, round(self.train.total * (1 - self.fit.validation_split)))
+
+    @property
+    def planned_steps(self) -> int | None:
+        """Steps of the whole training; None where it is not known."""
+        if self.fit.epochs is None:
+            return None
+        each = self.fit.steps_per_epoch
+        if each is None:
+            if self.rows is None:
+                return None
+            each = math.ceil(self.rows / self.batch)
+        return each * self.fit.epochs
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Labels of the training rows."""
+        return self._labels(self.train, self.counted)
+
+    @cached_property
+    def validation_labels(self) -> Labels | None:
+        """Labels of the validation rows."""
+        if self.validation is None:
+            return None
+        shape = self._counted_shape(self.validation.y)
+        return self._labels(self.validation, np.ones(shape, bool))
+
+    def _labels(self, material: Material, counted: np.ndarray) -> Labels:
+        return Labels(material.y, self._columns(material.y), counted)
+
+    def _columns(self, y: np.ndarray) -> bool:
+        """Whether the last axis of the labels is one number a class.
+
+        It is where they have the output's axes and the last is longer than one.
+        """
+        rank = len(self.outputs.shape)
+        return y.ndim == rank and y.ndim > 1 and y.shape[-1] > 1
+
+    def _counted_shape(self, y: np.ndarray) -> tuple[int, ...]:
+        return y.shape[:-1] if y.ndim == len(self.outputs.shape) and y.ndim > 1 else y.shape
+
+    @cached_property
+    def mask(self) -> np.ndarray | None:
+        """Which steps of the rows count in the loss, as the model's layers say; None: all."""
+        masks = []
+        for rows in self._portions(np.arange(len(self.train))):
+            mask = self._call(self._tensors(self.train.x, rows), False)[1]
+            if mask is None:
+                return None
+            masks.append(np.asarray(mask))
+        return np.concatenate(masks)[: len(self.train)]
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Which training labels count in the loss."""
+        shape = self._counted_shape(self.train.y)
+        result = np.ones(shape, bool)
+        if self.mask is not None and self.mask.shape == shape:
+            result &= self.mask
+        weight = self.train.weight
+        if weight is not None and weight.ndim == 1 and (weight > 0).any():
+            result &= (weight > 0).reshape(-1, *(1,) * (len(shape) - 1))
+        return result
+
+    # What the model does
+
+    @cached_property
+    def outputs(self) -> np.ndarray:
+        """Outputs of training rows at the first weights, in inference mode."""
+        return self.predict(self.judged_rows(256), self.train.x)
+
+    def judged_rows(self, most: int) -> np.ndarray:
+        """Training rows that accuracies are measured on: so many, or what is soon done."""
+        count = len(self.train)
+        most = min(most, max(8, int(self.seconds / 40 / self.row_seconds)))
+        if count <= most:
+            return np.arange(count)
+        return np.sort(np.random.default_rng(1).choice(count, most, replace=False))
+
+    @cached_property
+    def row_seconds(self) -> float:
+        """What one row costs the model, from the second of two calls."""
+        rows = np.resize(np.arange(min(4, len(self.train))), self.fixed_batch or 4)
+        few = self._tensors(self.train.x, rows)
+        self._call(few, False)
+        begun = time.monotonic()
+        self._call(few, False)
+        return max(1e-6, time.monotonic() - begun) / len(rows)
+
+    def predict(
+        self, rows: np.ndarray, x: Any, *, training: bool = False, batch: int | None = None
+    ) -> np.ndarray:
+        """Outputs for some rows of `x`, float32."""
+        parts = [
+            np.asarray(self._call(self._tensors(x, part), training)[0], dtype=np.float32)
+            for part in self._portions(rows, batch)
+        ]
+        return np.concatenate(parts)[: len(rows)]
+
+    def _portions(self, rows: np.ndarray, batch: int | None = None) -> list[np.ndarray]:
+        """Rows in batches; of a model that insists on a size, the last is filled up."""
+        if self.fixed_batch is not None:
+            batch = self.fixed_batch
+            rows = np.resize(rows, -(-len(rows) // batch) * batch)
+        elif batch is None:
+            size = sum(each[:1].nbytes for each in self.train.arrays)
+            batch = int(min(256, max(1, _PREDICTED_BYTES // max(1, size))))
+        return [rows[at : at + batch] for at in range(0, len(rows), batch)]
+
+    @staticmethod
+    def _tensors(x: Any, rows: np.ndarray) -> Any:
+        return keras.tree.map_structure(lambda each: tf.convert_to_tensor(each[rows]), x)
+
+    def _call(self, x: Any, training: bool) -> Any:
+        """The model as it stands; built once for each way of standing."""
+        key = (self._changed, training)
+        if key not in self._calls:
+            model = self.model
+            self._calls[key] = tf.function(
+                lambda leaves: _with_mask(
+                    model(keras.tree.pack_sequence_as(x, leaves), training=training)
+                ),
+                reduce_retracing=True,
+            )
+        return self._calls[key](keras.tree.flatten(x))
+
+    @contextmanager
+    def changed(self, change: Change) -> Iterator[None]:
+        """Take activations away or put others in their place, as a trial asks for."""
+        with ExitStack() as stack:
+            if change.repaired:
+                stack.enter_context(self.head.bare(self.model))
+            if change.activation is not None:
+                stack.enter_context(hidden_activation(self.model, self, change.activation))
+            before, self._changed = self._changed, (change.repaired, change.activation)
+            try:
+                yield
+            finally:
+                self._changed = before
+
+    @cached_property
+    def fixed_batch(self) -> int | None:
+        """Rows that the model insists on; None where any number will do."""
+        shapes = [
+            getattr(each, "shape", None) for each in (getattr(self.model, "inputs", None) or [])
+        ]
+        return next((shape[0] for shape in shapes if shape and shape[0]), None)
+
+    @cached_property
+    def all_index(self) -> np.ndarray | None:
+        """The class of every label that was seen, in the program's order.
+
+        None where a row has several.
+        """
+        labels = Labels(
+            self.train.all_labels,
+            self._columns(self.train.all_labels),
+            np.ones(self._counted_shape(self.train.all_labels), bool),
+        )
+        if not labels.exclusive or len(labels.index) != len(labels.values):
+            return None
+        return labels.index
+
+    @cached_property
+    def metric_values(self) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
+        """Each compiled accuracy on made-up outputs: name, class, what it says, what is right."""
+        compiled = getattr(self.model, "_compile_metrics", None)
+        metrics = keras.tree.flatten(getattr(compiled, "_user_metrics", None) or [])
+        named = []
+        for metric in metrics:
+            name = metric if isinstance(metric, str) else getattr(metric, "name", "")
+            if "acc" in name.lower() and "top" not in name.lower():
+                named.append((name, metric))
+        found = []
+        for name, metric in named:
+            values, counted = [], []
+            for seed, (right, high) in enumerate(((0.5, 0.9), (0.3, 0.6))):
+                rows = np.arange(min(512, len(self.train)))
+                output = self._made_up(rows, right, high, seed)
+                counted.append(self.judge(rows, output, repaired=False)[0])
+                values.append(_metric_value(metric, self.train.y[rows], output))
+            kind = metric if isinstance(metric, str) else type(metric).__name__
+            found.append((name, kind, np.array(values), np.array(counted)))
+        return found
+
+    def _made_up(self, rows: np.ndarray, right: float, high: float, seed: int) -> np.ndarray:
+        """Outputs as the loss expects them, of which a given fraction is right."""
+        rng = np.random.default_rng(seed)
+        labels, units = self.labels, self.head.units
+        truth = labels.index[rows]
+        classes = labels.classes
+        answer = np.where(
+            rng.random(len(rows)) < right,
+            truth,
+            (truth + rng.integers(1, max(2, len(classes)), len(rows))) % len(classes),
+        )
+        if units == 1:
+            chance = np.where(answer == 1, high, 1 - high)[:, None]
+            logits = self._threshold(repaired=False) == 0
+            output = np.log(chance / (1 - chance)) if logits else chance
+            # Far enough from any threshold to be about the metric alone.
+            return (output * (3 if logits else 1)).astype(np.float32)
+        output = np.full((len(rows), units), (1 - high) / (units - 1))
+        output[np.arange(len(rows)), classes[answer].astype(int)] = high
+        return (np.log(output) if self.loss.from_logits else output).astype(np.float32)
+
+    @cached_property
+    def first_gradients(self) -> list[tuple[Any, np.ndarray | None]]:
+        """Gradient of the compiled loss for each trainable variable at the first weights.
+
+        In inference mode, so that dropout tells no two units apart; None where the loss does not
+        depend on the variable. Nothing where Keras refuses the loss for these outputs and labels.
+        """
+        rows = np.resize(
+            np.arange(min(len(self.train), max(32, min(self.batch, 128)))),
+            self.fixed_batch or min(len(self.train), max(32, min(self.batch, 128))),
+        )
+        repaired = self.repaired
+        if not repaired and not self.loss_works:
+            return []
+        y, loss = self.target(repaired)
+        variables = self.model.trainable_variables
+        x = self._tensors(self.train.x, rows)
+
+        @tf.function
+        def of(x: Any, y: Any) -> Any:
+            with tf.GradientTape() as tape:
+                value = loss(x, y, self.model(x, training=False), None)
+            return tape.gradient(value, variables)
+
+        with self.changed(Change(repaired=repaired)):
+            gradients = of(x, tf.convert_to_tensor(y[rows]))
+        return [
+            (v, None if g is None else tf.convert_to_tensor(g).numpy())
+            for v, g in zip(variables, gradients, strict=True)
+        ]
+
+    @cached_property
+    def twin_units(self) -> list[tuple[str, int]]:
+        """Kernels whose units are all alike, in weights and in gradient: path and units."""
+        found = []
+        for variable, gradient in self.first_gradients:
+            if len(variable.shape) < 2 or variable.shape[-1] < 2 or gradient is None:
+                continue
+            weights = variable.numpy().reshape(-1, variable.shape[-1])
+            if np.ptp(weights, axis=-1).any() or "embeddings" in variable.path:
+                continue
+            columns = gradient.reshape(-1, variable.shape[-1])
+            scale = max(float(abs(columns).max()), 1e-12)
+            if len(np.unique(np.round(columns / scale, 4), axis=1).T) <= variable.shape[-1] / 2:
+                found.append((variable.path, int(variable.shape[-1])))
+        return found
+
+    @cached_property
+    def first_input(self) -> np.ndarray | None:
+        """What reaches the first layer with weights, of some rows; None for tokens."""
+        return first_input(self.model, self.train.take(self._portions(self.judged_rows(256))[0]))
+
+    @cached_property
+    def input_size(self) -> float | None:
+        """Root of the mean square of what reaches the first layer with weights."""
+        values = self.first_input
+        if values is None:
+            return None
+        return float(np.sqrt(np.nanmean(np.square(values, dtype=np.float64))))
+
+    @property
+    def inputs_are_unscaled(self) -> bool:
+        """Whether what reaches the first layer is far from the size that weights are made for."""
+        values, size = self.first_input, self.input_size
+        if values is None or size is None:
+            return False
+        if not 0.03 < size < 10:
+            return True
+        if values.ndim != 2:
+            return False
+        stds = values.astype(np.float64).std(axis=0)
+        stds = stds[stds > 0]
+        return len(stds) > 1 and float(stds.max() / np.median(stds)) > 100
+
+    @cached_property
+    def largest_activation(self) -> float | None:
+        """Size of the numbers before the last activation, in sizes of the inputs."""
+        if not self.head.can_be_bared or self.input_size is None:
+            return None
+        with self.changed(Change(repaired=True)):
+            outputs = self.predict(self.judged_rows(128), self.train.x)
+        size = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64))))
+        return size / max(self.input_size, 1e-6)
+
+    # Trials
+
+    @property
+    def trial_steps(self) -> int:
+        """Steps of a trial: the whole training where it is short."""
+        planned = self.planned_steps
+        return 400 if planned is None else min(400, planned)
+
+    def compared(self, change: Change) -> Comparison | None:
+        """Hold a change against the program; None where there is no time or no way."""
+        if not change.repaired and not self.loss_works:
+            return None
+        change = replace(change, repaired=self.repaired)
+        without = Change(repaired=self.repaired)
+        pairs: list[tuple[Trial, Trial]] = []
+        for seed in range(3):
+            if pairs and (
+                self.seconds_left < 3 * sum(each.seconds for each in pairs[0])
+                or pairs[0][1].skill - pairs[0][0].skill <= 0
+            ):
+                break
+            if self.seconds_left < 1:
+                break
+            pairs.append(
+                (
+                    self.trial(replace(without, seed=seed), self.trial_steps, self.seconds / 10),
+                    self.trial(replace(change, seed=seed), self.trial_steps, self.seconds / 10),
+                )
+            )
+        if not pairs:
+            return None
+        return Comparison(tuple(each[0] for each in pairs), tuple(each[1] for each in pairs))
+
+    @cached_property
+    def scaled_inputs(self) -> Any:
+        """The inputs standardised: each column of a table, otherwise each channel."""
+        return keras.tree.map_structure(standardised, self.train.x)
+
+    @cached_property
+    def row_weights(self) -> np.ndarray | None:
+        """What each row weighs in the loss."""
+        weight = self.train.weight
+        weight = None if weight is None else weight.astype(np.float32)
+        if self.fit.class_weight is not None and self.labels.counted.ndim == 1:
+            values = self.train.y.argmax(-1) if self.labels.columns else self.train.y.reshape(-1)
+            given = np.array(
+                [float(self.fit.class_weight.get(int(v), 1.0)) for v in values], np.float32
+            )
+            weight = given if weight is None else weight * given
+        return weight
+
+    @property
+    def repaired(self) -> bool:
+        """Whether trials put outputs, labels and loss in order before they change anything."""
+        return self.head_is_wrong and self.can_be_repaired
+
+    @cached_property
+    def loss_works(self) -> bool:
+        """Whether Keras takes outputs and labels of these shapes and values."""
+        rows = np.resize(np.arange(len(self.train)), self.fixed_batch or min(8, len(self.train)))
+        y, loss = self.target(repaired=False)
+        x = self._tensors(self.train.x, rows)
+        try:
+            loss(x, tf.convert_to_tensor(y[rows]), self._call(x, False)[0], None)
+        except (ValueError, TypeError, tf.errors.OpError):
+            return False
+        return True
+
+    @property
+    def can_be_repaired(self) -> bool:
+        """Whether outputs and loss can be made to fit in a copy."""
+        return (
+            self.head.can_be_bared
+            and bool(self.labels.counted.all())
+            and (self.head.units >= len(self.labels.classes) or self._two_on_one_unit)
+        )
+
+    def losses_of(self, outputs: np.ndarray) -> np.ndarray | None:
+        """The compiled loss of single outputs with the first label; None where it has none."""
+        if not isinstance(self.model.loss, (str, keras.losses.Loss)):
+            return None
+        loss = keras.losses.get(self.model.loss)
+        label = np.zeros((1, 1), np.float32)
+        return np.array(
+            [float(np.mean(loss(label, np.full((1, 1), each, np.float32)))) for each in outputs]
+        )
+
+    @property
+    def _two_on_one_unit(self) -> bool:
+        return self.head.units == 1 and len(self.labels.classes) == 2
+
+    def target(self, repaired: bool) -> tuple[np.ndarray, Any]:
+        """Labels and loss of a trial; the loss takes inputs, labels, output and weights."""
+        model = self.model
+        if not repaired:
+            y = self.train.y
+
+            def given(x: Any, rows_y: Any, output: Any, weights: Any) -> Any:
+                return model.compute_loss(
+                    x=x, y=rows_y, y_pred=output, sample_weight=weights, training=True
+                )
+
+            return y, given
+        units, independent = self.head.units, not self.labels.exclusive
+        y = self._repaired_labels()
+
+        def fitting(x: Any, rows_y: Any, output: Any, weights: Any) -> Any:
+            logits = tf.cast(output, tf.float32)
+            if units == 1 or independent:
+                target = tf.reshape(tf.cast(rows_y, tf.float32), tf.shape(logits))
+                each = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+            else:
+                target = tf.reshape(tf.cast(rows_y, tf.int32), tf.shape(logits)[:-1])
+                each = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+            each = tf.reshape(each, (tf.shape(each)[0], -1))
+            each = tf.reduce_mean(each, axis=-1)
+            if weights is not None:
+                each *= tf.cast(weights, tf.float32)
+            return tf.reduce_mean(each) + tf.add_n([tf.constant(0.0), *model.losses])
+
+        return y, fitting
+
+    def _repaired_labels(self) -> np.ndarray:
+        labels = self.labels
+        if not labels.exclusive:
+            return labels.values
+        index = np.zeros(labels.counted.shape, np.int64)
+        index[labels.counted] = labels.index
+        return index
+
+    def judge(self, rows: np.ndarray, output: np.ndarray, repaired: bool) -> tuple[float, float]:
+        """Accuracy of outputs for rows, and the same above always answering the majority."""
+        labels = self.labels
+        counted = labels.counted[rows]
+        if not labels.exclusive:
+            truth = labels.values[rows].astype(bool)
+            right = (output > self._threshold(repaired)) == truth
+            base = np.maximum(truth.mean(0), 1 - truth.mean(0)).mean()
+            accuracy = float(right.mean())
+            return accuracy, (accuracy - base) / max(1e-9, 1 - base)
+        answer = self.answers(output, repaired)
+        index = np.full(labels.counted.shape, -1)
+        index[labels.counted] = labels.index
+        right = (answer == index[rows])[counted]
+        accuracy = float(right.mean())
+        base = np.bincount(index[rows][counted]).max() / counted.sum()
+        return accuracy, float((accuracy - base) / max(1e-9, 1 - base))
+
+    def answers(self, output: np.ndarray, repaired: bool = False) -> np.ndarray:
+        """The class that outputs name, as an index into the classes of the labels."""
+        known = self.labels.classes
+        if self.head.units == 1:
+            value = output[..., 0]
+            if repaired or len(known) <= 2:
+                return (value > self._threshold(repaired)).astype(int)
+            return np.abs(value[..., None] - known.astype(float)).argmin(-1)
+        best = np.where(np.isfinite(output), output, -np.inf).argmax(-1)
+        if repaired or self.labels.form == "text":
+            return best
+        place = {int(v): at for at, v in enumerate(known)} if _whole(known) else {}
+        return np.vectorize(lambda v: place.get(int(v), -1), otypes=[int])(best)
+
+    def _threshold(self, repaired: bool) -> float:
+        if repaired or (self.loss.from_logits and self.head.activation not in ("sigmoid",)):
+            return 0.0
+        if self.loss.kind == "hinge" or self.head.activation == "tanh":
+            return 0.0
+        return 0.5
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the time for trials."""
+        return self._until - time.monotonic()
+
+    def trial(self, change: Change, steps: int, seconds: float) -> Trial:
+        """Train briefly from the first weights; the weights are put back afterwards."""
+        key = (change, steps)
+        if key not in self._trials:
+            try:
+                self._trials[key] = train(self, change, steps, seconds)
+            finally:
+                self.restart()
+        return self._trials[key]
+
+    def restart(self) -> None:
+        """Put the first weights back."""
+        for variable, value in zip(self.model.variables, self._start, strict=True):
+            variable.assign(value)
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Values of mean 0 and standard deviation 1: by column of a table, otherwise by channel."""
+    if values.dtype.kind not in "biuf":
+        return values
+    numbers = values.astype(np.float64)
+    axes = (0,) if values.ndim == 2 else tuple(range(values.ndim - 1))
+    mean = np.nanmean(numbers, axis=axes, keepdims=True)
+    std = np.nanstd(numbers, axis=axes, keepdims=True)
+    # A column that hardly varies beside its size is rounding, not information.
+    still = std <= 1e-9 * np.maximum(1.0, np.abs(mean))
+    return np.where(still, 0.0, (numbers - mean) / np.where(still, 1.0, std)).astype(np.float32)
+
+
+def _whole(values: np.ndarray) -> bool:
+    return values.dtype.kind in "biuf" and bool(np.array_equal(values, np.round(values)))
+
+
+def _with_mask(output: Any) -> tuple[Any, Any]:
+    return output, getattr(output, "_keras_mask", None)
+
+
+def _metric_value(metric: Any, y: np.ndarray, output: np.ndarray) -> float:
+    """What a metric says, on a new one of its kind."""
+    if isinstance(metric, keras.metrics.Metric):
+        metric = type(metric).from_config(metric.get_config())
+    judge = CompileMetrics([metric], None)
+    judge.update_state(y, output)
+    return float(next(iter(judge.result().values())))

@@ -1,0 +1,240 @@
+"""Brief trainings of the model itself, with and without a change, from the same start.
+
+The steps are those of the program: its batches, loss, weights and optimizer. Each trial begins at
+the weights that the model has when it is called, and leaves them changed; `untouched` around it
+gives them back.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from ferkeras.diagnose.program.program import Program
+
+_JUDGED = 1024
+"""Rows that an accuracy is measured on."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a trial differs from the program; without arguments, not at all.
+
+    Attributes:
+        repaired: labels as class indices, and the cross-entropy that fits them, on the numbers
+            before the last activation.
+        scaled: inputs standardised.
+        rate: factor of the learning rate.
+        shuffled: rows in random order; False: in the program's.
+        batch: rows of a batch; None: the program's.
+        everything: all weights are trained, frozen ones too.
+        fresh: weights drawn anew by the Glorot rule, biases zero.
+        activation: in the place of hidden activations; None: the program's.
+        seed: of the order, and of fresh weights.
+    """
+
+    repaired: bool = False
+    scaled: bool = False
+    rate: float = 1.0
+    shuffled: bool = True
+    batch: int | None = None
+    everything: bool = False
+    fresh: bool = False
+    activation: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a brief training came to.
+
+    Attributes:
+        change: how it differed.
+        steps: that were done.
+        losses: of each step.
+        accuracy: on rows of the training split, in inference mode.
+        skill: accuracy above always answering the majority, 1 for the truth.
+        training_accuracy: on the same rows in training mode: BatchNormalization by the batch.
+        predictions: on these rows, in inference mode.
+        rows: which rows.
+        seconds: wall clock.
+    """
+
+    change: Change
+    steps: int
+    losses: np.ndarray
+    accuracy: float
+    skill: float
+    training_accuracy: float
+    predictions: np.ndarray
+    rows: np.ndarray
+    seconds: float = field(compare=False)
+
+    @property
+    def finite(self) -> bool:
+        """Whether every loss was a number."""
+        return bool(np.isfinite(self.losses).all())
+
+    def loss(self, last: float = 0.1) -> float:
+        """Mean loss of the last steps."""
+        return float(np.mean(self.losses[-max(1, math.ceil(last * len(self.losses))) :]))
+
+
+def train(program: Program, change: Change, steps: int, seconds: float) -> Trial:
+    """Train for so many steps or seconds, whichever ends first.
+
+    Args:
+        program: what is trained; its model's variables are changed.
+        change: what is done otherwise.
+        steps: at most.
+        seconds: at most, the building of the step not counted.
+    """
+    begun = time.monotonic()
+    model, material = program.model, program.train
+    with program.changed(change):
+        if change.fresh:
+            draw_weights(model, change.seed)
+        x = program.scaled_inputs if change.scaled else material.x
+        y, loss = program.target(change.repaired)
+        weights = program.row_weights
+        variables = [
+            v
+            for v in (model.variables if change.everything else model.trainable_variables)
+            if not change.everything or _can_be_trained(v)
+        ]
+        optimizer = optimizer_like(model.optimizer, change.rate)
+        optimizer.build(variables)
+        batch = min(change.batch or program.batch, len(material))
+        rng = np.random.default_rng(change.seed)
+
+        def step(rows_x: Any, rows_y: Any, rows_w: Any) -> Any:
+            with tf.GradientTape() as tape:
+                output = model(rows_x, training=True)
+                value = loss(rows_x, rows_y, output, rows_w)
+            gradients = tape.gradient(value, variables)
+            pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+            if pairs:
+                optimizer.apply(
+                    [
+                        tf.zeros_like(v) if g is None else g
+                        for g, v in zip(gradients, variables, strict=True)
+                    ],
+                    variables,
+                )
+            return value
+
+        # A step of each batch size is built once; few steps are not worth the building.
+        run = tf.function(step, reduce_retracing=True)
+        losses: list[float] = []
+        clock = None
+        for rows in order(len(material), batch, rng, change.shuffled):
+            if len(losses) >= steps or (clock and time.monotonic() - clock > seconds):
+                break
+            value = float(
+                run(
+                    keras.tree.map_structure(lambda each, r=rows: tf.convert_to_tensor(each[r]), x),
+                    tf.convert_to_tensor(y[rows]),
+                    None if weights is None else tf.convert_to_tensor(weights[rows]),
+                )
+            )
+            losses.append(value)
+            clock = clock or time.monotonic()
+            if not math.isfinite(value) and len(losses) > 20:
+                break
+        rows = program.judged_rows(_JUDGED)
+        predictions = program.predict(rows, x)
+        accuracy, skill = program.judge(rows, predictions, change.repaired)
+        in_training = program.predict(rows, x, training=True, batch=batch)
+        return Trial(
+            change,
+            len(losses),
+            np.array(losses),
+            accuracy,
+            skill,
+            program.judge(rows, in_training, change.repaired)[0],
+            predictions,
+            rows,
+            time.monotonic() - begun,
+        )
+
+
+def order(rows: int, batch: int, rng: np.random.Generator, shuffled: bool) -> Iterator[np.ndarray]:
+    """Rows of one batch after another, epoch by epoch, without end.
+
+    The remainder of an epoch is left out where there is a whole batch.
+    """
+    while True:
+        places = rng.permutation(rows) if shuffled else np.arange(rows)
+        for at in range(0, max(1, rows - batch + 1), batch):
+            yield places[at : at + batch]
+
+
+def optimizer_like(optimizer: keras.optimizers.Optimizer, factor: float) -> Any:
+    """A new optimizer with the settings of another, and its rate times a factor."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    config = inner.get_config()
+    rate = config.get("learning_rate")
+    if factor != 1 or not isinstance(rate, dict):
+        # The rate that the optimizer has now; a callback or a schedule may have set it.
+        config["learning_rate"] = float(np.asarray(inner.learning_rate)) * factor
+    return type(inner).from_config(config)
+
+
+def _can_be_trained(variable: Any) -> bool:
+    return variable.path.rsplit("/", 1)[-1] in (
+        "kernel", "bias", "gamma", "beta", "embeddings", "recurrent_kernel", "depthwise_kernel",
+        "pointwise_kernel",
+    )  # fmt: skip
+
+
+@contextmanager
+def hidden_activation(model: keras.Model, program: Program, name: str) -> Iterator[None]:
+    """Put another activation in the place of those inside the network."""
+    last = set(map(id, program.head.layers))
+    changed = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if callable(getattr(layer, "activation", None))
+        and not isinstance(layer, keras.layers.RNN)
+        and not hasattr(layer, "recurrent_activation")
+        and id(layer) not in last
+        and layer is not program.head.last_weighted
+    ]
+    before = [layer.activation for layer in changed]
+    try:
+        for layer in changed:
+            layer.activation = keras.activations.get(name)
+        yield
+    finally:
+        for layer, activation in zip(changed, before, strict=True):
+            layer.activation = activation
+
+
+def draw_weights(model: keras.Model, seed: int) -> None:
+    """Draw kernels by the Glorot rule; biases become zero and scales one."""
+    rng = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        variable.assign(_drawn(variable, rng))
+
+
+def _drawn(variable: Any, rng: np.random.Generator) -> np.ndarray:
+    shape = tuple(variable.shape)
+    if len(shape) < 2:
+        return np.full(shape, 1.0 if variable.path.endswith("gamma") else 0.0, np.float32)
+    if variable.path.endswith("embeddings"):
+        return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
+    field_size = math.prod(shape[:-2])
+    limit = math.sqrt(6 / (field_size * (shape[-2] + shape[-1])))
+    return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+
+Advance = Callable[[int], None]
