@@ -71,7 +71,12 @@ def test_runs_on_other_faces_are_not_paired(runs, capsys):
     page = first.parent / "page.html"
     assert main([str(first), str(second), "--output", str(page)]) == 0
     assert "Not all runs were validated on the same faces" in page.read_text()
+    out = capsys.readouterr().out
+    assert "different data" in " ".join(out.split())
+    assert "different data" in page.read_text()
+    assert not re.search(r"\b(better|worse)\b *$", out, re.MULTILINE)
     one, other = load_compared([open_run(first), open_run(second)])
+    assert {each.verdict for each in differences_to(one, other)} == {"open"}
     assert not np.array_equal(one.samples["accuracy"], other.samples["accuracy"])
 
 

@@ -98,9 +98,9 @@ def history(**columns):
     return pd.DataFrame({"epoch": range(1, 13)} | columns)
 
 
-def test_a_ramp_is_one_event_from_its_first_change_to_its_last():
+def test_a_ramp_is_one_event_from_the_epoch_that_the_console_names_to_its_last_change():
     found = events_of(history(conv_dropout=[0.1] * 4 + [0.125, 0.15, 0.175] + [0.2] * 5))
-    assert [(e.first, e.last, e.text) for e in found] == [(5, 8, "conv dropout 0.1 → 0.2")]
+    assert [(e.first, e.last, e.text) for e in found] == [(4, 8, "conv dropout 0.1 → 0.2")]
 
 
 def test_reductions_of_the_learning_rate_are_events_and_a_schedule_is_not():

@@ -62,7 +62,7 @@ def test_it_has_every_section(page):
 
 
 def test_it_marks_what_was_changed_in_training(page):
-    assert re.search(r"<b>A</b> epochs? 3.*: conv dropout 0.1 → 0.11", page)
+    assert re.search(r"<b>A</b> epochs? 2.*: conv dropout 0.1 → 0.11", page)
     assert "label smoothing 0 → 0.05" in page
     assert len(re.findall(r">A[A-Z,]*</text>", page)) >= 5
 

@@ -42,7 +42,7 @@ from ferkeras.metrics.inference import predict  # noqa: E402
 from ferkeras.report.columns import COLUMNS, tag_of  # noqa: E402
 from ferkeras.tensorboard import summaries  # noqa: E402
 from ferkeras.tensorboard.projector import sprites, write_projection  # noqa: E402
-from ferkeras.tensorboard.writer import TensorBoardWriter, write_predictions  # noqa: E402
+from ferkeras.tensorboard.writer import BEST_MATRIX, TensorBoardWriter, write_predictions  # noqa: E402
 
 FACES = np.random.default_rng(0).integers(0, 256, (14, 48, 48, 1), dtype=np.uint8)
 LABELS = np.arange(14, dtype="int32") % 7
@@ -293,6 +293,13 @@ def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(assessed):
         assert false[50] == (confident & (label != LABELS)).sum()
     # What the training wrote before is still there.
     assert numbers(read, "result/val_accuracy") == {4: 0.5}
+
+
+def test_the_matrix_of_the_best_epoch_is_there_under_a_name_of_its_own(assessed):
+    models, _, _ = assessed
+    read = events(models / "tiny-001/tensorboard/validation")
+    (event,) = read.Tensors(BEST_MATRIX)
+    assert event.step == 2
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 199)), min_size=1, max_size=60))

@@ -12,7 +12,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
-from ferkeras.metrics.measures import MEASURES, measure_of
+from ferkeras.metrics.measures import MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.finished import FinishedRun
 
@@ -50,17 +50,22 @@ class Difference:
         value: the difference.
         low: lower end of its interval.
         high: upper end.
+        comparable: whether both runs were validated on faces of the same data.
     """
 
     key: str
     value: float
     low: float
     high: float
+    comparable: bool = True
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` where the interval does not hold 0, else ``open``."""
-        if self.low <= 0 <= self.high:
+        """``better`` or ``worse`` where the interval does not hold 0, else ``open``.
+
+        Figures on different data say nothing about which network is better: ``open``.
+        """
+        if not self.comparable or self.low <= 0 <= self.high:
             return "open"
         return "worse" if (self.value > 0) == measure_of(self.key).lower_is_better else "better"
 
@@ -102,6 +107,30 @@ def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) 
     )
 
 
+def same_data(runs: Sequence[Compared]) -> bool:
+    """Whether all runs had faces of the same data, be they split alike or not."""
+    fingerprints = {run.finished.fingerprint for run in runs}
+    return len(fingerprints) == 1 and None not in fingerprints
+
+
+def ranking(runs: Sequence[Compared]) -> str:
+    """Which run is the most accurate, in one sentence; or why nobody can say."""
+    if not same_data(runs):
+        return (
+            "These runs were trained and validated on different data, so their figures do not "
+            "tell which network is better: evaluate them on the same faces (evaluate RUN --data "
+            "PATH)."
+        )
+    best = max(runs, key=lambda run: run.results["accuracy"])
+    paired = all(same_faces(runs[0], run.finished, run.validation) for run in runs[1:])
+    return (
+        f"The most accurate on its validation faces is {best.name}: "
+        f"{formatted('accuracy', best.results['accuracy'])}, epoch "
+        f"{best.finished.metrics['best_epoch']}"
+        + ("." if paired else "; but the split gave them different validation faces.")
+    )
+
+
 def read_history(finished: FinishedRun) -> pd.DataFrame:
     """Read a run's `history.csv`.
 
@@ -133,11 +162,12 @@ def differences_to(first: Compared, other: Compared) -> list[Difference]:
     """The figures of `other` less those of `first`, with intervals; undefined ones left out."""
     ranges = intervals(differences(first.samples, other.samples))
     keys = [*MEASURES, *(f"{part}/{name}" for part in ("recall", "f1") for name in EMOTIONS)]
+    comparable = same_data((first, other))
     found = []
     for key in keys:
         before, after = _value(first.results, key), _value(other.results, key)
         if key in ranges and before is not None and after is not None:
-            found.append(Difference(key, after - before, *ranges[key]))
+            found.append(Difference(key, after - before, *ranges[key], comparable))
     return found
 
 

@@ -13,6 +13,7 @@ from ferkeras.compare.comparison import (
     Difference,
     differences_to,
     differing_settings,
+    ranking,
     same_faces,
 )
 from ferkeras.data.labels import EMOTIONS
@@ -52,7 +53,6 @@ def compare_page(runs: Sequence[Compared]) -> str:
     for key, name in _rows():
         if any(key in each for each in found):
             rows.append((name, [_cell(each.get(key), reach) for each in found]))
-    best = max(runs, key=lambda run: run.results["accuracy"])
     paired = all(same_faces(first, run.finished, run.validation) for run in others)
     return render(
         "compare.html.j2",
@@ -60,9 +60,7 @@ def compare_page(runs: Sequence[Compared]) -> str:
         if len(runs) == 2
         else f"{len(runs)} runs side by side",
         version=ferkeras.__version__,
-        verdict=f"The most accurate on its validation faces is {best.name}: "
-        f"{best.results['accuracy']:.1%}, epoch {best.finished.metrics['best_epoch']}"
-        + ("." if paired else "; but they were not all validated on the same faces."),
+        verdict=ranking(runs),
         runs=[
             {
                 "name": run.name,

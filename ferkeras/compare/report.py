@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferkeras.cli.console import Cell, Console
-from ferkeras.compare.comparison import Compared, differences_to, differing_settings
+from ferkeras.compare.comparison import Compared, differences_to, differing_settings, ranking
 from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_difference, measure_of
@@ -33,6 +33,7 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
     ]
     rows.append(["best epoch", *(str(run.finished.metrics["best_epoch"]) for run in runs)])
     console.table("Validation faces", ["measure", *names], rows)
+    console.print(f"{ranking(runs)}\n")
     different = differing_settings([run.finished for run in runs])
     if different:
         console.table(

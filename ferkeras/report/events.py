@@ -21,7 +21,7 @@ class Event:
     """Something that was changed during a training.
 
     Attributes:
-        first: first epoch with another value, from 1.
+        first: the epoch in which a ramp began, or the first with a lower learning rate; from 1.
         last: the epoch in which it reached its last value.
         text: what was changed, from what to what.
     """
@@ -42,7 +42,9 @@ def events_of(history: pd.DataFrame) -> list[Event]:
         if key in history and len(at := _changes(history, key)):
             values, epochs = history[key].to_numpy(float), history["epoch"].to_numpy(int)
             text = f"{key.replace('_', ' ')} {values[at[0] - 1]:.3g} → {values[at[-1]]:.3g}"
-            events.append(Event(int(epochs[at[0]]), int(epochs[at[-1]]), text))
+            # The first epoch of a ramp still has the value that it begins with, see
+            # `callbacks.ramp`: the console names that one.
+            events.append(Event(int(epochs[at[0] - 1]), int(epochs[at[-1]]), text))
     if "learning_rate" in history:
         at = _changes(history, "learning_rate")
         values, epochs = history["learning_rate"].to_numpy(float), history["epoch"].to_numpy(int)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # TensorBoard shows images about 300 pixels wide; the captions of three faces can be read there.
 _COLUMNS = 3
 
+BEST_MATRIX = "validation/confusion_matrix_of_best_epoch"
+"""Tag of the confusion matrix that belongs to the figures of the run."""
+
 _POINTS = 500
 """Faces in the projector; each costs one more inference at the end of a run."""
 
@@ -225,8 +228,9 @@ def write_predictions(
 ) -> None:
     """Add what the best network predicts to what `TensorBoardWriter` has written.
 
-    Precision-recall curves of each class, and for the projector what the network's last layer
-    gets of up to 500 of the faces.
+    Its confusion matrix (the one that the report shows; `validation/confusion_matrix` is that of
+    each epoch), precision-recall curves of each class, and for the projector what the network's
+    last layer gets of up to 500 of the faces.
 
     Args:
         folder: as for `TensorBoardWriter`.
@@ -240,6 +244,8 @@ def write_predictions(
     writer = tf.summary.create_file_writer(str(folder / "validation"))
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
+        matrix = pictures.confusion_thumbnail(predicted.matrix(), class_names)
+        tf.summary.image(BEST_MATRIX, pictures.as_array(matrix)[None], step=step)
     writer.close()
     shown = np.random.default_rng(0).permutation(len(faces))[:_POINTS]
     write_projection(
