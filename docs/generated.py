@@ -1,0 +1,213 @@
+"""Pages that are made from the code, so that they cannot say anything else than it does.
+
+`write` puts them into a folder that git ignores: one page a verb from its `--help`, the
+configuration from its schema and its files, the callbacks and the Python names from `__all__`, and
+the notebooks as pages.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from ferkeras.__main__ import verbs
+from ferkeras.config.keys import as_yaml, fields_of, rule_of
+from ferkeras.config.schema import Config, Section
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "docs/notebooks"
+
+
+def write(folder: Path) -> None:
+    """Make `folder` anew with every generated page."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "verbs").mkdir(parents=True)
+    (folder / "notebooks").mkdir()
+    pages = {
+        "configuration.md": configuration_page(),
+        "configurations.md": configurations_page(),
+        "callbacks.md": names_page(CALLBACKS, "ferkeras.callbacks", ROOT / "callbacks/__init__.py"),
+        "python.md": names_page(PYTHON, "ferkeras", ROOT / "ferkeras/__init__.py", members=True),
+        "verbs/index.md": verbs_page(),
+        **{f"verbs/{name}.md": verb_page(name) for name in verbs()},
+        **{
+            f"notebooks/{path.stem}.md": notebook_page(path)
+            for path in sorted(NOTEBOOKS.glob("*.ipynb"))
+        },
+    }
+    for name, text in pages.items():
+        (folder / name).write_text(text, "utf-8")
+
+
+CALLBACKS = """# Callbacks
+
+Drop-in for any compiled Keras 3 classifier: `from ferkeras.callbacks import CollapseAlarm`, or copy
+the folder `callbacks/` into a project. They need Keras, NumPy and scikit-learn, nothing of
+ferkeras.
+"""
+
+VERBS = """# Verbs
+
+`python -m ferkeras` lists them; where ferkeras was installed with pip, `ferkeras fit` is the same
+as `python -m ferkeras.fit`. Each ends with exit code 0 (done), 1 (failed, or the answer is no) or
+2 (wrong usage or input).
+"""
+
+CONFIGURATION = """# Configuration
+
+One typed tree, from YAML (`--config FILE`) and `section.key=value` on the command line. An unknown
+key or a value out of range is refused before anything else happens, all errors at once. The run's
+`config.yaml` holds what every key was.
+
+Files that come along: [bundled configurations](configurations.md).
+"""
+
+CONFIGURATIONS = """# Bundled configurations
+
+`--config NAME` finds them from any folder. What follows is the comment that each begins with.
+"""
+
+PYTHON = """# Python
+
+What `import ferkeras` offers. Importing it imports nothing else: what a name needs is imported when
+the name is first used.
+"""
+
+
+def verbs_page() -> str:
+    """The list of verbs, and the order of their pages."""
+    known = verbs()
+    listed = "\n".join(f"- [{name}]({name}.md): {does}" for name, does in known.items())
+    hidden = "\n".join(["```{toctree}", ":hidden:", "", *known, "```"])
+    return f"{VERBS}\n{listed}\n\n{hidden}\n"
+
+
+def verb_page(name: str) -> str:
+    """A verb's `--help`; its configuration keys have a page of their own."""
+    text, keys, _ = help_of(name).partition("\nKeys, with what holds")
+    page = [f"# {name}", "", "```text", text.strip(), "```", ""]
+    if keys:
+        page += [
+            "Every `section.key` is on the page of the [configuration](../configuration.md).",
+            "",
+        ]
+    return "\n".join(page)
+
+
+def help_of(name: str) -> str:
+    """What `python -m ferkeras.<name> --help` prints, 80 columns wide."""
+    # With the interpreter's folder on the PATH the help says `python`, not where that lies.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-m", f"ferkeras.{name}", "--help"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "82", "PATH": path, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    return done.stdout
+
+
+def configuration_page() -> str:
+    """Every key with its default, range and meaning, a table a section."""
+    lines = [CONFIGURATION]
+    section = None
+    for key, field in fields_of(Config):
+        above = key.rpartition(".")[0]
+        if above != section:
+            section = above
+            title, about = _section(above)
+            lines += [
+                f"\n## {title}\n\n{about}\n",
+                "| key | default | values | |",
+                "|---|---|---|---|",
+            ]
+        default = as_yaml(field.get_default())
+        cells = (f"`{key}`", f"`{default}`", rule_of(field), field.description or "")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _section(dotted: str) -> tuple[str, str]:
+    section: Any = Config
+    for name in filter(None, dotted.split(".")):
+        section = section.model_fields[name].annotation
+    assert issubclass(section, Section)
+    return dotted or "name and seed", _unwrapped(section.__doc__ or "")
+
+
+def configurations_page() -> str:
+    """The files of `configs/`: what each says of itself in its opening comment."""
+    lines = [CONFIGURATIONS]
+    for path in sorted((ROOT / "configs").glob("*.yaml")):
+        comments = takewhile(
+            lambda line: line.startswith("#"), path.read_text("utf-8").splitlines()
+        )
+        text = [line.removeprefix("#").removeprefix(" ") for line in comments]
+        lines += [f"## {path.stem}", "", "```text", *text, "```", ""]
+    return "\n".join(lines)
+
+
+def names_page(about: str, module: str, file: Path, members: bool = False) -> str:
+    """The public names of a package, from their docstrings, in the order of `__all__`."""
+    lines = [about]
+    for name in sorted(exported(file), key=lambda name: (not name[0].isupper(), name)):
+        kind = "autoclass" if name[0].isupper() else "autofunction"
+        lines += ["```{eval-rst}", f".. {kind}:: {module}.{name}"]
+        lines += ["   :members:"] if members and kind == "autoclass" else []
+        lines += ["```", ""]
+    return "\n".join(lines)
+
+
+def exported(file: Path) -> list[str]:
+    """`__all__` of a module, without importing it."""
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def notebook_page(path: Path) -> str:
+    """A notebook's texts and code; its results come when it is run."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    parts = []
+    for cell in cells:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    parts.append(f"This page is `docs/notebooks/{path.name}` of the repository, which a test runs.")
+    return "\n\n".join(parts) + "\n"
+
+
+def fences_to_directives(
+    app: object, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Turn Markdown's fences in a docstring into code blocks of reStructuredText, in place."""
+    lines[:] = _without_fences(lines)
+
+
+def _without_fences(lines: list[str]) -> Iterator[str]:
+    inside = False
+    for line in lines:
+        fence = re.fullmatch(r"(\s*)```(\w*)\s*", line)
+        if fence is None:
+            yield f"    {line}" if inside and line else line
+        elif inside:
+            inside = False
+            yield ""
+        else:
+            inside = True
+            yield from ("", f"{fence[1]}.. code-block:: {fence[2] or 'text'}", "")
+
+
+def _unwrapped(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,112 @@
+"""README and documentation hold against the code: links, commands, options, keys."""
+
+import importlib.util
+import json
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ferkeras.__main__ import verbs
+from ferkeras.config.arguments import find_config
+from ferkeras.config.keys import fields_of
+from ferkeras.config.schema import Config
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in PAGES if "generated" not in page.relative_to(ROOT).parts]
+KEYS = {key for key, _ in fields_of(Config)}
+
+specification = importlib.util.spec_from_file_location("generated", ROOT / "docs/generated.py")
+generated = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(generated)
+
+named = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def text_of(page):
+    return page.read_text("utf-8")
+
+
+@cache
+def help_of(verb):
+    return generated.help_of(verb)
+
+
+def commands(page):
+    """Every command of ferkeras in a page's shell blocks, as words after `python -m`."""
+    for block in re.findall(r"```bash\n(.*?)```", text_of(page), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            for at, word in enumerate(words):
+                if word == "-m" and words[at + 1].startswith("ferkeras"):
+                    yield words[at + 1 :]
+
+
+@named
+def test_links_lead_to_files_of_the_repository(page):
+    """Those to generated pages are held by the strict build."""
+    for target in re.findall(r"\]\(([^)#\s]+)", text_of(page)):
+        if not target.startswith(("https://", "http://")) and "generated/" not in target:
+            assert (page.parent / target).exists(), target
+
+
+@named
+def test_commands_have_verbs_options_and_keys_that_exist(page):
+    for module, *words in commands(page):
+        verb = module.partition(".")[2] or (words and words[0])
+        if not verb or verb.startswith("-"):
+            continue
+        assert verb in verbs()
+        for at, word in enumerate(words):
+            if word.startswith("--"):
+                assert re.search(rf"{re.escape(word)}\b", help_of(verb)), f"{verb} {word}"
+            if word == "--config" and not words[at + 1].startswith("my"):
+                assert find_config(words[at + 1])
+            key, sign, _ = word.partition("=")
+            if sign and not word.startswith("-") and re.fullmatch(r"[a-z_.]+", key):
+                assert key in KEYS, word
+
+
+@named
+def test_keys_that_the_text_names_exist(page):
+    sections = "|".join({key.partition(".")[0] for key in KEYS if "." in key})
+    for key in re.findall(rf"`((?:{sections})\.[a-z_.]+[a-z_])(?:=[^`]*)?`", text_of(page)):
+        assert key in KEYS or key.endswith((".py", ".html", ".yaml")), key
+
+
+def test_the_configuration_page_has_every_key():
+    page = generated.configuration_page()
+    assert all(f"| `{key}` |" in page for key in KEYS)
+
+
+def test_the_page_of_a_verb_is_its_help_without_the_keys():
+    page = generated.verb_page("lr_find")
+    assert "--highest RATE" in page
+    assert "train.epochs=" not in page
+    assert str(ROOT) not in page
+
+
+def test_public_names_are_read_without_importing_them():
+    assert "CollapseAlarm" in generated.exported(ROOT / "callbacks/__init__.py")
+
+
+def test_fences_in_docstrings_become_code_blocks():
+    lines = ["Example:", "    ```python", "    f(1)", "", "    ```", "after"]
+    generated.fences_to_directives(None, "", "", None, None, lines)
+    assert lines == [
+        "Example:", "", "    .. code-block:: python", "", "        f(1)", "", "", "after",
+    ]  # fmt: skip
+
+
+def test_a_notebook_becomes_a_page(tmp_path):
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "text"]},
+        {"cell_type": "code", "source": ["x = 1"]},
+    ]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    page = generated.notebook_page(path)
+    assert page.startswith("# Title\ntext\n\n```python\nx = 1\n```\n")
