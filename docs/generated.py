@@ -163,17 +163,17 @@ def names_page(about: str, module: str, file: Path, members: bool = False) -> st
     lines = [about]
     for name in sorted(exported(file), key=lambda name: (not name[0].isupper(), name)):
         kind = "autoclass" if name[0].isupper() else "autofunction"
-        lines += ["```{eval-rst}", f".. {kind}:: {module}.{name}"]
+        lines += [f"## {name}", "", "```{eval-rst}", f".. {kind}:: {module}.{name}"]
         lines += ["   :members:"] if members and kind == "autoclass" else []
         lines += ["```", ""]
     return "\n".join(lines)
 
 
 def exported(file: Path) -> list[str]:
-    """`__all__` of a module, without importing it."""
+    """The names in `__all__` of a module, without importing it; not those with underscores."""
     for node in ast.parse(file.read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return list(ast.literal_eval(node.value))
+            return [name for name in ast.literal_eval(node.value) if not name.startswith("_")]
     return []
 
 
