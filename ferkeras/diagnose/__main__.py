@@ -75,6 +75,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             steps = steps_of(diagnosis) * (1 + len(remedies))
             with console.progress("trying remedies", steps) as advance:
                 treatments = treat(diagnosis, advance)
+        if arguments.treat and not treatments:
+            console.print(
+                "--try: no remedy was tried, because "
+                + (
+                    "nothing was found that needs one"
+                    if not diagnosis.findings
+                    else "none of them is a setting whose effect a brief training can show"
+                )
+            )
         command = _command(arguments, finished)
         print_diagnosis(diagnosis, treatments, command, console)
         if finished is not None and arguments.output is None:

@@ -142,4 +142,5 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
     if not found:
         predicted = (probe(measurements) for probe in TRIED)
         found = [*islice(filter(None, predicted), 1)]
-    return Diagnosis(case, measurements, tuple(found), not is_not_learning(measurements))
+    findings = tuple(finding.for_config(case.config) for finding in found)
+    return Diagnosis(case, measurements, findings, not is_not_learning(measurements))

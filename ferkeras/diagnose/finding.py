@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ferkeras.config.file import with_values
@@ -51,6 +51,10 @@ class Remedy:
         """
         return with_values(config, self.overrides)
 
+    def changes(self, config: Config) -> bool:
+        """Whether it says to do something that the configuration does not say already."""
+        return not self.overrides or self.applied_to(config) != config
+
     @property
     def arguments(self) -> str:
         """The overrides as they stand on a command line."""
@@ -76,6 +80,10 @@ class Finding:
     remedies: tuple[Remedy, ...]
     reason: str
     source: str
+
+    def for_config(self, config: Config) -> Finding:
+        """The same without remedies that would change nothing."""
+        return replace(self, remedies=tuple(r for r in self.remedies if r.changes(config)))
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""

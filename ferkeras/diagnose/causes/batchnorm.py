@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 
 from ferkeras.config.schema import Config
@@ -42,7 +44,10 @@ def batchnorm_too_slow(m: Measurements) -> Finding | None:
             ),
             _gap(m),
         ),
-        (_momentum_remedy(m.case.config.train.batch_size),),
+        (
+            _momentum_remedy(m.case.config.train.batch_size),
+            _enough_steps(m.case.config, momentum, m.case.setup.pipeline.steps_per_epoch),
+        ),
         "a tenth of wrong statistics is as much as PyTorch's default forgets in one step",
         _SOURCE,
     )
@@ -161,4 +166,15 @@ def _momentum_remedy(batch_size: int) -> Remedy:
         f"a running average over about {batch_size / (1 - momentum):,.0f} faces",
         "statistics of the present network that do not jump",
         {"network.batchnorm_momentum": round(momentum, 4)},
+    )
+
+
+def _enough_steps(config: Config, momentum: float, steps_per_epoch: int) -> Remedy:
+    """As many epochs as it takes to forget the initial statistics."""
+    steps = math.ceil(math.log(_NOT_MOVED) / math.log(momentum))
+    epochs = max(config.train.epochs + 1, math.ceil(steps / steps_per_epoch))
+    return Remedy(
+        f"train for {epochs} epochs: {steps:,} steps forget the initial statistics",
+        "statistics of the faces, once they have had the steps for it",
+        {"train.epochs": epochs},
     )
