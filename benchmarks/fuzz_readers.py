@@ -126,13 +126,14 @@ def _picture() -> Callable[[bytes], None]:
     import numpy as np
 
     from ferkeras.data.pictures import decode_face, quiet_pillow
+    from ferkeras.data.presets.fer2013 import FER2013
 
     def one_input(data: bytes) -> None:
         content = _with_right_checksums(data) if data.startswith(_PNG) else data
 
         def read() -> None:
             with quiet_pillow():
-                face = decode_face(content)
+                face = decode_face(content, FER2013.image)
             assert face.shape == (48, 48)
             assert face.dtype == np.uint8
 

@@ -82,7 +82,9 @@ class Fault:
 def _with_train(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
     train = splits.train
     images = train.images if images is None else images
-    return replace(splits, train=Faces(images, train.labels if labels is None else labels))
+    return replace(
+        splits, train=Faces(images, train.labels if labels is None else labels, train.classes)
+    )
 
 
 def _with_validation(
@@ -90,7 +92,9 @@ def _with_validation(
 ) -> Splits:
     faces = splits.validation
     images = faces.images if images is None else images
-    return replace(splits, validation=Faces(images, faces.labels if labels is None else labels))
+    return replace(
+        splits, validation=Faces(images, faces.labels if labels is None else labels, faces.classes)
+    )
 
 
 def _blank(splits: Splits, rng: np.random.Generator) -> Splits:
@@ -113,7 +117,9 @@ def _leak(splits: Splits, rng: np.random.Generator) -> Splits:
     leaked = splits.train.take(rng.choice(400, 250, replace=False))
     kept = splits.validation.take(rng.permutation(len(splits.validation))[:150])
     images = np.concatenate([leaked.images, kept.images])
-    return replace(splits, validation=Faces(images, np.concatenate([leaked.labels, kept.labels])))
+    return replace(
+        splits, validation=Faces(images, np.concatenate([leaked.labels, kept.labels]), kept.classes)
+    )
 
 
 def _without(*labels: int) -> Callable[[Splits, np.random.Generator], Splits]:

@@ -31,6 +31,7 @@ def measure(way: str, path: str) -> dict[str, float | str]:
 
     from ferkeras.data.digests import fingerprint_of
     from ferkeras.data.faces import Faces
+    from ferkeras.data.presets.fer2013 import FER2013
     from ferkeras.data.read import read_faces
 
     if way == "pandas":
@@ -40,7 +41,8 @@ def measure(way: str, path: str) -> dict[str, float | str]:
         table = pd.read_csv(path, skipinitialspace=True)
         table.columns = table.columns.str.strip()
         pixels = np.stack([np.array(text.split(), np.uint8) for text in table["pixels"]])
-        faces = Faces(pixels.reshape(-1, 48, 48, 1), table["emotion"].to_numpy(np.int32))
+        labels = table["emotion"].to_numpy(np.int32)
+        faces = Faces(pixels.reshape(-1, 48, 48, 1), labels, FER2013.classes)
     else:
         begin = time.perf_counter()
         faces = read_faces(path).faces

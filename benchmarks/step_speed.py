@@ -28,7 +28,7 @@ import numpy as np
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config, Network
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import FER2013
 
 BASELINE = "Keras, float32, BatchNormalization"
 Steps = Callable[[int], tuple[float, float]]
@@ -52,7 +52,7 @@ def main() -> None:
     import_tensorflow()
     rng = np.random.default_rng(config.seed)
     faces = rng.integers(0, 256, (config.train.batch_size, 48, 48, 1), np.uint8)
-    labels = rng.integers(0, len(EMOTIONS), config.train.batch_size)
+    labels = rng.integers(0, len(FER2013.classes), config.train.batch_size)
 
     variants = dict(_keras_variants(config, faces, labels))
     if importlib.util.find_spec("torch"):
@@ -103,7 +103,7 @@ def _keras_variants(
     for precision, named in (("float32", "float32"), ("mixed_bfloat16", "bfloat16")):
         for fused in (False, True):
             keras.config.set_dtype_policy(precision)
-            ours = build_network(config.network, mean=0.5, std=0.25)
+            ours = build_network(config.network, FER2013, mean=0.5, std=0.25)
             layers = keras.Model(ours.inputs, ours.outputs)
             model = ours if fused else keras.models.clone_model(layers, clone_function=stock)
             # The step of keras.Model for both: what differs is the normalisation.
@@ -249,7 +249,7 @@ def torch_network(settings: Network) -> Any:
             inputs = filters
         layers.append(nn.Dropout(settings.conv_dropout))
     return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, len(EMOTIONS))
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, len(FER2013.classes))
     )
 
 

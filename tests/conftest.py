@@ -9,8 +9,9 @@ import pytest
 from ferkeras.cli.console import Console
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.file import load_config
-from ferkeras.data.faces import SIZE, Faces
+from ferkeras.data.faces import Faces
 from ferkeras.data.load import load_splits
+from ferkeras.data.presets.fer2013 import FER2013, SIZE
 
 import_tensorflow()
 
@@ -28,7 +29,11 @@ def make_faces():
     def make(labels, seed=0) -> Faces:
         labels = np.asarray(labels, np.int32)
         rng = np.random.default_rng(seed)
-        return Faces(rng.integers(0, 256, (len(labels), SIZE, SIZE, 1), dtype=np.uint8), labels)
+        return Faces(
+            rng.integers(0, 256, (len(labels), SIZE, SIZE, 1), dtype=np.uint8),
+            labels,
+            FER2013.classes,
+        )
 
     return make
 

@@ -14,6 +14,7 @@ import pytest
 from bad_inputs import BAD_INPUTS, MODEL_FILES, BadInput, _members, _write_members, lambda_layer
 
 from ferkeras.cli.errors import InputError
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.predictions import read_predictions
 from ferkeras.runs.network import load_trained
 
@@ -95,4 +96,4 @@ def test_hostile_predictions_are_refused(tmp_path, write):
     path = tmp_path / "predictions.npz"
     write(path)
     with pytest.raises(InputError, match=r"predictions\.npz: damaged"):
-        read_predictions(path)
+        read_predictions(path, FER2013.classes)

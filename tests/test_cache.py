@@ -16,6 +16,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.data import cache, read
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.read import read_faces
 
 
@@ -204,14 +205,14 @@ def test_the_fingerprint_tells_pixels_labels_and_usage_apart():
     labels = np.array([1, 2], np.int32)
     usage = np.array([1, 1], np.int8)
     prints = {
-        fingerprint_of(Faces(images, labels), usage),
-        fingerprint_of(Faces(images + 1, labels), usage),
-        fingerprint_of(Faces(images, labels[::-1].copy()), usage),
-        fingerprint_of(Faces(images, labels), usage + 1),
-        fingerprint_of(Faces(images[:1], labels[:1]), usage[:1]),
+        fingerprint_of(Faces(images, labels, FER2013.classes), usage),
+        fingerprint_of(Faces(images + 1, labels, FER2013.classes), usage),
+        fingerprint_of(Faces(images, labels[::-1].copy(), FER2013.classes), usage),
+        fingerprint_of(Faces(images, labels, FER2013.classes), usage + 1),
+        fingerprint_of(Faces(images[:1], labels[:1], FER2013.classes), usage[:1]),
     }
     assert len(prints) == 5
-    assert fingerprint_of(Faces(images.copy(), labels), usage) in prints
+    assert fingerprint_of(Faces(images.copy(), labels, FER2013.classes), usage) in prints
 
 
 @settings(max_examples=100)
@@ -221,7 +222,10 @@ def test_no_damage_to_an_entry_is_ever_taken_for_faces(tmp_path_factory, at, jun
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FERKERAS_CACHE", str(folder))
         images = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1), dtype=np.uint8)
-        faces, usage = Faces(images, np.array([0, 1, 2], np.int32)), np.array([1, 2, 3], np.int8)
+        faces, usage = (
+            Faces(images, np.array([0, 1, 2], np.int32), FER2013.classes),
+            np.array([1, 2, 3], np.int8),
+        )
         cache.store("key", faces, usage, fingerprint_of(faces, usage))
         (entry,) = folder.iterdir()
         content = bytearray(entry.read_bytes())

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from ferkeras.check_data.checks.copies import check_contradictions, check_copies
 from ferkeras.check_data.checks.counts import check_classes
 from ferkeras.check_data.checks.empty import check_empty, stds
 from ferkeras.check_data.checks.label_order import (
-    ALPHABETICAL,
     SURE,
+    alphabetical,
     alphabetical_fractions,
     best_order,
     check_label_order,
@@ -28,12 +29,12 @@ from ferkeras.check_data.checks.votes import check_votes, read_votes
 from ferkeras.check_data.finding import Level
 from ferkeras.check_data.material import Material, gather
 from ferkeras.cli.errors import InputError
-from ferkeras.data.faces import SIZE, USAGES, Faces, ReadFaces
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.faces import USAGES, Faces, ReadFaces
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE, TRAINING_COUNTS
 from ferkeras.data.split import usage_as_split
-from ferkeras.data.synthetic.dataset import FER2013_TRAINING_COUNTS
 
 TRAIN, VALIDATION, TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
+ALPHABETICAL = list(alphabetical(FER2013.classes))
 IN_ALPHABET = np.argsort(ALPHABETICAL)
 
 
@@ -50,11 +51,12 @@ def patterned(count: int, seed: int = 0) -> Faces:
     images = rng.integers(60, 160, (count, SIZE, SIZE, 1), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[6 * label + 3 : 6 * label + 8, 8:40] += 60
-    return Faces(images, labels)
+    return Faces(images, labels, FER2013.classes)
 
 
 def relabelled(faces: Faces, where, new) -> Faces:
-    return Faces(faces.images, np.where(where, new[faces.labels], faces.labels).astype(np.int32))
+    labels = np.where(where, new[faces.labels], faces.labels).astype(np.int32)
+    return replace(faces, labels=labels)
 
 
 def write_csv(path, faces: Faces, usage) -> None:
@@ -119,7 +121,7 @@ def test_copies_and_contradictions_are_counted_as_by_hand(shown, splits, labels_
     usage, labels = np.array(splits[: len(shown)]), labels_of[: len(shown)]
     usage[0] = VALIDATION
     images = np.random.default_rng(0).integers(0, 256, (10, SIZE, SIZE, 1), dtype=np.uint8)
-    material = material_of(Faces(images[shown], np.array(labels, np.int32)), usage)
+    material = material_of(Faces(images[shown], np.array(labels, np.int32), FER2013.classes), usage)
     copies = find_copies(material.faces)
 
     found = check_copies(material, copies).numbers
@@ -166,7 +168,7 @@ def test_no_near_pair_is_missed():
     images = np.concatenate(
         [blocks, [changed(b, rng, n) for b, n in zip(blocks, noises, strict=True)]]
     )
-    faces = Faces(images.astype(np.uint8), np.zeros(len(images), np.int32))
+    faces = Faces(images.astype(np.uint8), np.zeros(len(images), np.int32), FER2013.classes)
     copies = find_copies(faces)
     near = find_near_copies(faces.images, copies, stds(faces.images))
     every = np.corrcoef(faces.images[copies.first].reshape(len(images), -1))
@@ -188,7 +190,9 @@ def test_where_everything_is_alike_the_search_is_given_up(monkeypatch):
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 200, (SIZE, SIZE, 1))
     images = (frame + rng.integers(0, 5, (60, SIZE, SIZE, 1))).astype(np.uint8)
-    checked = check_material(material_of(Faces(images, np.arange(60, dtype=np.int32) % 7)))
+    checked = check_material(
+        material_of(Faces(images, np.arange(60, dtype=np.int32) % 7, FER2013.classes))
+    )
     assert checked.near.too_many
     assert any("nearly all images are alike" in each.found for each in checked.findings)
 
@@ -273,7 +277,7 @@ def test_a_held_out_split_with_other_grey_values_is_named(split_of_140, change, 
 
 def test_pixels_that_were_divided_by_255_are_recognised(split_of_140):
     faces = patterned(140)
-    faces = Faces((faces.images > 128).astype(np.uint8), faces.labels)
+    faces = replace(faces, images=(faces.images > 128).astype(np.uint8))
     finding = check_normalisation(material_of(faces, split_of_140))
     assert finding.level is Level.WRONG
     assert "divided by 255" in finding.advice
@@ -308,7 +312,7 @@ def test_skewed_classes_and_poor_predictions_raise_no_alarm(seed, faces, skew, k
     labels = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
     liked = rng.choice(7, faces, p=rng.dirichlet(np.full(7, skew)))
     predicted = np.where(rng.random(faces) < knows, labels, liked)
-    assert best_order(labels, predicted).errors < SURE
+    assert best_order(labels, predicted, 7).errors < SURE
 
 
 @given(order=st.permutations(range(7)), seed=st.integers(0, 1000))
@@ -317,24 +321,26 @@ def test_any_other_order_is_found(order, seed):
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 7, 2000)
     predicted = np.where(rng.random(2000) < 0.4, truth, rng.integers(0, 7, 2000))
-    found = best_order(np.argsort(order)[truth], predicted)
+    found = best_order(np.argsort(order)[truth], predicted, 7)
     assert found.truth_of == tuple(order)
     assert (found.errors > SURE) == (list(order) != list(range(7)))
 
 
 def test_class_fractions_of_fer2013_in_alphabetical_order_are_found():
-    counts = np.array(FER2013_TRAINING_COUNTS)
-    assert alphabetical_fractions(counts[list(ALPHABETICAL)])
-    assert not alphabetical_fractions(counts)
-    assert not alphabetical_fractions(np.full(7, 1000))
-    assert not alphabetical_fractions(counts[list(ALPHABETICAL)] // 100)  # too few to tell
+    counts = np.array(TRAINING_COUNTS)
+    assert alphabetical_fractions(counts[ALPHABETICAL], FER2013.classes)
+    assert not alphabetical_fractions(counts, FER2013.classes)
+    assert not alphabetical_fractions(np.full(7, 1000), FER2013.classes)
+    assert not alphabetical_fractions(
+        counts[ALPHABETICAL] // 100, FER2013.classes
+    )  # too few to tell
 
 
 def test_shuffled_labels_are_worth_a_look(split_of_140):
     faces = patterned(2100)
     usage = np.where(np.arange(2100) < 1000, TRAIN, VALIDATION)
     rng = np.random.default_rng(0)
-    shuffled = Faces(faces.images, rng.permutation(faces.labels))
+    shuffled = replace(faces, labels=rng.permutation(faces.labels))
     finding = check_label_order(material_of(shuffled, usage))
     assert finding.level is Level.LOOK
     assert "shuffled" in finding.advice

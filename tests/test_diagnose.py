@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -63,7 +64,7 @@ def named(splits, steps=60, **overrides):
 def relabelled(splits, train=None, validation=None):
     """The faces with other labels."""
     faces = [
-        each if labels is None else Faces(each.images, labels.astype(np.int32))
+        each if labels is None else replace(each, labels=labels.astype(np.int32))
         for each, labels in ((splits.train, train), (splits.validation, validation))
     ]
     return Splits(*faces, None, splits.source, splits.fingerprint, True)
@@ -188,6 +189,7 @@ def test_a_class_that_training_lacks_and_blank_images_are_named(synthetic):
     black = Faces(
         synthetic.train.images * (np.arange(len(synthetic.train)) % 3 == 0)[:, None, None, None],
         synthetic.train.labels,
+        synthetic.train.classes,
     )
     splits = Splits(black, synthetic.validation, None, "synthetic", "", True)
     assert named(splits)[0] == "blank_images"

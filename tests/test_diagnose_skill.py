@@ -19,7 +19,7 @@ LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=60)
 def test_kappa_is_that_of_scikit_learn(data):
     labels = data.draw(LABELS)
     predicted = data.draw(st.lists(st.integers(0, 6), min_size=len(labels), max_size=len(labels)))
-    found = kappa(counts(np.array(labels), np.array(predicted)))
+    found = kappa(counts(np.array(labels), np.array(predicted), 7))
     if len({*labels, *predicted}) > 1:
         assert found == pytest.approx(cohen_kappa_score(labels, predicted))
     else:
@@ -30,8 +30,8 @@ def test_kappa_is_that_of_scikit_learn(data):
 @given(LABELS, st.integers(0, 6))
 def test_one_prediction_for_all_is_no_skill(labels, prediction):
     labels, predicted = np.array(labels), np.full(len(labels), prediction)
-    assert kappa(counts(labels, predicted)) == 0
-    assert above_chance(labels, predicted) == 0
+    assert kappa(counts(labels, predicted, 7)) == 0
+    assert above_chance(labels, predicted, 7) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -39,9 +39,9 @@ def test_noise_is_not_above_chance_and_a_little_knowledge_is(seed):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 7, 500)
     predicted = rng.integers(0, 7, 500)
-    assert above_chance(labels, predicted) < CHANCE
+    assert above_chance(labels, predicted, 7) < CHANCE
     known = rng.random(500) < 0.3
-    assert above_chance(labels, np.where(known, labels, predicted)) > CHANCE
+    assert above_chance(labels, np.where(known, labels, predicted), 7) > CHANCE
 
 
 @few
@@ -51,7 +51,7 @@ def test_a_renaming_is_found_from_predictions_that_are_mostly_right(order, seed)
     truth = rng.integers(0, 7, 400)
     predicted = np.where(rng.random(400) < 0.7, truth, rng.integers(0, 7, 400))
     # Validation calls class k by the name order[k].
-    named = best_renaming(counts(np.array(order)[truth], predicted))
+    named = best_renaming(counts(np.array(order)[truth], predicted, 7))
     assert named.tolist() == list(order)
 
 
@@ -64,9 +64,9 @@ def test_the_reference_knows_synthetic_faces_and_nothing_of_shuffled_labels():
     train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
     assert gradients(train.images[:3]).shape == (3, 900)
     predicted = transferred(train, validation)
-    assert above_chance(validation.labels, predicted) > CHANCE
+    assert above_chance(validation.labels, predicted, 7) > CHANCE
     within = crossed(train, 0)
-    assert above_chance(train.labels, within) > CHANCE
+    assert above_chance(train.labels, within, 7) > CHANCE
     shuffled = np.random.default_rng(0).permutation(train.labels)
     nothing = crossed(type(train)(train.images, shuffled), 0)
-    assert above_chance(shuffled, nothing) < CHANCE
+    assert above_chance(shuffled, nothing, 7) < CHANCE

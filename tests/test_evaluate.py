@@ -11,8 +11,8 @@ import pytest
 
 from ferkeras.cli.console import Console
 from ferkeras.config.file import load_config
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.evaluate.__main__ import main
 from ferkeras.export.model_card import model_card

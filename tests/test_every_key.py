@@ -18,8 +18,8 @@ from ferkeras.config.file import load_config
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.runs.record import Run, create_run

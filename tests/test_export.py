@@ -17,9 +17,8 @@ import tensorflow as tf
 from PIL import Image
 
 from ferkeras.cli.errors import RunError
-from ferkeras.data.faces import SIZE
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pictures import decode_face
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
 from ferkeras.export.__main__ import main
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
@@ -148,8 +147,10 @@ def pictures():
 @pytest.mark.parametrize("kind", list(pictures()))
 def test_pictures_are_decoded_in_the_graph_as_they_are_for_training(kind):
     content = pictures()[kind]
-    inside = decode_face_in_graph(tf.constant(content)).numpy()[..., 0].astype(int)
-    outside = decode_face(content).astype(int)
+    inside = (
+        decode_face_in_graph(tf.constant(content), FER2013.image.shape).numpy()[..., 0].astype(int)
+    )
+    outside = decode_face(content, FER2013.image).astype(int)
     assert np.abs(inside - outside).max() <= (6 if kind == "large png" else 1)
 
 
@@ -157,7 +158,7 @@ def test_the_saved_model_takes_encoded_pictures(exports):
     contents = list(pictures().values())
     signatures = tf.saved_model.load(str(exports["saved_model"])).signatures
     predicted = signatures["encoded"](image_bytes=tf.constant(contents))
-    faces = np.stack([decode_face(content) for content in contents])[..., None]
+    faces = np.stack([decode_face(content, FER2013.image) for content in contents])[..., None]
     direct = signatures["serving_default"](faces=tf.constant(faces))
     np.testing.assert_allclose(
         predicted["probabilities"].numpy(), direct["probabilities"].numpy(), atol=0.05

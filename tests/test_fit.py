@@ -13,7 +13,7 @@ from tensorboard.util import tensor_util
 
 from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.fit.__main__ import main
 
 SMALL = [

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from ferkeras.data.leakage import occurs_in
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.network.grad_cam import grad_cam
@@ -30,7 +31,7 @@ def predictions():
     confidence = np.linspace(0.5, 0.9, 21)
     probabilities = np.repeat(((1 - confidence) / 6)[:, None], 7, axis=1)
     probabilities[np.arange(21), predicted] = confidence
-    return Predictions(probabilities.astype(np.float32), labels)
+    return Predictions(probabilities.astype(np.float32), labels, FER2013.classes)
 
 
 def test_the_most_confident_wrong_predictions_come_first(predictions):

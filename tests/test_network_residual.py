@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from ferkeras.config.schema import Network
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.export.formats import export_network
 from ferkeras.network.batchnorm import FusedBatchNormalization
 from ferkeras.network.grad_cam import grad_cam
@@ -20,7 +20,7 @@ NOISE = np.random.default_rng(0).integers(0, 256, (40, 48, 48, 1), dtype=np.uint
 def build(**settings):
     keras.utils.set_random_seed(0)
     sizes = {"architecture": "residual", "filters": (4, 6), "dense_units": (), "stem_filters": 4}
-    return build_network(Network(**(sizes | settings)), mean=0.5, std=0.25)
+    return build_network(Network(**(sizes | settings)), FER2013, mean=0.5, std=0.25)
 
 
 def test_stages_halve_the_side_and_dropout_stands_after_each():

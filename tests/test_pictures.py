@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.report.palette import style_of
 from ferkeras.report.pictures import (
     as_array,

@@ -15,8 +15,8 @@ from PIL import Image
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import load_splits
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.metrics.calibration import Calibration, store_calibration
@@ -223,7 +223,7 @@ def test_faces_are_found_in_the_upright_picture(photograph, tmp_path):
     image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.jpg", exif=exif, quality=95)
     boxes = []
     for path in (photograph, tmp_path / "turned.jpg"):
-        ((box, face),) = FaceDetector()(next(views_of([path], 1)).read())
+        ((box, face),) = FaceDetector()(next(views_of([path], 1)).read(), FER2013.image)
         assert face.shape == (48, 48)
         boxes.append(box)
     np.testing.assert_allclose(*boxes, atol=12)
@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_drawn_into_is_named(tmp_path):
 
 def test_the_predictions_are_those_of_the_training(finished_run):
     """The same faces, through LiteRT, as the run kept them in predictions.npz."""
-    kept = read_predictions(finished_run / "predictions.npz")
+    kept = read_predictions(finished_run / "predictions.npz", FER2013.classes)
     splits = load_splits(open_run(finished_run).config, Console(io.StringIO()))
     predicted = load_network(finished_run)(splits.validation.images)
     np.testing.assert_allclose(predicted, kept.probabilities, atol=1e-5)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.metrics.bootstrap import differences, figures_of, intervals, resample
 from ferkeras.metrics.measures import MEASURES
 from ferkeras.metrics.predictions import Predictions, read_predictions
@@ -17,7 +17,7 @@ def drawn_predictions(count, seed, skill=2.0, classes=7):
     labels = rng.integers(0, classes, count).astype(np.int32)
     logits = rng.normal(size=(count, 7)) + skill * np.eye(7)[labels]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Predictions(probabilities.astype(np.float32), labels)
+    return Predictions(probabilities.astype(np.float32), labels, FER2013.classes)
 
 
 def by_definition(predictions):
@@ -108,7 +108,7 @@ def test_draws_in_pieces_are_draws_at_once(monkeypatch):
 
 def test_paired_differences_are_far_narrower_than_unpaired_ones():
     better = drawn_predictions(1000, 5)
-    almost = Predictions(better.probabilities.copy(), better.labels)
+    almost = Predictions(better.probabilities.copy(), better.labels, better.classes)
     almost.probabilities[:20] = np.roll(almost.probabilities[:20], 1, axis=1)
     paired = intervals(differences(resample(almost, seed=0), resample(better, seed=0)))["accuracy"]
     possibly_leaked = intervals(differences(resample(almost, seed=0), resample(better, seed=1)))
@@ -127,7 +127,7 @@ def test_predictions_are_read_back(tmp_path):
     predictions = drawn_predictions(9, 0)
     path = tmp_path / "predictions.npz"
     np.savez(path, probabilities=predictions.probabilities, labels=predictions.labels)
-    read = read_predictions(path)
+    read = read_predictions(path, FER2013.classes)
     np.testing.assert_array_equal(read.probabilities, predictions.probabilities)
 
 
@@ -162,4 +162,4 @@ def test_damaged_predictions_are_named(tmp_path, damage):
     path = tmp_path / "predictions.npz"
     damage(path)
     with pytest.raises(InputError, match=r"predictions.npz: damaged"):
-        read_predictions(path)
+        read_predictions(path, FER2013.classes)

@@ -13,7 +13,7 @@ from PIL import Image
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import dump_config, load_config
 from ferkeras.config.schema import Network
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.export.formats import predictions_of
 from ferkeras.export.model_card import model_card
 from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
@@ -131,7 +131,7 @@ def half_precision_network():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         settings = Network(architecture="residual", filters=(8,), dense_units=(3,), stem_filters=8)
-        return build_network(settings, mean=0.5, std=0.25)
+        return build_network(settings, FER2013, mean=0.5, std=0.25)
     finally:
         keras.config.set_dtype_policy("float32")
 

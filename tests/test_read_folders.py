@@ -16,8 +16,8 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data import folders, pictures
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pictures import decode_face
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.read import read_faces
 
 RNG = np.random.default_rng(11)
@@ -35,7 +35,7 @@ def put(path: Path, pixels: np.ndarray | None = None) -> Path:
 
 def decoded(image: Image.Image, path: Path, **options: object) -> np.ndarray:
     image.save(path, **options)
-    return decode_face(path.read_bytes())
+    return decode_face(path.read_bytes(), FER2013.image)
 
 
 def refusal(path: Path, **options: bool) -> str:
@@ -195,7 +195,7 @@ def test_bounds_on_bytes_and_number_hold(tmp_path, monkeypatch):
     assert "more than 2" in refusal(tmp_path)
     monkeypatch.setattr(pictures, "MAX_PICTURE_PIXELS", 100)
     with pytest.raises(InputError, match="48 x 48 pixels, expected at most 100"):
-        decode_face((tmp_path / "happy" / "0.png").read_bytes())
+        decode_face((tmp_path / "happy" / "0.png").read_bytes(), FER2013.image)
 
 
 def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
@@ -248,7 +248,7 @@ def test_bands_join_to_the_whole_picture(tmp_path, mode, monkeypatch):
     path = tmp_path / ("any.jpg" if mode == "CMYK" else "any.png")
     whole = decoded(image, path)
     monkeypatch.setattr(pictures, "_PIXELS_A_BAND", 17 * 4)
-    np.testing.assert_array_equal(decode_face(path.read_bytes()), whole)
+    np.testing.assert_array_equal(decode_face(path.read_bytes(), FER2013.image), whole)
 
 
 def test_odd_metadata_is_passed_over_in_silence(tmp_path):
@@ -311,7 +311,7 @@ def test_damage_gives_a_face_or_an_input_error_and_nothing_else(whole_pictures, 
     content[at : at + len(junk)] = junk
     try:
         with pictures.quiet_pillow():
-            got = decode_face(bytes(content))
+            got = decode_face(bytes(content), FER2013.image)
     except InputError:
         return
     assert got.shape == (48, 48)

@@ -4,6 +4,7 @@ import pytest
 
 from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.network.model import build_network
 
 LIMITS = {
@@ -18,7 +19,7 @@ LIMITS = {
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_recipe_is_smaller_than_its_limit_and_not_half_of_it(name):
     network = load_config(CONFIGS / f"{name}.yaml").network
-    parameters = build_network(network, mean=0.5, std=0.25).count_params()
+    parameters = build_network(network, FER2013, mean=0.5, std=0.25).count_params()
     assert LIMITS[name] / 2 < parameters < LIMITS[name]
 
 

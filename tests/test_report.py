@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from ferkeras.compare.comparison import read_history
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.fit.page import Mosaic, run_page
-from ferkeras.metrics.predictions import read_predictions
+from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.report.html.inline import prediction_tiles
 from ferkeras.report.html.svg import inline_svg
 from ferkeras.report.palette import TRAIN, new_figure
@@ -95,7 +95,7 @@ def test_text_from_outside_is_only_text(finished_run):
     page = run_page(
         FinishedRun(finished.run, finished.config, metrics, environment),
         read_history(finished),
-        read_predictions(finished.run.predictions),
+        read_predictions(finished.run.predictions, finished.task.classes),
         [],
     )
     assert "<script" not in page
@@ -111,7 +111,10 @@ def test_a_history_of_one_epoch_with_gaps_is_drawn(finished_run):
     history["inference_accuracy"] = np.nan
     history["gradient_norm"] = np.nan
     page = run_page(
-        finished, history, read_predictions(finished.run.predictions), [Mosaic("none", "", [])]
+        finished,
+        history,
+        read_predictions(finished.run.predictions, finished.task.classes),
+        [Mosaic("none", "", [])],
     )
     assert "Gradient norm before clipping" not in page
     assert "<h3>none</h3>" not in page
@@ -161,15 +164,18 @@ def test_tiles_show_truth_prediction_and_confidence(make_faces):
     faces = make_faces([3, 0])
     probabilities = np.full((2, 7), 0.02)
     probabilities[:, 3] = 0.88
-    happy, angry = prediction_tiles(faces.images, faces.labels, probabilities)
+    predictions = Predictions(probabilities, faces.labels, faces.classes)
+    happy, angry = prediction_tiles(faces.images, predictions)
     assert (happy.caption, happy.second, happy.good) == ("happy", "happy 88%", True)
     assert (angry.caption, angry.second, angry.good) == ("angry", "happy 88%", False)
-    warm = prediction_tiles(faces.images, faces.labels, probabilities, np.zeros((2, 48, 48)))
+    warm = prediction_tiles(faces.images, predictions, np.zeros((2, 48, 48)))
     assert warm[0].source.startswith("data:image/jpeg;base64,")
 
 
 def test_columns_that_a_newer_ferkeras_adds_do_not_matter(finished_run):
     finished = open_run(finished_run)
     history = pd.concat([read_history(finished)], axis=1).assign(something_new=1.0)
-    page = run_page(finished, history, read_predictions(finished.run.predictions), [])
+    page = run_page(
+        finished, history, read_predictions(finished.run.predictions, finished.task.classes), []
+    )
     assert "something_new" not in page

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import Faces, ReadFaces, Splits
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.split import split_faces
 
 
@@ -18,7 +19,7 @@ def reading(identities, labels, usage=None) -> ReadFaces:
     images = np.zeros((len(identities), 48, 48, 1), np.uint8)
     images[:, 0, 0, 0], images[:, 47, 47, 0] = identities % 256, identities // 256
     return ReadFaces(
-        Faces(images, np.asarray(labels, np.int32)),
+        Faces(images, np.asarray(labels, np.int32), FER2013.classes),
         np.zeros(len(identities), np.int8) if usage is None else np.asarray(usage, np.int8),
         "somewhere/faces.csv",
         "f00d",

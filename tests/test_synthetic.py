@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS, TRAINING_COUNTS
 from ferkeras.data.synthetic import action_units, head, people
 from ferkeras.data.synthetic import dataset as synthetic
 from ferkeras.data.synthetic.canvas import Canvas, Pose
 from ferkeras.data.synthetic.dataset import (
     FACES_PER_PERSON,
-    FER2013_TRAINING_COUNTS,
     synthetic_faces,
 )
 from ferkeras.data.synthetic.mouth import draw_mouth
@@ -52,7 +51,7 @@ def test_no_face_is_made_twice(thousand):
 def test_both_splits_have_the_proportions_of_fer2013_to_within_one_face(count):
     usage = synthetic._usage(count)
     labels = synthetic._emotions(usage)
-    fraction = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
+    fraction = np.array(TRAINING_COUNTS) / sum(TRAINING_COUNTS)
     for split in (TRAIN, VALIDATION):
         counts = np.bincount(labels[usage == split], minlength=len(EMOTIONS))
         assert counts.min() >= 1
@@ -61,8 +60,8 @@ def test_both_splits_have_the_proportions_of_fer2013_to_within_one_face(count):
 
 
 def test_as_many_faces_as_fer2013_have_exactly_its_counts():
-    labels = synthetic._in_proportion(sum(FER2013_TRAINING_COUNTS))
-    assert tuple(np.bincount(labels)) == FER2013_TRAINING_COUNTS
+    labels = synthetic._in_proportion(sum(TRAINING_COUNTS))
+    assert tuple(np.bincount(labels)) == TRAINING_COUNTS
 
 
 @settings(max_examples=30)

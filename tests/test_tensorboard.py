@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist
 from scipy.special import softmax
 
 from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.data.presets.fer2013 import FER2013
 
 import_tensorflow()
 
@@ -144,10 +145,10 @@ def assessed(tmp_path_factory):
     """A folder of runs, one with the predictions of its best network, and those predictions."""
     keras.utils.set_random_seed(0)
     models = tmp_path_factory.mktemp("saved_models")
-    model, faces = small_network(), Faces(FACES, LABELS)
+    model, faces = small_network(), Faces(FACES, LABELS, FER2013.classes)
     train(models / "tiny-001" / "tensorboard", CONFIG, model)
     predicted = predict(model, faces)
-    write_predictions(models / "tiny-001" / "tensorboard", 2, model, faces, predicted, EMOTIONS)
+    write_predictions(models / "tiny-001" / "tensorboard", 2, model, faces, predicted)
     return models, model, predicted
 
 

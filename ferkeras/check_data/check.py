@@ -21,7 +21,6 @@ from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.votes import Votes, check_votes
 from ferkeras.check_data.finding import Exhibit, Finding, Level
 from ferkeras.check_data.material import Material
-from ferkeras.data.labels import EMOTIONS
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class DataCheck:
             "official_split": self.material.official,
             "level": self.level,
             "counts": {
-                split: dict(zip(EMOTIONS, counts.tolist(), strict=True))
+                split: dict(zip(self.material.faces.classes, counts.tolist(), strict=True))
                 for split, counts in class_counts(self.material).items()
             },
             "findings": [

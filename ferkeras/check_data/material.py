@@ -14,7 +14,6 @@ from ferkeras.data import cache as kept
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
 from ferkeras.data.folders import list_pictures, read_what_is_readable
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.load import DEMO
 from ferkeras.data.read import read_faces
 from ferkeras.data.split import usage_as_split
@@ -64,11 +63,14 @@ class Material:
 
     def pair_caption(self, one: int, other: int) -> str:
         """What stands under two faces: their labels, and where they are."""
-        labels = self.faces.labels
         return (
-            f"{EMOTIONS[labels[one]]} / {EMOTIONS[labels[other]]}\n"
+            f"{self.label(one)} / {self.label(other)}\n"
             f"{self.short_place(one)}\n{self.short_place(other)}"
         )
+
+    def label(self, index: int) -> str:
+        """Name of the class of a face."""
+        return self.faces.classes[self.faces.labels[index]]
 
     def split_of(self, index: int) -> str:
         """Name of the split of a face."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,13 @@ import numpy as np
 from ferkeras.check_data.check import DataCheck
 from ferkeras.check_data.finding import Exhibit
 from ferkeras.check_data.material import SPLITS, Material
-from ferkeras.data.faces import SIZE
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.report.palette import THIRD, TRAIN, VALIDATION
 from ferkeras.report.pictures import draw_mosaic
 
 _OF_EACH = 40
 _COLUMNS = 10
 _GAP = 2
+_MOST_COLUMNS = 16
 _COLORS = dict(zip(SPLITS, (TRAIN, VALIDATION, THIRD), strict=True))
 _COLOR_NAMES = dict(zip(SPLITS, ("blue", "orange", "green"), strict=True))
 
@@ -35,7 +35,7 @@ def draw_pictures(checked: DataCheck, folder: Path) -> list[Path]:
     written = [_draw_means(material, folder)]
     written += [
         _draw_class(material, label, folder)
-        for label in range(len(EMOTIONS))
+        for label in range(len(material.faces.classes))
         if (material.faces.labels == label).any()
     ]
     written += [_draw_exhibit(exhibit, material, folder) for exhibit in checked.exhibits]
@@ -54,16 +54,22 @@ def _draw_class(material: Material, label: int, folder: Path) -> Path:
         counts.append(f"{len(members):,} {split} ({_COLOR_NAMES[split]})")
         chosen.append(np.sort(rng.permutation(members)[: _OF_EACH // len(splits)]))
     index = np.concatenate(chosen)
-    path = folder / f"class_{label}_{EMOTIONS[label]}.png"
+    name = material.faces.classes[label]
+    path = folder / f"class_{label}_{safe_name(name)}.png"
     draw_mosaic(
         material.faces.images[index],
         [material.short_place(i) for i in index],
         path,
         columns=_COLUMNS,
-        title=f"{EMOTIONS[label]}: {', '.join(counts)}; {len(index)} at random",
+        title=f"{name}: {', '.join(counts)}; {len(index)} at random",
         colors=[_COLORS[material.split_of(i)] for i in index],
     )
     return path
+
+
+def safe_name(name: str) -> str:
+    """A class name as part of a file's name: letters, digits, dash and underscore."""
+    return re.sub(r"[^\w-]+", "_", name)[:40]
 
 
 def _draw_means(material: Material, folder: Path) -> Path:
@@ -72,7 +78,7 @@ def _draw_means(material: Material, folder: Path) -> Path:
     for split in material.present():
         members = material.members(split)
         labels = material.faces.labels[members]
-        for label, name in enumerate(EMOTIONS):
+        for label, name in enumerate(material.faces.classes):
             of_class = members[labels == label]
             images.append(_mean(material, of_class))
             captions.append(f"{name}\n{split} {len(of_class):,}")
@@ -82,7 +88,7 @@ def _draw_means(material: Material, folder: Path) -> Path:
         np.array(images),
         captions,
         path,
-        columns=len(EMOTIONS),
+        columns=min(len(material.faces.classes), _MOST_COLUMNS),
         title="Mean face of each class",
         colors=colors,
     )
@@ -91,19 +97,19 @@ def _draw_means(material: Material, folder: Path) -> Path:
 
 def _mean(material: Material, index: np.ndarray) -> np.ndarray:
     if not len(index):
-        return np.full((SIZE, SIZE), 255, np.uint8)
-    mean = material.faces.images[index].mean(axis=0, dtype=np.float64)[..., 0]
+        return np.full(material.faces.images.shape[1:], 255, np.uint8)
+    mean = material.faces.images[index].mean(axis=0, dtype=np.float64)
     # Means are pale: stretched, so that they can be distinguished.
     low, high = mean.min(), mean.max()
     return ((mean - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
 
 
 def _draw_exhibit(exhibit: Exhibit, material: Material, folder: Path) -> Path:
-    images = material.faces.images[..., 0]
+    images = material.faces.images
     pairs = exhibit.faces.ndim == 2
     if pairs:
         upper, lower = images[exhibit.faces[:, 0]], images[exhibit.faces[:, 1]]
-        gap = np.full((len(upper), _GAP, SIZE), 255, np.uint8)
+        gap = np.full((len(upper), _GAP, *images.shape[2:]), 255, np.uint8)
         shown = np.concatenate([upper, gap, lower], axis=1)
     else:
         shown = images[exhibit.faces]

@@ -10,7 +10,6 @@ from ferkeras.check_data.finding import Level
 from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.console import Console
 from ferkeras.cli.wording import shown
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.runs.record import write_json
 
 _VERDICTS = {
@@ -33,7 +32,7 @@ def print_check(checked: DataCheck, console: Console) -> None:
         },
     )
     if counts := class_counts(material):
-        console.class_table(EMOTIONS, counts)
+        console.class_table(material.faces.classes.names, counts)
     console.table(
         "Checks",
         ["check", "verdict", "found"],

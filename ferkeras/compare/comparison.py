@@ -10,7 +10,6 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.measures import MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
@@ -82,7 +81,7 @@ def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
     names = _names(runs)
     compared: list[Compared] = []
     for at, (name, finished) in enumerate(zip(names, runs, strict=True)):
-        validation = read_predictions(finished.run.predictions)
+        validation = read_predictions(finished.run.predictions, finished.task.classes)
         first = compared[0] if compared else None
         seed = 0 if first is None or same_faces(first, finished, validation) else at
         compared.append(
@@ -103,6 +102,7 @@ def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) 
     return (
         first.finished.fingerprint is not None
         and first.finished.fingerprint == finished.fingerprint
+        and first.validation.classes == validation.classes
         and np.array_equal(first.validation.labels, validation.labels)
     )
 
@@ -161,10 +161,10 @@ def differing_settings(runs: Sequence[FinishedRun]) -> list[tuple[str, list[Any]
 def differences_to(first: Compared, other: Compared) -> list[Difference]:
     """The figures of `other` less those of `first`, with intervals; undefined ones left out."""
     ranges = intervals(differences(first.samples, other.samples))
-    keys = [*MEASURES, *(f"{part}/{name}" for part in ("recall", "f1") for name in EMOTIONS)]
+    both = [name for name in first.results["emotions"] if name in other.results["emotions"]]
     comparable = same_data((first, other))
     found = []
-    for key in keys:
+    for key in [*MEASURES, *(f"{part}/{name}" for part in ("recall", "f1") for name in both)]:
         before, after = _value(first.results, key), _value(other.results, key)
         if key in ranges and before is not None and after is not None:
             found.append(Difference(key, after - before, *ranges[key], comparable))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -16,7 +16,6 @@ from ferkeras.compare.comparison import (
     ranking,
     same_faces,
 )
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals
 from ferkeras.metrics.measures import DASH, MEASURES, formatted_difference
 from ferkeras.report.curves import compared_figures
@@ -50,7 +49,7 @@ def compare_page(runs: Sequence[Compared]) -> str:
     ends = [abs(end) for each in found for d in each.values() for end in (d.low, d.high)]
     reach = max(ends, default=0) or 1
     rows = []
-    for key, name in _rows():
+    for key, name in _rows(first.results["emotions"]):
         if any(key in each for each in found):
             rows.append((name, [_cell(each.get(key), reach) for each in found]))
     paired = all(same_faces(first, run.finished, run.validation) for run in others)
@@ -94,11 +93,12 @@ def compare_page(runs: Sequence[Compared]) -> str:
     )
 
 
-def _rows() -> list[tuple[str, str]]:
+def _rows(classes: Iterable[str]) -> list[tuple[str, str]]:
+    names = tuple(classes)
     return [
         *((key, measure.name) for key, measure in MEASURES.items()),
-        *((f"recall/{name}", f"recall of {name}") for name in EMOTIONS),
-        *((f"f1/{name}", f"F1 of {name}") for name in EMOTIONS),
+        *((f"recall/{name}", f"recall of {name}") for name in names),
+        *((f"f1/{name}", f"F1 of {name}") for name in names),
     ]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ferkeras.cli.console import Cell, Console
 from ferkeras.compare.comparison import Compared, differences_to, differing_settings, ranking
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_difference, measure_of
 from ferkeras.report.html.settings import setting
@@ -45,7 +44,11 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
         console.print("No setting differs.\n")
     for other in others:
         found = {each.key: each for each in differences_to(first, other)}
-        keys = ["accuracy", "balanced_accuracy", *(f"recall/{name}" for name in EMOTIONS)]
+        keys = [
+            "accuracy",
+            "balanced_accuracy",
+            *(f"recall/{name}" for name in first.results["emotions"]),
+        ]
         console.table(
             f"{other.name} less {first.name}",
             ["figure", "difference", f"{CONFIDENCE:.0%} interval", ""],

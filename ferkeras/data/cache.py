@@ -1,9 +1,9 @@
 """The cache of faces that were read earlier, found by a digest of what they were read from.
 
-A kept reading is one ``.npy`` file with one record (labels, usage, pixels and their
-fingerprint), which is mapped into memory, not copied. It is written beside its final name and
-moved into place, so that it is there as a whole or not at all; what fails its fingerprint is
-passed over and written anew.
+A kept reading is one ``.npy`` file with one record (names of the classes, labels, usage, pixels
+and their fingerprint), which is mapped into memory, not copied. It is written beside its final
+name and moved into place, so that it is there as a whole or not at all; what fails its
+fingerprint is passed over and written anew.
 """
 
 from __future__ import annotations
@@ -12,23 +12,28 @@ import contextlib
 import io
 import logging
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from ferkeras.data.digests import fingerprint_of
-from ferkeras.data.faces import SIZE, Faces
+from ferkeras.data.faces import Faces
+from ferkeras.data.task import Classes
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Raised whenever the readers would read the same files differently."""
 
 KEPT = 8
 """Readings kept; the ones longest unused go first. FER2013 takes 80 MB."""
 
 _ABANDONED_SECONDS = 3600
+
+_SIZES = re.compile(rb"'\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)")
+"""Bytes of the names, faces, height, width and channels in the header of a record."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +78,12 @@ def load(key: str) -> tuple[Faces, np.ndarray, str] | None:
     labels = np.array(record["labels"], np.int32)
     usage = np.array(record["usage"], np.int8)
     images = record["images"].view(np.ndarray)
-    faces = Faces(images, labels)
+    try:
+        classes = Classes(tuple(record["classes"].item().decode().split("\n")))
+    except ValueError as error:
+        _log.info("cache entry %s is damaged (%s); reading anew", path, error)
+        return None
+    faces = Faces(images, labels, classes)
     if fingerprint_of(faces, usage).encode("ascii") != fingerprint:
         _log.info("cache entry %s fails its fingerprint; reading anew", path)
         return None
@@ -96,13 +106,15 @@ def store(key: str, faces: Faces, usage: np.ndarray, fingerprint: str) -> None:
     if path is None:
         return
     temporary: str | None = None
+    names = "\n".join(faces.classes).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         # Written, not mapped: a full disk is then an OSError and not a killed process.
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_header(len(faces)))
+            file.write(_header(_Record(len(names), len(faces), *faces.images.shape[1:])))
             file.write(fingerprint.encode("ascii"))
+            file.write(names)
             file.write(faces.labels.astype("<i4").tobytes())
             file.write(usage.astype("i1").tobytes())
             file.write(np.ascontiguousarray(faces.images).data)
@@ -124,21 +136,31 @@ def _path(key: str) -> Path | None:
     return folder / f"faces-v{READER_VERSION}-{key}.npy" if folder else None
 
 
-def _record_type(count: int) -> np.dtype:
-    return np.dtype(
-        [
-            ("fingerprint", "S64"),
-            ("labels", "<i4", (count,)),
-            ("usage", "i1", (count,)),
-            ("images", "u1", (count, SIZE, SIZE, 1)),
-        ]
-    )
+class _Record(NamedTuple):
+    """What the size of a record depends on."""
+
+    names: int
+    faces: int
+    height: int
+    width: int
+    channels: int
+
+    def type(self) -> np.dtype:
+        return np.dtype(
+            [
+                ("fingerprint", "S64"),
+                ("classes", f"S{self.names}"),
+                ("labels", "<i4", (self.faces,)),
+                ("usage", "i1", (self.faces,)),
+                ("images", "u1", (self.faces, self.height, self.width, self.channels)),
+            ]
+        )
 
 
-def _header(count: int) -> bytes:
-    """Return the opening of the ``.npy`` file of a record of `count` faces."""
+def _header(record: _Record) -> bytes:
+    """Return the opening of the ``.npy`` file of a record."""
     opening = io.BytesIO()
-    descr = np.lib.format.dtype_to_descr(_record_type(count))
+    descr = np.lib.format.dtype_to_descr(record.type())
     np.lib.format.write_array_header_1_0(
         opening, {"descr": descr, "fortran_order": False, "shape": ()}
     )
@@ -150,15 +172,15 @@ def _mapped(file: BinaryIO) -> np.memmap:
     opening = file.read(1024)
     size = os.fstat(file.fileno()).st_size
     length = 10 + int.from_bytes(opening[8:10], "little")
-    empty, one = _record_type(0).itemsize, _record_type(1).itemsize
-    count = (size - length - empty) // (one - empty)
     # NumPy's parser of headers raises all sorts of errors on damaged ones, so it is not asked:
-    # the header must be the very one that is written for so many faces.
-    if count < 1 or opening[:length] != _header(count):
+    # the header must be the very one that is written for such faces.
+    found = _SIZES.search(opening[:length])
+    record = _Record(*map(int, found.groups())) if found else None
+    if record is None or 0 in record or opening[:length] != _header(record):
         raise ValueError("not the header of a reading")
-    if size != length + _record_type(count).itemsize:
+    if size != length + record.type().itemsize:
         raise ValueError("not of its proper length")
-    return np.memmap(file, _record_type(count), mode="r", offset=length, shape=())
+    return np.memmap(file, record.type(), mode="r", offset=length, shape=())
 
 
 def _prune(folder: Path) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, nearest, quoted, shown
-from ferkeras.data.faces import SIZE, USAGES, Faces
-from ferkeras.data.labels import EMOTIONS, class_index
+from ferkeras.data.faces import USAGES, Faces
+from ferkeras.data.labels import class_index
 from ferkeras.data.pixels import PIXELS, explain_pixels, parse_pixels
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.text_lines import Progress, lines_of
 
 MAX_ROWS = 1_000_000
@@ -146,7 +147,9 @@ def read_csv(path: Path, progress: Progress | None = None) -> tuple[Faces, np.nd
         images[filled : filled + len(chunk)] = chunk
         filled += len(chunk)
     return (
-        Faces(images.reshape(-1, SIZE, SIZE, 1), np.array(labels, np.int32)),
+        Faces(
+            images.reshape(-1, *FER2013.image.shape), np.array(labels, np.int32), FER2013.classes
+        ),
         np.array(usage or np.zeros(len(labels)), np.int8),
     )
 

@@ -54,7 +54,7 @@ def fingerprint_of(faces: Faces, usage: np.ndarray) -> str:
     """Return the digest of labels, usage and pixels; equal content, equal digest.
 
     Args:
-        faces: images uint8 (N, 48, 48, 1), labels int32 (N,).
+        faces: images uint8 (N, H, W, C), labels int32 (N,).
         usage: int8, shape (N,).
 
     Returns:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SIZE = 48
-"""Height and width of a face in pixels."""
+from ferkeras.data.task import Classes, ImageSpec, Task
 
 USAGES = ("", "train", "validation", "test")
 """Splits that a source may name; ``""`` where it names none."""
@@ -15,22 +14,33 @@ USAGES = ("", "train", "validation", "test")
 
 @dataclass(frozen=True)
 class Faces:
-    """Grey faces with their emotion.
+    """Faces with their class.
 
     Attributes:
-        images: uint8, shape (N, 48, 48, 1), 0 is black.
-        labels: int32, shape (N,), FER2013 class indices 0 to 6.
+        images: uint8, shape (N, H, W, C), 0 is black; C is 1 for grey, 3 for colour.
+        labels: int32, shape (N,), class indices.
+        classes: what the class indices mean.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    classes: Classes
+
+    @property
+    def task(self) -> Task:
+        """What can be learnt from them."""
+        return Task(self.classes, ImageSpec(*self.images.shape[1:]))
+
+    def counts(self) -> np.ndarray:
+        """Faces of each class, int64, shape (K,)."""
+        return np.bincount(self.labels, minlength=len(self.classes))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, index: np.ndarray) -> Faces:
         """The faces at `index` (int or bool array), in that order."""
-        return Faces(self.images[index], self.labels[index])
+        return Faces(self.images[index], self.labels[index], self.classes)
 
 
 @dataclass(frozen=True)
@@ -61,3 +71,8 @@ class Splits:
     fingerprint: str
     official: bool
     """Whether the split is the source's own; False when ferkeras drew it from the seed."""
+
+    @property
+    def task(self) -> Task:
+        """What is learnt, the same in all of them."""
+        return self.train.task

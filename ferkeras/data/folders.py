@@ -15,9 +15,10 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
-from ferkeras.data.faces import SIZE, USAGES, Faces
-from ferkeras.data.labels import EMOTIONS, class_index
+from ferkeras.data.faces import USAGES, Faces
+from ferkeras.data.labels import class_index
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_face, quiet_pillow
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.text_lines import Progress
 
 MAX_PICTURES = 1_000_000
@@ -158,14 +159,14 @@ def read_what_is_readable(
         InputError: one picture more cannot be read; the message names it.
     """
     pictures = listing.pictures
-    images = np.empty((len(pictures), SIZE, SIZE, 1), np.uint8)
+    images = np.empty((len(pictures), *FER2013.image.shape), np.uint8)
     read: list[Picture] = []
     unreadable: list[str] = []
     with quiet_pillow():
         for done, picture in enumerate(pictures, 1):
             path = listing.root / picture.name
             try:
-                images[len(read), :, :, 0] = decode_face(_content(path, picture))
+                images[len(read), :, :, 0] = decode_face(_content(path, picture), FER2013.image)
                 read.append(picture)
             except (InputError, OSError) as error:
                 wrong = (
@@ -181,7 +182,9 @@ def read_what_is_readable(
     if progress:
         progress(len(pictures), len(pictures))
     return Readable(
-        Faces(images[: len(read)], np.array([each.label for each in read], np.int32)),
+        Faces(
+            images[: len(read)], np.array([each.label for each in read], np.int32), FER2013.classes
+        ),
         np.array([each.usage for each in read], np.int8),
         tuple(each.name for each in read),
         tuple(unreadable),

@@ -1,4 +1,4 @@
-"""The seven emotions, once: their class indices, their names and the names other people give them.
+"""The names that other people give to the seven emotions of FER2013.
 
 The class indices are those of FER2013 (Goodfellow et al. 2013, "Challenges in representation
 learning"). A label is always found by its name, never by its place in an alphabet.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import difflib
 
-EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""Names in class order: ``EMOTIONS[3] == "happy"``."""
+from ferkeras.data.presets.fer2013 import EMOTIONS
 
 _ALIASES = {
     "anger": "angry",

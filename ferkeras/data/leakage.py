@@ -13,8 +13,8 @@ def occurs_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     In FER2013, 279 of the 3,589 PublicTest faces are also training faces.
 
     Args:
-        images: uint8, shape (N, 48, 48, 1).
-        others: uint8, shape (M, 48, 48, 1).
+        images: uint8, shape (N, H, W, C).
+        others: uint8, shape (M, H, W, C).
 
     Returns:
         bool, shape (N,).

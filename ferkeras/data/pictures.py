@@ -1,4 +1,4 @@
-"""One picture file to one face: 48 x 48, grey, as a person sees it."""
+"""One picture file to one face, as a person sees it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.faces import SIZE
+from ferkeras.data.task import ImageSpec
 
 # Pillow spends most of a second and 80 MB on each MiB of empty segments before it gives up.
 MAX_PICTURE_BYTES = 16 * 2**20
@@ -34,28 +34,29 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def decode_face(content: bytes) -> np.ndarray:
+def decode_face(content: bytes, spec: ImageSpec) -> np.ndarray:
     """Return the face in a PNG or JPEG file.
 
-    Made grey as `decode_grey` does it; resized with antialiasing to 48 x 48 whatever its
-    proportions.
+    Made grey as `decode_grey` does it; resized with antialiasing whatever its proportions.
 
     Args:
         content: the bytes of the file.
+        spec: size of the face.
 
     Returns:
-        uint8, shape (48, 48).
+        uint8, shape (height, width).
 
     Raises:
         InputError: see `decode_grey`.
     """
-    return face_of(decode_grey(content))
+    return face_of(decode_grey(content), spec)
 
 
-def face_of(grey: Image.Image) -> np.ndarray:
-    """Resize a picture of mode L with antialiasing to a face, uint8 (48, 48)."""
-    if grey.size != (SIZE, SIZE):
-        grey = grey.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+def face_of(grey: Image.Image, spec: ImageSpec) -> np.ndarray:
+    """Resize a picture of mode L with antialiasing to a face, uint8 (height, width)."""
+    size = (spec.width, spec.height)
+    if grey.size != size:
+        grey = grey.resize(size, Image.Resampling.BICUBIC)
     return np.asarray(grey, np.uint8)
 
 

@@ -8,7 +8,6 @@ import tensorflow as tf
 from ferkeras.config.schema import Augment
 from ferkeras.data.augment import NUMBERS, augment
 from ferkeras.data.faces import Faces
-from ferkeras.data.labels import EMOTIONS
 
 
 class TrainingPipeline:
@@ -52,7 +51,7 @@ class TrainingPipeline:
         return tf.random.experimental.stateless_shuffle(indices, seed)
 
     def dataset(self, first_epoch: int, last_epoch: int, first_step: int = 0) -> tf.data.Dataset:
-        """Batches (uint8 (B, 48, 48, 1), int32 (B,)) of the epochs `first_epoch..last_epoch`.
+        """Batches (uint8 (B, H, W, C), int32 (B,)) of the epochs `first_epoch..last_epoch`.
 
         Give `steps_per_epoch` to `fit` along with it: epochs follow each other in one iterator,
         so the next epoch's first batches are made while validation runs.
@@ -95,7 +94,7 @@ class TrainingPipeline:
 
 
 def plain_dataset(faces: Faces, batch_size: int = 256) -> tf.data.Dataset:
-    """Batches (uint8 (B, 48, 48, 1), int32 (B,)) in the order given, without augmentation."""
+    """Batches (uint8 (B, H, W, C), int32 (B,)) in the order given, without augmentation."""
     dataset = tf.data.Dataset.from_tensor_slices((faces.images, faces.labels.astype(np.int32)))
     return untuned(dataset.batch(batch_size).prefetch(2))
 
@@ -115,7 +114,7 @@ class _BalancedDraw:
     """Indices with replacement, every class equally likely (PyTorch's WeightedRandomSampler)."""
 
     def __init__(self, labels: np.ndarray) -> None:
-        counts = np.bincount(labels, minlength=len(EMOTIONS))
+        counts = np.bincount(labels)
         present = np.flatnonzero(counts)
         self._by_class = tf.constant(np.argsort(labels, kind="stable"), tf.int64)
         self._counts = tf.constant(counts[present], tf.int64)

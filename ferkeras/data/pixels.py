@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ferkeras.cli.wording import quoted
-from ferkeras.data.faces import SIZE
+from ferkeras.data.presets.fer2013 import SIZE
 
 PIXELS = SIZE * SIZE
 

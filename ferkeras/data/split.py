@@ -9,7 +9,6 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
-from ferkeras.data.labels import EMOTIONS
 
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 
@@ -107,12 +106,10 @@ def _near_fraction(groups: list[list[int]], fraction: float) -> list[list[int]]:
 
 
 def _check(source: str, train: Faces, validation: Faces) -> None:
-    counts = np.bincount(train.labels, minlength=len(EMOTIONS))
-    missing = [name for name, count in zip(EMOTIONS, counts, strict=True) if not count]
+    classes, counts = train.classes, train.counts()
+    missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
-        listed = ", ".join(
-            f"{name} {count:,}" for name, count in zip(EMOTIONS, counts, strict=True)
-        )
+        listed = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
             f"emotion, found {listed}; add faces of the missing ones"

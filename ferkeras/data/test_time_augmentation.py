@@ -11,16 +11,14 @@ from typing import Literal
 
 import numpy as np
 
-from ferkeras.data.faces import SIZE
-
 TestTimeAugmentation = Literal["none", "flip", "multiscale"]
 """None; mirrored too; from nearer and from farther too, each mirrored too."""
 
 VIEWS: dict[TestTimeAugmentation, int] = {"none": 1, "flip": 2, "multiscale": 6}
 """Views of a face that each takes."""
 
-_PIXELS = 2
-"""How much less, from nearer, or more, from farther, is seen on each side; 9 % or 8 % of size."""
+_MARGIN = 1 / 24
+"""How much less, from nearer, or more, from farther, is seen on each side, as a fraction of it."""
 
 _FACES_AT_A_TIME = 1024
 
@@ -31,35 +29,36 @@ def augmented_views(images: np.ndarray, tta: TestTimeAugmentation) -> Iterator[n
     Interpolated linearly; from farther, pixels from outside repeat the edge.
 
     Args:
-        images: uint8, shape (N, 48, 48, 1).
+        images: uint8, shape (N, H, W, C).
         tta: which views.
 
     Yields:
-        uint8, shape (N, 48, 48, 1), `VIEWS[tta]` times.
+        uint8, shape (N, H, W, C), `VIEWS[tta]` times.
     """
     count = VIEWS[tta]
-    sides = (SIZE, SIZE - 2 * _PIXELS, SIZE + 2 * _PIXELS)
-    for side in sides[: -(-count // 2)]:
-        seen = images if side == SIZE else _seen(images, side)
+    for margin in (0.0, -_MARGIN, _MARGIN)[: -(-count // 2)]:
+        seen = _seen(images, margin) if margin else images
         yield seen
         if count > 1:
             yield np.ascontiguousarray(seen[:, :, ::-1])
 
 
-def _seen(images: np.ndarray, side: int) -> np.ndarray:
-    """The middle `side` pixels of each side, beyond the edge repeated, in the faces' own size."""
-    weights = _interpolation(side)
-    parts = [
-        weights @ images[start : start + _FACES_AT_A_TIME, :, :, 0].astype(np.float32) @ weights.T
-        for start in range(0, len(images), _FACES_AT_A_TIME)
-    ]
-    if not parts:
-        return images
-    return np.rint(np.concatenate(parts)).astype(np.uint8)[..., None]
+def _seen(images: np.ndarray, margin: float) -> np.ndarray:
+    """Faces seen with so much more on each side, the edge repeated, in their own size."""
+    height, width = images.shape[1:3]
+    rows, columns = _interpolation(height, margin), _interpolation(width, margin)
+    seen = np.empty_like(images)
+    for start in range(0, len(images), _FACES_AT_A_TIME):
+        part = slice(start, start + _FACES_AT_A_TIME)
+        for channel in range(images.shape[3]):
+            pixels = images[part, :, :, channel].astype(np.float32)
+            seen[part, :, :, channel] = np.rint(rows @ pixels @ columns.T).astype(np.uint8)
+    return seen
 
 
-def _interpolation(side: int) -> np.ndarray:
+def _interpolation(size: int, margin: float) -> np.ndarray:
     """Fraction of each pixel of a line (columns) in each pixel of the resized line (rows)."""
-    centre = (SIZE - 1) / 2
-    places = np.clip(centre + (np.arange(SIZE) - centre) * side / SIZE, 0, SIZE - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(SIZE))).astype(np.float32)
+    side = size + 2 * round(margin * size)
+    centre = (size - 1) / 2
+    places = np.clip(centre + (np.arange(size) - centre) * side / size, 0, size - 1)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size))).astype(np.float32)

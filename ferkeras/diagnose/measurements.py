@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.data.faces import Faces
+from ferkeras.data.task import Classes
 from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample, without_ema_and_teachers
 from ferkeras.diagnose.reference import crossed, transferred
 from ferkeras.diagnose.skill import above_chance, counts, kappa
@@ -35,15 +36,17 @@ class ClassPredictions:
     Attributes:
         labels: the truth, class indices, shape (N,).
         predicted: class indices, shape (N,).
+        classes: what the indices mean.
     """
 
     labels: np.ndarray
     predicted: np.ndarray
+    classes: Classes
 
     @cached_property
     def matrix(self) -> np.ndarray:
-        """Counts [truth, prediction], int64, shape (7, 7)."""
-        return counts(self.labels, self.predicted)
+        """Counts [truth, prediction], int64, shape (K, K)."""
+        return counts(self.labels, self.predicted, len(self.classes))
 
     @property
     def accuracy(self) -> float:
@@ -58,7 +61,7 @@ class ClassPredictions:
     @cached_property
     def above_chance(self) -> float:
         """The skill in standard deviations of chance."""
-        return above_chance(self.labels, self.predicted)
+        return above_chance(self.labels, self.predicted, len(self.classes))
 
 
 @dataclass(frozen=True)
@@ -100,25 +103,30 @@ class Measurements:
         self.train: Faces = sample(case.splits.train, seed)
         self.validation: Faces = sample(case.splits.validation, seed)
 
+    @property
+    def classes(self) -> Classes:
+        """What is told apart."""
+        return self.case.splits.task.classes
+
     # What the faces alone say
 
     @cached_property
     def reference(self) -> ClassPredictions:
         """A simple classifier, fitted to training faces, on validation faces."""
         predicted = transferred(self.train, self.validation)
-        return ClassPredictions(self.validation.labels, predicted)
+        return ClassPredictions(self.validation.labels, predicted, self.classes)
 
     @cached_property
     def reference_within_train(self) -> ClassPredictions:
         """The simple classifier on training faces, fitted to others of them."""
-        return ClassPredictions(self.train.labels, crossed(self.train, self.case.config.seed))
+        predicted = crossed(self.train, self.case.config.seed)
+        return ClassPredictions(self.train.labels, predicted, self.classes)
 
     @cached_property
     def reference_within_validation(self) -> ClassPredictions:
         """The simple classifier on validation faces, fitted to others of them."""
-        return ClassPredictions(
-            self.validation.labels, crossed(self.validation, self.case.config.seed)
-        )
+        predicted = crossed(self.validation, self.case.config.seed)
+        return ClassPredictions(self.validation.labels, predicted, self.classes)
 
     # What the network makes of them
 
@@ -141,7 +149,7 @@ class Measurements:
             for images in self._shuffled_batches(self.train.images):
                 predicted.append(np.argmax(model(images, training=True), axis=-1))
         order = self._order(len(self.train))
-        return ClassPredictions(self.train.labels[order], np.concatenate(predicted))
+        return ClassPredictions(self.train.labels[order], np.concatenate(predicted), self.classes)
 
     @cached_property
     def silent_units(self) -> dict[str, float]:
@@ -245,7 +253,7 @@ class Measurements:
 
     def _in_use(self, faces: Faces) -> ClassPredictions:
         logits = logits_of(self.case.setup.model, faces)
-        return ClassPredictions(faces.labels, logits.argmax(axis=1))
+        return ClassPredictions(faces.labels, logits.argmax(axis=1), self.classes)
 
     def _order(self, count: int) -> np.ndarray:
         return np.random.default_rng(0).permutation(count)

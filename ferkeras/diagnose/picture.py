@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.treatment import Treatment
 from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, save, tidy
@@ -29,12 +28,13 @@ def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: 
 def _predictions(axes: Axes, diagnosis: Diagnosis) -> None:
     matrix = diagnosis.measurements.on_validation.matrix
     total = matrix.sum()
-    places = np.arange(len(EMOTIONS))
+    names = diagnosis.measurements.classes.names
+    places = np.arange(len(names))
     axes.bar(places - 0.2, 100 * matrix.sum(axis=1) / total, 0.4, color=MUTED, label="faces")
     axes.bar(
         places + 0.2, 100 * matrix.sum(axis=0) / total, 0.4, color=VALIDATION, label="predicted"
     )
-    axes.set_xticks(places, EMOTIONS, rotation=30, ha="right")
+    axes.set_xticks(places, names, rotation=30, ha="right")
     axes.set_ylabel("% of validation faces")
     axes.legend(frameon=False, fontsize=9)
     tidy(axes, "Predictions and truth")

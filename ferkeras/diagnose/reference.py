@@ -12,17 +12,19 @@ import numpy as np
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import KFold, cross_val_predict
 
-from ferkeras.data.faces import SIZE, Faces
+from ferkeras.data.faces import Faces
+from ferkeras.data.reduced import grey
 
 _ALPHA = 10.0
 _FOLDS = 3
+_SIDE = 48
 
 
 def gradients(images: np.ndarray) -> np.ndarray:
     """Histograms of oriented gradients: cells of 8 pixels, 9 directions, blocks of 2 x 2 cells.
 
     Args:
-        images: uint8, shape (N, 48, 48, 1).
+        images: uint8, shape (N, H, W, C); looked at in grey and at 48 x 48.
 
     Returns:
         float32, shape (N, 900).
@@ -30,8 +32,14 @@ def gradients(images: np.ndarray) -> np.ndarray:
     Source:
         Dalal & Triggs 2005, "Histograms of oriented gradients for human detection".
     """
-    hog = cv2.HOGDescriptor((SIZE, SIZE), (16, 16), (8, 8), (8, 8), 9)
-    return np.stack([np.ravel(hog.compute(image[..., 0])) for image in images])
+    hog = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
+    return np.stack([np.ravel(hog.compute(_small(image))) for image in grey(images)])
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    if image.shape == (_SIDE, _SIDE):
+        return image
+    return cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
 
 
 def transferred(train: Faces, others: Faces) -> np.ndarray:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ferkeras.data.labels import EMOTIONS
-
 _SHUFFLES = 200
 CHANCE = 4.0
 """Standard deviations above chance that mean skill: by chance once in 30,000."""
 
 
-def counts(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Counts [truth, prediction], int64, shape (7, 7)."""
+def counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts [truth, prediction] of so many classes K, int64, shape (K, K)."""
     # What sklearn.metrics.confusion_matrix gives, which takes longer for its checks than this.
-    cells = np.bincount(len(EMOTIONS) * labels + predicted, minlength=len(EMOTIONS) ** 2)
-    return cells.reshape(len(EMOTIONS), len(EMOTIONS))
+    cells = np.bincount(classes * labels + predicted, minlength=classes**2)
+    return cells.reshape(classes, classes)
 
 
 def kappa(matrix: np.ndarray) -> float:
@@ -35,14 +33,16 @@ def kappa(matrix: np.ndarray) -> float:
     return (float(np.trace(matrix)) / total - chance) / (1 - chance) if chance < 1 else 0.0
 
 
-def above_chance(labels: np.ndarray, predicted: np.ndarray) -> float:
+def above_chance(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     """Kappa in standard deviations of kappa for shuffled labels; 0 for predictions of one class."""
     rng = np.random.default_rng(0)
-    shuffled = [kappa(counts(rng.permutation(labels), predicted)) for _ in range(_SHUFFLES)]
+    shuffled = [
+        kappa(counts(rng.permutation(labels), predicted, classes)) for _ in range(_SHUFFLES)
+    ]
     std = float(np.std(shuffled))
     if std < 1e-9:
         return 0.0
-    return (kappa(counts(labels, predicted)) - float(np.mean(shuffled))) / std
+    return (kappa(counts(labels, predicted, classes)) - float(np.mean(shuffled))) / std
 
 
 def best_renaming(matrix: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.diagnose.finding import Evidence
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import CHANCE
@@ -53,7 +52,7 @@ def collapse_evidence(m: Measurements) -> list[Evidence]:
         return []
     found = [
         Evidence(
-            f"predictions that are {EMOTIONS[label]}",
+            f"predictions that are {m.classes[label]}",
             f"{predicted[label]:.1%}, accuracy {m.on_validation.accuracy:.2%}"
             + (f", since epoch {since}" if (since := _since(m)) else ""),
             f"{truth[label]:.1%} of the faces are; always predicting it gives that accuracy",
@@ -69,7 +68,7 @@ def collapse_evidence(m: Measurements) -> list[Evidence]:
                 "validation cross-entropy",
                 f"{loss:.3f}",
                 f"below {entropy:.3f}, that of knowing only how frequent each emotion is (all "
-                f"alike: {np.log(len(EMOTIONS)):.3f})",
+                f"alike: {np.log(len(m.classes)):.3f})",
                 loss,
             )
         )

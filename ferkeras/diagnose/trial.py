@@ -67,7 +67,12 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
     for faces in (case.splits.train, case.splits.validation):
         faces = sample(faces, case.config.seed)
         predicted = logits_of(setup.model, faces).argmax(axis=1)
-        figures.append((kappa(counts(faces.labels, predicted)), (predicted == faces.labels).mean()))
+        figures.append(
+            (
+                kappa(counts(faces.labels, predicted, len(faces.classes))),
+                (predicted == faces.labels).mean(),
+            )
+        )
     (train, train_accuracy), (validation, validation_accuracy) = figures
     return Trial(
         overrides, steps, train, validation, float(train_accuracy), float(validation_accuracy)

@@ -115,12 +115,12 @@ def assess(
     faces = subject.faces
     seen = []
     for images in augmented_views(faces.images, "multiscale"):
-        seen.append(logits_of(model, Faces(images, faces.labels)))
+        seen.append(logits_of(model, Faces(images, faces.labels, faces.classes)))
         progress(1)
     logits = seen[0]
     probabilities = [predictions_of(each, faces).probabilities for each in seen]
     variants = {
-        name: Predictions(np.mean(probabilities[:count], axis=0), faces.labels)
+        name: Predictions(np.mean(probabilities[:count], axis=0), faces.labels, faces.classes)
         for name, count in {PLAIN: VIEWS["none"], FLIP: VIEWS["flip"], MULTISCALE: PASSES}.items()
     }
     if temperature != 1.0:

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from ferkeras.cli.console import Cell, Console, percent
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.evaluate.assessment import (
     ALL,
     CALIBRATED,
@@ -23,6 +22,7 @@ from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import Calibration, reliability
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
+from ferkeras.metrics.predictions import Predictions
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.report.pictures import (
     draw_confusion_matrix,
@@ -60,8 +60,8 @@ def write_evaluation(
     faces = subject.faces
     title = f"{finished.name}, {subject.name}"
     matrix = plain.matrix()
-    draw_confusion_matrix(matrix, EMOTIONS, folder / "confusion_matrix.png", title)
-    draw_per_class(matrix, EMOTIONS, folder / "per_class.png", title)
+    draw_confusion_matrix(matrix, faces.classes.names, folder / "confusion_matrix.png", title)
+    draw_per_class(matrix, faces.classes.names, folder / "per_class.png", title)
     curves = {"as trained": reliability(plain.float64_probabilities, plain.labels)}
     calibrated = assessment.result(CALIBRATED)
     if calibrated is not None:
@@ -73,7 +73,7 @@ def write_evaluation(
     if len(worst):
         draw_mosaic(
             faces.images[worst],
-            _captions(plain.labels[worst], plain.probabilities[worst]),
+            _captions(plain.take(worst)),
             folder / "mistakes.png",
             title="The most confident wrong predictions: truth, then prediction",
         )
@@ -81,7 +81,7 @@ def write_evaluation(
     draw_grad_cam(
         faces.images[chosen],
         grad_cam(model, faces.images[chosen], plain.predicted[chosen]),
-        _captions(plain.labels[chosen], plain.probabilities[chosen]),
+        _captions(plain.take(chosen)),
         folder / "grad_cam.png",
         np.where(plain.predicted[chosen] == plain.labels[chosen], "green", "firebrick").tolist(),
     )
@@ -127,8 +127,7 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
         _print_measures(title, assessment, UNSEEN, console)
     emotions = plain.metrics["emotions"]
     recalls: list[list[Cell]] = []
-    for name in EMOTIONS:
-        found = emotions[name]
+    for name, found in emotions.items():
         there = bool(found["support"])
         cells: list[Cell] = [name]
         for key in ("precision", "recall", "f1"):
@@ -177,11 +176,14 @@ def print_calibration(calibration: Calibration, console: Console) -> None:
     console.print()
 
 
-def _captions(labels: np.ndarray, probabilities: np.ndarray) -> list[str]:
-    predicted = probabilities.argmax(axis=1)
+def _captions(predictions: Predictions) -> list[str]:
+    names = predictions.classes
     return [
-        f"{EMOTIONS[label]}\n{EMOTIONS[prediction]} {probability:.0%}"
+        f"{names[label]}\n{names[prediction]} {probability:.0%}"
         for label, prediction, probability in zip(
-            labels, predicted, probabilities.max(axis=1), strict=True
+            predictions.labels,
+            predictions.predicted,
+            predictions.probabilities.max(axis=1),
+            strict=True,
         )
     ]

@@ -29,7 +29,7 @@ def write_litert(
         path: the file; replaced whole.
         about: names of the K classes, and how the network came about.
         half: store weights in float16; they become float32 when the file is loaded.
-        representative: uint8 faces (N, 48, 48, 1), from which the ranges of all activations are
+        representative: uint8 faces (N, H, W, C), from which the ranges of all activations are
             measured; weights and activations of all layers but the last are 8-bit integers then.
             None: float32.
     """

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
 from ferkeras.runs.finished import FinishedRun, read_json
 from ferkeras.runs.record import write_json, write_text
@@ -59,8 +58,8 @@ _LIMITS = """\
   lights, ages, skin tones, glasses, masks or cultures can change both predictions and how confident
   they sound. How it does on groups of people has not been measured: its data do not say who is in
   them.
-- It predicts an emotion for every picture, also where there is no face, and knows seven
-  emotions only.
+- It predicts an emotion for every picture, also where there is no face, and knows its own
+  classes only.
 - Faces are expected as in training: cut out closely, upright, from the front.
 """
 
@@ -70,7 +69,7 @@ _CALLS = {
 import tensorflow as tf
 
 model = tf.saved_model.load("{path}")
-prediction = model.signatures["serving_default"](faces=faces)  # uint8 (N, 48, 48, 1)
+prediction = model.signatures["serving_default"](faces=faces)  # uint8 {shape}
 prediction = model.signatures["encoded"](image_bytes=[open("face.png", "rb").read()])
 prediction["probabilities"], prediction["label"], model.signatures["about"]()
 ```
@@ -81,7 +80,7 @@ TensorFlow Serving takes the folder above it as the model's base path.""",
 from ai_edge_litert.interpreter import Interpreter
 
 run = Interpreter("{path}").get_signature_runner("serving_default")
-prediction = run(faces=faces)  # uint8 (N, 48, 48, 1)
+prediction = run(faces=faces)  # uint8 {shape}
 prediction["probabilities"], prediction["label"]
 ```
 
@@ -99,7 +98,7 @@ The names are in the metadata: `session.get_modelmeta().custom_metadata_map["emo
 ```python
 import keras
 
-probabilities = keras.saving.load_model("{path}").predict(faces)  # uint8 (N, 48, 48, 1)
+probabilities = keras.saving.load_model("{path}").predict(faces)  # uint8 {shape}
 ```
 
 `unzip -p {path} labels.txt` prints the class names.""",
@@ -179,11 +178,14 @@ def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) 
 
 def _head(finished: FinishedRun) -> str:
     accuracy = finished.metrics["validation"]["accuracy"]
+    *names, last = finished.task.classes
+    image = finished.task.image
+    values = "grey values" if image.channels == 1 else "pixels in colour"
     return f"""\
 # {finished.name}: facial expressions
 
-A convolutional network that takes one face (48 x 48 grey values, uint8) and gives each of
-{", ".join(EMOTIONS[:-1])} and {EMOTIONS[-1]} a probability. It is right on {percent(accuracy)} of
+A convolutional network that takes one face ({image.height} x {image.width} {values}, uint8)
+and gives each of {", ".join(names)} and {last} a probability. It is right on {percent(accuracy)} of
 its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferkeras
 {finished.environment["ferkeras"]}.
 """
@@ -202,7 +204,7 @@ def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> s
     ]
     columns = ("file", "format", "size", "largest difference of a probability", "same label")
     text = (
-        "## Files\n\nAll take raw grey values, 0 to 255; the network rescales them itself. Each "
+        "## Files\n\nAll take raw pixels, 0 to 255; the network rescales them itself. Each "
         "was compared with\nthe trained network on validation faces:\n\n" + _table(columns, rows)
     )
     if finished.config.train.precision == "mixed_bfloat16":
@@ -217,9 +219,10 @@ def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> s
             f"\nLogits are divided by a temperature ({values}), fitted on the validation faces, "
             "which\nchanges no label and gives the lowest log loss there.\n"
         )
+    shape = "(N, {}, {}, {})".format(*finished.task.image.shape)
     for name, each in exports.items():
         call = _CALLS[each["format"].partition("-")[0]]
-        text += f"\n{call.format(path=name)}\n"
+        text += f"\n{call.format(path=name, shape=shape)}\n"
     return text
 
 
@@ -323,7 +326,7 @@ def _training_figures(finished: FinishedRun) -> str:
     from ferkeras.metrics.bootstrap import CONFIDENCE, intervals, resample
     from ferkeras.metrics.predictions import read_predictions
 
-    predicted = read_predictions(finished.run.predictions)
+    predicted = read_predictions(finished.run.predictions, finished.task.classes)
     ranges = intervals(resample(predicted, seed=finished.config.seed))
     return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE)
 

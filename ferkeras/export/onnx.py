@@ -56,7 +56,7 @@ def write_onnx(saved_model: Path, path: Path, about: About) -> None:
 
 
 def onnx_predictions(path: Path, faces: np.ndarray) -> np.ndarray:
-    """Probabilities, float32 (N, K), of an ONNX file for uint8 faces (N, 48, 48, 1)."""
+    """Probabilities, float32 (N, K), of an ONNX file for uint8 faces (N, H, W, C)."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.data.faces import SIZE
 from ferkeras.export.quiet import without_asset_chatter
 from ferkeras.runs.embedded import About
 
@@ -23,10 +22,11 @@ def write_saved_model(
 
     Its signatures, all with any number N of faces:
 
-    - `serving_default`: `faces`, uint8 (N, 48, 48, 1), to `probabilities`, float32 (N, K), and
+    - `serving_default`: `faces`, uint8 (N, H, W, C), to `probabilities`, float32 (N, K), and
       `label`, strings (N,).
     - `encoded`: `image_bytes`, strings (N,), each the content of a PNG or JPEG file, to the same.
-      Transparency is laid on white, colour becomes ITU-R 601 luma, any size becomes 48 x 48. The
+      Transparency is laid on white, colour becomes ITU-R 601 luma where the network is for
+      grey faces, any size becomes the network's. The
       EXIF orientation is ignored: turn photographs upright first.
     - `about`: nothing, to `emotions`, strings (K,) in class order, and `provenance`, JSON text.
 
@@ -42,6 +42,7 @@ def write_saved_model(
     """
     emotions = tf.constant(about.emotions)
     provenance = tf.constant(about.provenance_text())
+    shape = served.input_shape[1:]
     prediction = _from_compact_weights(served) if compact else served
 
     def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -52,11 +53,16 @@ def write_saved_model(
         }
 
     def encoded(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        face = tf.TensorSpec((SIZE, SIZE, 1), tf.uint8)
-        return serve(tf.map_fn(decode_face_in_graph, image_bytes, fn_output_signature=face))
+        return serve(
+            tf.map_fn(
+                lambda content: decode_face_in_graph(content, shape),
+                image_bytes,
+                fn_output_signature=tf.TensorSpec(shape, tf.uint8),
+            )
+        )
 
     archive = keras.export.ExportArchive()
-    faces = tf.TensorSpec((None, SIZE, SIZE, 1), tf.uint8, name="faces")
+    faces = tf.TensorSpec((None, *shape), tf.uint8, name="faces")
     archive.add_endpoint("serve", serve, input_signature=[faces])
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
@@ -109,26 +115,29 @@ def saved_model_predictions(folder: Path, faces: np.ndarray) -> np.ndarray:
     return serve(faces=tf.constant(faces))["probabilities"].numpy()
 
 
-def decode_face_in_graph(content: tf.Tensor) -> tf.Tensor:
-    """One PNG or JPEG file (scalar string) to a face, uint8 (48, 48, 1).
+def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    """One PNG or JPEG file (scalar string) to a face, uint8, of this shape (H, W, C).
 
     It decodes as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
     levels), but for the EXIF orientation, and for PNG files of fewer than 8 bits of grey.
     """
 
+    def toned(colour: tf.Tensor) -> tf.Tensor:
+        return _luma(colour) if shape[2] == 1 else tf.cast(colour, tf.float32)
+
     def from_jpeg() -> tf.Tensor:
-        return _luma(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"))
+        return toned(tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE"))
 
     def from_png() -> tf.Tensor:
         pixels = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
         colour, alpha = pixels[..., :3], pixels[..., 3:]
         # Half of 255 added: integer division rounds down.
-        return _luma((colour * alpha + 255 * (255 - alpha) + 127) // 255)
+        return toned((colour * alpha + 255 * (255 - alpha) + 127) // 255)
 
-    grey = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png)
-    resized = tf.image.resize(grey, (SIZE, SIZE), method="bicubic", antialias=True)
+    picture = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png)
+    resized = tf.image.resize(picture, shape[:2], method="bicubic", antialias=True)
     face = tf.saturate_cast(tf.round(resized), tf.uint8)
-    return tf.ensure_shape(face, (SIZE, SIZE, 1))
+    return tf.ensure_shape(face, shape)
 
 
 def _luma(colour: tf.Tensor) -> tf.Tensor:

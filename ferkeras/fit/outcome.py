@@ -6,7 +6,6 @@ from ferkeras.callbacks import score_classes
 from ferkeras.cli.console import Console
 from ferkeras.cli.invocation import command_line, opening, program_line
 from ferkeras.config.schema import Config
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.fit.run import Outcome
 from ferkeras.report.verdict import verdict_on
 
@@ -17,7 +16,7 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     console.print()
     console.emotion_table(
         f"Validation faces, network of epoch {outcome.best_epoch}",
-        EMOTIONS,
+        outcome.validation.classes.names,
         scores.precision,
         scores.recall,
         scores.f1,

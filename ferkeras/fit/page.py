@@ -78,8 +78,9 @@ def run_page(
             ).items()
         ],
         rows=rows,
+        emotions=validation.classes.names,
         few=[row.name for row in rows if row.few],
-        confusion=confusion_cells(validation.matrix()),
+        confusion=confusion_cells(validation),
         reliability=inline_svg(
             reliability_figure({"validation faces": reliability_curve}), "Confidence and accuracy"
         ),

@@ -55,7 +55,7 @@ def write_run_report(
         Mosaic(
             "Training faces as the network sees them in its first step",
             "Augmented: flip, shift, turn, zoom, brightness, contrast and erasing, as configured.",
-            labelled_tiles(batch.images[:_BATCH], batch.labels[:_BATCH]),
+            labelled_tiles(batch.take(np.arange(min(_BATCH, len(batch))))),
         ),
     ]
     page = run_page(FinishedRun(run, config, metrics, environment), history, validation, mosaics)
@@ -69,9 +69,7 @@ def mistakes_mosaic(faces: Faces, predictions: Predictions) -> Mosaic:
         "Worst mistakes",
         "Wrong predictions, the most confident first: truth, then prediction with its "
         "confidence. Look for wrong labels among them.",
-        prediction_tiles(
-            faces.images[worst], faces.labels[worst], predictions.probabilities[worst]
-        ),
+        prediction_tiles(faces.images[worst], predictions.take(worst)),
     )
 
 
@@ -87,7 +85,5 @@ def grad_cam_mosaic(
         "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the prediction. "
         "On a face without colour no place does. Faces of every emotion, chosen at random, half of "
         "them predicted correctly if there are any.",
-        prediction_tiles(
-            images, faces.labels[chosen], predictions.probabilities[chosen], np.asarray(heat)
-        ),
+        prediction_tiles(images, predictions.take(chosen), np.asarray(heat)),
     )

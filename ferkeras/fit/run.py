@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
@@ -15,7 +14,6 @@ from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import stop_requests
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.warp import BACKEND
 from ferkeras.export.formats import export_network
 from ferkeras.export.model_card import write_model_card
@@ -117,6 +115,7 @@ def _train(
                 "source": splits.source,
                 "fingerprint": splits.fingerprint,
                 "official_split": splits.official,
+                "task": splits.task.as_json(),
                 "faces": {name: len(faces) for name, faces in _named(splits).items()},
                 "mean": setup.mean,
                 "std": setup.std,
@@ -199,12 +198,10 @@ def _finish(
         [(event.first, event.text) for event in events_of(history)],
         clip_norm=config.train.global_clip_norm,
     )
-    draw_confusion_matrix(matrix, EMOTIONS, run.picture("confusion_matrix"))
-    draw_per_class(matrix, EMOTIONS, run.picture("per_class"))
+    draw_confusion_matrix(matrix, validation.classes.names, run.picture("confusion_matrix"))
+    draw_per_class(matrix, validation.classes.names, run.picture("per_class"))
     if config.monitor.tensorboard:
-        write_predictions(
-            run.tensorboard, best_epoch, model, splits.validation, validation, EMOTIONS
-        )
+        write_predictions(run.tensorboard, best_epoch, model, splits.validation, validation)
     metrics: dict[str, Any] = {
         "best_epoch": best_epoch,
         "epochs": len(history),
@@ -266,14 +263,12 @@ def _print_what_will_be_trained(
             "seed": str(config.seed),
         },
     )
-    counts = {
-        name: np.bincount(faces.labels, minlength=len(EMOTIONS))
-        for name, faces in _named(splits).items()
-    }
-    classes = range(len(EMOTIONS))
+    counts = {name: faces.counts() for name, faces in _named(splits).items()}
+    names = splits.task.classes.names
+    classes = range(len(names))
     weights, effective = setup.balance.weights, setup.balance.effective
     console.class_table(
-        EMOTIONS,
+        names,
         counts,
         class_weight=[weights[c] for c in classes],
         effective_weight=[effective[c] for c in classes],
@@ -292,7 +287,7 @@ def _draw_train_batch(run: Run, setup: TrainingSetup) -> None:
     batch = _first_batch(setup)
     draw_mosaic(
         batch.images[:_MOSAIC],
-        [EMOTIONS[label] for label in batch.labels[:_MOSAIC]],
+        [batch.classes[label] for label in batch.labels[:_MOSAIC]],
         run.picture("train_batch"),
         title="Training faces as the network sees them in its first step",
     )
@@ -300,4 +295,4 @@ def _draw_train_batch(run: Run, setup: TrainingSetup) -> None:
 
 def _first_batch(setup: TrainingSetup) -> Faces:
     images, labels = next(iter(setup.pipeline.dataset(1, 1)))
-    return Faces(images.numpy(), labels.numpy())
+    return Faces(images.numpy(), labels.numpy(), setup.task.classes)

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.task import Classes
 from ferkeras.metrics.calibration import BINS, bin_of
 from ferkeras.metrics.predictions import Predictions
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 
-_CELLS = len(EMOTIONS) ** 2
 _CHUNK_BYTES = 1 << 25
 
 Samples = Mapping[str, np.ndarray]
@@ -55,7 +54,8 @@ def figures_of(predictions: Predictions, times: np.ndarray) -> Samples:
         predictions: N predictions.
         times: counts of 0 or more, shape (draws, N); each row sums to N.
     """
-    return _figures(times.astype(np.float64) @ _features(predictions), len(predictions))
+    sums = times.astype(np.float64) @ _features(predictions)
+    return _figures(sums, len(predictions), predictions.classes)
 
 
 def intervals(samples: Samples, confidence: float = CONFIDENCE) -> dict[str, tuple[float, float]]:
@@ -81,13 +81,14 @@ def differences(first: Samples, second: Samples) -> Samples:
 
 
 def _features(predictions: Predictions) -> np.ndarray:
-    """What the figures are sums of, by face: float64, shape (N, 49 + 3 + 15)."""
+    """What the figures are sums of, by face: float64, shape (N, K * K + 3 + 15)."""
     labels, probabilities = predictions.labels, predictions.float64_probabilities
     count = len(labels)
     row = np.arange(count)
     truth = probabilities[row, labels]
-    cells = np.zeros((count, _CELLS))
-    cells[row, labels * len(EMOTIONS) + predictions.predicted] = 1
+    size = len(predictions.classes)
+    cells = np.zeros((count, size**2))
+    cells[row, labels * size + predictions.predicted] = 1
     # As scikit-learn breaks ties: the later class ranks higher.
     order = np.argsort(probabilities, axis=1, kind="stable")[:, -2:]
     in_top2 = (order == labels[:, None]).any(axis=1)
@@ -100,9 +101,10 @@ def _features(predictions: Predictions) -> np.ndarray:
     return np.concatenate([cells, np.stack([in_top2, log_loss, brier], axis=1), gaps], axis=1)
 
 
-def _figures(sums: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    size = len(EMOTIONS)
-    matrices = sums[:, :_CELLS].reshape(-1, size, size)
+def _figures(sums: np.ndarray, count: int, classes: Classes) -> dict[str, np.ndarray]:
+    size = len(classes)
+    cells = size**2
+    matrices = sums[:, :cells].reshape(-1, size, size)
     hits = np.diagonal(matrices, axis1=1, axis2=2)
     support, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
     right = hits.sum(axis=1)
@@ -120,7 +122,7 @@ def _figures(sums: np.ndarray, count: int) -> dict[str, np.ndarray]:
         present = support > 0
         balanced = np.where(present, recall, 0).sum(axis=1) / present.sum(axis=1)
         macro_f1 = np.where(present, f1, 0).sum(axis=1) / present.sum(axis=1)
-    top2, log_loss, brier = sums[:, _CELLS : _CELLS + 3].T / count
+    top2, log_loss, brier = sums[:, cells : cells + 3].T / count
     figures = {
         "accuracy": right / count,
         "balanced_accuracy": balanced,
@@ -130,9 +132,9 @@ def _figures(sums: np.ndarray, count: int) -> dict[str, np.ndarray]:
         "top2_accuracy": top2,
         "log_loss": log_loss,
         "brier": brier,
-        "ece": np.abs(sums[:, _CELLS + 3 :]).sum(axis=1) / count,
+        "ece": np.abs(sums[:, cells + 3 :]).sum(axis=1) / count,
     }
     for name, values in (("precision", precision), ("recall", recall), ("f1", f1)):
-        for at, emotion in enumerate(EMOTIONS):
+        for at, emotion in enumerate(classes):
             figures[f"{name}/{emotion}"] = values[:, at]
     return figures

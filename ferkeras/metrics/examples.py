@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.predictions import Predictions
 
 
@@ -27,12 +26,12 @@ def examples_of_each(predictions: Predictions, each: int, seed: int = 0) -> np.n
         seed: of the draw.
 
     Returns:
-        int64, shape (n,), n at most 7 times `each`.
+        int64, shape (n,), n at most K times `each`.
     """
     rng = np.random.default_rng(seed)
     right = predictions.predicted == predictions.labels
     chosen = []
-    for label in range(len(EMOTIONS)):
+    for label in range(len(predictions.classes)):
         good = rng.permutation(np.flatnonzero((predictions.labels == label) & right))
         bad = rng.permutation(np.flatnonzero((predictions.labels == label) & ~right))
         goods = max(each - each // 2, each - len(bad))

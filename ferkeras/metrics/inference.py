@@ -19,11 +19,11 @@ def predict(model: keras.Model, faces: Faces) -> Predictions:
 
 
 def logits_of(model: keras.Model, faces: Faces) -> np.ndarray:
-    """Raw outputs of a network in inference mode, float32, shape (N, 7)."""
+    """Raw outputs of a network in inference mode, float32, shape (N, K)."""
     return model.predict(plain_dataset(faces), verbose=0)
 
 
 def predictions_of(logits: np.ndarray, faces: Faces, temperature: float = 1.0) -> Predictions:
-    """Probabilities from logits (N, 7), divided by `temperature` before the softmax."""
+    """Probabilities from logits (N, K), divided by `temperature` before the softmax."""
     probabilities = softmax(logits.astype(np.float64) / temperature, axis=1)
-    return Predictions(probabilities.astype(np.float32), faces.labels)
+    return Predictions(probabilities.astype(np.float32), faces.labels, faces.classes)

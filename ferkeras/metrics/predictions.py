@@ -21,7 +21,7 @@ from sklearn.metrics import (
 )
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.task import Classes
 from ferkeras.metrics.calibration import reliability
 
 _LARGEST_FILE = 256 * 2**20
@@ -32,12 +32,14 @@ class Predictions:
     """Predictions of a network on faces.
 
     Attributes:
-        probabilities: float32, shape (N, 7).
+        probabilities: float32, shape (N, K).
         labels: int32, shape (N,), the truth.
+        classes: names of the K classes.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
+    classes: Classes
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,17 +51,17 @@ class Predictions:
 
     @property
     def float64_probabilities(self) -> np.ndarray:
-        """The probabilities as float64, shape (N, 7), each row summing to 1 to its precision."""
+        """The probabilities as float64, shape (N, K), each row summing to 1 to its precision."""
         probabilities = self.probabilities.astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
     def take(self, index: np.ndarray) -> Predictions:
         """Those at `index` (int or bool array), in that order."""
-        return Predictions(self.probabilities[index], self.labels[index])
+        return Predictions(self.probabilities[index], self.labels[index], self.classes)
 
     def matrix(self) -> np.ndarray:
-        """Counts [truth, prediction], int64, shape (7, 7)."""
-        return confusion_matrix(self.labels, self.predicted, labels=range(len(EMOTIONS)))
+        """Counts [truth, prediction], int64, shape (K, K)."""
+        return confusion_matrix(self.labels, self.predicted, labels=range(len(self.classes)))
 
     def metrics(self) -> dict[str, Any]:
         """Figures by `ferkeras.metrics.measures.MEASURES`, the number of faces, a table by emotion.
@@ -72,7 +74,7 @@ class Predictions:
         """
         truth, predicted = self.labels, self.predicted
         probabilities = self.float64_probabilities
-        classes = list(range(len(EMOTIONS)))
+        classes = list(range(len(self.classes)))
         present = np.unique(truth)
         columns = precision_recall_fscore_support(truth, predicted, labels=classes, zero_division=0)
         several = len(present) > 1
@@ -85,7 +87,7 @@ class Predictions:
             "matthews": matthews_corrcoef(truth, predicted)
             if several or len(np.unique(predicted)) > 1
             else 0.0,
-            "top2_accuracy": top_k_accuracy_score(truth, probabilities, k=2, labels=classes),
+            "top2_accuracy": _top2_accuracy(truth, probabilities),
             "log_loss": log_loss(truth, probabilities, labels=classes),
             "brier": brier_score_loss(truth, probabilities, labels=classes, scale_by_half=False),
             "ece": reliability(probabilities, truth).expected_error,
@@ -100,12 +102,23 @@ class Predictions:
                     "f1": float(f1),
                     "support": int(support),
                 }
-                for name, precision, recall, f1, support in zip(EMOTIONS, *columns, strict=True)
+                for name, precision, recall, f1, support in zip(self.classes, *columns, strict=True)
             },
         }
 
 
-def read_predictions(path: Path) -> Predictions:
+def _top2_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Fraction of faces whose class is one of the two most probable; always 1 for two classes."""
+    classes = probabilities.shape[1]
+    # scikit-learn takes one column for two classes.
+    return (
+        1.0
+        if classes == 2
+        else top_k_accuracy_score(truth, probabilities, k=2, labels=range(classes))
+    )
+
+
+def read_predictions(path: Path, classes: Classes) -> Predictions:
     """Read `probabilities` and `labels` from a `predictions.npz`.
 
     Raises:
@@ -131,16 +144,16 @@ def read_predictions(path: Path) -> Predictions:
         raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
     if (
         probabilities.ndim != 2
-        or probabilities.shape != (len(labels), len(EMOTIONS))
+        or probabilities.shape != (len(labels), len(classes))
         or labels.shape != (len(probabilities),)
         or labels.dtype.kind not in "iu"
         or not len(labels)
-        or not np.isin(labels, range(len(EMOTIONS))).all()
+        or not np.isin(labels, range(len(classes))).all()
         or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
         or (probabilities < 0).any()
     ):
         raise InputError(
-            f"{path}: damaged: expected probabilities (N, {len(EMOTIONS)}) and labels (N,), found "
+            f"{path}: damaged: expected probabilities (N, {len(classes)}) and labels (N,), found "
             f"{probabilities.shape} and {labels.shape} with other values"
         )
-    return Predictions(probabilities, labels)
+    return Predictions(probabilities, labels, classes)

@@ -1,4 +1,4 @@
-"""The functional model: a trunk of convolutions, dense layers, one logit an emotion."""
+"""The functional model: a trunk of convolutions, dense layers, one logit a class."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import keras
 from keras import layers
 
 from ferkeras.config.schema import Network
-from ferkeras.data.faces import SIZE
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.task import Task
 from ferkeras.network.architectures.plain import plain_features
 from ferkeras.network.architectures.residual import residual_features
 from ferkeras.network.dropout import VariableDropout
 from ferkeras.network.step import MonitoredModel
 
 
-def build_network(settings: Network, *, mean: float, std: float) -> MonitoredModel:
+def build_network(settings: Network, task: Task, *, mean: float, std: float) -> MonitoredModel:
     """Build the network; it owns its preprocessing, so what is trained is what is exported.
 
-    Input: uint8 (N, 48, 48, 1), raw grey values. Output: float32 logits (N, 7), FER2013 class
-    indices. Each dense layer is followed by BatchNormalization, ReLU and dropout.
+    Input: uint8 (N, H, W, C), raw pixels. Output: float32 logits (N, K), in the classes' order.
+    Each dense layer is followed by BatchNormalization, ReLU and dropout.
 
     Args:
         settings: architecture, its sizes, dense units, dropout rates and BatchNormalization.
+        task: size and colour of the faces, and the classes.
         mean: of the training faces' pixels / 255.
         std: standard deviation of the same, above 0.
     """
-    faces = keras.Input((SIZE, SIZE, 1), dtype="uint8", name="faces")
+    faces = keras.Input(task.image.shape, dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255, name="rescale")(faces)
     x = layers.Normalization(mean=mean, variance=std**2, name="standardise")(x)
     features = plain_features if settings.architecture == "plain" else residual_features
@@ -40,7 +40,7 @@ def build_network(settings: Network, *, mean: float, std: float) -> MonitoredMod
         )(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
         x = VariableDropout(settings.dense_dropout, name=f"{name}_dropout")(x)
-    logits = layers.Dense(len(EMOTIONS), dtype="float32", name="logits")(x)
+    logits = layers.Dense(len(task.classes), dtype="float32", name="logits")(x)
     return MonitoredModel(faces, logits, name="ferkeras")
 
 

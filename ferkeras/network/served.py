@@ -15,12 +15,12 @@ def served_network(model: keras.Model, *, temperature: float = 1.0) -> keras.Mod
     step of ferkeras in it, and so loads wherever Keras 3 does.
 
     Args:
-        model: functional; uint8 faces (N, 48, 48, 1) to logits (N, K).
+        model: functional; uint8 faces (N, H, W, C) to logits (N, K).
         temperature: what the logits are divided by before the softmax, above 0; 1 leaves the
             probabilities as they were trained.
 
     Returns:
-        A model of uint8 faces (N, 48, 48, 1) to float32 probabilities (N, K).
+        A model of uint8 faces (N, H, W, C) to float32 probabilities (N, K).
     """
     policy = keras.config.dtype_policy()
     # Where two layers differ in precision, Keras looks at the policy of the process too.

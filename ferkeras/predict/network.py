@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.litert import LiteRtNetwork
@@ -21,8 +21,12 @@ class Network(Protocol):
     def about(self) -> About:
         """Names of the K classes, and how the network came about."""
 
+    @property
+    def image(self) -> ImageSpec:
+        """Size and colour of the faces that it takes."""
+
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (N, K), of uint8 faces (N, 48, 48, 1)."""
+        """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C)."""
 
 
 def load_network(path: str | Path) -> Network:
@@ -75,8 +79,13 @@ class Tempered:
         """As the network has it."""
         return self._network.about
 
+    @property
+    def image(self) -> ImageSpec:
+        """As the network has it."""
+        return self._network.image
+
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (N, K), of uint8 faces (N, 48, 48, 1)."""
+        """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C)."""
         # Softmax forgets only a constant: the logarithm of a probability is a logit.
         powers = self._network(faces).astype(np.float64) ** (1 / self._temperature)
         return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -100,7 +109,10 @@ class KerasNetwork:
         from ferkeras.runs.network import load_trained
 
         served = served_network(load_trained(finished).model, temperature=temperature)
-        self.about = About(EMOTIONS, {"run": finished.name, "temperature": temperature})
+        self.about = About(
+            finished.task.classes.names, {"run": finished.name, "temperature": temperature}
+        )
+        self.image = finished.task.image
         signature = tf.TensorSpec(served.input.shape, tf.uint8)
 
         @tf.function(input_signature=[signature])
@@ -110,7 +122,7 @@ class KerasNetwork:
         self._predict = prediction
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (N, 7), of uint8 faces (N, 48, 48, 1); N may be 0."""
+        """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C); N may be 0."""
         if not len(faces):
             return np.empty((0, len(self.about.emotions)), np.float32)
         return self._predict(faces).numpy()

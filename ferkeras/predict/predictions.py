@@ -13,15 +13,15 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.faces import SIZE
 from ferkeras.data.pictures import face_of
+from ferkeras.data.task import ImageSpec
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation, augmented_views
 from ferkeras.predict.box import Box
 from ferkeras.predict.network import Network
 from ferkeras.predict.sources import View
 
-Cut = Callable[[Image.Image], Sequence[tuple[Box | None, np.ndarray]]]
-"""Takes the faces, uint8 (48, 48), out of a grey picture, each with where it was."""
+Cut = Callable[[Image.Image, ImageSpec], Sequence[tuple[Box | None, np.ndarray]]]
+"""Takes the faces, uint8 (H, W), out of a grey picture, each with where it was."""
 
 BATCH = 32
 """Pictures that one thread decodes and predicts at a time."""
@@ -33,7 +33,7 @@ class Prediction:
 
     Attributes:
         box: left, top, width, height in pixels; None where the whole picture is the face.
-        face: uint8, shape (48, 48), as the network saw it.
+        face: uint8, shape (H, W), as the network saw it.
         probabilities: float32, shape (K,).
     """
 
@@ -59,9 +59,9 @@ class PredictedView:
     error: str | None = None
 
 
-def whole_picture(grey: Image.Image) -> list[tuple[Box | None, np.ndarray]]:
+def whole_picture(grey: Image.Image, spec: ImageSpec) -> list[tuple[Box | None, np.ndarray]]:
     """The `Cut` for pictures that show one face and nothing else."""
-    return [(None, face_of(grey))]
+    return [(None, face_of(grey, spec))]
 
 
 def predict_views(
@@ -104,11 +104,11 @@ def _predict(
     found: list[Sequence[tuple[Box | None, np.ndarray]] | str] = []
     for view in batch:
         try:
-            found.append(cut(view.read()))
+            found.append(cut(view.read(), network.image))
         except InputError as error:
             found.append(str(error))
     faces = [face for each in found if not isinstance(each, str) for _, face in each]
-    stacked = np.stack(faces)[..., None] if faces else np.empty((0, SIZE, SIZE, 1), np.uint8)
+    stacked = np.stack(faces)[..., None] if faces else np.empty((0, *network.image.shape), np.uint8)
     predicted = [network(each) for each in augmented_views(stacked, tta)]
     probabilities = iter(np.mean(predicted, axis=0))
     return [

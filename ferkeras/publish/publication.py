@@ -38,7 +38,7 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
     Args:
         finished: the run.
         folder: must not exist; appears whole or not at all. Its parent must exist.
-        probe: uint8 faces (n, 48, 48, 1), n above 0, on which exports are compared.
+        probe: uint8 faces (n, H, W, C), n above 0, on which exports are compared.
 
     Raises:
         InputError: the folder exists, or the run's network cannot be loaded.

@@ -21,7 +21,7 @@ def overlaid(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Lay heat over faces: the warmer a place, the more of it is covered.
 
     Args:
-        images: uint8, shape (N, height, width, 1).
+        images: uint8, shape (N, height, width, C).
         heat: float, 0 to 1, shape (N, height, width).
 
     Returns:
@@ -38,8 +38,9 @@ def overlaid(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def enlarged(images: np.ndarray) -> np.ndarray:
-    """Grey faces, uint8 (N, height, width, 1), as uint8 (N, 96, 96, 3)."""
-    return np.stack([_enlarged(image[..., 0]) for image in images])[..., None].repeat(3, axis=-1)
+    """Faces, uint8 (N, height, width, C), as uint8 (N, 96, 96, 3)."""
+    coloured = images if images.shape[-1] == 3 else images.repeat(3, axis=-1)
+    return np.stack([_enlarged(image) for image in coloured])
 
 
 def grad_cam_figure(
@@ -51,7 +52,7 @@ def grad_cam_figure(
     """Draw each face beside itself with its heat, four pairs a row.
 
     Args:
-        images: uint8, shape (N, height, width, 1).
+        images: uint8, shape (N, height, width, C).
         heat: float, 0 to 1, shape (N, height, width).
         captions: N texts; the first line stands under the face, the rest under its heat.
         colors: of the second lines; black by default.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferkeras.data.labels import EMOTIONS
-
 
 def verdict_on(results: Mapping[str, Any]) -> str:
     """How accurate, against what, and which emotions it misses.
@@ -14,10 +12,10 @@ def verdict_on(results: Mapping[str, Any]) -> str:
     Args:
         results: as `ferkeras.metrics.predictions.Predictions.metrics` gives them.
     """
-    support = {name: results["emotions"][name]["support"] for name in EMOTIONS}
+    support = {name: found["support"] for name, found in results["emotions"].items()}
     majority = max(support, key=support.__getitem__)
     always = support[majority] / sum(support.values())
-    recall = {n: results["emotions"][n]["recall"] for n in EMOTIONS if support[n]}
+    recall = {n: found["recall"] for n, found in results["emotions"].items() if support[n]}
     missed = [name for name, fraction in recall.items() if not fraction]
     weakest = min(recall, key=recall.__getitem__)
     return (

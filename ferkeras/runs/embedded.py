@@ -55,7 +55,7 @@ def read_enclosed(path: Path) -> About:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = tuple(_text(archive, _LABELS).split())
+            names = tuple(_text(archive, _LABELS).splitlines())
             provenance = json.loads(_text(archive, _ABOUT))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

@@ -14,7 +14,8 @@ from typing import Any
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import FER2013
+from ferkeras.data.task import Task
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
 
@@ -48,11 +49,18 @@ class FinishedRun:
         """Digest of the faces it was trained on, as `ferkeras.data.faces.Splits` has it."""
         return self.environment.get("data", {}).get("fingerprint")
 
+    @property
+    def task(self) -> Task:
+        """What it learnt."""
+        content = self.environment.get("data", {}).get("task")
+        # Runs that record no task are of the time when there was one only.
+        return FER2013 if content is None else Task.from_json(content)
+
     def about(self) -> About:
         """What its exports tell of themselves; no path of this machine."""
         data = self.environment.get("data", {})
         return About(
-            EMOTIONS,
+            self.task.classes.names,
             {
                 "run": self.name,
                 "ferkeras": self.environment.get("ferkeras"),
@@ -102,6 +110,13 @@ def _check(finished: FinishedRun) -> None:
             f"{finished.run.environment}: damaged: expected data with the faces' fingerprint; "
             "take the file from a copy of the run, or train again"
         )
+    try:
+        _ = finished.task
+    except ValueError as error:
+        raise InputError(
+            f"{finished.run.environment}: damaged: data.task: {error}; take the file from a copy "
+            "of the run, or train again"
+        ) from None
     for key, kind in _METRICS.items():
         if not isinstance(finished.metrics.get(key), kind):
             raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import caught_stderr
+from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import read_enclosed
 
 
@@ -27,6 +28,7 @@ class LiteRtNetwork:
 
     Attributes:
         about: names of the classes, and how the network came about.
+        image: size and colour of the faces that it takes.
 
     Raises:
         InputError: there is no such file, or it is damaged or not exported by ferkeras.
@@ -42,10 +44,11 @@ class LiteRtNetwork:
         # LiteRT greets on stderr, once a process. Here no other thread is about, which must not
         # be the case when the descriptor is redirected.
         with caught_stderr():
-            self._runner()
+            _, *shape = self._runner().get_input_details()["faces"]["shape_signature"]
+        self.image = ImageSpec(*map(int, shape))
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (N, K), of uint8 faces (N, 48, 48, 1); N may be 0."""
+        """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C); N may be 0."""
         if not len(faces):
             return np.empty((0, len(self.about.emotions)), np.float32)
         return self._runner()(faces=faces)["probabilities"]

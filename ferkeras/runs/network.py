@@ -27,7 +27,7 @@ class Trained:
 
     Attributes:
         finished: what the run tells of itself.
-        model: uint8 faces (N, 48, 48, 1) to float32 logits (N, 7); not compiled.
+        model: uint8 faces (N, H, W, C) to float32 logits (N, K); not compiled.
     """
 
     finished: FinishedRun
@@ -62,7 +62,7 @@ def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
     """Build the network of a run and give it the weights of a `.keras` file in its folder.
 
     Returns:
-        uint8 faces (N, 48, 48, 1) to float32 logits (N, 7); not compiled: an optimizer would want
+        uint8 faces (N, H, W, C) to float32 logits (N, K); not compiled: an optimizer would want
         the file's slots, which are others where weights were averaged, and none in a published run.
 
     Raises:
@@ -70,7 +70,7 @@ def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
     """
     mean, std = _pixel_statistics(finished)
     with _precision(finished.config.train.precision):
-        model = build_network(finished.config.network, mean=mean, std=std)
+        model = build_network(finished.config.network, finished.task, mean=mean, std=std)
     _load_weights(model, path)
     return model
 

@@ -61,7 +61,7 @@ def write_projection(
             look into it.
         features: float, shape (N, width), finite. Of more than 256 numbers a point, the 256
             principal components are written.
-        images: uint8, shape (N, height, width, 1): the faces.
+        images: uint8, shape (N, height, width, C): the faces.
         labels: int, shape (N,): what they show.
         probabilities: float, shape (N, K): of the network.
         class_names: names of the K classes, in class order.
@@ -85,13 +85,14 @@ def write_projection(
 
 
 def sprites(images: np.ndarray) -> np.ndarray:
-    """Faces (N, height, width, 1) on one sheet, row by row, as many rows as columns."""
+    """Faces (N, height, width, C) on one sheet, row by row, as many rows as columns."""
     count, height, width = images.shape[:3]
     side = math.ceil(math.sqrt(count))
-    cells = np.zeros((side * side, height, width), np.uint8)
-    cells[:count] = images[..., 0]
-    grid = cells.reshape(side, side, height, width).swapaxes(1, 2)
-    return grid.reshape(side * height, side * width)
+    pictures = images[..., 0] if images.shape[3] == 1 else images
+    cells = np.zeros((side * side, *pictures.shape[1:]), np.uint8)
+    cells[:count] = pictures
+    grid = cells.reshape(side, side, *pictures.shape[1:]).swapaxes(1, 2)
+    return grid.reshape(side * height, side * width, *pictures.shape[3:])
 
 
 def _narrow(features: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         class_names: names of the K classes, in class order.
         confusion: returns the epoch's confusion matrix of the validation faces: integers of
             shape (K, K), truth by row.
-        sample_images: uint8, shape (n, 48, 48, 1): a few validation faces.
+        sample_images: uint8, shape (n, H, W, C): a few validation faces.
         sample_labels: integer, shape (n,): what they show.
         trial: what the run is called on the HParams page; by default as the folder that holds
             `folder`. Runs with one name would be averaged there.
@@ -224,7 +224,6 @@ def write_predictions(
     model: keras.Model,
     faces: Faces,
     predicted: Predictions,
-    class_names: tuple[str, ...],
 ) -> None:
     """Add what the best network predicts to what `TensorBoardWriter` has written.
 
@@ -238,9 +237,9 @@ def write_predictions(
         model: its network, functional.
         faces: validation faces.
         predicted: what the network predicts for them.
-        class_names: names of the K classes, in class order.
     """
-    curves = summaries.precision_recall(predicted.labels, predicted.probabilities, class_names)
+    names = predicted.classes.names
+    curves = summaries.precision_recall(predicted.labels, predicted.probabilities, names)
     writer = tf.summary.create_file_writer(str(folder / "validation"))
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
@@ -254,5 +253,5 @@ def write_predictions(
         faces.images[shown],
         predicted.labels[shown],
         predicted.probabilities[shown],
-        class_names,
+        names,
     )

@@ -24,7 +24,6 @@ from ferkeras.callbacks import (
 from ferkeras.cli.console import Console
 from ferkeras.config.schema import Config, Train
 from ferkeras.data.faces import Faces, Splits
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pipeline import plain_dataset
 from ferkeras.network.model import dropout_layers
 from ferkeras.runs.record import Run
@@ -87,7 +86,7 @@ def build_callbacks(
     overfit_faces = math.ceil(monitor.overfit_fraction * len(splits.train))
     history = CSVHistory(run.history)
     collapse = CollapseAlarm(
-        EMOTIONS,
+        setup.task.classes.names,
         share=monitor.collapse_fraction,
         action=monitor.collapse_action,
         suspects=collapse_suspects(config, setup),
@@ -95,7 +94,9 @@ def build_callbacks(
         say=console.print,
         alarm=console.alarm,
     )
-    per_class = PerClassReport(EMOTIONS, every=monitor.per_class_every, say=console.print)
+    per_class = PerClassReport(
+        setup.task.classes.names, every=monitor.per_class_every, say=console.print
+    )
     callbacks: list[keras.callbacks.Callback] = [
         EpochBar(console, config.train.batch_size),
         # Before everything that takes the epoch for a good one.
@@ -150,7 +151,7 @@ def build_callbacks(
             TensorBoardWriter(
                 run.tensorboard,
                 config,
-                EMOTIONS,
+                setup.task.classes.names,
                 lambda: keras.ops.convert_to_numpy(setup.confusion.matrix),
                 samples.images,
                 samples.labels,
@@ -180,7 +181,8 @@ def collapse_suspects(config: Config, setup: TrainingSetup) -> list[str]:
     if config.train.sampler == "balanced" and config.class_weight.rule != "none":
         suspects.append(
             f"the balanced sampler and class weights (class_weight.rule="
-            f"{config.class_weight.rule}) correct rare classes twice: {EMOTIONS[rarest]} counts "
+            f"{config.class_weight.rule}) correct rare classes twice: "
+            f"{setup.task.classes[rarest]} counts "
             f"{effective[rarest]:.0f} times as much as its faces; try train.sampler=shuffle"
         )
     return suspects

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
 from ferkeras.data.statistics import pixel_statistics
+from ferkeras.data.task import Task
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.metrics import ConfusionMatrix
@@ -29,6 +29,7 @@ class TrainingSetup:
     """A compiled network with the data it is trained on.
 
     Attributes:
+        task: what is learnt.
         model: compiled; uint8 faces to logits.
         confusion: its metric that counts truths against predictions.
         pipeline: batches of training faces.
@@ -39,6 +40,7 @@ class TrainingSetup:
         teachers: the finished runs whose soft targets the model is trained on besides the labels.
     """
 
+    task: Task
     model: MonitoredModel
     confusion: ConfusionMatrix
     pipeline: TrainingPipeline
@@ -63,8 +65,8 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         InputError: a run of `distill.teachers` is none, or has lost its network.
     """
     mean, std = pixel_statistics(splits.train)
-    model = build_network(config.network, mean=mean, std=std)
-    confusion = ConfusionMatrix(len(EMOTIONS))
+    model = build_network(config.network, splits.task, mean=mean, std=std)
+    confusion = ConfusionMatrix(len(splits.task.classes))
     model.compile(
         optimizer=build_optimizer(config.train),
         loss=SmoothedCrossentropy(config.train.label_smoothing),
@@ -89,6 +91,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         balanced=balanced,
     )
     return TrainingSetup(
+        splits.task,
         model,
         confusion,
         pipeline,

@@ -16,7 +16,6 @@ from ferkeras.check_data.finding import (
 )
 from ferkeras.check_data.material import SPLITS, Material
 from ferkeras.data.faces import Faces
-from ferkeras.data.labels import EMOTIONS
 
 _SHOWN = 30
 
@@ -97,7 +96,7 @@ def check_contradictions(material: Material, copies: Copies) -> Finding:
     that nothing can avoid. Above `TOO_MANY` of all faces training is wrong.
     """
     labels = material.faces.labels
-    votes = np.zeros((len(copies.first), len(EMOTIONS)), np.int64)
+    votes = np.zeros((len(copies.first), len(material.faces.classes)), np.int64)
     np.add.at(votes, (copies.image, labels), 1)
     differing = np.flatnonzero((votes > 0).sum(axis=1) > 1)
     unavoidable = int((votes[differing].sum(axis=1) - votes[differing].max(axis=1)).sum())
@@ -131,7 +130,7 @@ def check_contradictions(material: Material, copies: Copies) -> Finding:
             "faces": int(copies.counts[differing].sum()),
             "unavoidable_errors": unavoidable,
             "groups": [
-                [{"place": material.place(i), "label": EMOTIONS[labels[i]]} for i in group]
+                [{"place": material.place(i), "label": material.label(i)} for i in group]
                 for group in groups[:MOST_LISTED]
             ],
         },

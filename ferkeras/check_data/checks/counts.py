@@ -6,13 +6,12 @@ import numpy as np
 
 from ferkeras.check_data.finding import MOST_LISTED, Finding, Level, counted
 from ferkeras.check_data.material import SPLITS, Material
-from ferkeras.data.labels import EMOTIONS
 
 
 def class_counts(material: Material) -> dict[str, np.ndarray]:
-    """Faces of each emotion, int64, shape (7,), by split."""
+    """Faces of each class, int64, shape (K,), by split."""
     return {
-        split: np.bincount(material.faces.labels[material.members(split)], minlength=len(EMOTIONS))
+        split: material.faces.take(material.members(split)).counts()
         for split in material.present(SPLITS)
     }
 
@@ -39,7 +38,7 @@ def check_classes(material: Material) -> Finding:
     """
     counts = class_counts(material)
     lacking = {
-        split: [name for name, n in zip(EMOTIONS, of_split, strict=True) if not n]
+        split: [name for name, n in zip(material.faces.classes, of_split, strict=True) if not n]
         for split, of_split in counts.items()
     }
     said = [f"{split} has no {', '.join(names)}" for split, names in lacking.items() if names]
@@ -49,7 +48,7 @@ def check_classes(material: Material) -> Finding:
     level = Level.WRONG if untrainable else Level.LOOK if said else Level.OK
     advice = {
         Level.WRONG: "add faces: every class needs at least two different images",
-        Level.LOOK: "what is not there is not measured: do not read accuracy as that of all seven",
+        Level.LOOK: "what is not there is not measured: accuracy is not that of all classes",
         Level.OK: "",
     }
     return Finding(

@@ -11,7 +11,6 @@ from ferkeras.check_data.finding import (
     level_of_fraction,
 )
 from ferkeras.check_data.material import Material
-from ferkeras.data.labels import EMOTIONS
 
 BLANK_BELOW = 4.0
 """Standard deviation in grey values (0 to 255) below which an image shows nothing: that is what
@@ -25,7 +24,7 @@ def stds(images: np.ndarray) -> np.ndarray:
     """Standard deviation of each image in grey values: float64, shape (N,); 0 only if flat.
 
     Args:
-        images: uint8, shape (N, 48, 48, 1).
+        images: uint8, shape (N, H, W, C).
     """
     result = np.empty(len(images))
     for first in range(0, len(images), _CHUNK):
@@ -48,9 +47,8 @@ def check_empty(material: Material, std: np.ndarray) -> Finding:
     """
     flat = np.flatnonzero(std == 0)
     empty = np.flatnonzero(std < BLANK_BELOW)
-    labels = material.faces.labels
     chosen = empty[:_SHOWN]
-    captions = [f"{material.short_place(i)}\n{EMOTIONS[labels[i]]}" for i in chosen]
+    captions = [f"{material.short_place(i)}\n{material.label(i)}" for i in chosen]
     exhibit = Exhibit(
         "empty", f"Images with nothing on them: {len(chosen)} of {len(empty)}", chosen, captions
     )

@@ -23,7 +23,6 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.training.setup import build_setup, make_reproducible
 
 _FOLDS = 4
@@ -59,12 +58,12 @@ def out_of_fold_probabilities(
         progress: called with the number of epochs just done, `EPOCHS` in all.
 
     Returns:
-        float64, shape (N, 7), rows summing to 1.
+        float64, shape (N, K), rows summing to 1.
     """
     config = load_config(None, (*_NETWORK, f"seed={seed}"))
     make_reproducible(config)
     faces = material.faces
-    probabilities = np.empty((len(faces), len(EMOTIONS)))
+    probabilities = np.empty((len(faces), len(faces.classes)))
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed)
     for others, fold in folds.split(faces.labels, faces.labels, photograph):
         splits = Splits(faces.take(others), faces.take(fold), None, "", "", official=False)
@@ -91,8 +90,9 @@ def with_label_errors(checked: DataCheck, seed: int, progress: Callable[[int], N
     for label in np.unique(labels):
         count = len(np.unique(photograph[labels == label]))
         if count < _FOLDS:
+            name = checked.material.faces.classes[label]
             raise InputError(
-                f"--label-errors: {count} different photographs of {EMOTIONS[label]}; expected at "
+                f"--label-errors: {count} different photographs of {name}; expected at "
                 f"least {_FOLDS}, one for each fold; add faces or leave the option out"
             )
     finding = check_label_errors(checked.material, photograph, seed, progress)
@@ -129,7 +129,7 @@ def check_label_errors(
         f"Suspicious labels: the first {len(chosen)} of {len(suspects):,} (label, then prediction)",
         chosen,
         [
-            f"{EMOTIONS[labels[i]]}, not {EMOTIONS[predicted[i]]}?\n"
+            f"{material.label(i)}, not {material.faces.classes[predicted[i]]}?\n"
             f"{material.short_place(i)}, {probabilities[i, predicted[i]]:.0%}"
             for i in chosen
         ],
@@ -144,13 +144,14 @@ def check_label_errors(
             "count": len(suspects),
             "out_of_fold_accuracy": accuracy,
             "by_label": {
-                name: int((labels[suspects] == label).sum()) for label, name in enumerate(EMOTIONS)
+                name: int((labels[suspects] == label).sum())
+                for label, name in enumerate(material.faces.classes)
             },
             "suspects": [
                 {
                     "place": material.place(i),
-                    "label": EMOTIONS[labels[i]],
-                    "prediction": EMOTIONS[predicted[i]],
+                    "label": material.label(i),
+                    "prediction": material.faces.classes[predicted[i]],
                     "probability_of_label": round(float(probabilities[i, labels[i]]), 4),
                     "probability_of_prediction": round(float(probabilities[i, predicted[i]]), 4),
                 }

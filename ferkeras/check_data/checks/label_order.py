@@ -10,13 +10,9 @@ from scipy.optimize import linear_sum_assignment
 from ferkeras.check_data.finding import Finding, Level
 from ferkeras.check_data.material import HELD_OUT, SPLITS, Material
 from ferkeras.check_data.thumbnails import thumbnails
-from ferkeras.data.labels import EMOTIONS
-from ferkeras.data.synthetic.dataset import FER2013_TRAINING_COUNTS
-
-CLASSES = len(EMOTIONS)
-
-ALPHABETICAL = tuple(EMOTIONS.index(name) for name in sorted(EMOTIONS))
-"""`ALPHABETICAL[k]` is the FER2013 class index of the k-th name of the alphabet."""
+from ferkeras.data.faces import Faces
+from ferkeras.data.presets.fer2013 import FER2013, TRAINING_COUNTS
+from ferkeras.data.task import Classes
 
 SURE = 6.0
 """Standard errors by which another order must do better. The best of 5,040 orders is tried: at
@@ -45,17 +41,23 @@ class Order(NamedTuple):
     recall: float
 
 
-def best_order(labels: np.ndarray, predicted: np.ndarray) -> Order:
+def alphabetical(classes: Classes) -> tuple[int, ...]:
+    """Class index of the k-th name of the alphabet, for each k."""
+    return tuple(classes.index(name) for name in sorted(classes))
+
+
+def best_order(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Order:
     """Find the meaning of the labels under which the predictions have the highest mean recall.
 
     Mean recall gives every class the same weight, so that neither the fractions of the classes nor
     a bias of the predictions towards some of them can favour another order.
 
     Args:
-        labels: int, shape (N,), 0 to 6.
-        predicted: int, shape (N,), 0 to 6, of something that does not know these labels.
+        labels: int, shape (N,), 0 to K - 1.
+        predicted: int, shape (N,), of something that does not know these labels.
+        classes: their number K.
     """
-    counts = np.zeros((CLASSES, CLASSES))
+    counts = np.zeros((classes, classes))
     np.add.at(counts, (labels, predicted), 1)
     faces = counts.sum(axis=1)
     # Orders of the classes that occur: a class that is predicted but never true would otherwise
@@ -63,11 +65,11 @@ def best_order(labels: np.ndarray, predicted: np.ndarray) -> Order:
     present = np.flatnonzero(faces)
     recall = counts[np.ix_(present, present)] / faces[present, None]
     rows, columns = linear_sum_assignment(recall, maximize=True)
-    truth_of = np.arange(CLASSES)
+    truth_of = np.arange(classes)
     truth_of[present[rows]] = present[columns]
     # Of a few faces all may get one prediction; one face more, with a part of every prediction,
     # keeps the error honest.
-    smoothed = (counts[present] + 1 / CLASSES) / (faces[present, None] + 1)
+    smoothed = (counts[present] + 1 / classes) / (faces[present, None] + 1)
     here = np.arange(len(present))
     other, same = smoothed[here, truth_of[present]], smoothed[here, present]
     moved = truth_of[present] != present
@@ -77,20 +79,20 @@ def best_order(labels: np.ndarray, predicted: np.ndarray) -> Order:
     return Order(tuple(truth_of.tolist()), errors, float(np.diag(recall).mean()))
 
 
-def linear_predictions(images: np.ndarray, labels: np.ndarray, others: np.ndarray) -> np.ndarray:
+def linear_predictions(training: Faces, others: np.ndarray) -> np.ndarray:
     """Predictions of a ridge regression on thumbnails, classes weighted equally: int64, shape (M,).
 
     Args:
-        images: uint8, shape (N, 48, 48, 1), to learn from.
-        labels: int, shape (N,).
-        others: uint8, shape (M, 48, 48, 1), to predict.
+        training: to learn from.
+        others: uint8, shape (M, H, W, C), to predict.
     """
-    weight = 1 / np.bincount(labels, minlength=CLASSES)[labels]
-    x = _with_constant(thumbnails(images))
+    labels = training.labels
+    weight = 1 / training.counts()[labels]
+    x = _with_constant(thumbnails(training.images))
     weighted = (x * weight[:, None]).T
     square = weighted @ x
     square += np.eye(len(square)) * _RIDGE * np.trace(square) / len(square)
-    weights = np.linalg.solve(square, weighted @ np.eye(CLASSES)[labels])
+    weights = np.linalg.solve(square, weighted @ np.eye(len(training.classes))[labels])
     return (_with_constant(thumbnails(others)) @ weights).argmax(axis=1)
 
 
@@ -103,51 +105,54 @@ def check_label_order(material: Material) -> Finding:
     in alphabetical order, and are not those of FER2013 as they are.
     """
     training = material.members("train")
-    labels, images = material.faces.labels, material.faces.images
+    faces, classes = material.faces, material.faces.classes
+    chance = 1 / len(classes)
     numbers: dict[str, Any] = {"splits": {}}
     wrong, said, look = [], [], ""
     for split in material.present(SPLITS):
-        counts = np.bincount(labels[material.members(split)], minlength=CLASSES)
-        if material.official and alphabetical_fractions(counts):
+        counts = faces.take(material.members(split)).counts()
+        if material.official and alphabetical_fractions(counts, classes):
             wrong.append(f"{split} has the class fractions of FER2013 in alphabetical order")
-    if not material.official and alphabetical_fractions(np.bincount(labels, minlength=CLASSES)):
+    if not material.official and alphabetical_fractions(faces.counts(), classes):
         wrong.append("it has the class fractions of FER2013 in alphabetical order")
     for split in material.present(HELD_OUT) if len(training) else ():
         members = material.members(split)
-        predicted = linear_predictions(images[training], labels[training], images[members])
-        order = best_order(labels[members], predicted)
+        predicted = linear_predictions(faces.take(training), faces.images[members])
+        order = best_order(faces.labels[members], predicted, len(classes))
         numbers["splits"][split] = order._asdict()
-        said.append(f"{split}: a linear classifier recalls {order.recall:.0%} (chance 14%)")
+        said.append(
+            f"{split}: a linear classifier recalls {order.recall:.0%} (chance {chance:.0%})"
+        )
         if order.errors > SURE:
-            wrong.append(f"{split}: {_meaning(order)}")
-        elif len(members) >= _FEWEST and order.recall < 1.25 / CLASSES:
+            wrong.append(f"{split}: {_meaning(order, classes)}")
+        elif len(members) >= _FEWEST and order.recall < 1.25 * chance:
             look = f"labels of {split} hardly follow from the pixels: shuffled, or other rows?"
     level = Level.WRONG if wrong else Level.LOOK if look else Level.OK
-    advice = "give labels by name, in the order " + ", ".join(EMOTIONS) if wrong else look
+    advice = "give labels by name, in the order " + ", ".join(classes) if wrong else look
     return Finding(
         "label order", level, "; ".join(wrong or said) or "not measured", advice, numbers
     )
 
 
-def alphabetical_fractions(counts: np.ndarray) -> bool:
+def alphabetical_fractions(counts: np.ndarray, classes: Classes) -> bool:
     """Whether counts by class are in proportion to FER2013's, but in alphabetical order."""
-    if counts.sum() < _FEWEST:
+    if counts.sum() < _FEWEST or classes != FER2013.classes:
         return False
     fraction = counts / counts.sum()
-    own = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
+    own = np.array(TRAINING_COUNTS) / sum(TRAINING_COUNTS)
     as_they_are = np.abs(fraction - own).sum() / 2
-    alphabetical = np.abs(fraction - own[list(ALPHABETICAL)]).sum() / 2
-    return bool(alphabetical < FITS and as_they_are > DIFFERS)
+    sorted_by_name = np.abs(fraction - own[list(alphabetical(classes))]).sum() / 2
+    return bool(sorted_by_name < FITS and as_they_are > DIFFERS)
 
 
-def _meaning(order: Order) -> str:
-    moved = [k for k in range(CLASSES) if order.truth_of[k] != k]
-    pairs = ", ".join(f"its {EMOTIONS[k]} is {EMOTIONS[order.truth_of[k]]}" for k in moved)
+def _meaning(order: Order, classes: Classes) -> str:
+    moved = [k for k in range(len(classes)) if order.truth_of[k] != k]
+    pairs = ", ".join(f"its {classes[k]} is {classes[order.truth_of[k]]}" for k in moved)
     inverse = tuple(int(k) for k in np.argsort(order.truth_of))
     whose = ""
-    if order.truth_of == ALPHABETICAL:
+    if order.truth_of == alphabetical(classes):
         whose = " (it is in alphabetical order)"
-    elif inverse == ALPHABETICAL:
+    elif inverse == alphabetical(classes):
         whose = " (training is in alphabetical order)"
     return f"another order than training{whose}: {pairs} there; {order.errors:.0f} standard errors"
 

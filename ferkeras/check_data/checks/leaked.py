@@ -11,7 +11,6 @@ from ferkeras.check_data.checks.copies import Copies
 from ferkeras.check_data.checks.near import NearCopies
 from ferkeras.check_data.finding import MOST_LISTED, TOO_MANY, Exhibit, Finding, Level
 from ferkeras.check_data.material import HELD_OUT, Material
-from ferkeras.data.labels import EMOTIONS
 
 PEOPLE = 0.65
 """Accuracy of people on FER2013 (Goodfellow et al. 2013: 65 +- 5 %), taken for that of an honest
@@ -32,7 +31,7 @@ def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding
     numbers: dict[str, Any] = {"accuracy_assumed": PEOPLE, "splits": {}}
     found, exhibits, worst = [], [], 0.0
     training = material.members("train")
-    votes = np.zeros((len(copies.first), len(EMOTIONS)), np.int64)
+    votes = np.zeros((len(copies.first), len(material.faces.classes)), np.int64)
     np.add.at(votes, (copies.image[training], material.faces.labels[training]), 1)
     near_votes = _neighbours(near, len(copies.first)) @ votes
     for split in material.present(HELD_OUT):

@@ -12,7 +12,6 @@ from ferkeras.check_data.checks.empty import BLANK_BELOW
 from ferkeras.check_data.finding import MOST_LISTED, Exhibit, Finding, Level, counted
 from ferkeras.check_data.material import Material
 from ferkeras.check_data.thumbnails import correlations, thumbnails
-from ferkeras.data.labels import EMOTIONS
 
 SIMILAR = 0.95
 """Correlation of the pixels from which two images count as one photograph. Of pairs sampled evenly
@@ -49,7 +48,7 @@ def find_near_copies(images: np.ndarray, copies: Copies, std: np.ndarray) -> Nea
     bits, so buckets of equal hashes miss some.
 
     Args:
-        images: uint8, shape (N, 48, 48, 1).
+        images: uint8, shape (N, H, W, C).
         copies: which of them are identical.
         std: of each of the N images, in grey values; blank ones (below 4) are left out.
     """
@@ -106,7 +105,7 @@ def check_near_copies(material: Material, copies: Copies, near: NearCopies) -> F
             "listed": [
                 {
                     "places": [material.place(copies.first[a]), material.place(copies.first[b])],
-                    "labels": [EMOTIONS[labels[a]], EMOTIONS[labels[b]]],
+                    "labels": [material.label(a), material.label(b)],
                     "correlation": round(float(value), 4),
                 }
                 for (a, b), value in zip(

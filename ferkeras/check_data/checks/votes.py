@@ -23,7 +23,8 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted, shown
 from ferkeras.data.csv_files import MAX_ROWS
 from ferkeras.data.faces import USAGES
-from ferkeras.data.labels import EMOTIONS, class_index
+from ferkeras.data.labels import class_index
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.text_lines import lines_of
 
 _EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
@@ -148,7 +149,7 @@ def _no_faces(material: Material, votes: Votes) -> Finding:
         "no_faces",
         f"No faces, by FER+: {len(chosen)} of {len(none)}",
         chosen,
-        [f"{material.short_place(i)}\n{EMOTIONS[labels[i]]}" for i in chosen],
+        [f"{material.short_place(i)}\n{material.label(i)}" for i in chosen],
     )
     return Finding(
         "no faces",
@@ -164,13 +165,16 @@ def _no_faces(material: Material, votes: Votes) -> Finding:
 def _opinions(material: Material, votes: Votes) -> Finding:
     voted = np.flatnonzero(votes.emotions.any(axis=1))
     labels = material.faces.labels[voted]
-    order = best_order(labels, votes.emotions[voted].argmax(axis=1)) if len(voted) else None
+    classes = len(FER2013.classes)
+    order = (
+        best_order(labels, votes.emotions[voted].argmax(axis=1), classes) if len(voted) else None
+    )
     agree = float((votes.emotions[voted].argmax(axis=1) == labels).mean()) if len(voted) else 0.0
     numbers = {"faces": len(voted), "agreement": agree, "order": order and order._asdict()}
     found = f"the majority vote is the label for {agree:.1%} of {len(voted):,} faces"
     if order and order.errors > SURE:
         means = ", ".join(
-            f"{EMOTIONS[k]} means {EMOTIONS[true]}"
+            f"{material.faces.classes[k]} means {material.faces.classes[true]}"
             for k, true in enumerate(order.truth_of)
             if true != k
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.synthetic.random_rows import Array, Draws
 
 NAMES = {

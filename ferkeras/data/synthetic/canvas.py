@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ferkeras.data.faces import SIZE
+from ferkeras.data.presets.fer2013 import SIZE
 from ferkeras.data.synthetic.random_rows import Array
 
 _EDGE = 1.5

@@ -13,17 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.faces import SIZE, USAGES, Faces, ReadFaces
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.faces import USAGES, Faces, ReadFaces
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE, TRAINING_COUNTS
 from ferkeras.data.synthetic import action_units, eyes, head, mouth, people, photograph
 from ferkeras.data.synthetic.canvas import Canvas, Pose
 from ferkeras.data.synthetic.random_rows import Draws, raw_rows
 
 RECIPE = 1
 """Version of the drawing; raised whenever the same seed would give other pixels."""
-
-FER2013_TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)
-"""Faces per emotion in the Training split of FER2013, in class order."""
 
 FACES_PER_PERSON = 5
 """Faces that follow each other in the data and show the same person."""
@@ -87,7 +84,7 @@ def synthetic_faces(
     labels = _mislabel(shown, usage, seed, label_noise)
     recipe = f"synthetic faces: recipe {RECIPE}, count {count}, seed {seed}, noise {label_noise!r}"
     return ReadFaces(
-        Faces(images, labels),
+        Faces(images, labels, FER2013.classes),
         usage,
         recipe,
         hashlib.blake2b(recipe.encode(), digest_size=16).hexdigest(),
@@ -115,7 +112,7 @@ def _in_proportion(count: int) -> npt.NDArray[np.int32]:
     The j-th face of a class belongs at place (j + 0.3) / fraction (a divisor method of
     apportionment); with 0.3 the rarest class appears among the first twenty.
     """
-    fraction = np.array(FER2013_TRAINING_COUNTS) / sum(FER2013_TRAINING_COUNTS)
+    fraction = np.array(TRAINING_COUNTS) / sum(TRAINING_COUNTS)
     each = [np.arange(int(count * part) + 2) for part in fraction]
     place = np.concatenate([(j + 0.3) / part for j, part in zip(each, fraction, strict=True)])
     label = np.repeat(np.arange(len(EMOTIONS), dtype=np.int32), [len(j) for j in each])

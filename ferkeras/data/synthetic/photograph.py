@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ferkeras.data.faces import SIZE
+from ferkeras.data.presets.fer2013 import SIZE
 from ferkeras.data.synthetic.canvas import Canvas, Patch, ellipse
 from ferkeras.data.synthetic.people import People
 from ferkeras.data.synthetic.random_rows import Array, Draws

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning, skill_evidence
@@ -16,7 +13,7 @@ _LEANS = 3.0
 def rare_classes_overweighted(m: Measurements) -> Finding | None:
     """A rare class outweighs the majority class, and the predictions show it."""
     balance = m.case.setup.balance
-    counts = np.bincount(m.case.splits.train.labels, minlength=len(EMOTIONS))
+    counts = m.case.splits.train.counts()
     fractions = counts / counts.sum()
     weight = {label: effective * fractions[label] for label, effective in balance.effective.items()}
     heaviest = max(weight, key=weight.__getitem__)
@@ -29,7 +26,7 @@ def rare_classes_overweighted(m: Measurements) -> Finding | None:
         return None
     config = m.case.config
     twice = config.train.sampler == "balanced" and config.class_weight.rule != "none"
-    rare, common = EMOTIONS[heaviest], EMOTIONS[majority]
+    rare, common = m.classes[heaviest], m.classes[majority]
     return Finding(
         "rare_classes_overweighted",
         f"{rare.capitalize()} counts {ratio:.1f} times as much as {common} in the loss"

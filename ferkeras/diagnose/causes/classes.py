@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 
 
 def missing_class(m: Measurements) -> Finding | None:
     """A class that validation has and training lacks: no network can learn it."""
-    train = np.bincount(m.case.splits.train.labels, minlength=len(EMOTIONS))
-    validation = np.bincount(m.case.splits.validation.labels, minlength=len(EMOTIONS))
+    train = m.case.splits.train.counts()
+    validation = m.case.splits.validation.counts()
     missing = np.flatnonzero((train == 0) & (validation > 0))
     if not len(missing):
         return None
-    names = " and ".join(EMOTIONS[label] for label in missing)
+    names = " and ".join(m.classes[int(label)] for label in missing)
     asked = int(validation[missing].sum())
     return Finding(
         "missing_class",

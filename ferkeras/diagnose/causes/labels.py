@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import ClassPredictions, Measurements
 from ferkeras.diagnose.skill import CHANCE, best_renaming
@@ -63,7 +62,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
     network = m.on_train.skill > m.reference_within_train.skill
     predicted = m.on_validation if network else m.reference
     named = best_renaming(predicted.matrix)
-    renamed = ClassPredictions(predicted.labels, named[predicted.predicted])
+    renamed = ClassPredictions(predicted.labels, named[predicted.predicted], m.classes)
     # Deviations of kappa under chance: what above_chance divides by.
     std = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
     gain = (renamed.skill - predicted.skill) / std
@@ -71,7 +70,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
     if gain < CHANCE or renamed.skill < HALF * known:
         return None
     moved = ", ".join(
-        f"{EMOTIONS[label]} there is {EMOTIONS[prediction]} here"
+        f"{m.classes[label]} there is {m.classes[prediction]} here"
         for prediction, label in enumerate(named)
         if prediction != label and predicted.matrix[label, prediction]
     )
@@ -94,8 +93,9 @@ def permuted_labels(m: Measurements) -> Finding | None:
         ),
         (
             Remedy(
-                "give both splits the same class indices (0 angry, 1 disgust, 2 fear, 3 happy, 4 "
-                "sad, 5 surprise, 6 neutral); folders in alphabetical order are in another",
+                "give both splits the same class indices "
+                f"({', '.join(f'{index} {name}' for index, name in enumerate(m.classes))}); "
+                "folders in alphabetical order are often in another",
                 f"accuracy {renamed.accuracy:.0%} from this network as it is",
             ),
         ),

@@ -7,7 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from ferkeras.data.faces import SIZE
+from ferkeras.data.reduced import block_means, grey
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import HALF
@@ -15,7 +15,7 @@ from ferkeras.diagnose.symptoms import HALF
 _DISTINGUISHABLE = 0.75
 """Area under the curve from which two sets of faces differ: halfway from chance to certain."""
 
-_BLOCK = 6
+_SIDE = 8
 
 
 def unlike_validation(m: Measurements) -> Finding | None:
@@ -66,8 +66,7 @@ def _distinguishable(m: Measurements) -> float:
     """Area under the curve of random forests, on faces that they have not seen."""
     images = np.concatenate([m.train.images, m.validation.images])
     split = np.repeat([0, 1], [len(m.train), len(m.validation)])
-    side = SIZE // _BLOCK
-    blocks = images.reshape(-1, side, _BLOCK, side, _BLOCK).mean(axis=(2, 4)).reshape(-1, side**2)
+    blocks = block_means(grey(images), _SIDE).reshape(len(images), -1)
     flat = images.reshape(len(images), -1)
     levels = np.percentile(flat, (1, 25, 50, 75, 99), axis=1).T
     features = np.concatenate([blocks, levels, flat.std(axis=1, keepdims=True)], axis=1)

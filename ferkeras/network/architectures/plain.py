@@ -10,7 +10,7 @@ from ferkeras.network.dropout import VariableDropout
 
 
 def plain_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor:
-    """Features (N, F) of standardised faces (N, 48, 48, 1).
+    """Features (N, F) of standardised faces (N, H, W, C).
 
     Each block is convolution, BatchNormalization, ReLU, twice; pooling by two; dropout.
 

@@ -13,7 +13,7 @@ _STEM_KERNEL = 5
 
 
 def residual_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor:
-    """Features (N, F) of standardised faces (N, 48, 48, 1): the mean of the last stage's maps.
+    """Features (N, F) of standardised faces (N, H, W, C): the mean of the last stage's maps.
 
     The stem is one convolution. Each stage has residual blocks and dropout after them; all but
     the first stage halve the side, in their first block, whose shortcut is an average pooling and

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ferkeras.data.labels import EMOTIONS
 from ferkeras.metrics.measures import MEASURES, PER_CLASS, formatted, formatted_interval
 
 _RELIABLE_SUPPORT = 100
@@ -65,8 +64,7 @@ class EmotionRow:
 def emotion_rows(results: Mapping[str, Any], intervals: Intervals) -> list[EmotionRow]:
     """Precision, recall, F1 with intervals and the number of faces, by emotion."""
     rows = []
-    for emotion in EMOTIONS:
-        found = results["emotions"][emotion]
+    for emotion, found in results["emotions"].items():
         figures = [
             Figure(
                 measure.name,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.data.faces import Faces
+from ferkeras.metrics.predictions import Predictions
 from ferkeras.report.heat import overlaid
 
 
@@ -32,41 +32,41 @@ class Tile:
 
 
 def prediction_tiles(
-    images: np.ndarray,
-    labels: np.ndarray,
-    probabilities: np.ndarray,
-    heat: np.ndarray | None = None,
+    images: np.ndarray, predictions: Predictions, heat: np.ndarray | None = None
 ) -> list[Tile]:
     """Faces with their truth, the prediction and its confidence.
 
     Args:
-        images: uint8, shape (N, 48, 48, 1).
-        labels: the truth, shape (N,).
-        probabilities: shape (N, 7).
-        heat: Grad-CAM, float 0 to 1, shape (N, 48, 48), laid over the face.
+        images: uint8, shape (N, H, W, C).
+        predictions: on these faces.
+        heat: Grad-CAM, float 0 to 1, shape (N, H, W), laid over the face.
     """
-    predicted = probabilities.argmax(axis=1)
+    names = predictions.classes
     sources = [face_uri(image) for image in images] if heat is None else heat_uris(images, heat)
     return [
         Tile(
             source,
-            EMOTIONS[label],
-            f"{EMOTIONS[prediction]} {row[prediction]:.0%}",
+            names[label],
+            f"{names[prediction]} {row[prediction]:.0%}",
             bool(label == prediction),
         )
         for source, label, prediction, row in zip(
-            sources, labels, predicted, probabilities, strict=True
+            sources,
+            predictions.labels,
+            predictions.predicted,
+            predictions.probabilities,
+            strict=True,
         )
     ]
 
 
 def face_uri(image: np.ndarray) -> str:
-    """A grey face, uint8 (height, width, 1), as a PNG data URI."""
-    return _uri(Image.fromarray(image[..., 0]), "png")
+    """A face, uint8 (H, W, C), as a PNG data URI."""
+    return _uri(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image), "png")
 
 
 def heat_uris(images: np.ndarray, heat: np.ndarray) -> list[str]:
-    """Faces (N, 48, 48, 1) with heat (N, 48, 48), 0 to 1, laid over them, as JPEG data URIs."""
+    """Faces (N, H, W, C) with heat (N, H, W), 0 to 1, laid over them, as JPEG data URIs."""
     return [_uri(Image.fromarray(picture), "jpeg") for picture in overlaid(images, heat)]
 
 
@@ -76,9 +76,9 @@ def _uri(image: Image.Image, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def labelled_tiles(images: np.ndarray, labels: Sequence[int] | np.ndarray) -> list[Tile]:
+def labelled_tiles(faces: Faces) -> list[Tile]:
     """Faces with nothing but their truth."""
     return [
-        Tile(face_uri(image), EMOTIONS[int(label)])
-        for image, label in zip(images, labels, strict=True)
+        Tile(face_uri(image), faces.classes[int(label)])
+        for image, label in zip(faces.images, faces.labels, strict=True)
     ]

@@ -8,23 +8,19 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from ferkeras.data.labels import EMOTIONS
+from ferkeras.metrics.predictions import Predictions
 from ferkeras.report.palette import DARK
 
 
 def render(template: str, **values: Any) -> str:
     """Fill the page `template`; a name that it uses and that is not given is an error."""
-    return _environment().get_template(template).render(emotions=EMOTIONS, dark=DARK, **values)
+    return _environment().get_template(template).render(dark=DARK, **values)
 
 
-def confusion_cells(matrix: np.ndarray) -> list[dict[str, Any]]:
-    """Rows of a confusion table: the emotion, its faces, and cells with fraction and count.
-
-    Args:
-        matrix: counts [truth, prediction], int, shape (7, 7).
-    """
+def confusion_cells(predictions: Predictions) -> list[dict[str, Any]]:
+    """Rows of a confusion table: the class, its faces, and cells with fraction and count."""
     rows = []
-    for truth, counts in zip(EMOTIONS, matrix, strict=True):
+    for truth, counts in zip(predictions.classes, predictions.matrix(), strict=True):
         total = int(counts.sum())
         fractions = counts / total if total else np.zeros(len(counts))
         cells = [
