@@ -32,7 +32,9 @@ KEPT = 8
 
 _ABANDONED_SECONDS = 3600
 
-_SIZES = re.compile(rb"'\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)")
+_SIZES = re.compile(
+    rb"'classes', '\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
+)
 """Bytes of the names, faces, height, width and channels in the header of a record."""
 
 _log = logging.getLogger(__name__)
