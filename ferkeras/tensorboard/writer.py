@@ -243,7 +243,7 @@ def write_predictions(
     writer = tf.summary.create_file_writer(str(folder / "validation"))
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
-        matrix = pictures.confusion_thumbnail(predicted.matrix(), class_names)
+        matrix = pictures.confusion_thumbnail(predicted.matrix(), names)
         tf.summary.image(BEST_MATRIX, pictures.as_array(matrix)[None], step=step)
     writer.close()
     shown = np.random.default_rng(0).permutation(len(faces))[:_POINTS]
