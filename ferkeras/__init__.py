@@ -1,21 +1,66 @@
-"""ferkeras: facial-expression classifiers in Keras 3 that do not collapse, or tell why."""
+"""Facial-expression classifiers in Keras 3 that do not collapse, or say why they did.
+
+From Python, without a console::
+
+    import ferkeras
+
+    run = ferkeras.train("fer2013-fast", {"train.epochs": 3}, data="fer2013.csv", progress=print)
+    run.history                                  # a pandas DataFrame, one row an epoch
+    run.predict(["a.png", "b.png"])              # paths, Pillow images or arrays
+    run.evaluate().plain.metrics["accuracy"]
+    run.export("onnx")
+
+    ferkeras.open_run("saved_models/fer2013-fast-001")
+    ferkeras.open_run().predict("face.png")      # the network that comes along; no TensorFlow
+    ferkeras.load_data("fer2013.csv")
+    ferkeras.diagnose_model(model, train, validation)  # why any Keras classifier does not learn
+
+On a command line: `python -m ferkeras` lists the verbs. Callbacks for any Keras 3 project are in
+`ferkeras.callbacks`. Wrong input raises `ferkeras.InputError` with a message for people, work that
+fails `ferkeras.RunError`.
+
+Importing ferkeras imports nothing else; each name below does so when it is first used.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ferkeras.cli.errors import InputError, Interrupted, RunError
     from ferkeras.diagnose.program import diagnose_model
-
-__all__ = ["__version__", "diagnose_model"]
+    from ferkeras.facade import Prediction, Run, load_data, open_run, train
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "InputError",
+    "Interrupted",
+    "Prediction",
+    "Run",
+    "RunError",
+    "diagnose_model",
+    "load_data",
+    "open_run",
+    "train",
+]
+
+_ELSEWHERE = {
+    "InputError": "ferkeras.cli.errors",
+    "Interrupted": "ferkeras.cli.errors",
+    "RunError": "ferkeras.cli.errors",
+    "diagnose_model": "ferkeras.diagnose.program",
+}
+
 
 def __getattr__(name: str) -> Any:
-    # TensorFlow takes seconds to import, so it waits until it is needed.
-    if name == "diagnose_model":
-        from ferkeras.diagnose.program import diagnose_model
+    if name not in __all__:
+        raise AttributeError(f"module 'ferkeras' has no attribute {name!r}")
+    module = import_module(_ELSEWHERE.get(name, "ferkeras.facade"))
+    value = globals()[name] = getattr(module, name)
+    return value
 
-        return diagnose_model
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -56,11 +56,7 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
     config, found = _validate(values, places)
     problems += found
     if config is None or problems:
-        count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
-        if len(problems) > _MOST_PROBLEMS:
-            count = f"more than {_MOST_PROBLEMS} errors"
-        listed = (f"  {text}" for text in problems[:_MOST_PROBLEMS])
-        raise InputError("\n".join([f"{count} in the configuration:", *listed]))
+        raise _refused(problems)
     return config
 
 
@@ -80,8 +76,16 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
         _put(content, key, value)
     changed, problems = _validate(content, {})
     if changed is None or problems:
-        raise InputError("\n".join(["these values do not go together:", *problems]))
+        raise _refused(problems)
     return changed
+
+
+def _refused(problems: Sequence[str]) -> InputError:
+    count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
+    if len(problems) > _MOST_PROBLEMS:
+        count = f"more than {_MOST_PROBLEMS} errors"
+    listed = (f"  {text}" for text in problems[:_MOST_PROBLEMS])
+    return InputError("\n".join([f"{count} in the configuration:", *listed]))
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:

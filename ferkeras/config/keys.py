@@ -34,6 +34,17 @@ def flat(config: Section, prefix: str = "") -> dict[str, Any]:
     return result
 
 
+def with_dots(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted key, of ``{"train": {"epochs": 3}}`` as of ``{"train.epochs": 3}``."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            result |= with_dots(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
 def as_arguments(values: Mapping[str, Any]) -> str:
     """Values by dotted key as they stand on a command line, quoted, `section.key=value` each."""
     words = (f"{key}={as_yaml(value)}".replace(", ", ",") for key, value in values.items())

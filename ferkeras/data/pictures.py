@@ -80,7 +80,7 @@ def decode_grey(content: bytes) -> Image.Image:
             )
         # verify() passes a truncated JPEG, load() does not.
         image.load()
-        return _upright(_grey(image), image)
+        return grey_picture(image)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -93,6 +93,11 @@ def decode_grey(content: bytes) -> Image.Image:
         raise InputError(
             f"unreadable image ({_reason(error)}); expected a whole PNG or JPEG"
         ) from error
+
+
+def grey_picture(image: Image.Image) -> Image.Image:
+    """A Pillow image in grey, of mode L, turned as its EXIF data say, in its own size."""
+    return _upright(_grey(image), image)
 
 
 def _upright(grey: Image.Image, image: Image.Image) -> Image.Image:

@@ -46,6 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     run, paths = _run_and_paths(arguments.paths)
     files = find_files(paths, follow_symlinks=arguments.follow_symlinks)
     network = load_network(run)
+    if network.about.of_synthetic_faces:
+        words = sys.argv[1:] if argv is None else argv
+        better = command_line("predict", *(word for word in words if word != str(run)))
+        print(
+            f"note: {run} was trained on synthetic faces and has seen no real one; the network "
+            f"that comes with ferkeras has: {better}",
+            file=sys.stderr,
+        )
     emotions = network.about.emotions
     cut: Cut = whole_picture
     if arguments.detect:

@@ -109,9 +109,8 @@ class KerasNetwork:
         from ferkeras.runs.network import load_trained
 
         served = served_network(load_trained(finished).model, temperature=temperature)
-        self.about = About(
-            finished.task.classes.names, {"run": finished.name, "temperature": temperature}
-        )
+        provenance = {**finished.about().provenance, "temperature": temperature}
+        self.about = About(finished.task.classes.names, provenance)
         self.image = finished.task.image
         signature = tf.TensorSpec(served.input.shape, tf.uint8)
 

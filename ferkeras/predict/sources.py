@@ -92,10 +92,11 @@ def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
 
             yield from frames_of(path, every_seconds)
         else:
-            yield View(shown(path), None, partial(_read_picture, path))
+            yield View(shown(path), None, partial(read_picture, path))
 
 
-def _read_picture(path: Path) -> Image.Image:
+def read_picture(path: Path) -> Image.Image:
+    """The picture in a file, in grey; raises InputError as `View.read`."""
     return decode_grey(read_bounded(path))
 
 

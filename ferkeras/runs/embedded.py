@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.data.synthetic import SOURCE
 
 _LABELS = "labels.txt"
 _ABOUT = "about.json"
@@ -30,6 +31,11 @@ class About:
 
     emotions: tuple[str, ...]
     provenance: dict[str, Any]
+
+    @property
+    def of_synthetic_faces(self) -> bool:
+        """Whether it was trained on the faces that ferkeras draws itself."""
+        return str(self.provenance.get("data", "")).startswith(f"{SOURCE}:")
 
     def provenance_text(self) -> str:
         """The provenance as JSON text."""

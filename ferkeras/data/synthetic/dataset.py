@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE, TRAINING_COUNTS
-from ferkeras.data.synthetic import action_units, eyes, head, mouth, people, photograph
+from ferkeras.data.synthetic import SOURCE, action_units, eyes, head, mouth, people, photograph
 from ferkeras.data.synthetic.canvas import Canvas, Pose
 from ferkeras.data.synthetic.random_rows import Draws, raw_rows
 
@@ -82,7 +82,7 @@ def synthetic_faces(
         if progress is not None:
             progress(last, count)
     labels = _mislabel(shown, usage, seed, label_noise)
-    recipe = f"synthetic faces: recipe {RECIPE}, count {count}, seed {seed}, noise {label_noise!r}"
+    recipe = f"{SOURCE}: recipe {RECIPE}, count {count}, seed {seed}, noise {label_noise!r}"
     return ReadFaces(
         Faces(images, labels, FER2013.classes),
         usage,

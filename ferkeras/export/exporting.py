@@ -1,0 +1,118 @@
+"""One export of a finished run: the faces that it is checked on, the files, the model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.extras import need_extra
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.cli.wording import nearest, quoted
+from ferkeras.data.load import load_splits
+from ferkeras.export.model_card import check_export_folder, write_model_card
+from ferkeras.runs.finished import FinishedRun
+
+FORMATS = ("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras")
+
+_OTHER_NAMES = {
+    "float16": "litert-float16",
+    "fp16": "litert-float16",
+    "h5": "keras",
+    "int8": "litert-int8",
+    "lite": "litert",
+    "pb": "saved_model",
+    "savedmodel": "saved_model",
+    "tf": "saved_model",
+    "tflite": "litert",
+    "tflite-int8": "litert-int8",
+}
+"""What formats are called elsewhere."""
+
+_PROBE = 500
+"""Validation faces on which an export is compared with the network."""
+
+_REPRESENTATIVE = 300
+"""Other validation faces, from which the ranges of 8-bit integers are measured."""
+
+
+def check_format(format: str) -> None:
+    """Refuse a format that there is not, or for which a package is missing; imports nothing.
+
+    Raises:
+        InputError: it names the format that is meant, or the command that installs the package.
+    """
+    if format not in FORMATS:
+        known = format.lower().replace("_", "-")
+        near = _OTHER_NAMES.get(known) or nearest(format, FORMATS, cutoff=0.75)
+        hint = f"did you mean {near}? " if near else ""
+        raise InputError(f"format {quoted(format)}: {hint}expected one of {', '.join(FORMATS)}")
+    if format == "onnx":
+        need_extra("onnx", "format onnx")
+
+
+def export_run(
+    finished: FinishedRun,
+    format: str,
+    console: Console,
+    *,
+    folder: Path | None = None,
+    data: str | None = None,
+) -> Path:
+    """Export the network of a run in one format, check it, and write its model card beside it.
+
+    Args:
+        finished: the run.
+        format: of `FORMATS`.
+        console: where messages are printed.
+        folder: where to; None: `export/` of the run.
+        data: where the faces are; None: as the run was configured.
+
+    Returns:
+        The file, or the folder of a SavedModel.
+
+    Raises:
+        InputError: see `check_format`; the folder is no place for an export, or the faces cannot
+            be read.
+        RunError: the export predicts otherwise than the network.
+    """
+    check_format(format)
+    folder = finished.run.exports if folder is None else folder
+    check_export_folder(folder)
+    config = finished.config
+    if data is not None:
+        moved = config.data.model_copy(update={"path": data})
+        config = config.model_copy(update={"data": moved})
+    splits = load_splits(config, console)
+    if splits.fingerprint != finished.fingerprint:
+        console.print(
+            f"note: {splits.source} is not what this run was trained on; its faces are used "
+            "to check the export all the same"
+        )
+    faces = splits.validation.images
+
+    import_tensorflow()
+    from ferkeras.export.formats import export_network
+    from ferkeras.metrics.calibration import temperature_of
+    from ferkeras.runs.network import load_trained
+
+    exported = export_network(
+        load_trained(finished).model,
+        [format],
+        folder,
+        finished.about(),
+        probe=faces[:_PROBE],
+        temperature=temperature_of(finished.run),
+        # With few faces the same serve for both.
+        representative=faces[-_REPRESENTATIVE:],
+    )
+    card = write_model_card(folder, finished, exported)
+    for each in exported:
+        parity = each.parity
+        console.print(
+            f"{each.path}: {each.size / 1e6:.2f} MB; same label as the trained network on "
+            f"{parity.label_agreement:.1%} of {parity.faces:,} validation faces, "
+            f"probabilities differ by at most {parity.largest_difference:.1e}"
+        )
+    console.print(f"{card}: what it is, how good it is, and how it may not be used")
+    return exported[0].path

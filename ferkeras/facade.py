@@ -1,0 +1,378 @@
+"""What `import ferkeras` offers: train, open, predict, evaluate, export, without a console.
+
+Everything prints nothing; what a command would print goes, line by line, to `progress`, for which
+`print` will do. TensorFlow is imported by what trains, evaluates and exports, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.lines import Progress, console_for
+from ferkeras.config.arguments import DEFAULT, find_config
+from ferkeras.config.file import load_config, with_values
+from ferkeras.config.keys import with_dots
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import ReadFaces
+from ferkeras.data.load import load_faces, load_splits, split_as_configured
+from ferkeras.data.pictures import grey_picture, quiet_pillow
+from ferkeras.data.test_time_augmentation import TestTimeAugmentation
+from ferkeras.predict.box import Box
+from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import open_run as open_finished
+from ferkeras.runs.shipped import SHIPPED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ferkeras.evaluate.assessment import Assessment
+    from ferkeras.predict.network import Network
+
+Picture = str | Path | Image.Image | np.ndarray
+"""A path; a Pillow image; or uint8 pixels, 0 to 255, grey (H, W), (H, W, 1) or RGB (H, W, 3)."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one face.
+
+    Attributes:
+        emotion: the most probable one.
+        confidence: its probability, 0 to 1.
+        probabilities: of every emotion, in class order; they sum to 1.
+        picture: index of the picture that the face is in.
+        box: where it is, in pixels of the upright picture; None: the whole picture.
+    """
+
+    emotion: str
+    confidence: float
+    probabilities: dict[str, float]
+    picture: int
+    box: Box | None
+
+
+def train(
+    config: str | Path | Config = DEFAULT,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    data: str | Path | ReadFaces | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train a network, and leave everything about it in a new folder, as `ferkeras fit` does.
+
+    The random generators of Python, NumPy and Keras are seeded, and TensorFlow's operations made
+    deterministic, for the whole process.
+
+    Args:
+        config: a YAML file, the name of a configuration that comes along (``demo``, ``fer2013``,
+            ``fer2013-fast``, ...), or a `ferkeras.config.schema.Config`.
+        settings: what is different in it, as ``{"train.epochs": 3}`` or
+            ``{"train": {"epochs": 3}}``; `ferkeras fit --help` lists all keys.
+        data: path of the faces, or what `load_data` returned; None: as configured.
+        progress: takes each line of what the command prints.
+
+    Returns:
+        The finished run; `Run.stopped` says whether an alarm ended it early.
+
+    Raises:
+        InputError: the configuration or the faces are wrong.
+        RunError: the training failed.
+        Interrupted: Ctrl-C or a signal came; the state is saved, and `ferkeras fit --resume` goes
+            on with it.
+
+    Example:
+        >>> import ferkeras
+        >>> small = {"data.demo_faces": 300, "train.epochs": 1, "network.filters": [4]}
+        >>> run = ferkeras.train("demo", small)  # doctest: +SKIP
+    """
+    given = config if isinstance(config, Config) else load_config(find_config(str(config)))
+    values = with_dots(settings or {})
+    if isinstance(data, ReadFaces):
+        values["data.path"] = data.source
+    elif data is not None:
+        values["data.path"] = str(data)
+    resolved = with_values(given, values)
+    with console_for(progress) as console:
+        splits = (
+            split_as_configured(data, resolved)
+            if isinstance(data, ReadFaces)
+            else load_splits(resolved, console)
+        )
+
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+        from ferkeras.fit.outcome import print_outcome
+        from ferkeras.fit.run import train as train_run
+
+        outcome = train_run(resolved, splits, console)
+        print_outcome(outcome, resolved, console)
+    return Run(open_finished(outcome.run.folder))
+
+
+def open_run(path: str | Path | None = None) -> Run:
+    """Open a finished run; imports no TensorFlow.
+
+    Args:
+        path: its folder; None: the network that comes with ferkeras.
+
+    Raises:
+        InputError: it is no finished run, or damaged.
+
+    Example:
+        >>> import ferkeras
+        >>> ferkeras.open_run().name
+        'fer2013'
+    """
+    return Run(open_finished(SHIPPED if path is None else path))
+
+
+def load_data(
+    path: str | Path, *, cache: bool = True, progress: Progress | None = None
+) -> ReadFaces:
+    """Read faces from any file or folder that `ferkeras fit` reads.
+
+    Args:
+        path: a table such as ``fer2013.csv``, or a folder with one folder of pictures an emotion;
+            ``demo`` for synthetic faces.
+        cache: keep what was read, and use what was kept.
+        progress: takes lines about how far the reading is.
+
+    Raises:
+        InputError: the faces cannot be read; the message says where and why.
+    """
+    settings = {"data.path": str(path), "data.cache": cache}
+    with console_for(progress) as console:
+        return load_faces(with_values(Config(), settings), console)
+
+
+class Run:
+    """A finished run: its folder, its figures, and its network, ready to predict.
+
+    Made by `train` and `open_run`.
+
+    Args:
+        finished: what the folder tells of itself.
+    """
+
+    def __init__(self, finished: FinishedRun) -> None:
+        self._finished = finished
+
+    def __repr__(self) -> str:
+        accuracy = self.metrics["validation"]["accuracy"]
+        return f"<ferkeras.Run {self.name}: {accuracy:.1%} of the validation faces>"
+
+    @property
+    def folder(self) -> Path:
+        """Where everything about it is."""
+        return self._finished.run.folder
+
+    @property
+    def name(self) -> str:
+        """The name of its folder, such as ``demo-001``."""
+        return self._finished.name
+
+    @property
+    def config(self) -> Config:
+        """Its configuration, with every default."""
+        return self._finished.config
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.json` holds: best epoch, validation figures, alarms, diagnosis."""
+        return self._finished.metrics
+
+    @property
+    def stopped(self) -> str | None:
+        """Why an alarm ended the training early; None: it did not."""
+        return self.metrics.get("stopped")
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: `epoch` (from 1), `loss`, `val_accuracy` and all else that was logged.
+
+        Raises:
+            InputError: `history.csv` is missing or damaged.
+        """
+        import pandas as pd
+
+        path = self._finished.run.history
+        try:
+            return pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read ({error})") from None
+
+    def predict(
+        self,
+        pictures: Picture | Iterable[Picture],
+        *,
+        tta: TestTimeAugmentation = "none",
+        detect: bool = False,
+    ) -> list[Prediction]:
+        """Predict the emotions of faces, with the run's LiteRT file where it has one.
+
+        Args:
+            pictures: one or many: paths, Pillow images, or uint8 arrays; an array of many grey
+                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size will do; RGB
+                becomes grey.
+            tta: test-time augmentation: ``none``, ``flip`` or ``multiscale``.
+            detect: find the faces in each picture first; else each picture is one face, cut out.
+
+        Returns:
+            One prediction a face, in the order of the pictures. With `detect` a picture may have
+            none or several.
+
+        Raises:
+            InputError: a picture cannot be read, or is no picture.
+        """
+        from ferkeras.predict.predictions import Cut, predict_views, whole_picture
+
+        cut: Cut = whole_picture
+        if detect:
+            from ferkeras.predict.detection import FaceDetector
+
+            cut = FaceDetector()
+        views = (_view(at, each) for at, each in enumerate(_each(pictures)))
+        emotions = self._network.about.emotions
+        found = []
+        with quiet_pillow():
+            for at, seen in enumerate(predict_views(views, self._network, cut, tta)):
+                if seen.error is not None:
+                    raise InputError(f"{seen.name}: {seen.error}")
+                for each in seen.predicted:
+                    probabilities = dict(zip(emotions, each.probabilities.tolist(), strict=True))
+                    best = emotions[int(each.probabilities.argmax())]
+                    found.append(Prediction(best, probabilities[best], probabilities, at, each.box))
+        return found
+
+    def evaluate(
+        self,
+        split: str | None = None,
+        *,
+        data: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Assessment:
+        """Measure the network, with bootstrap intervals; writes nothing.
+
+        Args:
+            split: ``validation``, ``test`` or ``train``; None: validation, or all of `data`.
+            data: path of other faces; None: those of the run.
+            progress: takes lines about how far it is.
+
+        Returns:
+            `.plain.metrics` holds the figures of the network as it is, `.plain.ranges` their
+            intervals, `.result("flip")` and `.result("multiscale")` those with test-time
+            augmentation, `.as_json()` everything.
+
+        Raises:
+            InputError: the faces cannot be read, or there are none of that split.
+        """
+        from ferkeras.evaluate.subject import SPLITS, find_subject
+
+        if split is not None and split not in SPLITS:
+            raise InputError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
+        with console_for(progress) as console:
+            path = None if data is None else str(data)
+            subject = find_subject(self._finished, split, path, console)
+            if subject.remark:
+                console.print(f"note: {subject.remark}")
+
+            from ferkeras.cli.quiet import import_tensorflow
+
+            import_tensorflow()
+            from ferkeras.evaluate.assessment import PASSES, assess
+            from ferkeras.metrics.calibration import temperature_of
+            from ferkeras.runs.network import load_trained
+
+            with console.progress("evaluating", PASSES) as advance:
+                return assess(
+                    load_trained(self._finished).model,
+                    subject,
+                    temperature=temperature_of(self._finished.run),
+                    seed=self.config.seed,
+                    progress=advance,
+                )
+
+    def export(
+        self,
+        format: str,
+        folder: str | Path | None = None,
+        *,
+        data: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Path:
+        """Write the network in another format, check it, and put its model card beside it.
+
+        Args:
+            format: ``saved_model``, ``litert``, ``litert-float16``, ``litert-int8``, ``onnx`` or
+                ``keras``.
+            folder: where to; None: `export/` of the run.
+            data: where the run's faces are, where they have moved.
+            progress: takes each line of what the command prints.
+
+        Returns:
+            The file, or the folder of a SavedModel.
+
+        Raises:
+            InputError: an unknown format, a package for it is missing, or the faces cannot be read.
+            RunError: the export predicts otherwise than the network.
+        """
+        from ferkeras.export.exporting import export_run
+
+        with console_for(progress) as console:
+            return export_run(
+                self._finished,
+                format,
+                console,
+                folder=None if folder is None else Path(folder),
+                data=None if data is None else str(data),
+            )
+
+    @cached_property
+    def _network(self) -> Network:
+        from ferkeras.predict.network import load_network
+
+        return load_network(self.folder)
+
+
+def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    if isinstance(pictures, str | Path | Image.Image):
+        return [pictures]
+    if isinstance(pictures, np.ndarray):
+        one = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[-1] in (1, 3))
+        return [pictures] if one else pictures
+    return pictures
+
+
+def _view(at: int, picture: Picture) -> Any:
+    from ferkeras.predict.sources import View, read_picture
+
+    if isinstance(picture, str | Path):
+        return View(str(picture), None, partial(read_picture, Path(picture).expanduser()))
+    return View(f"picture {at}", None, partial(_grey_of, picture))
+
+
+def _grey_of(picture: Image.Image | np.ndarray) -> Image.Image:
+    if isinstance(picture, Image.Image):
+        return grey_picture(picture)
+    if not isinstance(picture, np.ndarray):
+        raise InputError(f"expected a path, a Pillow image or an array, found {type(picture)}")
+    shape = picture.shape
+    if picture.dtype != np.uint8 or not (
+        len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+    ):
+        raise InputError(
+            "expected uint8 pixels from 0 to 255 of shape (H, W), (H, W, 1) or (H, W, 3), found "
+            f"{picture.dtype} of shape {shape}"
+        )
+    if 0 in shape:
+        raise InputError(f"a picture without pixels, of shape {shape}")
+    return Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture).convert("L")

@@ -1,0 +1,240 @@
+"""`import ferkeras`: a few names, no console, and TensorFlow only where it computes."""
+
+import doctest
+import inspect
+import io
+import os
+import pydoc
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ferkeras
+from ferkeras import facade
+from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.runs.litert import LiteRtNetwork
+from ferkeras.runs.shipped import SHIPPED
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(code, folder):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return synthetic_faces(200, 0).faces.images[:6]
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return ferkeras.open_run()
+
+
+def test_importing_it_imports_nothing_else(tmp_path):
+    code = (
+        "import sys; before = set(sys.modules); import ferkeras\n"
+        "heavy = {'tensorflow', 'keras', 'numpy', 'pandas', 'pydantic', 'PIL'}\n"
+        "assert not heavy & set(sys.modules)\n"
+        "ferkeras.train, ferkeras.open_run, ferkeras.load_data, ferkeras.Run\n"
+        "assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules)"
+    )
+    python(code, tmp_path)
+
+
+def test_prediction_needs_no_tensorflow(faces, tmp_path):
+    Image.fromarray(faces[0, :, :, 0]).save(tmp_path / "face.png")
+    code = (
+        "import sys, ferkeras\n"
+        "(found,) = ferkeras.open_run().predict('face.png')\n"
+        "print(found.emotion)\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    assert python(code, tmp_path).strip() in ferkeras.open_run().predict(faces[0])[0].probabilities
+
+
+def test_help_shows_every_name():
+    text = pydoc.plain(pydoc.render_doc(ferkeras))
+    for name in ferkeras.__all__:
+        assert name in text
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        ferkeras.trian  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ferkeras.__all__)
+def test_every_name_is_documented_and_typed(name):
+    thing = getattr(ferkeras, name)
+    assert inspect.getdoc(thing)
+    public = [thing] if not inspect.isclass(thing) else vars(thing).values()
+    for each in public:
+        if inspect.isfunction(each) and not each.__name__.startswith("_"):
+            assert each.__doc__, each
+            signature = inspect.signature(each)
+            assert signature.return_annotation is not inspect.Parameter.empty
+            for parameter in list(signature.parameters.values()):
+                assert parameter.name == "self" or parameter.annotation is not parameter.empty
+
+
+def test_its_examples_run():
+    assert doctest.testmod(facade).attempted
+    assert not doctest.testmod(facade).failed
+
+
+def test_arrays_images_and_paths_get_the_same_predictions(shipped, faces, tmp_path):
+    paths = [tmp_path / f"{at}.png" for at in range(len(faces))]
+    images = [Image.fromarray(face[:, :, 0]) for face in faces]
+    for path, image in zip(paths, images, strict=True):
+        image.save(path)
+    expected = LiteRtNetwork(SHIPPED / "export" / "model-float16.tflite")(faces)
+    for pictures in (
+        faces,
+        faces[..., 0],
+        list(faces),
+        np.repeat(faces, 3, axis=-1),
+        images,
+        [image.convert("RGB") for image in images],
+        paths,
+        map(str, paths),
+    ):
+        found = shipped.predict(pictures)
+        assert [each.picture for each in found] == list(range(len(faces)))
+        given = [list(each.probabilities.values()) for each in found]
+        np.testing.assert_allclose(given, expected, atol=1e-3)
+        for each in found:
+            assert each.confidence == max(each.probabilities.values())
+            assert each.probabilities[each.emotion] == each.confidence
+            assert each.box is None
+
+
+def test_one_picture_need_not_be_a_list(shipped, faces):
+    (one,) = shipped.predict(faces[0])
+    assert one == shipped.predict(faces)[0]
+    assert shipped.predict([]) == []
+    (tta,) = shipped.predict(faces[0], tta="multiscale")
+    assert sum(tta.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert tta.probabilities != one.probabilities
+
+
+def test_a_picture_lying_on_its_side_is_turned(shipped, faces):
+    lying = Image.fromarray(faces[0, :, :, 0]).rotate(90, expand=True)
+    exif = lying.getexif()
+    exif[0x0112] = 6
+    stored = io.BytesIO()
+    lying.save(stored, "png", exif=exif)
+    (turned,) = shipped.predict(Image.open(stored))
+    assert turned == shipped.predict(faces[0])[0]
+
+
+def test_detection_gives_a_prediction_a_face(shipped):
+    assert shipped.predict(np.full((200, 200), 128, np.uint8), detect=True) == []
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (np.zeros((48, 48), np.float32), "found float32 of shape"),
+        (np.zeros((2, 48), np.int64), "expected uint8"),
+        (np.zeros((0, 5), np.uint8), "without pixels"),
+        ([np.zeros((4, 4, 4), np.uint8)], "found uint8 of shape"),
+        ([None], "expected a path, a Pillow image or an array"),
+        ("no/such/file.png", "no/such/file.png: cannot be read"),
+    ],
+)
+def test_what_is_no_picture_is_refused_by_name(shipped, picture, expected):
+    with pytest.raises(ferkeras.InputError) as caught:
+        shipped.predict(picture)
+    assert expected in str(caught.value)
+
+
+def test_a_run_tells_of_itself(finished_run):
+    run = ferkeras.open_run(finished_run)
+    assert list(run.history["epoch"]) == [1, 2, 3]
+    assert (run.name, run.folder) == (finished_run.name, finished_run)
+    assert run.config.train.epochs == 3
+    assert repr(run).startswith(f"<ferkeras.Run {run.name}: ")
+    assert run.stopped is None
+    with pytest.raises(ferkeras.InputError, match="no such run folder"):
+        ferkeras.open_run(finished_run.with_name("nothing"))
+
+
+def test_a_run_is_evaluated_and_exported(finished_run, tmp_path, capfd):
+    run = ferkeras.open_run(finished_run)
+    before = sorted(finished_run.rglob("*"))
+    measured = run.evaluate()
+    assert measured.plain.metrics["accuracy"] == pytest.approx(
+        run.metrics["validation"]["accuracy"]
+    )
+    lines = []
+    path = run.export("litert", tmp_path / "export", progress=lines.append)
+    assert LiteRtNetwork(path).about.provenance["run"] == run.name
+    assert any("same label as the trained network" in line for line in lines)
+    assert sorted(finished_run.rglob("*")) == before
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(ferkeras.InputError, match="expected one of validation, test, train"):
+        run.evaluate("PrivateTest")
+    with pytest.raises(ferkeras.InputError, match="did you mean litert"):
+        run.export("tflite")
+
+
+SMALL = {
+    "name": "small",
+    "train": {"epochs": 1, "batch_size": 64},
+    "network": {"filters": [4], "dense_units": [8]},
+    "monitor.diagnose": False,
+    "monitor.tensorboard": False,
+}
+
+
+def test_a_training_is_a_call(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    run = ferkeras.train("demo", {**SMALL, "data.demo_faces": 200}, progress=lines.append)
+    assert run.folder == Path("saved_models/small-001")
+    assert len(run.history) == 1
+    assert any(line.startswith("epoch 1/1") for line in lines)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    read = ferkeras.load_data(make_table, cache=False)
+    run = ferkeras.train("demo", SMALL, data=read)
+    assert run.config.data.path == str(make_table)
+    assert run.evaluate().plain.metrics["faces"] > 0
+
+
+@pytest.fixture
+def make_table(tmp_path):
+    """A table of synthetic faces, as a file."""
+    faces = synthetic_faces(200, 0).faces
+    rows = [
+        f"{label},{' '.join(map(str, image.ravel()))}"
+        for label, image in zip(faces.labels, faces.images, strict=True)
+    ]
+    path = tmp_path / "faces.csv"
+    path.write_text("\n".join(["emotion,pixels", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "expected"),
+    [
+        ("demo", {"train.lr": 3}, "did you mean train.learning_rate?"),
+        ("demo", {"train": {"epochs": 0}}, "train.epochs = 0: expected whole number"),
+        ("dmeo", {}, "did you mean demo?"),
+    ],
+)
+def test_a_wrong_setting_is_answered_as_on_the_command_line(config, settings, expected):
+    with pytest.raises(ferkeras.InputError) as caught:
+        ferkeras.train(config, settings)
+    assert expected in str(caught.value)
