@@ -15,6 +15,7 @@ from PIL import Image
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -299,3 +300,16 @@ def test_the_predictions_are_those_of_the_training(finished_run):
     splits = load_splits(open_run(finished_run).config, Console(io.StringIO()))
     predicted = load_network(finished_run)(splits.validation.images)
     np.testing.assert_allclose(predicted, kept.probabilities, atol=1e-5)
+
+
+def test_a_network_that_has_seen_no_real_face_says_so_and_names_a_better_one(
+    finished_run, tmp_path, capsys
+):
+    picture = tmp_path / "it's a face.png"
+    Image.fromarray(np.full((48, 48), 90, np.uint8)).save(picture)
+    assert main([str(finished_run), str(picture), "--csv"]) == 0
+    said = capsys.readouterr().err
+    assert f"note: {finished_run} was trained on synthetic faces" in said
+    assert said.strip().endswith(command_line("predict", picture, "--csv"))
+    assert main([str(picture)]) == 0
+    assert "synthetic" not in capsys.readouterr().err
