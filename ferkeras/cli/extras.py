@@ -9,6 +9,7 @@ from ferkeras.cli.errors import InputError
 EXTRAS = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
     "labels": ("cleanlab",),
+    "search": ("optuna",),
 }
 """Modules of each extra, as pyproject.toml has it."""
 
