@@ -153,9 +153,11 @@ def test_a_verb_by_another_word_is_named(site, tmp_path):
 def test_the_network_that_comes_along_answers_anywhere(site, tmp_path):
     face = synthetic_faces(200, 0).faces.images[0, :, :, 0]
     Image.fromarray(face).save(tmp_path / "face.png")
-    done = run("-m", "ferkeras", "predict", "face.png", "--csv", folder=tmp_path, path=[site])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[1].startswith("face.png,")
+    for words in (["face.png"], ["fer2013", "face.png"], ["saved_models/fer2013", "face.png"]):
+        done = run("-m", "ferkeras", "predict", *words, "--csv", folder=tmp_path, path=[site])
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[1].startswith("face.png,")
+        assert done.stderr == ""
 
 
 def test_a_run_of_the_wheel_has_the_callbacks(site, tmp_path):

@@ -28,7 +28,7 @@ from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.runs.record import Run
-from ferkeras.runs.shipped import SHIPPED
+from ferkeras.runs.shipped import SHIPPED, located
 
 
 @verb
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
     """Which network is asked, and what it is asked about."""
     first, *rest = paths
-    path = Path(first).expanduser()
+    path = located(Path(first).expanduser())
     # A name without ending that means nothing is more likely a run misspelt than a picture.
     misspelt = rest and not path.exists() and not path.suffix and not glob.has_magic(first)
     if misspelt or _is_network(path):

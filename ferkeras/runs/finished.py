@@ -18,6 +18,7 @@ from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Task
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
+from ferkeras.runs.shipped import located
 
 _LARGEST_JSON = 1 << 26
 _METRICS = {"best_epoch": int, "epochs": int, "parameters": int, "alarms": list, "validation": dict}
@@ -80,7 +81,7 @@ def open_run(path: str | Path) -> FinishedRun:
         InputError: there is no such folder, it is no run, the run is not finished, or a file of
             it is damaged; the message names the nearest run where there is one.
     """
-    folder = Path(path).expanduser()
+    folder = located(Path(path).expanduser())
     if not folder.is_dir():
         raise _no_folder(folder)
     run = Run(folder)
