@@ -284,7 +284,10 @@ def test_a_prediction_needs_no_tensorflow(finished_run, folder):
     )
     command = [sys.executable, "-c", program, finished_run, folder / "00.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
+    # One line, which says that it has seen no real face.
+    assert done.stderr.startswith("note: ")
+    assert done.stderr.count("\n") == 1
     assert "00.png" in done.stdout
 
 
