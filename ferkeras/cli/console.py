@@ -62,7 +62,8 @@ class Console:
     def __init__(
         self, stream: IO[str] | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        probe = RichConsole(file=stream)
+        # In a notebook Rich would show each line as an object of its own, whatever the stream.
+        probe = RichConsole(file=stream, force_jupyter=False)
         self.live = (
             _is_tty(probe.file) and not probe.is_dumb_terminal and probe.legacy_windows is False
         )
@@ -70,6 +71,7 @@ class Console:
             file=stream,
             # FORCE_COLOR and its kin must not put cursor movements into a file.
             force_terminal=self.live,
+            force_jupyter=False,
             width=None if self.live else _UNBOUNDED,
             markup=False,
             emoji=False,
