@@ -66,10 +66,10 @@ def measure(config) -> dict[str, object]:
 
     import keras
 
+    from ferkeras.callbacks import VariableDropout
     from ferkeras.cli.console import Console
     from ferkeras.cli.signals import StopRequest
     from ferkeras.data.load import load_splits
-    from ferkeras.network.dropout import VariableDropout
     from ferkeras.runs.record import create_run
     from ferkeras.training.callbacks import build_callbacks
     from ferkeras.training.checkpoints import CheckpointFolder

@@ -8,8 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-_START = 0.5
-"""Largest share of an average that may be the weights of the start."""
+_START = 0.05
+"""Largest fraction of an average that may be the weights of the start.
+
+Measured on digits with four optimizers, with and without BatchNormalization: with a half, the
+validation accuracy falls by up to 0.5 where the average takes over, with a twentieth by 0.03."""
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -22,8 +25,9 @@ class AveragedWeights(keras.callbacks.Callback):
     the training.
 
     In the first steps the average is mostly the weights that the training began with, and knows
-    nothing. As long as they are more than half of it (momentum ** (steps - 1) > 0.5, that is for
-    139 steps at 0.995), the weights themselves are validated and left in the end.
+    nothing. As long as they are more than a twentieth of it (momentum ** (steps - 1) > 0.05, that
+    is for 300 steps at 0.99 and for 599 at 0.995), the weights themselves are validated, and left
+    in the end.
 
     `keras.callbacks.SwapEMAWeights` does the same in one call of `fit`, but leaves the average in
     the model between two epochs, where a checkpoint would take it for the weights. When `fit`
@@ -31,7 +35,7 @@ class AveragedWeights(keras.callbacks.Callback):
     goes on from the weights all the same.
 
     The average has seen weights only: BatchNormalization's statistics are a moving average of
-    their own. Give the layers a momentum near that of the average, so that both tell of the same
+    their own. Give the layers a momentum near that of the average, so that both are of the same
     steps.
 
     Reads: nothing. Publishes: nothing. Costs at most three copies of the weights an epoch.
@@ -42,8 +46,11 @@ class AveragedWeights(keras.callbacks.Callback):
     Example:
 
     ```python
-    model.compile(keras.optimizers.AdamW(use_ema=True, ema_momentum=0.995), loss="mse")
-    callbacks = [keras.callbacks.CSVLogger("history.csv"), AveragedWeights()]
+    optimizer = keras.optimizers.AdamW(use_ema=True, ema_momentum=0.9)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    best = keras.callbacks.ModelCheckpoint("best.keras", save_best_only=True)
+    callbacks = [best, AveragedWeights()]  # the average is what is saved
+    model.fit(x, y, validation_data=(x, y), epochs=3, verbose=0, callbacks=callbacks)
     ```
 
     Source:
@@ -73,7 +80,7 @@ class AveragedWeights(keras.callbacks.Callback):
         """Put the average into the model, if this is the validation of an epoch."""
         if self._in_epoch:
             self._set_aside()
-            if self._tells():
+            if self._is_trained():
                 self._put_average()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -85,7 +92,7 @@ class AveragedWeights(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the average in the model, as `fit` does, also where no step was left to do."""
-        if self._tells():
+        if self._is_trained():
             self._put_average()
         else:
             self._put_back()
@@ -98,7 +105,7 @@ class AveragedWeights(keras.callbacks.Callback):
         """Forget weights that were set aside: those in the model are right now."""
         self._weights = None
 
-    def _tells(self) -> bool:
+    def _is_trained(self) -> bool:
         """Whether the average is of the training and not of its start."""
         optimizer = self._optimizer()
         steps = int(keras.ops.convert_to_numpy(optimizer.iterations))

@@ -21,8 +21,8 @@ def cosine_rate(step: int, peak: float, warmup_steps: int, total_steps: int) -> 
     """
     if step < warmup_steps:
         return peak * (step + 1) / (warmup_steps + 1)
-    share = min((step - warmup_steps) / (total_steps - warmup_steps), 1.0)
-    return peak * 0.5 * (1.0 + math.cos(math.pi * share))
+    progress = min((step - warmup_steps) / (total_steps - warmup_steps), 1.0)
+    return peak * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
 class CosineLearningRate(keras.callbacks.Callback):
@@ -35,8 +35,8 @@ class CosineLearningRate(keras.callbacks.Callback):
     diverges, and loggers would have to know of it.
 
     The rate is a function of the epoch, the step in it and the factor alone, so a training that
-    goes on in the middle of an epoch is given the same rates. Stand it before
-    callbacks that publish the learning rate.
+    goes on in the middle of an epoch is given the same rates. Stand it before callbacks that
+    publish the learning rate. With ``steps_per_execution=n`` it is set before every n-th step.
 
     Reads: nothing. Publishes: nothing; it is the optimizer's ``learning_rate`` that changes.
     Costs one assignment of a scalar for each step. Conflicts with `ReduceLROnPlateau` and with a
@@ -54,7 +54,8 @@ class CosineLearningRate(keras.callbacks.Callback):
     Example:
 
     ```python
-    CosineLearningRate(3e-3, steps_per_epoch=225, epochs=30, warmup_epochs=2)
+    rate = CosineLearningRate(3e-3, steps_per_epoch=2, epochs=10, warmup_epochs=1)
+    model.fit(x, y, batch_size=len(x) // 2, epochs=10, verbose=0, callbacks=[rate])
     ```
 
     Source:
@@ -93,6 +94,8 @@ class CosineLearningRate(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the rate of the step."""
         step = self._epoch * self.steps_per_epoch + batch
+        # JAX keeps the state outside of the model while an epoch runs.
+        getattr(self.model, "jax_state_sync", lambda: None)()
         rate = cosine_rate(step, self.peak * self._factor, self.warmup_steps, self.total_steps)
         self.model.optimizer.learning_rate.assign(rate)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -13,14 +14,25 @@ class Diverged(Exception):
     Attributes:
         epoch: the epoch, counted from 1.
         step: steps of that epoch that are done.
-        in_a_row: how many steps were skipped since one was applied.
+        in_a_row: how many steps were skipped since one was applied; None where the model skips
+            none.
+
+    Example:
+
+    ```python
+    try:
+        model.fit(x, y, epochs=2, verbose=0, callbacks=[DivergenceGuard()])
+    except Diverged as diverged:
+        print(diverged)  # epoch 1, 20 steps done: ...
+    ```
     """
 
-    def __init__(self, epoch: int, step: int, in_a_row: int) -> None:
-        super().__init__(
-            f"epoch {epoch}, {step} steps done: the last {in_a_row} steps had a loss or gradient "
-            "that was not finite"
-        )
+    def __init__(self, epoch: int, step: int, in_a_row: int | None) -> None:
+        if in_a_row is None:
+            reason = "the loss is not finite"
+        else:
+            reason = f"the last {in_a_row} steps had a loss or gradient that was not finite"
+        super().__init__(f"epoch {epoch}, {step} steps done: {reason}")
         self.epoch = epoch
         self.step = step
         self.in_a_row = in_a_row
@@ -29,22 +41,29 @@ class Diverged(Exception):
 class DivergenceGuard(keras.callbacks.Callback):
     """Raise `Diverged` out of `fit` when no step could be applied for a while.
 
-    A single broken step is no reason to stop, since the model skips it; many in a row mean that
-    the weights have gone where there is no way on. Catch the exception to go back to an earlier
-    state, for instance with a lower learning rate.
+    Catch the exception to go back to an earlier state, for instance with a lower learning rate.
 
-    The model measures, in its training step: it has an attribute ``gradient_norms`` with an
-    integer variable ``skipped_in_a_row``.
+    A `MonitoredModel` skips broken steps and counts them, so that a single one is no reason to
+    stop; many in a row mean that the weights have gone where there is no way on. Any other model
+    applies a broken step and is lost with it: there the guard looks at the running mean of the
+    loss, which stays NaN or infinite once it is.
 
     Reads and publishes no logs. Costs: one scalar read every `in_a_row` steps, so that up to
-    twice as many may be skipped before it is seen.
+    twice as many may be broken before it is seen.
 
     Args:
-        in_a_row: skipped steps in a row from which it has diverged, at least 1.
+        in_a_row: skipped steps in a row from which it has diverged, at least 1; also, how many
+            steps lie between two looks.
 
     Raises:
-        ValueError: `in_a_row` is below 1, or the model does not count skipped steps.
+        ValueError: `in_a_row` is below 1.
         Diverged: the training has diverged.
+
+    Example:
+
+    ```python
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[DivergenceGuard(in_a_row=5)])
+    ```
     """
 
     def __init__(self, in_a_row: int = 10) -> None:
@@ -56,18 +75,6 @@ class DivergenceGuard(keras.callbacks.Callback):
             )
         self.in_a_row = in_a_row
         self._epoch = 1
-        self._counter: Any = None
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Refuse a model that does not count."""
-        norms = getattr(self.model, "gradient_norms", None)
-        self._counter = getattr(norms, "skipped_in_a_row", None)
-        if self._counter is None:
-            raise ValueError(
-                "DivergenceGuard needs a model whose training step counts skipped steps: with an "
-                "attribute `gradient_norms` that has a variable `skipped_in_a_row`. "
-                f"Received: model={self.model}"
-            )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remember the epoch."""
@@ -76,14 +83,26 @@ class DivergenceGuard(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, now and then: `batch` steps are done."""
         # Not at the end of a batch: Keras would fetch the logs for it in every step.
-        if batch % self.in_a_row == 0:
-            self._look(batch)
+        if batch % self.in_a_row:
+            return
+        # JAX keeps the state outside of the model while an epoch runs.
+        getattr(self.model, "jax_state_sync", lambda: None)()
+        self._look(batch, self._mean_loss() if batch else 0.0)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, since an epoch may have fewer steps."""
-        self._look(self.params.get("steps") or 0)
+        self._look(self.params.get("steps") or 0, (logs or {}).get("loss", 0.0))
 
-    def _look(self, step: int) -> None:
-        skipped = int(keras.ops.convert_to_numpy(self._counter))
+    def _look(self, step: int, loss: float) -> None:
+        counter = getattr(getattr(self.model, "gradient_norms", None), "skipped_in_a_row", None)
+        if counter is None:
+            if not math.isfinite(loss):
+                raise Diverged(self._epoch, step, None)
+            return
+        skipped = int(keras.ops.convert_to_numpy(counter))
         if skipped >= self.in_a_row:
             raise Diverged(self._epoch, step, skipped)
+
+    def _mean_loss(self) -> float:
+        (mean,) = (metric for metric in self.model.metrics if metric.name == "loss")
+        return float(keras.ops.convert_to_numpy(mean.result()))

@@ -1,4 +1,4 @@
-"""Watch the gradients of a model that measures them, and say where they vanish or explode."""
+"""Watch the gradients of a model that measures them, and report where they vanish or explode."""
 
 from __future__ import annotations
 
@@ -18,24 +18,35 @@ class GradientNormMonitor(keras.callbacks.Callback):
     binds in nearly every step, steps are skipped) from a signal that does not reach the first
     layers (norms fall by orders of magnitude towards the input).
 
-    The model measures, in its training step: it publishes ``gradient_norm``,
-    ``gradient_clipped`` and ``gradient_skipped`` and has an attribute ``gradient_norms`` whose
-    ``mean_norms()`` gives the mean norm by variable path.
+    Keras shows no gradients to callbacks, so the model measures them in its training step. One
+    line makes any functional or sequential model do so, before it is compiled (TensorFlow
+    backend): ``model = MonitoredModel(model.inputs, model.outputs)``. Any other model will do that
+    publishes ``gradient_norm``, ``gradient_clipped`` and ``gradient_skipped`` and has an attribute
+    ``gradient_norms`` whose ``mean_norms()`` gives the mean norm by variable path.
 
     Reads: the logs above. Publishes: ``gradient_norm/<layer>`` for every layer with a kernel,
     every epoch; NaN if no step was applied. Costs: one small read per epoch. An alarm is given
-    when a condition begins, and a line when it ends; skipped steps are told in each epoch.
+    when a condition begins, and a line when it ends; skipped steps are reported in each epoch.
 
     Args:
         layers_every: epochs between two lines with the norms of all layers, at least 1.
         vanishing: alarm when the epoch's mean norm is below this, at least 0.
         exploding: alarm when the epoch's mean norm is above this, above `vanishing`.
-        clipping: alarm when this share of the steps is clipped, above 0 and at most 1.
-        say: called with each line.
+        clipping: alarm when this fraction of the steps is clipped, above 0 and at most 1.
+        log: called with each line.
         alarm: called with each alarm.
 
     Raises:
         ValueError: an argument is out of its range, or the model measures no gradients.
+
+    Example:
+
+    ```python
+    model = MonitoredModel(model.inputs, model.outputs)
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    monitor = GradientNormMonitor(layers_every=2)
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[monitor])
+    ```
 
     Source:
         Pascanu et al. 2013, "On the difficulty of training recurrent neural networks".
@@ -47,7 +58,7 @@ class GradientNormMonitor(keras.callbacks.Callback):
         vanishing: float = 1e-4,
         exploding: float = 100.0,
         clipping: float = 0.95,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         alarm: Callable[[str], None] = print,
     ) -> None:
         super().__init__()
@@ -63,14 +74,14 @@ class GradientNormMonitor(keras.callbacks.Callback):
             )
         if not 0 < clipping <= 1:
             raise ValueError(
-                "Invalid value received for argument `clipping`. Expected a share above 0 and at "
-                f"most 1. Received: clipping={clipping}"
+                "Invalid value received for argument `clipping`. Expected a fraction above 0 and "
+                f"at most 1. Received: clipping={clipping}"
             )
         self.layers_every = layers_every
         self.vanishing = vanishing
         self.exploding = exploding
         self.clipping = clipping
-        self.say = say
+        self.log = log
         self.alarm = alarm
         self._lasting: dict[str, int] = {}
         self._norms: dict[str, float] | None = None
@@ -79,8 +90,9 @@ class GradientNormMonitor(keras.callbacks.Callback):
         """Refuse a model that measures no gradients."""
         if not hasattr(getattr(self.model, "gradient_norms", None), "mean_norms"):
             raise ValueError(
-                "GradientNormMonitor needs a model whose training step measures its gradients: "
-                "with an attribute `gradient_norms` that has `mean_norms()`. "
+                "GradientNormMonitor needs a model whose training step measures its gradients. "
+                "Before compiling, write `model = MonitoredModel(model.inputs, model.outputs)`; "
+                "or give it an attribute `gradient_norms` that has `mean_norms()`. "
                 f"Received: model={self.model}"
             )
 
@@ -94,7 +106,7 @@ class GradientNormMonitor(keras.callbacks.Callback):
             self._norms = self._read()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Publish the norms of the layers; say them now and then; raise alarms."""
+        """Publish the norms of the layers; log them now and then; raise alarms."""
         logs = {} if logs is None else logs
         missing = [key for key in _NEEDED if key not in logs]
         if missing:
@@ -108,7 +120,7 @@ class GradientNormMonitor(keras.callbacks.Callback):
             logs[f"gradient_norm/{path}"] = layers.get(path, math.nan)
         epoch += 1
         if epoch % self.layers_every == 0 and layers:
-            self.say(f"epoch {epoch}: gradient norms by layer: {describe(layers)}")
+            self.log(f"epoch {epoch}: gradient norms by layer: {describe(layers)}")
         self._judge(epoch, logs)
 
     def get_state(self) -> dict[str, Any]:
@@ -135,20 +147,20 @@ class GradientNormMonitor(keras.callbacks.Callback):
                 f"epoch {epoch}: {skipped:.0f} step(s) had a loss or gradient that was not "
                 "finite and were skipped; lower the learning rate or look at the data"
             )
-        self._tell(
+        self._report(
             epoch,
             "vanishing",
             norm < self.vanishing,
             f"gradients vanish: mean norm {norm:.2g}, below {self.vanishing:g}",
         )
-        self._tell(
+        self._report(
             epoch,
             "exploding",
             norm > self.exploding,
             f"gradients explode: mean norm {norm:.4g}, above {self.exploding:g}; "
             "lower the learning rate",
         )
-        self._tell(
+        self._report(
             epoch,
             "clipping",
             clipped >= self.clipping,
@@ -156,13 +168,13 @@ class GradientNormMonitor(keras.callbacks.Callback):
             "the step, not the learning rate; raise it or lower the learning rate",
         )
 
-    def _tell(self, epoch: int, condition: str, holds: bool, message: str) -> None:
+    def _report(self, epoch: int, condition: str, holds: bool, message: str) -> None:
         if holds and condition not in self._lasting:
             self._lasting[condition] = epoch
             self.alarm(f"epoch {epoch}: {message}")
         elif not holds and condition in self._lasting:
             since = self._lasting.pop(condition)
-            self.say(f"epoch {epoch}: gradients: {condition} since epoch {since} is over")
+            self.log(f"epoch {epoch}: gradients: {condition} since epoch {since} is over")
 
 
 def layer_norms(norms: Mapping[str, float]) -> dict[str, float]:

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from .class_indices import (
+    decision_threshold,
+    number_of_classes,
+    predicted_classes,
+    true_classes,
+)
+from .confusion_matrix import count_confusion, counting_metric, read_confusion_matrix
 
-def inference_accuracy(model: keras.Model, batches: Iterable[tuple[Any, Any]]) -> float:
-    """Share of right answers in inference mode, without touching the model's metrics.
+_BATCH = 256
+"""Samples that arrays are predicted by."""
+
+
+def inference_accuracy(model: keras.Model, batches: Iterable[Sequence[Any]]) -> float:
+    """Fraction of right predictions in inference mode, without touching the model's metrics.
 
     Args:
-        model: gives logits or probabilities of shape (N, K).
-        batches: pairs of inputs and integer labels of shape (N,) or (N, 1).
+        model: compiled; gives logits or probabilities of shape (N, K), or one column for two
+            classes.
+        batches: inputs and labels, which are class indices, one-hot, or 0 and 1.
 
     Raises:
         ValueError: there is no sample.
     """
+    threshold = decision_threshold(model)
     right = seen = 0
-    for x, y in batches:
-        labels = np.asarray(y).reshape(-1)
+    for x, y, *_ in batches:
         # Unlike `evaluate`, this leaves metrics and callbacks of the running `fit` alone.
-        answers = model.predict_on_batch(x).argmax(axis=-1)
-        right += int((answers == labels).sum())
-        seen += len(labels)
+        scores = keras.ops.convert_to_tensor(model.predict_on_batch(x))
+        truths = true_classes(keras.ops.convert_to_tensor(np.asarray(y)), scores)
+        found = keras.ops.convert_to_numpy(predicted_classes(scores, threshold))
+        right += int((found == keras.ops.convert_to_numpy(truths)).sum())
+        seen += len(found)
     if not seen:
         raise ValueError("Expected batches with samples. Received: none")
     return right / seen
@@ -39,31 +53,40 @@ class OverfittingWatch(keras.callbacks.Callback):
     over an epoch of changing weights, measured with dropout and augmentation, and so may stay
     below validation while the model already overfits.
 
-    Reads: ``val_accuracy``. Publishes: ``inference_accuracy`` every epoch; NaN in the epochs
-    between two measurements. Costs a forward pass over `dataset` every few epochs: keep it to a
-    sample. It traces the model's prediction function, never the training step.
+    Reads: the confusion matrix of the validation, from a compiled `ConfusionMatrix`; where there
+    is none, the callback adds one that leaves logs and files alone.
+    Publishes: ``inference_accuracy`` every epoch; NaN in the epochs between two measurements.
+    Without validation it is published all the same, and there is no alarm.
+    Costs a forward pass over `dataset` every few epochs: keep it to a sample. It traces the
+    model's prediction function, never the training step.
 
     Args:
-        dataset: training samples without augmentation, as batches of inputs and integer
+        dataset: training samples without augmentation: a pair of arrays, or batches of inputs and
             labels that can be iterated again and again (a `tf.data.Dataset`, a list).
         every: epochs between two measurements, at least 1.
         gap: alarm when accuracy on training samples is at least this much higher, 0 to 1.
-        monitor: key of the validation accuracy in the logs.
-        say: called when the gap has closed.
+        log: called when the gap has closed.
         alarm: called when it opens.
 
     Raises:
         ValueError: an argument is out of its range, or `dataset` is empty or can be iterated
             only once.
+
+    Example:
+
+    ```python
+    watch = OverfittingWatch((x[:500], y[:500]), every=2, gap=0.1)
+    history = model.fit(x, y, validation_data=(x, y), epochs=4, verbose=0, callbacks=[watch])
+    history.history["inference_accuracy"]
+    ```
     """
 
     def __init__(
         self,
-        dataset: Iterable[tuple[Any, Any]],
+        dataset: Iterable[Sequence[Any]],
         every: int = 2,
         gap: float = 0.15,
-        monitor: str = "val_accuracy",
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         alarm: Callable[[str], None] = print,
     ) -> None:
         super().__init__()
@@ -82,13 +105,27 @@ class OverfittingWatch(keras.callbacks.Callback):
                 "Invalid value received for argument `dataset`. Expected batches that can be "
                 f"iterated again and again. Received: dataset={dataset}"
             )
-        self.dataset = dataset
+        self.dataset = _batches(dataset)
         self.every = every
         self.gap = gap
-        self.monitor = monitor
-        self.say = say
+        self.log = log
         self.alarm = alarm
         self._since: int | None = None
+        self._validation: float | None = None
+        self._number: int | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Wait for this epoch's validation."""
+        self._validation = None
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Have the model count, if it does not."""
+        count_confusion(self.model, self._classes())
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Keep the accuracy of the validation that has just ended."""
+        matrix = read_confusion_matrix(self.model, self._classes())
+        self._validation = float(np.trace(matrix) / matrix.sum()) if matrix.any() else None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure every few epochs; publish; compare."""
@@ -99,19 +136,18 @@ class OverfittingWatch(keras.callbacks.Callback):
             return
         accuracy = inference_accuracy(self.model, self.dataset)
         logs["inference_accuracy"] = accuracy
-        validation = float(logs.get(self.monitor, math.nan))
-        if math.isnan(validation):
+        if self._validation is None:
             return
         figures = (
-            f"{accuracy:.1%} on training samples, {validation:.1%} on validation, both in "
+            f"{accuracy:.1%} on training samples, {self._validation:.1%} on validation, both in "
             "inference mode"
         )
-        if accuracy - validation >= self.gap:
+        if accuracy - self._validation >= self.gap:
             if self._since is None:
                 self._since = epoch
                 self.alarm(f"epoch {epoch}: overfitting: accuracy {figures}")
         elif self._since is not None:
-            self.say(
+            self.log(
                 f"epoch {epoch}: the gap since epoch {self._since} has closed: accuracy {figures}"
             )
             self._since = None
@@ -123,3 +159,21 @@ class OverfittingWatch(keras.callbacks.Callback):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned."""
         self._since = state["since"]
+
+    def _classes(self) -> int:
+        if self._number is None:
+            metric = counting_metric(self.model)
+            if metric is None:
+                x = next(iter(self.dataset))[0]
+                self._number = number_of_classes(self.model.predict_on_batch(x))
+            else:
+                self._number = int(metric.matrix.shape[0])
+        return self._number
+
+
+def _batches(dataset: Iterable[Any]) -> Iterable[Sequence[Any]]:
+    """A pair of arrays in batches; anything else as it is."""
+    if isinstance(dataset, tuple) and len(dataset) == 2 and hasattr(dataset[0], "shape"):
+        x, y = dataset
+        return [(x[at : at + _BATCH], y[at : at + _BATCH]) for at in range(0, len(x), _BATCH)]
+    return dataset

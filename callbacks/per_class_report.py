@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and share of answers for each class, from Keras's own validation."""
+"""Precision, recall, F1 and fraction of predictions for each class, from Keras's own validation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
 
-from .confusion import read_confusion_matrix
+from .confusion_matrix import count_confusion, read_confusion_matrix
 
 
 @dataclass(frozen=True)
@@ -19,12 +18,12 @@ class ClassScores:
     """Scores of each class, all arrays of shape (K,).
 
     Attributes:
-        precision: share of the answers for the class that are right, 0 where there are none.
-        recall: share of the class that is found (its accuracy), 0 where there is none of it.
+        precision: fraction of the predictions of the class that are right, 0 where there are none.
+        recall: fraction of the class that is found (its accuracy), 0 where there is none of it.
         f1: harmonic mean of the two.
         support: int64, samples of the class.
-        predicted: share of all answers that are the class.
-        truth: share of all samples that are the class.
+        predicted: fraction of all predictions that are the class.
+        truth: fraction of all samples that are the class.
     """
 
     precision: np.ndarray
@@ -46,26 +45,22 @@ def score_classes(matrix: np.ndarray) -> ClassScores:
     total = matrix.sum()
     if not total:
         raise ValueError("Expected a matrix with counts. Received: only zeros")
-    classes = len(matrix)
-    truths, answers = np.indices(matrix.shape)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        truths.ravel(),
-        answers.ravel(),
-        labels=np.arange(classes),
-        sample_weight=matrix.ravel(),
-        zero_division=0.0,
-    )
-    support = matrix.sum(axis=1)
-    return ClassScores(precision, recall, f1, support, matrix.sum(axis=0) / total, support / total)
+    right = np.diagonal(matrix)
+    support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    # At least 1: where nothing is counted, the score is 0.
+    precision = right / np.maximum(predicted, 1)
+    recall = right / np.maximum(support, 1)
+    f1 = 2 * right / np.maximum(support + predicted, 1)
+    return ClassScores(precision, recall, f1, support, predicted / total, support / total)
 
 
 def format_table(scores: ClassScores, names: Sequence[str]) -> str:
     """Lay the scores out as an aligned table, one line a class and one of means."""
     width = max(len(name) for name in (*names, "mean"))
-    head = f"{'class':<{width}}  recall  precision     F1  support  answers   truth"
+    head = f"{'class':<{width}}  recall  precision     F1  support  predicted   truth"
     rows = [
         f"{name:<{width}}  {recall:6.1%}  {precision:9.1%}  {f1:5.1%}  {support:7,}"
-        f"  {predicted:7.1%}  {truth:6.1%}"
+        f"  {predicted:9.1%}  {truth:6.1%}"
         for name, recall, precision, f1, support, predicted, truth in zip(
             names,
             scores.recall,
@@ -87,31 +82,39 @@ def format_table(scores: ClassScores, names: Sequence[str]) -> str:
 
 
 class PerClassReport(keras.callbacks.Callback):
-    """Publish the scores of every class after validation, and say a table now and then.
+    """Publish the scores of every class after validation, and log a table now and then.
 
     Use it wherever classes are unequal: an accuracy that rises can hide a class that is never
-    found. The scores come from the confusion matrix that a compiled metric has kept during
-    Keras's validation, so they cost no forward pass.
+    found. The scores come from a confusion matrix that the model keeps during Keras's validation,
+    so they cost no forward pass. Labels may be class indices, one-hot, or 0 and 1.
 
-    Reads: a compiled metric with a variable ``matrix`` (see `read_confusion_matrix`).
+    Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
+    logs and files alone.
     Publishes, every epoch: ``recall/<name>``, ``precision/<name>``, ``f1/<name>`` and
-    ``predicted/<name>`` (share of all answers), of the validation data; NaN in an epoch without
-    validation.
+    ``predicted/<name>`` (fraction of all predictions); NaN in an epoch without validation.
 
     Args:
         names: names of the classes in the order of their labels, at least two, all different.
         every: epochs between two tables, at least 1.
-        say: called with each table.
+        log: called with each table.
 
     Attributes:
         matrix: int64 array (K, K) of the last validation, truth by row; None before.
 
     Raises:
-        ValueError: an argument is out of its range, or the model keeps no such matrix.
+        ValueError: an argument is out of its range, or the model has another number of classes.
+
+    Example:
+
+    ```python
+    report = PerClassReport(["cat", "dog", "bird"], every=2)
+    history = model.fit(x, y, validation_data=(x, y), epochs=4, verbose=0, callbacks=[report])
+    history.history["recall/bird"]
+    ```
     """
 
     def __init__(
-        self, names: Sequence[str], every: int = 5, say: Callable[[str], None] = print
+        self, names: Sequence[str], every: int = 5, log: Callable[[str], None] = print
     ) -> None:
         super().__init__()
         if len(names) < 2 or len(set(names)) < len(names):
@@ -126,7 +129,7 @@ class PerClassReport(keras.callbacks.Callback):
             )
         self.names = tuple(names)
         self.every = every
-        self.say = say
+        self.log = log
         self.matrix: np.ndarray | None = None
         self._fresh = False
 
@@ -134,13 +137,17 @@ class PerClassReport(keras.callbacks.Callback):
         """Wait for this epoch's validation."""
         self._fresh = False
 
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Have the model count, if it does not."""
+        count_confusion(self.model, len(self.names))
+
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keep the matrix of the validation that has just ended."""
         self.matrix = read_confusion_matrix(self.model, len(self.names))
         self._fresh = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Publish the scores; say the table every few epochs."""
+        """Publish the scores; log the table every few epochs."""
         logs = {} if logs is None else logs
         scores = None
         if self._fresh and self.matrix is not None and self.matrix.any():
@@ -150,4 +157,4 @@ class PerClassReport(keras.callbacks.Callback):
                 value = math.nan if scores is None else float(getattr(scores, key)[index])
                 logs[f"{key}/{name}"] = value
         if scores is not None and (epoch + 1) % self.every == 0:
-            self.say(f"epoch {epoch + 1}: validation by class\n{format_table(scores, self.names)}")
+            self.log(f"epoch {epoch + 1}: validation by class\n{format_table(scores, self.names)}")

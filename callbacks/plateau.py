@@ -22,9 +22,16 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
 
     Args:
         from_epoch: first epoch that may lower the learning rate, counted from 1.
-        say: called with a line for each reduction.
+        log: called with a line for each reduction.
         **kwargs: as for `keras.callbacks.ReduceLROnPlateau`: monitor, factor, patience, mode,
             min_delta (absolute), cooldown, min_lr.
+
+    Example:
+
+    ```python
+    plateau = DelayedReduceLROnPlateau(from_epoch=3, monitor="val_loss", patience=2, factor=0.5)
+    model.fit(x, y, validation_data=(x, y), epochs=4, verbose=0, callbacks=[plateau])
+    ```
 
     Raises:
         ValueError: `from_epoch` is below 1, or a value that Keras refuses.
@@ -34,7 +41,7 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
     _options = ("monitor", "factor", "patience", "mode", "min_delta", "cooldown", "min_lr")
 
     def __init__(
-        self, from_epoch: int = 40, say: Callable[[str], None] = print, **kwargs: Any
+        self, from_epoch: int = 40, log: Callable[[str], None] = print, **kwargs: Any
     ) -> None:
         # Keras would swallow a misspelt keyword.
         unknown = sorted(set(kwargs) - set(self._options))
@@ -50,7 +57,7 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
             )
         super().__init__(**kwargs)
         self.from_epoch = from_epoch
-        self.say = say
+        self.log = log
         self.patience: float
         self._restored: dict[str, Any] | None = None
 
@@ -74,7 +81,7 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
             self.patience = patience
         after = self._learning_rate()
         if after < before:
-            self.say(
+            self.log(
                 f"epoch {epoch + 1}: learning rate lowered from {before:.3g} to {after:.3g}: "
                 f"{self.monitor} was not better than {float(self.best):.4g} for at least "
                 f"{patience} epochs"

@@ -24,7 +24,9 @@ class PublishVariables(keras.callbacks.Callback):
     Example:
 
     ```python
-    PublishVariables({"learning_rate": model.optimizer.learning_rate})
+    publish = PublishVariables({"learning_rate": model.optimizer.learning_rate})
+    history = model.fit(x, y, epochs=2, verbose=0, callbacks=[publish]).history
+    history["learning_rate"]
     ```
     """
 

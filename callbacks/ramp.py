@@ -20,10 +20,10 @@ def ramp_value(epoch: int, start: int, over_epochs: int, begin: float, end: floa
         begin: value up to `start`.
         end: value at last; may be below `begin`.
     """
-    share = min(max((epoch - start) / over_epochs, 0.0), 1.0)
-    if share == 1.0:
+    progress = min(max((epoch - start) / over_epochs, 0.0), 1.0)
+    if progress == 1.0:
         return end
-    value = begin + (end - begin) * share
+    value = begin + (end - begin) * progress
     # Rounding must not carry it past an end.
     return min(max(value, min(begin, end)), max(begin, end))
 
@@ -32,13 +32,14 @@ class VariableRamp(keras.callbacks.Callback):
     """Move variables linearly from one value to another, once the model has learnt enough.
 
     Use it to start with little regularisation, so that the model learns at all, and to add it
-    when overfitting begins: on the rate of dropout layers that keep it in a variable, or on the
-    smoothing of a loss that does. The variables are assigned between epochs, so nothing is
+    when overfitting begins: on the rate of `VariableDropout` layers, or on any other setting that
+    is kept in a variable (`keras.layers.Dropout` keeps its rate as a Python float, which a
+    compiled step never reads again). The variables are assigned between epochs, so nothing is
     traced again. Until the ramp starts they keep the value they have.
 
     The ramp starts in `from_epoch`, or in the first epoch after the monitored value was above the
     gate, whichever is later. Once passed, the gate stays open. If it keeps the ramp waiting, that
-    is said once.
+    is logged once.
 
     Reads: the monitored key. Publishes: ``<name>``, the value in force during the epoch, every
     epoch. Costs nothing that can be measured. Do not let two ramps move one variable. One object
@@ -53,7 +54,7 @@ class VariableRamp(keras.callbacks.Callback):
         over_epochs: epochs from `begin` to `end`, at least 1.
         gate: what the monitored value must exceed, or None for no gate.
         monitor: key in the logs that the gate looks at; larger is better.
-        say: called with each line.
+        log: called with each line.
 
     Attributes:
         started_epoch: first epoch of the ramp, counted from 1; None before it starts.
@@ -64,8 +65,14 @@ class VariableRamp(keras.callbacks.Callback):
     Example:
 
     ```python
-    rates = [layer.rate for layer in model.layers if layer.name.startswith("dropout")]
-    VariableRamp("dropout", rates, begin=0.1, end=0.2, from_epoch=20, over_epochs=10)
+    dropout = VariableDropout(0.1)
+    model = keras.Sequential([model, dropout, keras.layers.Dense(3, activation="softmax")])
+    model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    ramp = VariableRamp(
+        "dropout", [dropout.rate], begin=0.1, end=0.3, from_epoch=2, over_epochs=2, gate=0.0
+    )
+    fit = model.fit(x, y, validation_data=(x, y), epochs=5, verbose=0, callbacks=[ramp])
+    fit.history["dropout"]  # [0.1, 0.1, 0.2, 0.3, 0.3], where the accuracy is above 0 at once
     ```
 
     Source:
@@ -82,7 +89,7 @@ class VariableRamp(keras.callbacks.Callback):
         over_epochs: int,
         gate: float | None = 0.5,
         monitor: str = "val_accuracy",
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
         super().__init__()
         if not variables:
@@ -94,7 +101,8 @@ class VariableRamp(keras.callbacks.Callback):
             if not isinstance(variable, keras.Variable) or tuple(variable.shape) != ():
                 raise ValueError(
                     "Invalid value received for argument `variables`. Expected scalar Keras "
-                    f"variables for {name!r}. Received: {variable}"
+                    f"variables for {name!r}, such as the rate of a VariableDropout (that of "
+                    f"keras.layers.Dropout is a fixed number). Received: {variable}"
                 )
         if from_epoch < 1 or over_epochs < 1:
             raise ValueError(
@@ -111,10 +119,10 @@ class VariableRamp(keras.callbacks.Callback):
         self.over_epochs = over_epochs
         self.gate = gate
         self.monitor = monitor
-        self.say = say
+        self.log = log
         self.started_epoch: int | None = None
         self._gate_passed = gate is None
-        self._said_waiting = False
+        self._logged_waiting = False
         self._best: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -123,14 +131,14 @@ class VariableRamp(keras.callbacks.Callback):
         if self.started_epoch is None and epoch >= self.from_epoch:
             if self._gate_passed:
                 self.started_epoch = epoch
-                self.say(
+                self.log(
                     f"epoch {epoch}: {self.name} goes from {self.begin:g} to {self.end:g} by "
                     f"epoch {epoch + self.over_epochs}"
                 )
-            elif not self._said_waiting:
-                self._said_waiting = True
+            elif not self._logged_waiting:
+                self._logged_waiting = True
                 best = "not measured" if self._best is None else f"{self._best:.1%} at best"
-                self.say(
+                self.log(
                     f"epoch {epoch}: {self.name} stays at {self._value():g}: it waits until "
                     f"{self.monitor} is above {self.gate:.0%} ({best} so far)"
                 )
@@ -150,7 +158,7 @@ class VariableRamp(keras.callbacks.Callback):
         return {
             "started_epoch": self.started_epoch,
             "gate_passed": self._gate_passed,
-            "said_waiting": self._said_waiting,
+            "logged_waiting": self._logged_waiting,
             "best": self._best,
         }
 
@@ -158,7 +166,7 @@ class VariableRamp(keras.callbacks.Callback):
         """Go on from what `get_state` returned."""
         self.started_epoch = state["started_epoch"]
         self._gate_passed = state["gate_passed"]
-        self._said_waiting = state["said_waiting"]
+        self._logged_waiting = state["logged_waiting"]
         self._best = state["best"]
 
     def _value(self) -> float:

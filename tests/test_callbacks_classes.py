@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import classification_report
 
+from callbacks import ConfusionMatrix
 from callbacks.collapse_alarm import CollapseAlarm, describe, find_collapse
 from callbacks.per_class_report import PerClassReport, format_table, score_classes
-from ferkeras.network.metrics import ConfusionMatrix
 
 NAMES = ("angry", "disgust", "fear")
 matrices = arrays(np.int64, (3, 3), elements=st.integers(0, 30)).filter(np.any)
@@ -37,7 +37,15 @@ def test_scores_agree_with_a_report_on_the_single_samples(matrix):
 def test_table_is_aligned_and_shows_answers_against_truth():
     table = format_table(score_classes(np.array([[3, 0, 1], [0, 0, 0], [1000, 0, 996]])), NAMES)
     lines = table.splitlines()
-    assert lines[0].split() == ["class", "recall", "precision", "F1", "support", "answers", "truth"]
+    assert lines[0].split() == [
+        "class",
+        "recall",
+        "precision",
+        "F1",
+        "support",
+        "predicted",
+        "truth",
+    ]
     assert lines[1].split() == ["angry", "75.0%", "0.3%", "0.6%", "4", "50.1%", "0.2%"]
     assert lines[2].split() == ["disgust", "0.0%", "0.0%", "0.0%", "0", "0.0%", "0.0%"]
     assert len({len(line) for line in lines[:4]}) == 1
@@ -61,11 +69,11 @@ def test_a_collapse_is_an_unearned_share_or_no_better_than_a_constant(matrix, sh
         assert shares.max() < share or truth[shares.argmax()] >= share
         assert accuracy > truth.max() or np.allclose(shares, truth)
     elif found.complete:
-        assert found.share == shares.max() >= share
+        assert found.fraction == shares.max() >= share
         assert found.constant_accuracy == truth[found.label] < 1
     else:
-        assert found.accuracy <= found.best_constant_accuracy == truth.max()
-        assert found.share > found.constant_accuracy
+        assert found.accuracy <= found.majority_accuracy == truth.max()
+        assert found.fraction > found.constant_accuracy
 
 
 def test_a_model_that_leans_to_a_rare_class_is_told_before_the_collapse_is_complete():
@@ -73,8 +81,10 @@ def test_a_model_that_leans_to_a_rare_class_is_told_before_the_collapse_is_compl
     assert found is not None
     assert not found.complete
     text = describe(found, NAMES)
-    assert "NOT LEARNING: accuracy 34.0% is not above the 50.0% of always answering 'angry'" in text
-    assert "the answers lean to 'disgust', 44.0% of 100, which is 4.0% of the samples" in text
+    assert (
+        "NOT LEARNING: accuracy 34.0% is not above the 50.0% of always predicting 'angry'" in text
+    )
+    assert "the predictions lean to 'disgust', 44.0% of 100, which is 4.0% of the samples" in text
 
 
 def test_a_rightly_dominant_class_is_no_collapse():
@@ -86,7 +96,7 @@ def test_always_one_answer_is_a_collapse_even_onto_a_dominant_class():
     assert found is not None
     text = describe(found, ("many", "few"))
     assert "COLLAPSE onto 'many': 100.0% of the 100" in text
-    assert "accuracy 90.00% is exactly the accuracy of always answering 'many'" in text
+    assert "accuracy 90.00% is exactly the accuracy of always predicting 'many'" in text
 
 
 def test_an_incomplete_collapse_names_the_classes_never_answered():
@@ -94,8 +104,8 @@ def test_an_incomplete_collapse_names_the_classes_never_answered():
     assert found is not None
     text = describe(found, NAMES)
     assert "COLLAPSE onto 'disgust': 92.0%" in text
-    assert "accuracy 10.00% where always answering 'disgust' gives 2.00%" in text
-    assert text.endswith("never answered: angry")
+    assert "accuracy 10.00% where always predicting 'disgust' gives 2.00%" in text
+    assert text.endswith("never predicted: angry")
 
 
 class Validated:
@@ -125,7 +135,7 @@ ONTO_0, ONTO_1, FINE = [[5, 0], [5, 0]], [[0, 5], [0, 5]], [[4, 1], [1, 4]]
 def test_alarm_tells_beginning_change_and_end_but_does_not_repeat_itself():
     said, alarms = [], []
     alarm = CollapseAlarm(
-        ("a", "b"), suspects=["sampler", "weights"], say=said.append, alarm=alarms.append
+        ("a", "b"), suspects=["sampler", "weights"], log=said.append, alarm=alarms.append
     )
     for number, matrix in enumerate([ONTO_0, ONTO_0, ONTO_1, FINE, ONTO_1], 1):
         epoch(alarm, number, matrix)
@@ -143,16 +153,6 @@ def test_alarm_stops_the_training_with_a_reason():
     epoch(alarm, 2, ONTO_0)
     assert alarm.model.stop_training
     assert "epoch 2: COLLAPSE onto 'a'" in alarm.stopped
-
-
-def test_alarm_keeps_silent_before_its_first_epoch():
-    alarms = []
-    alarm = CollapseAlarm(("a", "b"), action="stop", first_epoch=3, alarm=alarms.append)
-    assert [epoch(alarm, n, ONTO_0)["collapse_fraction"] for n in (1, 2)] == [1, 1]
-    assert (alarms, alarm.stopped) == ([], None)
-    epoch(alarm, 3, ONTO_0)
-    assert [line.split(":")[0] for line in alarms] == ["epoch 3"]
-    assert alarm.stopped
 
 
 def test_alarm_goes_on_from_its_state():
@@ -175,7 +175,7 @@ def test_epochs_without_validation_publish_nan_under_the_same_keys():
 
 def test_report_publishes_every_epoch_and_says_a_table_every_few():
     tables = []
-    report = PerClassReport(("a", "b"), every=2, say=tables.append)
+    report = PerClassReport(("a", "b"), every=2, log=tables.append)
     logs = [epoch(report, number, FINE) for number in (1, 2, 3)]
     assert logs[0] == pytest.approx(
         {
@@ -232,8 +232,8 @@ def test_both_read_the_validation_of_a_real_fit_without_a_forward_pass_of_their_
         lambda: PerClassReport(("a", "a")),
         lambda: PerClassReport(("a", "b"), every=0),
         lambda: CollapseAlarm(("a",)),
-        lambda: CollapseAlarm(("a", "b"), share=0),
-        lambda: CollapseAlarm(("a", "b"), share=1.1),
+        lambda: CollapseAlarm(("a", "b"), fraction=0),
+        lambda: CollapseAlarm(("a", "b"), fraction=1.1),
         lambda: CollapseAlarm(("a", "b"), action="shout"),
     ],
 )
@@ -242,12 +242,28 @@ def test_misuse_is_refused(make):
         make()
 
 
-def test_a_model_without_the_matrix_is_told_what_it_lacks():
-    model = Validated(np.eye(2))
+def test_names_for_another_number_of_classes_are_refused():
+    compiled = Validated(np.eye(2))
+    plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    plain.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     for callback in (PerClassReport(NAMES), CollapseAlarm(NAMES)):
-        callback.set_model(model)
+        callback.set_model(compiled)
         with pytest.raises(ValueError, match=r"Received: balanced_accuracy.matrix with shape"):
             callback.on_test_end()
-    model.metrics = [keras.metrics.Mean(name="loss")]
-    with pytest.raises(ValueError, match=r"add one to `compile.*Received: metrics=\['loss'\]"):
-        callback.on_test_end()
+        with pytest.raises(ValueError, match="Expected predictions of 3 classes, one for each"):
+            plain.fit(
+                np.zeros((4, 2)), np.zeros(4), validation_data=(np.zeros((4, 2)), np.zeros(4)),
+                verbose=0, callbacks=[callback],
+            )  # fmt: skip
+
+
+def test_a_test_step_of_its_own_that_counts_nothing_is_named():
+    class Own(keras.Model):
+        def test_step(self, data):
+            return {"figure": 1.0}
+
+    inputs = keras.Input((2,))
+    model = Own(inputs, keras.layers.Dense(3)(inputs))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match="Does the model's `test_step` call `compute_metrics`"):
+        model.evaluate(np.zeros((4, 2)), np.zeros(4), verbose=0, callbacks=[PerClassReport(NAMES)])

@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 
 import callbacks
+from callbacks import ConfusionMatrix, MonitoredModel, VariableDropout
 from callbacks.collapse_alarm import CollapseAlarm
 from callbacks.gradient_norms import GradientNormMonitor
 from callbacks.overfitting import OverfittingWatch
 from callbacks.per_class_report import PerClassReport
 from callbacks.plateau import DelayedReduceLROnPlateau
 from callbacks.ramp import VariableRamp
-from ferkeras.network.dropout import VariableDropout
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.metrics import ConfusionMatrix
-from ferkeras.network.step import MonitoredModel
 
 NAMES = ("a", "b", "c")
 X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
@@ -43,15 +41,15 @@ def quiet(line):
 
 def make_all(model):
     return [
-        GradientNormMonitor(say=quiet, alarm=quiet),
-        PerClassReport(NAMES, say=quiet),
-        CollapseAlarm(NAMES, say=quiet, alarm=quiet),
+        GradientNormMonitor(log=quiet, alarm=quiet),
+        PerClassReport(NAMES, log=quiet),
+        CollapseAlarm(NAMES, log=quiet, alarm=quiet),
         VariableRamp(
             "dropout", [model.get_layer("drop").rate], 0.1, 0.2, from_epoch=2, over_epochs=2,
-            gate=0.0, say=quiet,
+            gate=0.0, log=quiet,
         ),
-        DelayedReduceLROnPlateau(from_epoch=2, patience=1, say=quiet),
-        OverfittingWatch([(X, Y)], every=2, say=quiet, alarm=quiet),
+        DelayedReduceLROnPlateau(from_epoch=2, patience=1, log=quiet),
+        OverfittingWatch([(X, Y)], every=2, log=quiet, alarm=quiet),
     ]  # fmt: skip
 
 
@@ -117,7 +115,11 @@ def test_none_hooks_into_batches():
     "path", sorted(Path(inspect.getfile(callbacks)).parent.glob("*.py")), ids=lambda path: path.stem
 )
 def test_files_import_nothing_but_what_any_keras_project_has(path):
-    allowed = sys.stdlib_module_names | {"keras", "numpy", "sklearn"}
+    # Only the step that holds the gradient tape, and only inside of its functions.
+    own = {"tensorflow"} if path.stem == "monitored_model" else set()
+    allowed = sys.stdlib_module_names | {"keras", "numpy"} | own
+        {"keras", "numpy", "tensorflow"} if path.stem == "monitored_model" else {"keras", "numpy"}
+    )
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callbacks import MonitoredModel
 from callbacks.gradient_norms import GradientNormMonitor, describe, layer_norms
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.step import MonitoredModel
 
 
 def test_norms_by_layer_are_those_of_the_kernels():
@@ -56,7 +56,7 @@ class Measured:
 def judge(norm=1.0, clipped=0.0, skipped=0.0, monitor=None, epoch=1, norms=None):
     said, alarms = [], []
     monitor = monitor or GradientNormMonitor()
-    monitor.say, monitor.alarm = said.append, alarms.append
+    monitor.log, monitor.alarm = said.append, alarms.append
     monitor.set_model(
         Measured({"first/kernel": 1.0, "last/kernel": 2.0} if norms is None else norms)
     )
@@ -118,7 +118,7 @@ def test_norms_are_those_of_training_though_validation_resets_the_metrics():
         epochs=2,
         validation_data=(x, y),
         verbose=0,
-        callbacks=[GradientNormMonitor(say=lambda line: None)],
+        callbacks=[GradientNormMonitor(log=lambda line: None)],
     ).history
     # Of one dense layer on the logits the kernel holds all of the norm but the bias's share.
     for kernel, total in zip(
@@ -139,7 +139,7 @@ def test_misuse_is_refused(arguments):
 def test_a_model_that_measures_nothing_is_refused():
     monitor = GradientNormMonitor()
     monitor.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
-    with pytest.raises(ValueError, match=r"gradient_norms.*Received: model="):
+    with pytest.raises(ValueError, match=r"model = MonitoredModel.*Received: model="):
         monitor.on_train_begin()
     monitor.set_model(Measured({}))
     with pytest.raises(ValueError, match="Received: logs without gradient_norm"):

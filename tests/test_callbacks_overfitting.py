@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from callbacks import ConfusionMatrix
 from callbacks.overfitting import OverfittingWatch, inference_accuracy
 
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
@@ -11,22 +12,31 @@ Y = np.random.default_rng(1).integers(0, 3, 20)
 BATCHES = [(X[:8], Y[:8]), (X[8:16], Y[8:16, None]), (X[16:], Y[16:])]
 
 
-class Answers:
-    """A model that is right on a given share of the samples."""
+class Predicts:
+    """A model that is right on a given fraction of the samples."""
 
-    def __init__(self, share):
-        self.share = share
+    loss = None
+    metrics = ()
+
+    def __init__(self, fraction, validation=0.5):
+        self.fraction = fraction
+        self.metrics = [ConfusionMatrix(2)]
+        right = round(10 * validation)
+        self.metrics[0].matrix.assign([[right, 10 - right], [0, 0]])
 
     def predict_on_batch(self, x):
-        wrong = np.arange(len(x)) >= round(self.share * len(x))
+        wrong = np.arange(len(x)) >= round(self.fraction * len(x))
         return np.eye(2)[wrong.astype(int)]
 
 
-def watch_run(watch, shares_and_validation):
+def watch_run(watch, training_and_validation):
     logs = []
-    for epoch, (share, validation) in enumerate(shares_and_validation):
-        watch.set_model(Answers(share))
-        logs.append({"val_accuracy": validation})
+    for epoch, (training, validation) in enumerate(training_and_validation):
+        watch.set_model(Predicts(training, validation))
+        logs.append({})
+        watch.on_epoch_begin(epoch)
+        watch.on_test_begin()
+        watch.on_test_end()
         watch.on_epoch_end(epoch, logs[-1])
     return logs
 
@@ -34,7 +44,7 @@ def watch_run(watch, shares_and_validation):
 def test_alarm_when_the_gap_opens_and_a_line_when_it_closes():
     said, alarms = [], []
     watch = OverfittingWatch(
-        [(np.zeros((10, 1)), np.zeros(10))], every=1, gap=0.2, say=said.append, alarm=alarms.append
+        [(np.zeros((10, 1)), np.zeros(10))], every=1, gap=0.2, log=said.append, alarm=alarms.append
     )
     watch_run(watch, [(0.5, 0.4), (0.9, 0.5), (0.9, 0.4), (0.6, 0.5)])
     assert len(alarms) == 1
@@ -106,4 +116,4 @@ def test_misuse_is_refused(arguments):
 
 def test_no_samples_is_an_error():
     with pytest.raises(ValueError, match="Received: none"):
-        inference_accuracy(Answers(1), [])
+        inference_accuracy(Predicts(1), [])

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from callbacks import MonitoredModel, VariableDropout
 from callbacks.plateau import DelayedReduceLROnPlateau
 from callbacks.ramp import VariableRamp, ramp_value
-from ferkeras.network.dropout import VariableDropout
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.step import MonitoredModel
 
 values = st.floats(-10, 10)
 epochs = st.integers(1, 200)
@@ -43,7 +42,7 @@ def run(ramp, accuracies, key="val_accuracy", first=1):
 
 def make_ramp(**changes):
     lines = []
-    arguments = {"begin": 0.1, "end": 0.3, "from_epoch": 2, "over_epochs": 2, "say": lines.append}
+    arguments = {"begin": 0.1, "end": 0.3, "from_epoch": 2, "over_epochs": 2, "log": lines.append}
     variable = keras.Variable(0.05, trainable=False)
     ramp = VariableRamp("dropout", [variable], **(arguments | changes))
     return ramp, lines
@@ -128,7 +127,7 @@ def test_a_whole_fit_with_two_ramps_is_one_trace_and_drops_more():
     x = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int32)
     before = np.mean(np.asarray(drop(ones, training=True)) == 0)
-    options = {"from_epoch": 2, "over_epochs": 2, "gate": 0.0, "say": lambda line: None}
+    options = {"from_epoch": 2, "over_epochs": 2, "gate": 0.0, "log": lambda line: None}
     history = model.fit(
         x,
         y,
@@ -170,7 +169,7 @@ def plateau_run(plateau, losses, first=1, model=None):
 
 def make_plateau(**changes):
     lines = []
-    options = {"from_epoch": 4, "patience": 2, "factor": 0.5, "say": lines.append}
+    options = {"from_epoch": 4, "patience": 2, "factor": 0.5, "log": lines.append}
     return DelayedReduceLROnPlateau(**(options | changes)), lines
 
 

@@ -21,7 +21,7 @@ from ferkeras.fit.__main__ import main
 from ferkeras.fit.run import train
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.step import MonitoredModel
+from ferkeras.network.step import DistilledModel
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.teachers import open_teachers, possibly_leaked, record_of
@@ -36,10 +36,10 @@ X = RNG.normal(size=(6, 4)).astype("float32")
 Y = np.array([0, 1, 2, 2, 1, 0])
 
 
-def network(seed: int) -> MonitoredModel:
+def network(seed: int) -> DistilledModel:
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((4,))
-    model = MonitoredModel(inputs, keras.layers.Dense(3)(inputs))
+    model = DistilledModel(inputs, keras.layers.Dense(3)(inputs))
     model.compile(keras.optimizers.SGD(0.1), SmoothedCrossentropy())
     return model
 

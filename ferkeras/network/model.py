@@ -5,15 +5,15 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from ferkeras.callbacks import VariableDropout
 from ferkeras.config.schema import Network
 from ferkeras.data.task import Task
 from ferkeras.network.architectures.plain import plain_features
 from ferkeras.network.architectures.residual import residual_features
-from ferkeras.network.dropout import VariableDropout
-from ferkeras.network.step import MonitoredModel
+from ferkeras.network.step import DistilledModel
 
 
-def build_network(settings: Network, task: Task, *, mean: float, std: float) -> MonitoredModel:
+def build_network(settings: Network, task: Task, *, mean: float, std: float) -> DistilledModel:
     """Build the network; it owns its preprocessing, so what is trained is what is exported.
 
     Input: uint8 (N, H, W, C), raw pixels. Output: float32 logits (N, K), in the classes' order.
@@ -41,7 +41,7 @@ def build_network(settings: Network, task: Task, *, mean: float, std: float) -> 
         x = layers.ReLU(name=f"{name}_relu")(x)
         x = VariableDropout(settings.dense_dropout, name=f"{name}_dropout")(x)
     logits = layers.Dense(len(task.classes), dtype="float32", name="logits")(x)
-    return MonitoredModel(faces, logits, name="ferkeras")
+    return DistilledModel(faces, logits, name="ferkeras")
 
 
 def dropout_layers(model: keras.Model) -> tuple[list[VariableDropout], list[VariableDropout]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from ferkeras.callbacks import VariableDropout
 from ferkeras.network.batchnorm import FusedBatchNormalization
-from ferkeras.network.dropout import VariableDropout
 
 
 def served_network(model: keras.Model, *, temperature: float = 1.0) -> keras.Model:

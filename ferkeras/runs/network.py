@@ -11,10 +11,10 @@ from pathlib import Path
 
 import keras
 
+from ferkeras.callbacks import MonitoredModel
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
 from ferkeras.network.model import build_network
-from ferkeras.network.step import MonitoredModel
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.record import Run
 

@@ -22,7 +22,7 @@ from ferkeras.callbacks import (
     VariableRamp,
 )
 from ferkeras.cli.console import Console
-from ferkeras.config.schema import Config, Train
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.pipeline import plain_dataset
 from ferkeras.network.model import dropout_layers
@@ -32,12 +32,6 @@ from ferkeras.training.best import BestModelCheckpoint
 from ferkeras.training.history import CSVHistory
 from ferkeras.training.progress import EpochBar, EpochLine
 from ferkeras.training.setup import TrainingSetup
-
-_START = 0.1
-"""Largest fraction of the weights of the start in an average that an alarm may be about."""
-
-_LATEST = 3
-"""Epoch that the alarm waits for at most, where epochs have few steps."""
 
 _SAMPLES = 21
 """Validation faces whose predictions TensorBoard shows."""
@@ -74,10 +68,10 @@ def build_callbacks(
 
     Args:
         config: the resolved configuration.
-        setup: what is trained.
+        learner: what is trained.
         splits: the faces.
         run: its folder.
-        console: where messages are printed.
+        console: where to say what happens.
         after_alarm: makes a callback that acts on an alarm, from the alarm and the history, which
             stand before it.
     """
@@ -87,15 +81,14 @@ def build_callbacks(
     history = CSVHistory(run.history)
     collapse = CollapseAlarm(
         setup.task.classes.names,
-        share=monitor.collapse_fraction,
+        fraction=monitor.collapse_fraction,
         action=monitor.collapse_action,
         suspects=collapse_suspects(config, setup),
-        first_epoch=_first_epoch_that_tells(config.train, setup.pipeline.steps_per_epoch),
-        say=console.print,
+        log=console.print,
         alarm=console.alarm,
     )
     per_class = PerClassReport(
-        setup.task.classes.names, every=monitor.per_class_every, say=console.print
+        setup.task.classes.names, every=monitor.per_class_every, log=console.print
     )
     callbacks: list[keras.callbacks.Callback] = [
         EpochBar(console, config.train.batch_size),
@@ -108,7 +101,7 @@ def build_callbacks(
             layers_every=monitor.layer_norms_every,
             vanishing=monitor.vanishing_norm,
             exploding=monitor.exploding_norm,
-            say=console.print,
+            log=console.print,
             alarm=console.alarm,
         ),
         per_class,
@@ -117,7 +110,7 @@ def build_callbacks(
             plain_dataset(_sample(splits.train, overfit_faces, config.seed)),
             every=monitor.overfit_every,
             gap=monitor.overfit_gap,
-            say=console.print,
+            log=console.print,
             alarm=console.alarm,
         ),
     ]
@@ -131,7 +124,7 @@ def build_callbacks(
                 factor=schedule.plateau_factor,
                 min_lr=schedule.plateau_min_learning_rate,
                 min_delta=0.0,
-                say=console.print,
+                log=console.print,
             )
         )
     if config.train.learning_rate_schedule == "cosine":
@@ -160,17 +153,9 @@ def build_callbacks(
     if after_alarm is not None:
         callbacks.append(after_alarm(collapse, history))
     if config.train.ema_momentum is not None:
-        # After everything that reads the average.
+        # After all that looks at the average.
         callbacks.append(AveragedWeights())
     return RunCallbacks(callbacks, history, collapse, ramps)
-
-
-def _first_epoch_that_tells(settings: Train, steps_per_epoch: int) -> int:
-    """The epoch, from 1, from which a collapse is one of the training and not of the average."""
-    if settings.ema_momentum is None:
-        return 1
-    steps = math.log(_START) / math.log(settings.ema_momentum)
-    return min(math.ceil(steps / steps_per_epoch), _LATEST, settings.epochs)
 
 
 def collapse_suspects(config: Config, setup: TrainingSetup) -> list[str]:
@@ -217,7 +202,7 @@ def _ramps(config: Config, setup: TrainingSetup, console: Console) -> list[Varia
                         from_epoch=schedule.dropout_from_epoch,
                         over_epochs=schedule.dropout_over_epochs,
                         gate=schedule.gate_accuracy,
-                        say=console.print,
+                        log=console.print,
                     )
                 )
     if schedule.smoothing_from_epoch is not None:
@@ -230,7 +215,7 @@ def _ramps(config: Config, setup: TrainingSetup, console: Console) -> list[Varia
                 from_epoch=schedule.smoothing_from_epoch,
                 over_epochs=schedule.smoothing_over_epochs,
                 gate=schedule.gate_accuracy,
-                say=console.print,
+                log=console.print,
             )
         )
     return ramps

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from ferkeras.callbacks import MonitoredModel
 from ferkeras.config.schema import Config
-from ferkeras.network.step import MonitoredModel
 
 _HIGH = {"adam": 3e-3, "adamw": 3e-3, "sgd": 0.1}
 """Learning rates above which networks like this one often diverge."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from ferkeras.callbacks import ConfusionMatrix
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
@@ -14,9 +15,8 @@ from ferkeras.data.statistics import pixel_statistics
 from ferkeras.data.task import Task
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.metrics import ConfusionMatrix
 from ferkeras.network.model import build_network
-from ferkeras.network.step import MonitoredModel
+from ferkeras.network.step import DistilledModel
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.teachers import open_teachers
@@ -41,7 +41,7 @@ class TrainingSetup:
     """
 
     task: Task
-    model: MonitoredModel
+    model: DistilledModel
     confusion: ConfusionMatrix
     pipeline: TrainingPipeline
     validation: tf.data.Dataset

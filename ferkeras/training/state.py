@@ -10,9 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from ferkeras.callbacks import MonitoredModel
 from ferkeras.cli.console import Alarm, Console
 from ferkeras.cli.errors import InputError
-from ferkeras.network.step import MonitoredModel
 from ferkeras.training.checkpoints import Checkpoint
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from ferkeras.callbacks import VariableDropout
 from ferkeras.config.schema import Network
-from ferkeras.network.dropout import VariableDropout
 
 
 def plain_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor:

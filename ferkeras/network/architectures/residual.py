@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from ferkeras.callbacks import VariableDropout
 from ferkeras.config.schema import Network
 from ferkeras.network.batchnorm import FusedBatchNormalization
-from ferkeras.network.dropout import VariableDropout
 
 _STEM_KERNEL = 5
 

@@ -1,4 +1,4 @@
-"""What a training step counts: a confusion matrix and the norms of the gradients."""
+"""The norms of an epoch's gradients as a Keras metric."""
 
 from __future__ import annotations
 
@@ -8,69 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-
-
-@keras.saving.register_keras_serializable(package="ferkeras")
-class ConfusionMatrix(keras.metrics.Metric):
-    """Count truths against predictions; as a number, the balanced accuracy.
-
-    Keras's own validation pass fills `matrix`, so that reports per class need no forward pass of
-    their own: after ``evaluate`` (and in callbacks from `on_test_end` on) it holds the counts.
-    The result is the mean recall over the classes that occur (0 before any sample was seen).
-
-    Args:
-        num_classes: number of classes K, at least 2.
-        name: name of the metric.
-        dtype: dtype of the result.
-
-    Attributes:
-        matrix: int64 variable of shape (K, K); row is the truth, column the prediction.
-
-    Raises:
-        ValueError: fewer than two classes, or sample weights are given: these are counts, so
-            pass the metric in ``metrics=``, not in ``weighted_metrics=``.
-    """
-
-    _direction = "up"
-
-    def __init__(
-        self, num_classes: int, name: str = "balanced_accuracy", dtype: str | None = None
-    ) -> None:
-        super().__init__(name=name, dtype=dtype)
-        if num_classes < 2:
-            raise ValueError(
-                "Invalid value received for argument `num_classes`. Expected at least 2. "
-                f"Received: num_classes={num_classes}"
-            )
-        self.num_classes = num_classes
-        # float32 would stop counting at 2 ** 24.
-        self.matrix = self.add_variable(
-            shape=(num_classes, num_classes), initializer="zeros", dtype="int64", name="matrix"
-        )
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count labels (N,) or (N, 1) against the largest of logits or probabilities (N, K)."""
-        if sample_weight is not None:
-            raise ValueError(
-                "ConfusionMatrix counts samples and takes no weights; pass it in `metrics=`, not "
-                f"in `weighted_metrics=`. Received: sample_weight={sample_weight}"
-            )
-        truths = ops.one_hot(ops.reshape(y_true, (-1,)), self.num_classes, dtype="float32")
-        predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.num_classes, dtype="float32")
-        counts = ops.matmul(ops.transpose(truths), predicted)
-        self.matrix.assign_add(ops.cast(counts, "int64"))
-
-    def result(self) -> Any:
-        """Balanced accuracy, a scalar from 0 to 1."""
-        matrix = ops.cast(self.matrix, self.dtype)
-        support = ops.sum(matrix, axis=1)
-        recalls = ops.divide_no_nan(ops.diagonal(matrix), support)
-        present = ops.cast(support > 0, self.dtype)
-        return ops.divide_no_nan(ops.sum(recalls), ops.sum(present))
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return {**super().get_config(), "num_classes": self.num_classes}
 
 
 @keras.saving.register_keras_serializable(package="ferkeras")
@@ -87,7 +24,15 @@ class GradientNorms(keras.metrics.Metric):
         dtype: dtype of all figures.
 
     Attributes:
-        skipped_in_a_row: int32 scalar variable: the steps skipped since one was applied.
+        skipped_in_a_row: integer scalar variable: the steps skipped since one was applied.
+
+    Example:
+
+    ```python
+    norms = GradientNorms(["dense/kernel", "dense/bias"])
+    norms.update_state([3.0, 4.0], global_norm=5.0, finite=True, clipped=True)
+    norms.mean_norms()  # {"dense/kernel": 3.0, "dense/bias": 4.0}
+    ```
     """
 
     keys = (
@@ -112,9 +57,7 @@ class GradientNorms(keras.metrics.Metric):
         self.applied = self.add_variable((), "zeros", name="applied")
         self.clipped = self.add_variable((), "zeros", name="clipped")
         self.skipped = self.add_variable((), "zeros", name="skipped")
-        self.skipped_in_a_row = self.add_variable(
-            (), "zeros", dtype="int32", name="skipped_in_a_row"
-        )
+        self.skipped_in_a_row = self.add_variable((), "zeros", dtype="int", name="skipped_in_a_row")
 
     def update_state(self, norms: Any, global_norm: Any, finite: Any, clipped: Any = False) -> None:
         """Take in one step.
@@ -168,7 +111,7 @@ class GradientNorms(keras.metrics.Metric):
         return {path: float(mean) for path, mean in named if not np.isnan(mean)}
 
     def reset_state(self) -> None:
-        """Reset for the next epoch; a row of skipped steps may continue in it."""
+        """Forget the epoch; a row of skipped steps may go on in the next."""
         in_a_row = ops.convert_to_numpy(self.skipped_in_a_row)
         super().reset_state()
         self.smallest.assign(np.inf)

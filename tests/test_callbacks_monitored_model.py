@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ferkeras.network.dropout import VariableDropout
+from callbacks import ConfusionMatrix, GradientNorms, MonitoredModel, VariableDropout
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.metrics import ConfusionMatrix, GradientNorms
-from ferkeras.network.step import MonitoredModel
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(32, 6)).astype(np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-from ferkeras.network.metrics import ConfusionMatrix, GradientNorms
+from callbacks import ConfusionMatrix, GradientNorms
 
 
 @settings(max_examples=25)

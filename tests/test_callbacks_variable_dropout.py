@@ -7,7 +7,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferkeras.network.dropout import VariableDropout
+from callbacks import VariableDropout
 
 ONES = np.ones((200, 100), np.float32)
 

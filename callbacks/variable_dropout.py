@@ -29,6 +29,14 @@ class VariableDropout(keras.layers.Layer):
     Raises:
         ValueError: the rate is outside [0, 1).
 
+    Example:
+
+    ```python
+    dropout = VariableDropout(0.1)
+    model = keras.Sequential([keras.Input((4,)), dropout, keras.layers.Dense(3)])
+    dropout.rate.assign(0.5)  # acts from the next step on
+    ```
+
     Source:
         Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from
         overfitting".
