@@ -115,7 +115,7 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
-    Publishes, every epoch: ``collapse_fraction``, the fraction of the predictions that the
+    Publishes, every epoch: ``val_collapse_fraction``, the fraction of the predictions that the
     most frequent one has; NaN in an epoch without validation.
 
     Args:
@@ -195,9 +195,9 @@ class CollapseAlarm(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         matrix = self._matrix
         if matrix is None or not matrix.any():
-            logs["collapse_fraction"] = math.nan
+            logs["val_collapse_fraction"] = math.nan
             return
-        logs["collapse_fraction"] = float(matrix.sum(axis=0).max() / matrix.sum())
+        logs["val_collapse_fraction"] = float(matrix.sum(axis=0).max() / matrix.sum())
         self._report(epoch + 1, find_collapse(matrix, self.fraction))
 
     @property

@@ -90,8 +90,8 @@ class PerClassReport(keras.callbacks.Callback):
 
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
-    Publishes, every epoch: ``recall/<name>``, ``precision/<name>``, ``f1/<name>`` and
-    ``predicted/<name>`` (fraction of all predictions); NaN in an epoch without validation.
+    Publishes, every epoch: ``val_recall/<name>``, ``val_precision/<name>``, ``val_f1/<name>`` and
+    ``val_predicted/<name>`` (fraction of all predictions); NaN in an epoch without validation.
 
     Args:
         names: names of the classes in the order of their labels, at least two, all different.
@@ -109,7 +109,7 @@ class PerClassReport(keras.callbacks.Callback):
     ```python
     report = PerClassReport(["cat", "dog", "bird"], every=2)
     history = model.fit(x, y, validation_data=(x, y), epochs=4, verbose=0, callbacks=[report])
-    history.history["recall/bird"]
+    history.history["val_recall/bird"]
     ```
     """
 
@@ -155,6 +155,6 @@ class PerClassReport(keras.callbacks.Callback):
         for key in ("recall", "precision", "f1", "predicted"):
             for index, name in enumerate(self.names):
                 value = math.nan if scores is None else float(getattr(scores, key)[index])
-                logs[f"{key}/{name}"] = value
+                logs[f"val_{key}/{name}"] = value
         if scores is not None and (epoch + 1) % self.every == 0:
             self.log(f"epoch {epoch + 1}: validation by class\n{format_table(scores, self.names)}")

@@ -220,8 +220,8 @@ def test_both_read_the_validation_of_a_real_fit_without_a_forward_pass_of_their_
     ).history
     answers = np.asarray(model(x[20:])).argmax(axis=1)
     np.testing.assert_array_equal(report.matrix.sum(axis=0), np.bincount(answers, minlength=3))
-    assert history["predicted/fear"][-1] == pytest.approx(np.mean(answers == 2))
-    assert history["collapse_fraction"][-1] == pytest.approx(np.bincount(answers).max() / 10)
+    assert history["val_predicted/fear"][-1] == pytest.approx(np.mean(answers == 2))
+    assert history["val_collapse_fraction"][-1] == pytest.approx(np.bincount(answers).max() / 10)
     assert calls == [0, 0]
 
 

@@ -17,7 +17,7 @@ def test_every_key_and_every_tag_stands_once():
     ("key", "place"),
     [
         ("val_accuracy", ("validation", "epoch/accuracy")),
-        ("recall/happy", ("validation", "recall/happy")),
+        ("val_recall/happy", ("validation", "recall/happy")),
         ("gradient_norm", ("train", "gradients/global_norm")),
         ("gradient_norm/block1/conv", ("train", "gradient_layers/block1/conv")),
         ("val_my_metric", ("validation", "epoch/my_metric")),
@@ -31,7 +31,7 @@ def test_a_key_is_filed_under_its_tag(key, place):
 def test_a_loss_that_is_not_a_number_is_no_gap():
     assert not is_sparse("loss")
     assert not is_sparse("val_anything")
-    assert is_sparse("recall/happy")
+    assert is_sparse("val_recall/happy")
 
 
 def test_panels_draw_columns_that_exist():

@@ -72,7 +72,7 @@ def test_history_has_one_line_an_epoch_and_the_ramps(run):
     assert list(history["epoch"]) == [1, 2, 3]
     assert list(history["conv_dropout"].round(6)) == [0.1, 0.1, 0.15]
     assert list(history["label_smoothing"].round(6)) == [0.0, 0.05, 0.1]
-    assert not history[[f"recall/{name}" for name in EMOTIONS]].isna().any(axis=None)
+    assert not history[[f"val_recall/{name}" for name in EMOTIONS]].isna().any(axis=None)
     assert (history["gradient_norm"] > 0).all()
 
 

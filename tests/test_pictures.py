@@ -55,8 +55,8 @@ def history(epochs: int) -> pd.DataFrame:
         "gradient_norm/conv1": np.where(epoch % 5 == 0, falling, np.nan),
     }
     for code, emotion in enumerate(EMOTIONS):
-        columns[f"recall/{emotion}"] = np.full(epochs, code / 10)
-        columns[f"predicted/{emotion}"] = np.full(epochs, 1 / 7)
+        columns[f"val_recall/{emotion}"] = np.full(epochs, code / 10)
+        columns[f"val_predicted/{emotion}"] = np.full(epochs, 1 / 7)
     return pd.DataFrame(columns)
 
 

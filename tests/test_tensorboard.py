@@ -68,8 +68,8 @@ class SyntheticLogs(keras.callbacks.Callback):
             inference_accuracy=0.6 if epoch == 1 else math.nan,
         )
         for name in EMOTIONS:
-            logs[f"recall/{name}"] = 0.5
-            logs[f"predicted/{name}"] = 1 / 7
+            logs[f"val_recall/{name}"] = 0.5
+            logs[f"val_predicted/{name}"] = 1 / 7
         logs["gradient_norm/dense"] = 0.5
 
 
@@ -444,7 +444,9 @@ number = st.floats(allow_nan=True, allow_infinity=True, width=32)
 
 @given(
     st.dictionaries(
-        st.sampled_from(["loss", "val_loss", "learning_rate", "recall/sad", "gradient_norm/dense"])
+        st.sampled_from(
+            ["loss", "val_loss", "learning_rate", "val_recall/sad", "gradient_norm/dense"]
+        )
         | st.from_regex(r"(val_)?[a-z]{1,8}", fullmatch=True),
         number,
     )
@@ -455,7 +457,7 @@ def test_no_number_gets_lost_or_is_filed_twice(logs):
     unmeasured = sum(
         math.isnan(value)
         for key, value in logs.items()
-        if key in ("learning_rate", "recall/sad", "gradient_norm/dense")
+        if key in ("learning_rate", "val_recall/sad", "gradient_norm/dense")
     )
     assert filed + unmeasured == len(logs)
 

@@ -76,9 +76,9 @@ def collapse_evidence(m: Measurements) -> list[Evidence]:
 
 
 def _since(m: Measurements) -> int | None:
-    if "collapse_fraction" not in m.case.history:
+    if "val_collapse_fraction" not in m.case.history:
         return None
-    fallen = m.case.history["collapse_fraction"] >= m.case.config.monitor.collapse_fraction
+    fallen = m.case.history["val_collapse_fraction"] >= m.case.config.monitor.collapse_fraction
     if not fallen.iloc[-1]:
         return None
     last_healthy = np.flatnonzero(~fallen)

@@ -1,7 +1,7 @@
 """Every column of a training's history, once: its name for people, and its TensorBoard tag.
 
 A column is a key of Keras's logs. A key that ends in `/` stands for a family, such as
-`recall/happy`; what follows the slash names the member.
+`val_recall/happy`; what follows the slash names the member.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ COLUMNS = (
         percent=True,
         sparse=True,
     ),
-    Column("recall/", "recall", "recall/", "validation", percent=True, sparse=True),
-    Column("precision/", "precision", "precision/", "validation", percent=True, sparse=True),
-    Column("f1/", "F1", "f1/", "validation", percent=True, sparse=True),
-    Column("predicted/", "predicted", "predicted/", "validation", percent=True, sparse=True),
+    Column("val_recall/", "recall", "recall/", "validation", percent=True, sparse=True),
+    Column("val_precision/", "precision", "precision/", "validation", percent=True, sparse=True),
+    Column("val_f1/", "F1", "f1/", "validation", percent=True, sparse=True),
+    Column("val_predicted/", "predicted", "predicted/", "validation", percent=True, sparse=True),
     Column(
-        "collapse_fraction",
+        "val_collapse_fraction",
         "majority prediction",
         "predicted/largest_fraction",
         "validation",

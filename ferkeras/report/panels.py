@@ -110,7 +110,7 @@ PANELS = (
     Panel(
         "Recall of each class",
         CLASSES,
-        (Line("recall/", width=1.5),),
+        (Line("val_recall/", width=1.5),),
         unit="%",
         least_range=(0, 1),
         legend_columns=4,
@@ -118,7 +118,7 @@ PANELS = (
     Panel(
         "Precision of each class",
         CLASSES,
-        (Line("precision/", width=1.5),),
+        (Line("val_precision/", width=1.5),),
         unit="%",
         least_range=(0, 1),
         in_pictures=False,
@@ -169,7 +169,7 @@ PANELS = (
     Panel(
         "Fraction of validation predictions",
         CLASSES,
-        (Line("predicted/", width=1.5),),
+        (Line("val_predicted/", width=1.5),),
         unit="%",
         least_range=(0, 0.4),
         legend_columns=4,
@@ -182,7 +182,7 @@ COMPARED = {
     "val_cross_entropy": "Validation cross-entropy, nats",
     "accuracy": "Training accuracy, as trained",
     "cross_entropy": "Training cross-entropy, nats",
-    "collapse_fraction": "Fraction of the majority prediction",
+    "val_collapse_fraction": "Fraction of the majority prediction",
     "gradient_norm": "Gradient norm before clipping",
     "learning_rate": "Learning rate",
     "conv_dropout": "Conv dropout",

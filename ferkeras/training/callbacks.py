@@ -68,10 +68,10 @@ def build_callbacks(
 
     Args:
         config: the resolved configuration.
-        learner: what is trained.
+        setup: what is trained.
         splits: the faces.
         run: its folder.
-        console: where to say what happens.
+        console: where messages are printed.
         after_alarm: makes a callback that acts on an alarm, from the alarm and the history, which
             stand before it.
     """
@@ -153,7 +153,7 @@ def build_callbacks(
     if after_alarm is not None:
         callbacks.append(after_alarm(collapse, history))
     if config.train.ema_momentum is not None:
-        # After all that looks at the average.
+        # After everything that reads the average.
         callbacks.append(AveragedWeights())
     return RunCallbacks(callbacks, history, collapse, ramps)
 
