@@ -1,4 +1,27 @@
-"""Keras callbacks for classifiers, drop-in for any Keras 3 project."""
+"""Keras callbacks for classifiers, drop-in for any compiled Keras 3 model.
+
+Labels may be class indices, one-hot, or 0 and 1 (one sigmoid or one logit). Figures of the
+validation are published as ``val_...``, with the same keys every epoch (NaN where nothing was
+measured); stand loggers after what publishes.
+
+| callback | reads | publishes |
+|---|---|---|
+| `AveragedWeights` | the optimizer's ``use_ema=True`` | |
+| `CollapseAlarm` | confusion matrix | ``val_collapse_fraction`` |
+| `CosineLearningRate` | | |
+| `DelayedReduceLROnPlateau` | the monitored key | ``learning_rate`` |
+| `DivergenceGuard` | skipped steps, or the loss | |
+| `GradientNormMonitor` | a `MonitoredModel` | ``gradient_norm/<layer>`` |
+| `OverfittingWatch` | confusion matrix, training samples | ``inference_accuracy`` |
+| `PerClassReport` | confusion matrix | ``val_recall/<name>``, precision, f1, predicted |
+| `PublishVariables` | variables | the keys it is given |
+| `VariableRamp` | the monitored key | its name |
+
+The confusion matrix is that of a compiled `ConfusionMatrix`; where there is none, the callback
+adds one, without compiling anew and without a forward pass of its own. Gradient norms need one
+line before compiling, ``model = MonitoredModel(model.inputs, model.outputs)``, and the TensorFlow
+backend; everything else works on every backend.
+"""
 
 from .averaged_weights import AveragedWeights
 from .collapse_alarm import Collapse, CollapseAlarm, find_collapse

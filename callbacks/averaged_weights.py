@@ -121,7 +121,8 @@ class AveragedWeights(keras.callbacks.Callback):
         for variable, average in zip(
             optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
         ):
-            variable.assign(average)
+            # A copy: JAX gives the buffers of what it evaluates away, and the average stays.
+            variable.assign(keras.ops.copy(average))
 
     def _put_back(self) -> None:
         if self._weights is not None:

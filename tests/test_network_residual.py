@@ -104,3 +104,31 @@ def test_a_frozen_fused_normalisation_stays_as_it_is():
     layer(np.ones((4, 2, 2, 3), np.float32), training=True)
     for a, b in zip(before, layer.weights, strict=True):
         np.testing.assert_array_equal(a, b.numpy())
+
+
+@pytest.mark.parametrize(
+    ("shape", "arguments", "mask"),
+    [
+        ((4, 3, 3, 5), {"center": False}, None),
+        ((4, 3, 3, 5), {"scale": False}, None),
+        ((4, 3, 3, 5), {"center": False, "scale": False}, None),
+        ((4, 3, 3, 5), {"axis": 3}, None),
+        ((4, 5, 3, 3), {"axis": 1}, None),
+        ((4, 3, 3, 5), {}, np.arange(36).reshape(4, 3, 3) % 3 > 0),
+        ((4, 6, 5), {}, np.arange(24).reshape(4, 6) % 3 > 0),
+        ((24, 5), {}, None),
+    ],
+)
+def test_every_argument_of_keras_batch_normalisation_acts_in_the_fused_one(shape, arguments, mask):
+    x = np.random.default_rng(0).normal(2.0, 3.0, shape).astype(np.float32)
+    found = []
+    for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
+        layer = kind(momentum=0.5, **arguments)
+        layer.build(shape)
+        outputs = layer(x, training=True, mask=mask)
+        found.append([outputs, *layer.weights, layer(x, training=False)])
+    keras_values, fused_values = found
+    assert len(keras_values) == len(fused_values)
+    for expected, got in zip(keras_values, fused_values, strict=True):
+        # The unbiased variance of 36 values is 3 % larger.
+        np.testing.assert_allclose(np.array(got), np.array(expected), rtol=0.03, atol=0.03)

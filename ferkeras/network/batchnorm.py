@@ -17,22 +17,25 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     convolutions do. TensorFlow has one operation for all of it, and one for its gradient. Weights,
     arguments and outputs in inference are those of the parent, so that either can take the place
     of the other; the running variance is the unbiased one of a batch (divided by n - 1), as in
-    PyTorch.
+    PyTorch. What the operation cannot do (inputs that are no pictures, another axis than the last,
+    a mask, ``synchronized=True``) is computed as the parent does.
 
     Call arguments:
-        inputs: float tensor, shape (N, height, width, channels).
+        inputs: float tensor, shape (N, height, width, channels), or any that the parent takes.
         training: whether to normalise by the batch, and remember its statistics.
-        mask: refused by the fused operation: pass None.
+        mask: as for the parent.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise by the batch if `training`, else by what is remembered."""
-        if not (training and self.trainable):
+        pictures = len(inputs.shape) == 4 and self.axis in (-1, 3)
+        fits = pictures and mask is None and not self.synchronized
+        if not (training and self.trainable and fits):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
-            tf.convert_to_tensor(self.gamma),
-            tf.convert_to_tensor(self.beta),
+            tf.convert_to_tensor(self.gamma if self.scale else tf.ones_like(self.moving_mean)),
+            tf.convert_to_tensor(self.beta if self.center else tf.zeros_like(self.moving_mean)),
             epsilon=self.epsilon,
             is_training=True,
         )
