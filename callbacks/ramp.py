@@ -176,8 +176,9 @@ class VariableRamp(keras.callbacks.Callback):
         if self.gate is None or self._gate_passed:
             return
         if self.monitor not in logs:
-            validated = any(key.startswith("val_") for key in logs)
-            if self.monitor.startswith("val_") and not validated:
+            # Other callbacks publish NaN in an epoch without validation.
+            figures = [float(logs[key]) for key in logs if key.startswith("val_")]
+            if self.monitor.startswith("val_") and all(map(math.isnan, figures)):
                 return
             raise ValueError(
                 f"VariableRamp {self.name!r} waits for {self.monitor!r}, which is not in the "
