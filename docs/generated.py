@@ -51,7 +51,7 @@ def write(folder: Path) -> None:
 CALLBACKS = """# Callbacks
 
 Drop-in for any compiled Keras 3 classifier: `from ferkeras.callbacks import CollapseAlarm`, or copy
-the folder `callbacks/` into a project. They need Keras, NumPy and scikit-learn, nothing of
+the folder `callbacks/` into a project. They need Keras and NumPy, nothing of
 ferkeras.
 """
 
