@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import pandas as pd
 
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
@@ -69,7 +71,15 @@ class Outcome:
     stopped: str | None
 
 
-def train(config: Config, splits: Splits, console: Console, run: Run | None = None) -> Outcome:
+def train(
+    config: Config,
+    splits: Splits,
+    console: Console,
+    run: Run | None = None,
+    *,
+    watch: Sequence[keras.callbacks.Callback] = (),
+    brief: bool = False,
+) -> Outcome:
     """Train the configured network on `splits`, and leave everything about it in a folder.
 
     The epoch is chosen by validation accuracy; a test split is not touched.
@@ -80,6 +90,9 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
         console: where messages are printed.
         run: an interrupted run of this configuration, to resume; the caller has locked
             it. None begins a new one.
+        watch: further callbacks, after those of the run.
+        brief: leave histories, networks, predictions and figures, without pictures, exports and
+            report; for one run of many.
 
     Raises:
         InputError: the run folder cannot be made, its checkpoints cannot be used, or a run of
@@ -97,16 +110,22 @@ def train(config: Config, splits: Splits, console: Console, run: Run | None = No
     _print_what_will_be_trained(config, splits, setup, console, found)
     if run is not None:
         with resumable(run):
-            return _train(config, splits, setup, run, console)
+            return _train(config, splits, setup, run, console, watch, brief)
     run = create_run(config)
     with exclusive_lock(run.folder), resumable(run):
         if found is not None:
             write_lr_range(found, run.folder)
-        return _train(config, splits, setup, run, console)
+        return _train(config, splits, setup, run, console, watch, brief)
 
 
 def _train(
-    config: Config, splits: Splits, setup: TrainingSetup, run: Run, console: Console
+    config: Config,
+    splits: Splits,
+    setup: TrainingSetup,
+    run: Run,
+    console: Console,
+    watch: Sequence[keras.callbacks.Callback],
+    brief: bool,
 ) -> Outcome:
     if not run.environment.exists():
         record_start(
@@ -124,7 +143,7 @@ def _train(
             record_of(setup.teachers),
         )
     console.print(f"run folder: {run.folder}\n")
-    if not run.picture("train_batch").exists():
+    if not brief and not run.picture("train_batch").exists():
         _draw_train_batch(run, setup)
     examinations: list[DiagnosisOnAlarm] = []
 
@@ -151,13 +170,14 @@ def _train(
     )
     checkpoints = CheckpointFolder(run.checkpoints)
     with stop_requests() as request:
-        loop = TrainingLoop(config, setup, run_callbacks.callbacks, checkpoints, console, request)
+        callbacks = [*run_callbacks.callbacks, *watch]
+        loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
         if not loop.go_on():
             _remove_results(run)
         loop.run(ended=run_callbacks.collapse.stopped is not None)
     save_network(setup.model, run.last)
     diagnosis = examinations[0].found if examinations else None
-    outcome = _finish(config, splits, setup, run, run_callbacks, diagnosis, console)
+    outcome = _finish(config, splits, setup, run, run_callbacks, diagnosis, console, brief)
     checkpoints.clear()
     return outcome
 
@@ -178,6 +198,7 @@ def _finish(
     run_callbacks: RunCallbacks,
     diagnosis: dict[str, Any] | None,
     console: Console,
+    brief: bool,
 ) -> Outcome:
     """Evaluate, export and draw the best network; `metrics.json` comes last."""
     if not run.best.exists():
@@ -190,8 +211,35 @@ def _finish(
     model = keras.saving.load_model(run.best)
     validation = predict(model, splits.validation)
     write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
+    metrics: dict[str, Any] = {
+        "best_epoch": best_epoch,
+        "epochs": len(history),
+        "stopped": run_callbacks.collapse.stopped,
+        "parameters": int(model.count_params()),
+        "validation": validation.metrics(),
+        "alarms": [alarm._asdict() for alarm in console.alarms],
+        "diagnosis": diagnosis,
+    }
+    if not brief:
+        _draw(config, splits, run, history, best_epoch, model, validation)
+        metrics["export_difference"] = _export(config, splits, run, model, metrics)
+        batch = _first_batch(setup)
+        write_run_report(run, config, metrics, history, model, splits.validation, validation, batch)
+    write_json(run.metrics, metrics)
+    return Outcome(run, best_epoch, validation, metrics, run_callbacks.collapse.stopped)
+
+
+def _draw(
+    config: Config,
+    splits: Splits,
+    run: Run,
+    history: pd.DataFrame,
+    best_epoch: int,
+    model: keras.Model,
+    validation: Predictions,
+) -> None:
+    """Curves and matrices as pictures, and what TensorBoard shows of the best network."""
     matrix = validation.matrix()
-    results = validation.metrics()
     draw_curves(
         history,
         run.picture("curves"),
@@ -202,21 +250,6 @@ def _finish(
     draw_per_class(matrix, validation.classes.names, run.picture("per_class"))
     if config.monitor.tensorboard:
         write_predictions(run.tensorboard, best_epoch, model, splits.validation, validation)
-    metrics: dict[str, Any] = {
-        "best_epoch": best_epoch,
-        "epochs": len(history),
-        "stopped": run_callbacks.collapse.stopped,
-        "parameters": int(model.count_params()),
-        "validation": results,
-        "alarms": [alarm._asdict() for alarm in console.alarms],
-        "diagnosis": diagnosis,
-    }
-    metrics["export_difference"] = _export(config, splits, run, model, metrics)
-    write_run_report(
-        run, config, metrics, history, model, splits.validation, validation, _first_batch(setup)
-    )
-    write_json(run.metrics, metrics)
-    return Outcome(run, best_epoch, validation, metrics, run_callbacks.collapse.stopped)
 
 
 def _export(
