@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.measures import MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.history import read_history
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,26 +129,6 @@ def ranking(runs: Sequence[Compared]) -> str:
         f"{best.finished.metrics['best_epoch']}"
         + ("." if paired else "; but the split gave them different validation faces.")
     )
-
-
-def read_history(finished: FinishedRun) -> pd.DataFrame:
-    """Read a run's `history.csv`.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    import pandas as pd
-
-    path = finished.run.history
-    try:
-        history = pd.read_csv(path)
-        if not len(history) or "epoch" not in history:
-            raise ValueError("no column 'epoch', or no row")
-        return history.astype(float)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; the run is not complete without it") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
 
 
 def differing_settings(runs: Sequence[FinishedRun]) -> list[tuple[str, list[Any]]]:

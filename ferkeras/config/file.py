@@ -39,25 +39,37 @@ def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
         values, lines = read_yaml(path)
         places = {key: f"{shown(path)}:{line}" for key, line in lines.items()}
         values.setdefault("name", path.stem)
-    known = [key for key, _ in fields_of(Config)]
     for text in overrides:
-        key, sign, value = text.partition("=")
-        if not sign or not key:
-            problems.append(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], known)}")
-            continue
         try:
-            _put(values, key, read_value(value) if value else "")
-        except UNREADABLE as error:
-            problems.append(
-                f"command line: {cut(key)}={cut(value)}: not readable as YAML ({brief(error)})"
-            )
+            key, value = read_override(text)
+        except InputError as error:
+            problems.append(str(error))
             continue
+        _put(values, key, value)
         places[key] = "command line"
     config, found = _validate(values, places)
     problems += found
     if config is None or problems:
         raise _refused(problems)
     return config
+
+
+def read_override(text: str) -> tuple[str, Any]:
+    """The dotted key and the value of ``section.key=value``, read as YAML; both are not checked.
+
+    Raises:
+        InputError: it has another form, or the value is no YAML.
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        known = [name for name, _ in fields_of(Config)]
+        raise InputError(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], known)}")
+    try:
+        return key, read_value(value) if value else ""
+    except UNREADABLE as error:
+        raise InputError(
+            f"command line: {cut(key)}={cut(value)}: not readable as YAML ({brief(error)})"
+        ) from None
 
 
 def dump_config(config: Config) -> str:

@@ -1,0 +1,1 @@
+"""The verb `ablate`: what each change of a configuration is worth."""

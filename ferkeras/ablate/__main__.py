@@ -1,0 +1,152 @@
+"""Measure what changes of a configuration are worth, with paired seeds and intervals.
+
+  python -m ferkeras.ablate --variant "lr 5e-4" train.learning_rate=5e-4 \\
+      --variant "no dropout" network.conv_dropout=0 network.dense_dropout=0
+  python -m ferkeras.ablate --config configs/fer2013.yaml --variants variants.yaml --hours 6
+  python -m ferkeras.ablate --between configs/stuck.yaml configs/fer2013.yaml train.epochs=8 \\
+      --group dropout 'network.*dropout' 'schedule.*dropout*'
+  python -m ferkeras.ablate --join saved_models/ablate-fer2013      help with it, or go on
+
+Trains every variant and the configuration as it is with the same seeds. --between takes the
+settings in which two configurations differ, grouped by section or by --group, and trains each
+change alone on top of the first, each taken away from the second, and the stairs from one to the
+other. section.key=value before the first --variant holds for all. --hours spends its trainings
+where the decision is least sure.
+
+Everything lands in a folder, by default saved_models/ablate-<name>: a page, tables, a forest plot
+and the runs (tensorboard --logdir FOLDER/runs shows them as HParams). The same command again goes
+on where it was stopped; any number of processes may --join. What was trained before, here or in
+output.folder, is not trained again. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 or
+143 stopped by a signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ferkeras.ablate.variants import read_groups, read_variants
+from ferkeras.cli.command import verb
+from ferkeras.cli.errors import InputError, Interrupted
+from ferkeras.config.arguments import config_parser, configured
+from ferkeras.config.file import load_config
+
+_SEEDS = 3
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+
+    from ferkeras.ablate.ablation import Ablation
+    from ferkeras.cli.console import Console
+
+    if arguments.join is not None:
+        _refuse_more(arguments, parser)
+        ablation = Ablation.join(arguments.join)
+    else:
+        plan, folder = _plan(arguments)
+        ablation = Ablation.begin(folder, plan)
+    with Console() as console:
+        seeds = ablation.plan.seeds
+        console.header(
+            f"ferkeras: ablation {ablation.folder}",
+            {
+                "arms": ", ".join(ablation.plan.arms),
+                "trainings": f"{len(ablation.plan.arms)} arms, {seeds} seeds"
+                if ablation.plan.hours is None
+                else f"for {ablation.plan.hours:g} hours, two seeds of each arm first",
+            },
+        )
+        try:
+            ablation.work(console)
+        except Interrupted as stop:
+            stop.args = (
+                "stopped; what is done is kept, and the ablation goes on with\n"
+                f"  python -m ferkeras.ablate --join {ablation.folder}",
+            )
+            raise
+
+        from ferkeras.ablate.report import report
+
+        report(ablation, console)
+    return 0
+
+
+def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
+    from ferkeras.ablate.plan import plan_between, plan_variants
+
+    if arguments.seeds is not None and arguments.hours is not None:
+        raise InputError("--seeds and --hours: one of them; hours decide the number of seeds")
+    if (arguments.seeds or _SEEDS) < 2:
+        raise InputError("--seeds: at least 2; one seed cannot tell a change from chance")
+    if arguments.hours is not None and not arguments.hours > 0:
+        raise InputError("--hours: above 0")
+    seeds = arguments.seeds or _SEEDS
+    if arguments.between is None:
+        if arguments.group:
+            raise InputError("--group: goes with --between")
+        base = configured(arguments)
+        variants = read_variants(arguments.variant, arguments.variants)
+        plan = plan_variants(base, variants, seeds, arguments.hours)
+        name = base.name
+    else:
+        if arguments.variant or arguments.variants:
+            raise InputError("--between and --variant: one of them")
+        first, second = (load_config(path, arguments.overrides) for path in arguments.between)
+        groups = read_groups(arguments.group)
+        plan = plan_between(first, second, groups, seeds, arguments.hours)
+        base, name = first, f"{first.name}-{second.name}"
+    return plan, arguments.output or Path(base.output.folder) / f"ablate-{arguments.name or name}"
+
+
+def _refuse_more(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    own = ("overrides", "name", "config", "variant", "variants", "between", "group", "seeds",
+           "hours", "output")  # fmt: skip
+    if any(getattr(arguments, key) != parser.get_default(key) and getattr(arguments, key)
+           for key in own):  # fmt: skip
+        raise InputError("--join FOLDER: takes nothing else; the ablation is as it was begun")
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = config_parser("ferkeras.ablate", __doc__)
+    result.add_argument(
+        "--variant",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "section.key=value"),
+        help="a variant: its name and the settings that it changes; may be given again",
+    )
+    result.add_argument(
+        "--variants", type=Path, metavar="FILE", help="YAML file: NAME: {section.key: value, ...}"
+    )
+    result.add_argument(
+        "--between", nargs=2, type=Path, metavar=("FIRST", "SECOND"),
+        help="two configurations: measure each change on the way from one to the other",
+    )  # fmt: skip
+    result.add_argument(
+        "--group",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "KEY"),
+        help="keys (or patterns such as 'schedule.*') that are one change of --between",
+    )
+    result.add_argument("--seeds", type=int, metavar="N", help=f"of each arm (default: {_SEEDS})")
+    result.add_argument(
+        "--hours", type=float, metavar="H", help="hours of training, in place of a number of seeds"
+    )
+    result.add_argument("--output", type=Path, metavar="FOLDER", help="folder of the ablation")
+    result.add_argument(
+        "--join", type=Path, metavar="FOLDER", help="work at the ablation in this folder"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""An ablation at work: which training is next, and what has come of those that are done."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ferkeras.ablate.plan import Plan
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError, RunError
+from ferkeras.cli.wording import shown
+from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.study.effects import Effect, Measured, effects
+from ferkeras.study.measure import measured
+from ferkeras.study.storage import create_study, join_study
+from ferkeras.study.training import Trainer
+from ferkeras.study.work import Failed, Next, Surplus, work
+
+if TYPE_CHECKING:
+    import optuna
+
+    Frozen = optuna.trial.FrozenTrial
+
+_FIRST_SEEDS = 2
+"""Of every arm, before a budget is spent where the decision is least sure."""
+
+_MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: an arm and the number of its seed, from 0."""
+
+    arm: str
+    seed: int
+
+
+class Ablation:
+    """An ablation in a folder, which any number of processes may work at.
+
+    Args:
+        folder: of the ablation.
+        study: where its trainings stand.
+    """
+
+    def __init__(self, folder: Path, study: optuna.Study) -> None:
+        self.folder = folder
+        self.plan = Plan.from_json(study.user_attrs["plan"])
+        self._study = study
+        self._names = list(self.plan.arms)
+
+    @classmethod
+    def begin(cls, folder: Path, plan: Plan) -> Ablation:
+        """Begin one, or go on with the same in its folder.
+
+        Raises:
+            InputError: the folder has another, or cannot be used.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{shown(folder)}: cannot be made ({error.strerror})") from None
+        study = create_study(folder, "ablation")
+        # Through JSON, for tuples.
+        wanted = json.loads(json.dumps(plan.as_json()))
+        if study.user_attrs.get("plan", wanted) != wanted:
+            raise InputError(
+                f"{shown(folder)}: holds an ablation of other arms, seeds or hours; go on with it "
+                f"by --join {shown(folder)}, or name a new folder with --output"
+            )
+        study.set_user_attr("plan", wanted)
+        return cls(folder, study)
+
+    @classmethod
+    def join(cls, folder: Path) -> Ablation:
+        """Open one that was begun.
+
+        Raises:
+            InputError: there is none.
+        """
+        study = join_study(folder)
+        if "plan" not in study.user_attrs:
+            raise InputError(f"{shown(folder)}: holds a search and no ablation")
+        return cls(folder, study)
+
+    def work(self, console: Console) -> None:
+        """Train what is to be trained, together with other processes that do.
+
+        Raises:
+            InputError: the faces cannot be read.
+            Interrupted: a signal came.
+        """
+        first = next(iter(self.plan.arms.values()))
+        trainer = Trainer(self.folder / "runs", [Path(first.output.folder)], console)
+
+        def objective(trial: optuna.Trial) -> float:
+            arm = trial.suggest_int("arm", 0, len(self._names) - 1)
+            seed = trial.suggest_int("seed", 0, _MOST_SEEDS)
+            cell = Cell(self._names[arm], seed)
+            if self._is_taken(cell, trial):
+                raise Surplus
+            try:
+                run = trainer.obtain(self.plan.config(cell.arm, seed), cell.arm)
+            except RunError as error:
+                console.alarm(f"{cell.arm}, seed {seed}: {error}")
+                raise Failed(str(error)) from None
+            trial.set_user_attr("run", run.run.folder.resolve().as_posix())
+            return float(run.metrics["validation"]["accuracy"])
+
+        work(self._study, objective, self._next, console)
+
+    def runs(self) -> dict[Cell, FinishedRun]:
+        """The trainings that are done.
+
+        Raises:
+            InputError: the folder of one is gone or damaged.
+        """
+        return {
+            self._cell(trial): open_run(trial.user_attrs["run"])
+            for trial in self._trials()
+            if trial.state.name == "COMPLETE"
+        }
+
+    def failures(self) -> dict[Cell, str]:
+        """The trainings that came to nothing, and why."""
+        return {
+            self._cell(trial): trial.user_attrs["failed"]
+            for trial in self._trials()
+            if "failed" in trial.user_attrs
+        }
+
+    def hours(self) -> float:
+        """Hours of training so far, of all processes together."""
+        seconds = sum(
+            trial.duration.total_seconds() for trial in self._trials() if trial.duration is not None
+        )
+        return seconds / 3600
+
+    def effects(self) -> list[Effect]:
+        """What the trainings so far say of each comparison."""
+        arms: dict[str, dict[int, Measured]] = {name: {} for name in self._names}
+        for cell, run in self.runs().items():
+            arms[cell.arm][cell.seed] = measured(run)
+        return effects(arms, self.plan.comparisons)
+
+    def _trials(self) -> list[Frozen]:
+        return [t for t in self._study.get_trials(deepcopy=False) if "arm" in t.params]
+
+    def _cell(self, trial: Frozen) -> Cell:
+        return Cell(self._names[trial.params["arm"]], trial.params["seed"])
+
+    def _is_taken(self, cell: Cell, trial: optuna.Trial) -> bool:
+        """Whether another trial has this training; of two in one moment the first one keeps it."""
+        mine = (trial.datetime_start, trial.number)
+        return any(
+            _is_done(other)
+            or (other.state.name == "RUNNING" and (other.datetime_start, other.number) < mine)
+            for other in self._trials()
+            if other.number != trial.number and self._cell(other) == cell
+        )
+
+    def _next(self) -> Next:
+        states = [t.state.name for t in self._study.get_trials(deepcopy=False)]
+        if "WAITING" in states:
+            return "trial"
+        wanted = self._wanted("RUNNING" in states)
+        for cell in wanted:
+            self._study.enqueue_trial({"arm": self._names.index(cell.arm), "seed": cell.seed})
+        if wanted:
+            return "trial"
+        return "wait" if "RUNNING" in states else "done"
+
+    def _wanted(self, others_train: bool) -> list[Cell]:
+        """Trainings that are to be put into the queue now."""
+        plan, there = self.plan, self._there()
+        seeds = plan.seeds if plan.hours is None else _FIRST_SEEDS
+        todo = [Cell(arm, seed) for seed in range(seeds) for arm in plan.arms]
+        todo = [cell for cell in todo if cell not in there]
+        if plan.hours is None:
+            return todo
+        if not todo and not others_train:
+            todo = self._least_sure(there)
+        return todo[:1] if self._affordable(1) else []
+
+    def _there(self) -> set[Cell]:
+        """Trainings that are done or at work."""
+        return {
+            self._cell(trial)
+            for trial in self._trials()
+            if _is_done(trial) or trial.state.name == "RUNNING"
+        }
+
+    def _least_sure(self, there: set[Cell]) -> list[Cell]:
+        """One more seed for the comparison whose accuracy is open with the widest interval."""
+        undecided = [
+            each
+            for each in self.effects()
+            if each.key == "accuracy" and each.verdict == "open" and each.seeds
+        ]
+        undecided.sort(key=lambda e: math.inf if math.isnan(e.low) else e.high - e.low)
+        for effect in reversed(undecided):
+            pair = (effect.comparison.reference, effect.comparison.arm)
+            for seed in range(_MOST_SEEDS):
+                cells = [cell for arm in pair if (cell := Cell(arm, seed)) not in there]
+                if cells:
+                    return cells
+        return []
+
+    def _affordable(self, trainings: int) -> bool:
+        """Whether so many more end within the budget, if they take as long as the others did."""
+        assert self.plan.hours is not None
+        done = sum(1 for t in self._trials() if t.state.name == "COMPLETE")
+        running = sum(1 for t in self._trials() if t.state.name == "RUNNING")
+        spent = self.hours()
+        each = spent / done if done else 0.0
+        return spent + (running + trainings) * each <= self.plan.hours
+
+
+def _is_done(trial: Frozen) -> bool:
+    return trial.state.name == "COMPLETE" or "failed" in trial.user_attrs

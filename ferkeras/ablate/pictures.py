@@ -1,0 +1,58 @@
+"""The forest plot: every change with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ferkeras.ablate.tables import KINDS, by_comparison
+from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, tidy
+from ferkeras.study.effects import MEASURES, Effect
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLOURS = {"better": TRAIN, "worse": VALIDATION, "same": THIRD, "open": MUTED}
+_MARKERS = {"better": ">", "worse": "<", "same": "s", "open": "o"}
+_SHOWN = ("accuracy", "balanced_accuracy", "log_loss")
+
+
+def forest_figure(found: Sequence[Effect]) -> Figure:
+    """Differences with their 95 % intervals, one row a change, one column a measure."""
+    rows = [
+        (kind, comparison, each)
+        for kind in KINDS
+        for comparison, each in by_comparison(found, kind).items()
+    ]
+    figure = new_figure(12, 1.6 + 0.32 * len(rows))
+    axes = figure.subplots(1, len(_SHOWN), sharey=True, squeeze=False)[0]
+    for ax, key in zip(axes, _SHOWN, strict=True):
+        scale = 1 if key == "log_loss" else 100
+        for y, (_, _, each) in enumerate(rows):
+            effect = each[key]
+            if math.isnan(effect.value):
+                continue
+            colour, marker = _COLOURS[effect.verdict], _MARKERS[effect.verdict]
+            if not math.isnan(effect.low):
+                ax.plot([scale * effect.low, scale * effect.high], [y, y], color=colour, lw=2)
+            ax.plot(scale * effect.value, y, marker, color=colour, ms=7)
+        ax.axvline(0, color="#333333", lw=0.8)
+        tidy(ax, MEASURES[key] + (", points" if scale == 100 else ", nats"))
+    for y in range(1, len(rows)):
+        if rows[y][0] != rows[y - 1][0]:
+            for ax in axes:
+                ax.axhline(y - 0.5, color="#BBBBBB", lw=0.8, ls=":")
+    axes[0].set_yticks(
+        range(len(rows)), [_title(kind, comparison.name) for kind, comparison, _ in rows]
+    )
+    for label in axes[0].get_yticklabels():
+        label.set_parse_math(False)
+        label.set_color("#333333")
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def _title(kind: str, name: str) -> str:
+    name = name if len(name) <= 40 else name[:39] + "…"
+    return name if kind in ("variant", "all") else f"{name} ({kind})"

@@ -1,0 +1,216 @@
+"""What an ablation trains and compares."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import did_you_mean, quoted
+from ferkeras.config.file import flat, with_values
+from ferkeras.config.schema import Config
+from ferkeras.study.effects import Comparison
+from ferkeras.study.training import identity
+
+_FIXED = ("name", "seed", "output", "data", "checkpoint")
+"""What no variant changes: it would compare other things than recipes."""
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An ablation.
+
+    Attributes:
+        arms: configurations by name, all with the first seed.
+        comparisons: which arm is held against which.
+        seeds: of each arm, the first of them the configurations' own; with `hours` at least two,
+            and more where the decision is least sure.
+        hours: of training, of all processes together; None: as many as the seeds take.
+    """
+
+    arms: Mapping[str, Config]
+    comparisons: Sequence[Comparison]
+    seeds: int
+    hours: float | None
+
+    def config(self, arm: str, seed: int) -> Config:
+        """The configuration of one training."""
+        return self.arms[arm].model_copy(update={"seed": self.arms[arm].seed + seed})
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan for the store that processes share."""
+        return {
+            "arms": {name: config.model_dump(mode="json") for name, config in self.arms.items()},
+            "comparisons": [asdict(each) for each in self.comparisons],
+            "seeds": self.seeds,
+            "hours": self.hours,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Plan:
+        """What `as_json` gave."""
+        return cls(
+            {name: Config.model_validate(each) for name, each in content["arms"].items()},
+            [Comparison(**each) for each in content["comparisons"]],
+            content["seeds"],
+            content["hours"],
+        )
+
+
+def plan_variants(
+    base: Config, variants: Mapping[str, Mapping[str, Any]], seeds: int, hours: float | None
+) -> Plan:
+    """Each variant against the configuration as it is.
+
+    Args:
+        base: the configuration.
+        variants: values by dotted key, by the variant's name.
+        seeds: of each arm.
+        hours: see `Plan`.
+
+    Raises:
+        InputError: a variant breaks a rule, changes nothing, or is another one again.
+    """
+    if not variants:
+        raise InputError(
+            "nothing to compare: give --variant NAME section.key=value, --variants FILE, or "
+            "--between FILE FILE"
+        )
+    arms = _Arms()
+    arms.add(BASE, base)
+    comparisons = []
+    for name, values in variants.items():
+        arm = arms.add(name, _changed(base, values, f"variant {quoted(name)}"))
+        if arm != name:
+            same = "the configuration as it is" if arm == BASE else f"variant {quoted(arm)}"
+            raise InputError(f"variant {quoted(name)}: is {same}; change a value that differs")
+        comparisons.append(Comparison(name, arm, BASE, "variant"))
+    return Plan(arms.configs, comparisons, seeds, hours)
+
+
+def plan_between(
+    first: Config,
+    second: Config,
+    groups: Mapping[str, Sequence[str]],
+    seeds: int,
+    hours: float | None,
+) -> Plan:
+    """Each change on the way from one configuration to another: alone, taken away, in stairs.
+
+    Args:
+        first: where the way begins; names, seed, faces and folders are its own throughout.
+        second: where it ends.
+        groups: patterns of dotted keys (``schedule.*``) by the name of the change; what differs
+            and is in none is grouped by its section.
+        seeds: of each arm.
+        hours: see `Plan`.
+
+    Raises:
+        InputError: nothing differs, a pattern matches nothing, or a change breaks a rule on one of
+            its ways.
+    """
+    changes = grouped(differing(first, second), groups)
+    end = _changed(first, {k: v for each in changes.values() for k, v in each.items()}, "the end")
+    begin_values, end_values = flat(first), flat(end)
+    arms = _Arms()
+    start_name, end_name = arms.add("first", first), arms.add("second", end)
+    comparisons = [Comparison("all changes", end_name, start_name, "all")]
+    for name, values in changes.items():
+        arm = arms.add(f"+ {name}", _changed(first, values, f"{quoted(name)} alone"))
+        comparisons.append(Comparison(name, arm, start_name, "alone"))
+    for name, values in changes.items():
+        without = {key: begin_values[key] for key in values}
+        arm = arms.add(f"- {name}", _changed(end, without, f"all but {quoted(name)}"))
+        # As for the others: what the change does, here on top of all others.
+        comparisons.append(Comparison(name, end_name, arm, "last"))
+    step, below = first, start_name
+    for name, values in changes.items():
+        title = f"the stairs up to {quoted(name)}"
+        step = _changed(step, {key: end_values[key] for key in values}, title)
+        arm = arms.add(f"stairs: {name}", step)
+        comparisons.append(Comparison(name, arm, below, "stairs"))
+        below = arm
+    return Plan(arms.configs, comparisons, seeds, hours)
+
+
+def differing(first: Config, second: Config) -> dict[str, Any]:
+    """Values of the second configuration by the dotted keys in which the recipes differ.
+
+    Raises:
+        InputError: there are none.
+    """
+    before, after = flat(first), flat(second)
+    found = {
+        key: after[key]
+        for key in before
+        if key.split(".")[0] not in _FIXED and before[key] != after[key]
+    }
+    if not found:
+        raise InputError("--between: the two recipes do not differ; name two that do")
+    return found
+
+
+def grouped(
+    values: Mapping[str, Any], groups: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, Any]]:
+    """Values by the name of their change, as `plan_between` has it.
+
+    Raises:
+        InputError: a pattern matches no key that differs.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    left = dict(values)
+    for name, patterns in groups.items():
+        for pattern in patterns:
+            keys = fnmatch.filter(left, pattern)
+            if not keys:
+                raise InputError(
+                    f"--group {quoted(name)}: {quoted(pattern)} is no key that differs, "
+                    f"or is in a group already{did_you_mean(pattern, left)} these differ: "
+                    + ", ".join(values)
+                )
+            for key in keys:
+                found.setdefault(name, {})[key] = left.pop(key)
+    for key, value in left.items():
+        found.setdefault(key.split(".")[0], {})[key] = value
+    return found
+
+
+class _Arms:
+    """Arms by name; a configuration that is there already is not there twice."""
+
+    def __init__(self) -> None:
+        self.configs: dict[str, Config] = {}
+        self._names: dict[str, str] = {}
+
+    def add(self, name: str, config: Config) -> str:
+        """The name under which the configuration stands."""
+        known = self._names.setdefault(identity(config), name)
+        if known == name:
+            self.configs[name] = config
+        return known
+
+
+def _changed(config: Config, values: Mapping[str, Any], what: str) -> Config:
+    for key in values:
+        if key.split(".")[0] in _FIXED:
+            raise InputError(
+                f"{what}: {key} is the same for all arms; change it for all of them with "
+                f"{key}=VALUE before any --variant"
+            )
+    try:
+        changed = with_values(config, values)
+    except InputError as error:
+        raise InputError(
+            f"{what}: {error}\nput what belongs together into one change (--group NAME KEY...)"
+        ) from None
+    if changed.train.learning_rate == "auto":
+        raise InputError(
+            "train.learning_rate=auto: arms would differ in what is found; give a number "
+            "(python -m ferkeras.lr_find suggests one)"
+        )
+    return changed

@@ -1,0 +1,93 @@
+"""What an ablation leaves: tables, forest plot and page; and what the console says of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferkeras.ablate.ablation import Ablation
+from ferkeras.ablate.page import ablation_page, verdict
+from ferkeras.ablate.pictures import forest_figure
+from ferkeras.ablate.tables import (
+    KINDS,
+    by_comparison,
+    collapse_text,
+    effect_text,
+    effects_frame,
+    runs_frame,
+)
+from ferkeras.cli.console import Cell, Console
+from ferkeras.cli.errors import RunError
+from ferkeras.report.palette import save
+from ferkeras.runs.record import write_text
+from ferkeras.study.effects import MEASURES
+
+_MARKS = {"better": " better", "worse": " worse", "same": " same", "open": ""}
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is written into the folder of an ablation."""
+
+    folder: Path
+
+    @property
+    def page(self) -> Path:
+        """Everything on one page."""
+        return self.folder / "ablation.html"
+
+    @property
+    def effects(self) -> Path:
+        """One row a comparison and measure."""
+        return self.folder / "effects.csv"
+
+    @property
+    def runs(self) -> Path:
+        """One row a training."""
+        return self.folder / "runs.csv"
+
+    @property
+    def forest(self) -> Path:
+        """The forest plot."""
+        return self.folder / "forest.png"
+
+
+def report(ablation: Ablation, console: Console) -> None:
+    """Judge what has been trained, write it down and print it.
+
+    Raises:
+        InputError: a run is gone or damaged.
+        RunError: nothing was trained, or a file cannot be written.
+    """
+    runs, failures = ablation.runs(), ablation.failures()
+    if not runs:
+        raise RunError(f"{ablation.folder}: no training came to an end; nothing is compared")
+    found = ablation.effects()
+    table = runs_frame(runs, failures)
+    files = Files(ablation.folder)
+    figure = forest_figure(found)
+    try:
+        write_text(files.effects, effects_frame(found).to_csv(index=False))
+        write_text(files.runs, table.to_csv(index=False))
+        save(figure, files.forest)
+        write_text(files.page, ablation_page(ablation, found, runs, table, figure))
+    except OSError as error:
+        raise RunError(
+            f"{ablation.folder}: cannot be written ({os.strerror(error.errno or 0)})"
+        ) from None
+    for kind, title in KINDS.items():
+        rows: list[list[Cell]] = []
+        for comparison, each in by_comparison(found, kind).items():
+            rows.append(
+                [
+                    comparison.name,
+                    *(effect_text(each[key]) + _MARKS[each[key].verdict] for key in MEASURES),
+                    each["accuracy"].seeds,
+                    collapse_text(table, comparison.arm),
+                ]
+            )
+        if rows:
+            console.table(title, ["change", *MEASURES.values(), "seeds", "collapsed"], rows)
+    console.say(verdict(found))
+    console.say(f"written: {files.page}")

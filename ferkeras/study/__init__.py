@@ -1,0 +1,1 @@
+"""What `ablate` and `search` share: many trainings, by many processes, compared."""

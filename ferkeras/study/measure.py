@@ -1,0 +1,37 @@
+"""What comparisons need of a finished run."""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+from callbacks.collapse_alarm import find_collapse
+from ferkeras.cli.errors import InputError
+from ferkeras.metrics.predictions import read_predictions
+from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.history import read_history
+from ferkeras.study.effects import Measured
+
+_HALF = 0.5
+
+
+def measured(run: FinishedRun) -> Measured:
+    """Read the predictions and the course of a run.
+
+    Raises:
+        InputError: a file of it is missing or damaged.
+    """
+    predictions = read_predictions(run.run.predictions)
+    history = read_history(run)
+    if "val_accuracy" not in history:
+        raise InputError(f"{run.run.history}: damaged: no column val_accuracy")
+    reached = history["epoch"][history["val_accuracy"] >= _HALF]
+    threshold = run.config.monitor.collapse_fraction
+    # A split that is drawn from the seed has the same fingerprint and other rows.
+    rows = zlib.crc32(predictions.labels.tobytes())
+    return Measured(
+        predictions,
+        f"{run.fingerprint}-{rows:08x}",
+        float(reached.iloc[0]) if len(reached) else math.nan,
+        find_collapse(predictions.matrix(), threshold) is not None,
+    )

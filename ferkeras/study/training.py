@@ -1,0 +1,157 @@
+"""Trainings of a study, each done once: a run is found by its configuration and its faces."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferkeras.cli.console import Console, percent
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import flat, load_config
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Splits
+from ferkeras.data.load import load_splits
+from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.record import Run
+from ferkeras.runs.unfinished import reopened
+
+if TYPE_CHECKING:
+    import keras
+
+_ELSEWHERE = ("name", "output.folder", "data.path", "data.cache", "data.follow_symlinks")
+"""Keys that do not change what a training on the same faces comes to."""
+
+
+def identity(config: Config) -> str:
+    """What two configurations have in common if their trainings on the same faces are one."""
+    values = {key: value for key, value in flat(config).items() if key not in _ELSEWHERE}
+    return json.dumps(values, sort_keys=True)
+
+
+def slug(title: str) -> str:
+    """A title as the name of a run."""
+    return (re.sub(r"[^A-Za-z0-9.-]+", "-", title).strip("-.") or "run")[:50]
+
+
+class Trainer:
+    """Trains configurations one after the other, unless that was done before.
+
+    Args:
+        folder: of the runs that are begun.
+        others: folders of runs, in which one that is wanted may be found, finished.
+        console: shows one line a training, and how far it is.
+    """
+
+    def __init__(self, folder: Path, others: Sequence[Path], console: Console) -> None:
+        self._folder = folder
+        self._others = others
+        self._console = console
+        self._faces: tuple[str, Splits] | None = None
+
+    def splits(self, config: Config) -> Splits:
+        """The faces of a configuration; those of the last one stay in memory."""
+        key = json.dumps([config.data.model_dump(mode="json"), config.seed])
+        if self._faces is None or self._faces[0] != key:
+            self._faces = None
+            self._faces = key, load_splits(config, self._console)
+        return self._faces[1]
+
+    def obtain(
+        self,
+        config: Config,
+        title: str,
+        watch: Callable[[Run | None], Sequence[keras.callbacks.Callback]] = lambda run: (),
+    ) -> FinishedRun:
+        """The finished run of a configuration: found, gone on with, or trained.
+
+        Args:
+            config: without a name or a folder of its own.
+            title: what the training is called.
+            watch: makes further callbacks, for the run that is gone on with or None.
+
+        Raises:
+            InputError: see `ferkeras.fit.run.train`.
+            RunError: likewise.
+            Interrupted: likewise.
+        """
+        config = config.model_copy(
+            update={
+                "name": slug(f"{title}-seed{config.seed}"),
+                "output": config.output.model_copy(update={"folder": str(self._folder)}),
+            }
+        )
+        splits = self.splits(config)
+        wanted = identity(config)
+        for run in self._runs([self._folder, *self._others], wanted):
+            if run.metrics.is_file() and _trained_on(run, splits.fingerprint):
+                return open_run(run.folder)
+        for run in self._runs([self._folder], wanted):
+            if run.metrics.is_file():
+                continue
+            with reopened(run) as unfinished:
+                if unfinished is None:
+                    return open_run(run.folder)
+                unfinished.check_faces(splits)
+                return self._train(unfinished.config, splits, title, watch(run), run)
+        return self._train(config, splits, title, watch(None), None)
+
+    def _train(
+        self,
+        config: Config,
+        splits: Splits,
+        title: str,
+        watch: Sequence[keras.callbacks.Callback],
+        run: Run | None,
+    ) -> FinishedRun:
+        from ferkeras.cli.quiet import import_tensorflow
+
+        import_tensorflow()
+
+        import keras
+
+        from ferkeras.fit.run import train
+
+        # Layers are numbered through the process, and a checkpoint names them.
+        keras.utils.clear_session()
+        title = f"{title}, seed {config.seed}"
+        begun = self._console.clock()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log = self._folder.parent / "logs" / f"{config.name}.txt"
+        log.parent.mkdir(exist_ok=True)
+        with (
+            log.open("a", encoding="utf-8") as file,
+            self._console.progress(title, config.train.epochs) as advance,
+        ):
+            callbacks = [*watch, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(1))]
+            outcome = train(config, splits, Console(file), run, watch=callbacks, brief=True)
+        seconds = self._console.clock() - begun
+        results = outcome.metrics["validation"]
+        self._console.say(
+            f"{title}: accuracy {percent(results['accuracy'])}, balanced "
+            f"{percent(results['balanced_accuracy'])}, log loss {results['log_loss']:.3f}, "
+            f"{seconds:.0f} s"
+        )
+        return open_run(outcome.run.folder)
+
+    def _runs(self, folders: Iterable[Path], wanted: str) -> list[Run]:
+        found = []
+        for folder in folders:
+            for path in sorted(folder.glob("*/config.yaml")):
+                try:
+                    config = load_config(path)
+                except InputError:
+                    continue  # another program's folder, or a run of another version
+                if identity(config) == wanted:
+                    found.append(Run(path.parent))
+        return found
+
+
+def _trained_on(run: Run, fingerprint: str) -> bool:
+    try:
+        content: Any = json.loads(run.environment.read_bytes())
+        return content["data"]["fingerprint"] == fingerprint
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,205 @@
+"""`python -m ferkeras.ablate`: plans, trainings that are done once, tables and page."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from ferkeras.ablate.__main__ import main
+from ferkeras.ablate.ablation import Ablation
+from ferkeras.ablate.plan import BASE, Plan, grouped, plan_between, plan_variants
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
+from ferkeras.runs.finished import open_run
+
+TINY = (
+    "data.demo_faces=200",
+    "network.filters=[4]",
+    "network.dense_units=[8]",
+    "train.epochs=2",
+    "train.batch_size=64",
+    "schedule.dropout_from_epoch=null",
+    "schedule.smoothing_from_epoch=null",
+    "schedule.plateau_from_epoch=null",
+    "monitor.tensorboard=false",
+    "monitor.diagnose=false",
+)
+
+
+@pytest.fixture(scope="module")
+def ablated(tmp_path_factory):
+    """The folder of an ablation of two variants with two seeds, and what was called."""
+    saved = tmp_path_factory.mktemp("saved")
+    arguments = [
+        *TINY,
+        f"output.folder={saved}",
+        "--name=tiny",
+        "--seeds=2",
+        "--variant", "no steps", "train.learning_rate=1e-9",
+        "--variant", "wider", "network.dense_units=[16]",
+    ]  # fmt: skip
+    assert main(arguments) == 0
+    return saved / "ablate-tiny", arguments
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_arm_is_trained_with_every_seed_and_all_is_written(ablated):
+    folder, _ = ablated
+    runs = rows(folder / "runs.csv")
+    assert {(r["arm"], r["seed"]) for r in runs} == {
+        (arm, seed) for arm in (BASE, "no steps", "wider") for seed in ("0", "1")
+    }
+    for row in runs:
+        run = open_run(folder / "runs" / row["run"])
+        assert run.metrics["validation"]["accuracy"] == pytest.approx(float(row["accuracy"]))
+        assert run.config.seed == int(row["seed"])
+    effects = rows(folder / "effects.csv")
+    by_arm = {(r["arm"], r["seed"]): float(r["log_loss"]) for r in runs}
+    expected = np.mean([by_arm["wider", s] - by_arm[BASE, s] for s in "01"])
+    found = next(r for r in effects if (r["change"], r["measure"]) == ("wider", "log_loss"))
+    assert float(found["difference"]) == pytest.approx(expected)
+    assert float(found["low"]) < expected < float(found["high"])
+    page = (folder / "ablation.html").read_text()
+    assert "no steps" in page
+    assert "Holm" in page
+    assert page.count('class="band run') > 3
+    assert "<script" not in page
+    assert (folder / "forest.png").stat().st_size > 1000
+
+
+def test_what_is_done_is_not_done_again(ablated, capsys):
+    folder, arguments = ablated
+    before = sorted(path.name for path in (folder / "runs").iterdir())
+    assert main(arguments) == 0
+    assert main(["--join", str(folder)]) == 0
+    assert sorted(path.name for path in (folder / "runs").iterdir()) == before
+    assert "accuracy" in capsys.readouterr().out
+
+
+def test_runs_that_lie_elsewhere_are_found_by_configuration_and_faces(ablated, tmp_path, capsys):
+    folder, arguments = ablated
+    elsewhere = tmp_path / "another"
+    arguments = [
+        *(a for a in arguments if not a.startswith("output.folder")),
+        f"--output={elsewhere}",
+    ]
+    index = arguments.index("--name=tiny")
+    assert main([*arguments[:index], f"output.folder={folder / 'runs'}", *arguments[index:]]) == 0
+    assert not (elsewhere / "runs").exists()
+    assert len(rows(elsewhere / "runs.csv")) == 6
+
+
+def test_another_ablation_does_not_go_into_the_same_folder(ablated, capsys):
+    folder, arguments = ablated
+    changed = [a.replace("--seeds=2", "--seeds=3") for a in arguments]
+    assert main(changed) == 2
+    assert "--join" in capsys.readouterr().err
+
+
+def test_a_variant_that_diverges_is_told_and_the_others_are_compared(tmp_path):
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.errors import RunError
+    from ferkeras.study.training import Trainer
+
+    base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    plan = plan_variants(base, {"bad": {"train.learning_rate": 9.0}}, 2, None)
+    ablation = Ablation.begin(tmp_path / "it", plan)
+    obtain = Trainer.obtain
+
+    def fail(self, config, title, watch=lambda run: ()):
+        if config.train.learning_rate == 9.0:
+            raise RunError("the loss is not finite")
+        return obtain(self, config, title, watch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "obtain", fail)
+        ablation.work(Console())
+    assert {cell.arm for cell in ablation.failures()} == {"bad"}
+    assert len(ablation.runs()) == 2
+    accuracy = next(e for e in ablation.effects() if e.key == "accuracy")
+    assert math.isnan(accuracy.value)
+    assert accuracy.verdict == "open"
+
+
+def test_both_directions_and_the_stairs_between_two_configurations():
+    first = load_config(None, ["network.conv_dropout=0.25", "train.learning_rate=0.0005",
+                               "class_weight.rule=none", "seed=4"])  # fmt: skip
+    second = load_config(None, ["train.label_smoothing=0.1", "seed=9"])
+    groups = {"rate and smoothing": ["train.*"]}
+    plan = plan_between(first, second, groups, seeds=3, hours=None)
+    kinds = {}
+    for each in plan.comparisons:
+        kinds.setdefault(each.kind, []).append(each)
+    assert [len(kinds[k]) for k in ("all", "alone", "last", "stairs")] == [1, 3, 3, 3]
+    alone = {c.name: plan.arms[c.arm] for c in kinds["alone"]}
+    assert alone["rate and smoothing"].train.label_smoothing == 0.1
+    assert alone["rate and smoothing"].network.conv_dropout == 0.25
+    without = {c.name: plan.arms[c.reference] for c in kinds["last"]}
+    assert without["network"].network.conv_dropout == 0.25
+    assert without["network"].class_weight.rule == "cube_root"
+    stairs = kinds["stairs"]
+    assert [s.reference for s in stairs[1:]] == [s.arm for s in stairs[:-1]]
+    # The first step is the change alone, the last is where the way ends: neither is trained twice.
+    assert stairs[0].reference == kinds["all"][0].reference
+    assert stairs[0].arm == kinds["alone"][0].arm
+    assert stairs[-1].arm == kinds["all"][0].arm
+    assert len(plan.arms) == 2 + 3 + 3 + 3 - 3
+    assert {config.seed for config in plan.arms.values()} == {4}
+    assert Plan.from_json(plan.as_json()) == plan
+
+
+def test_keys_are_grouped_as_told_and_the_rest_by_section():
+    values = {"train.epochs": 3, "train.label_smoothing": 0.1, "network.conv_dropout": 0.2}
+    assert grouped(values, {"regularisation": ["*smoothing", "network.*"]}) == {
+        "regularisation": {"train.label_smoothing": 0.1, "network.conv_dropout": 0.2},
+        "train": {"train.epochs": 3},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to compare"),
+        (["--variant", "a"], "expected a name and settings"),
+        (["--variant", "a", "train.learning_rat=1"], "did you mean train.learning_rate"),
+        (["--variant", "a", "train.learning_rate=0.001"], "the configuration as it is"),
+        (["--variant", "a", "seed=3"], "the same for all arms"),
+        (["--variant", "a", "data.path=x"], "the same for all arms"),
+        (["--variant", "a", "train.learning_rate=auto"], "give a number"),
+        (["--seeds", "1", "--variant", "a", "train.epochs=3"], "at least 2"),
+        (["--seeds", "3", "--hours", "1", "--variant", "a", "train.epochs=3"], "one of them"),
+        (["--between", "configs/demo.yaml", "configs/demo.yaml"], "do not differ"),
+        (["--between", "configs/stuck.yaml", "configs/fer2013.yaml", "--group", "g", "augmnt.*"],
+         "these differ"),
+        (["--join", "no-such-folder"], "no study"),
+        (["--join", "x", "--seeds", "2"], "takes nothing else"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_answered_for_people(arguments, words, tmp_path, capsys):
+    assert main([*arguments, "--output", str(tmp_path / "new")] if "--join" not in arguments
+                else arguments) == 2  # fmt: skip
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "new").exists()
+
+
+def test_variants_are_read_from_a_file(tmp_path):
+    from ferkeras.ablate.variants import read_variants
+
+    path = tmp_path / "variants.yaml"
+    path.write_text(
+        "lr 5e-4: {train.learning_rate: 0.0005}\nnarrow:\n  network:\n    filters: [8]\n"
+    )
+    assert read_variants([], path) == {
+        "lr 5e-4": {"train.learning_rate": 0.0005},
+        "narrow": {"network.filters": [8]},
+    }
+    path.write_text("a: 3\n")
+    with pytest.raises(InputError, match="expected settings"):
+        read_variants([], path)
