@@ -67,7 +67,7 @@ def test_every_arm_is_trained_with_every_seed_and_all_is_written(ablated):
     page = (folder / "ablation.html").read_text()
     assert "no steps" in page
     assert "Holm" in page
-    assert page.count('class="band run') > 3
+    assert page.count("<svg") > 3
     assert "<script" not in page
     assert (folder / "forest.png").stat().st_size > 1000
 
@@ -95,7 +95,7 @@ def test_runs_that_lie_elsewhere_are_found_by_configuration_and_faces(ablated, t
 
 
 def test_another_ablation_does_not_go_into_the_same_folder(ablated, capsys):
-    folder, arguments = ablated
+    _, arguments = ablated
     changed = [a.replace("--seeds=2", "--seeds=3") for a in arguments]
     assert main(changed) == 2
     assert "--join" in capsys.readouterr().err
@@ -128,8 +128,10 @@ def test_a_variant_that_diverges_is_told_and_the_others_are_compared(tmp_path):
 
 def test_both_directions_and_the_stairs_between_two_configurations():
     first = load_config(None, ["network.conv_dropout=0.25", "train.learning_rate=0.0005",
-                               "class_weight.rule=none", "seed=4"])  # fmt: skip
-    second = load_config(None, ["train.label_smoothing=0.1", "seed=9"])
+                               "class_weight.rule=none", "seed=4",
+                               "schedule.dropout_from_epoch=null"])  # fmt: skip
+    second = load_config(None, ["train.label_smoothing=0.1", "seed=9",
+                                "schedule.dropout_from_epoch=null"])  # fmt: skip
     groups = {"rate and smoothing": ["train.*"]}
     plan = plan_between(first, second, groups, seeds=3, hours=None)
     kinds = {}

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 import ferkeras
 from ferkeras.ablate.ablation import Ablation, Cell
+from ferkeras.ablate.pictures import band_figures
 from ferkeras.ablate.plan import Plan
 from ferkeras.ablate.tables import KINDS, by_comparison, collapse_text, effect_text
 from ferkeras.config.file import as_arguments, flat
-from ferkeras.report.html.charts import Chart, Line
 from ferkeras.report.html.page import render
+from ferkeras.report.html.svg import inline_svg
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
 from ferkeras.study.effects import ERROR_RATE, MARGIN, MEASURES, Effect
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_CURVES = (
-    ("val_accuracy", "Validation accuracy", True),
-    ("val_balanced_accuracy", "Balanced validation accuracy", True),
-    ("val_cross_entropy", "Validation cross-entropy, nats", False),
-)
-_COLOURS = 8
 
 
 def ablation_page(
@@ -43,15 +35,13 @@ def ablation_page(
     """The page: verdict, table, forest plot, curves, settings; it fetches nothing."""
     plan = ablation.plan
     groups = [(kind, by_comparison(found, kind)) for kind in KINDS]
-    stream = io.BytesIO()
-    forest.savefig(stream, format="png")
     return render(
         "ablation.html.j2",
         title=f"Ablation: {ablation.folder.resolve().name}",
         version=ferkeras.__version__,
         verdict=verdict(found),
         measures=list(MEASURES.values()),
-        parts=[
+        sections=[
             {
                 "title": KINDS[kind],
                 "rows": [
@@ -68,9 +58,9 @@ def ablation_page(
             for kind, rows in groups
             if rows
         ],
-        forest=f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}",
+        forest=inline_svg(forest, "Every change with its interval"),
         curves=[
-            (KINDS[kind], _charts(plan, kind, runs))
+            (KINDS[kind], _curves(plan, kind, runs))
             for kind, rows in groups
             if rows and kind != "last"
         ],
@@ -111,46 +101,20 @@ def _settings(plan: Plan, name: str) -> str:
     return as_arguments({k: list(v) if isinstance(v, tuple) else v for k, v in changed.items()})
 
 
-def _charts(plan: Plan, kind: str, runs: Mapping[Cell, FinishedRun]) -> list[Chart]:
-    arms = list(
-        dict.fromkeys(
-            arm for c in plan.comparisons if c.kind == kind for arm in (c.reference, c.arm)
-        )
-    )
+def _curves(plan: Plan, kind: str, runs: Mapping[Cell, FinishedRun]) -> list[Markup]:
+    comparisons = [each for each in plan.comparisons if each.kind == kind]
+    arms = dict.fromkeys(arm for each in comparisons for arm in (each.reference, each.arm))
     histories = {
         arm: [read_history(run) for cell, run in runs.items() if cell.arm == arm] for arm in arms
     }
-    charts = []
-    for key, title, percent in _CURVES:
-        lines = [
-            _band(arm, [each for each in histories[arm] if key in each], key, at)
-            for at, arm in enumerate(arms)
-            if any(key in each for each in histories[arm])
-        ]
-        charts.append(Chart(title, lines, percent=percent))
-    return charts
-
-
-def _band(arm: str, histories: Sequence[pd.DataFrame], key: str, at: int) -> Line:
-    """Mean over the seeds, from the lowest to the highest of them as a band."""
-    values = pd.concat([each.set_index("epoch")[key] for each in histories], axis=1)
-    return Line(
-        arm,
-        values.index.to_numpy(float),
-        values.mean(axis=1).to_numpy(float),
-        f"run{at % _COLOURS}",
-        low=values.min(axis=1).to_numpy(float),
-        high=values.max(axis=1).to_numpy(float),
-    )
+    return [
+        inline_svg(figure, f"{title}: {kind}") for title, figure in band_figures(histories).items()
+    ]
 
 
 def _separate_faces(runs: Mapping[Cell, FinishedRun]) -> bool:
-    """Whether seeds have faces of their own, drawn or split by the seed."""
-    return (
-        any(
-            not run.environment["data"].get("official_split", True)
-            or run.config.data.path == "demo"
-            for run in runs.values()
-        )
-        and len({np.int64(cell.seed) for cell in runs}) > 1
+    """Whether seeds have faces of their own, synthetic ones or a split by the seed."""
+    several = len({cell.seed for cell in runs}) > 1
+    return several and any(
+        not run.environment["data"].get("official_split", True) for run in runs.values()
     )

@@ -1,20 +1,33 @@
-"""The forest plot: every change with its interval."""
+"""The forest plot: every change with its interval; and the curves of arms over each other."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ferkeras.ablate.tables import KINDS, by_comparison
-from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, tidy
+from ferkeras.report.columns import column_of
+from ferkeras.report.palette import (
+    MUTED,
+    RUN_STYLES,
+    THIRD,
+    TRAIN,
+    VALIDATION,
+    legend_below,
+    new_figure,
+    tidy,
+)
+from ferkeras.report.panels import COMPARED
 from ferkeras.study.effects import MEASURES, Effect
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 _COLOURS = {"better": TRAIN, "worse": VALIDATION, "same": THIRD, "open": MUTED}
 _MARKERS = {"better": ">", "worse": "<", "same": "s", "open": "o"}
+_CURVES = ("val_accuracy", "val_balanced_accuracy", "val_cross_entropy")
 _SHOWN = ("accuracy", "balanced_accuracy", "log_loss")
 
 
@@ -56,3 +69,42 @@ def forest_figure(found: Sequence[Effect]) -> Figure:
 def _title(kind: str, name: str) -> str:
     name = name if len(name) <= 40 else name[:39] + "…"
     return name if kind in ("variant", "all") else f"{name} ({kind})"
+
+
+def band_figures(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, Figure]:
+    """Means over the seeds by epoch, with a band from the lowest to the highest, by title.
+
+    Args:
+        histories: of each arm, one for each seed.
+    """
+    import pandas as pd
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figures = {}
+    for key in _CURVES:
+        title = COMPARED[key]
+        figures[title] = figure = new_figure(6.4, 4.6 + 0.12 * len(histories))
+        axes = figure.add_subplot()
+        tidy(axes, title)
+        for at, (arm, several) in enumerate(histories.items()):
+            columns = [each.set_index("epoch")[key] for each in several if key in each]
+            if not columns:
+                continue
+            values = pd.concat(columns, axis=1)
+            color, style = RUN_STYLES[at % len(RUN_STYLES)]
+            axes.plot(values.index, values.mean(axis=1), style, color=color, label=arm)
+            axes.fill_between(
+                values.index,
+                values.min(axis=1),
+                values.max(axis=1),
+                color=color,
+                alpha=0.15,
+                linewidth=0,
+            )
+        column = column_of(key)
+        if column is not None and column.percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch", fontsize=9)
+        legend_below(axes)
+    return figures

@@ -89,5 +89,5 @@ def report(ablation: Ablation, console: Console) -> None:
             )
         if rows:
             console.table(title, ["change", *MEASURES.values(), "seeds", "collapsed"], rows)
-    console.say(verdict(found))
-    console.say(f"written: {files.page}")
+    console.print(verdict(found))
+    console.print(f"written: {files.page}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.errors import InputError
@@ -29,3 +31,12 @@ def read_history(finished: FinishedRun) -> pd.DataFrame:
         raise InputError(f"{path}: no such file; the run is not complete without it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The epochs so far of a run that is not finished; none if there is no `history.csv` yet."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []

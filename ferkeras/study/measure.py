@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import zlib
 
-from callbacks.collapse_alarm import find_collapse
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.metrics.predictions import read_predictions
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
@@ -21,6 +21,10 @@ def measured(run: FinishedRun) -> Measured:
     Raises:
         InputError: a file of it is missing or damaged.
     """
+    import_tensorflow()
+
+    from ferkeras.callbacks import find_collapse
+
     predictions = read_predictions(run.run.predictions)
     history = read_history(run)
     if "val_accuracy" not in history:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.extras import need_extra
 from ferkeras.cli.wording import shown
 
 if TYPE_CHECKING:
@@ -134,13 +135,11 @@ def _open(store: str | Path) -> Any:
 
 @contextmanager
 def _troubles(store: str | Path) -> Iterator[Any]:
-    try:
-        import optuna
-        import sqlalchemy.exc
-    except ImportError:
-        raise InputError(
-            "ablate and search need Optuna, which is not installed: pip install optuna"
-        ) from None
+    need_extra("study", "a study of many trainings")
+
+    import optuna
+    import sqlalchemy.exc
+
     try:
         yield optuna
     except (

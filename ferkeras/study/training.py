@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ferkeras.cli.console import Console, percent
 from ferkeras.cli.errors import InputError
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 
 _ELSEWHERE = ("name", "output.folder", "data.path", "data.cache", "data.follow_symlinks")
 """Keys that do not change what a training on the same faces comes to."""
+
+
+class Train(Protocol):
+    """How a configuration is trained."""
+
+    def __call__(
+        self,
+        config: Config,
+        splits: Splits,
+        console: Console,
+        run: Run | None,
+        *,
+        watch: Sequence[keras.callbacks.Callback],
+        epoch_done: Callable[[], None],
+    ) -> Run:
+        """Train it; return the folder of the finished run."""
 
 
 def identity(config: Config) -> str:
@@ -43,12 +60,16 @@ class Trainer:
         folder: of the runs that are begun.
         others: folders of runs, in which one that is wanted may be found, finished.
         console: shows one line a training, and how far it is.
+        train: does one training, as `ferkeras.fit.brief.train_briefly`.
     """
 
-    def __init__(self, folder: Path, others: Sequence[Path], console: Console) -> None:
+    def __init__(
+        self, folder: Path, others: Sequence[Path], console: Console, train: Train
+    ) -> None:
         self._folder = folder
         self._others = others
         self._console = console
+        self._train_one = train
         self._faces: tuple[str, Splits] | None = None
 
     def splits(self, config: Config) -> Splits:
@@ -98,6 +119,12 @@ class Trainer:
                 return self._train(unfinished.config, splits, title, watch(run), run)
         return self._train(config, splits, title, watch(None), None)
 
+    def discard(self, config: Config) -> None:
+        """Remove what a training that is not gone on with has left of itself."""
+        for run in self._runs([self._folder], identity(config)):
+            if not run.metrics.is_file():
+                shutil.rmtree(run.folder, ignore_errors=True)
+
     def _train(
         self,
         config: Config,
@@ -106,35 +133,26 @@ class Trainer:
         watch: Sequence[keras.callbacks.Callback],
         run: Run | None,
     ) -> FinishedRun:
-        from ferkeras.cli.quiet import import_tensorflow
-
-        import_tensorflow()
-
-        import keras
-
-        from ferkeras.fit.run import train
-
-        # Layers are numbered through the process, and a checkpoint names them.
-        keras.utils.clear_session()
         title = f"{title}, seed {config.seed}"
         begun = self._console.clock()
-        self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder.parent / "logs" / f"{config.name}.txt"
-        log.parent.mkdir(exist_ok=True)
+        log.parent.mkdir(parents=True, exist_ok=True)
         with (
             log.open("a", encoding="utf-8") as file,
             self._console.progress(title, config.train.epochs) as advance,
         ):
-            callbacks = [*watch, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: advance(1))]
-            outcome = train(config, splits, Console(file), run, watch=callbacks, brief=True)
+            done = self._train_one(
+                config, splits, Console(file), run, watch=watch, epoch_done=lambda: advance(1)
+            )
         seconds = self._console.clock() - begun
-        results = outcome.metrics["validation"]
-        self._console.say(
+        finished = open_run(done.folder)
+        results = finished.metrics["validation"]
+        self._console.print(
             f"{title}: accuracy {percent(results['accuracy'])}, balanced "
             f"{percent(results['balanced_accuracy'])}, log loss {results['log_loss']:.3f}, "
             f"{seconds:.0f} s"
         )
-        return open_run(outcome.run.folder)
+        return finished
 
     def _runs(self, folders: Iterable[Path], wanted: str) -> list[Run]:
         found = []

@@ -55,7 +55,7 @@ def work(
             return
         if step == "wait":
             if not waiting:
-                console.say("waiting for trials of other processes")
+                console.print("waiting for trials of other processes")
             waiting = True
             time.sleep(_LOOK_SECONDS)
             continue
