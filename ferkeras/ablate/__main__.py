@@ -30,7 +30,7 @@ from pathlib import Path
 from ferkeras.ablate.variants import read_groups, read_variants
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError, Interrupted
-from ferkeras.config.arguments import config_parser, configured
+from ferkeras.config.arguments import config_parser, configured, find_config
 from ferkeras.config.file import load_config
 
 _SEEDS = 3
@@ -97,7 +97,9 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     else:
         if arguments.variant or arguments.variants:
             raise InputError("--between and --variant: one of them")
-        first, second = (load_config(path, arguments.overrides) for path in arguments.between)
+        first, second = (
+            load_config(find_config(each), arguments.overrides) for each in arguments.between
+        )
         groups = read_groups(arguments.group)
         plan = plan_between(first, second, groups, seeds, arguments.hours)
         base, name = first, f"{first.name}-{second.name}"
@@ -126,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--variants", type=Path, metavar="FILE", help="YAML file: NAME: {section.key: value, ...}"
     )
     result.add_argument(
-        "--between", nargs=2, type=Path, metavar=("FIRST", "SECOND"),
+        "--between", nargs=2, metavar=("FIRST", "SECOND"),
         help="two configurations: measure each change on the way from one to the other",
     )  # fmt: skip
     result.add_argument(

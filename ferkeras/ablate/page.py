@@ -14,12 +14,12 @@ from ferkeras.ablate.ablation import Ablation, Cell
 from ferkeras.ablate.pictures import band_figures
 from ferkeras.ablate.plan import Plan
 from ferkeras.ablate.tables import KINDS, by_comparison, collapse_text, effect_text
-from ferkeras.config.file import as_arguments, flat
+from ferkeras.config.keys import as_arguments, flat
 from ferkeras.report.html.page import render
 from ferkeras.report.html.svg import inline_svg
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
-from ferkeras.study.effects import ERROR_RATE, MARGIN, MEASURES, Effect
+from ferkeras.study.effects import COMPARED, ERROR_RATE, MARGIN, Effect
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,14 +40,14 @@ def ablation_page(
         title=f"Ablation: {ablation.folder.resolve().name}",
         version=ferkeras.__version__,
         verdict=verdict(found),
-        measures=list(MEASURES.values()),
+        measures=[each.name for each in COMPARED.values()],
         sections=[
             {
                 "title": KINDS[kind],
                 "rows": [
                     {
                         "name": comparison.name,
-                        "cells": [(effect_text(each[key]), each[key]) for key in MEASURES],
+                        "cells": [(effect_text(each[key]), each[key]) for key in COMPARED],
                         "seeds": each["accuracy"].seeds,
                         "with_it": collapse_text(table, comparison.arm),
                         "without": collapse_text(table, comparison.reference),

@@ -18,8 +18,8 @@ from ferkeras.report.palette import (
     new_figure,
     tidy,
 )
-from ferkeras.report.panels import COMPARED
-from ferkeras.study.effects import MEASURES, Effect
+from ferkeras.report.panels import COMPARED as CURVES
+from ferkeras.study.effects import COMPARED, Effect
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def forest_figure(found: Sequence[Effect]) -> Figure:
                 ax.plot([scale * effect.low, scale * effect.high], [y, y], color=colour, lw=2)
             ax.plot(scale * effect.value, y, marker, color=colour, ms=7)
         ax.axvline(0, color="#333333", lw=0.8)
-        tidy(ax, MEASURES[key] + (", points" if scale == 100 else ", nats"))
+        tidy(ax, COMPARED[key].name + (", points" if scale == 100 else ", nats"))
     for y in range(1, len(rows)):
         if rows[y][0] != rows[y - 1][0]:
             for ax in axes:
@@ -82,7 +82,7 @@ def band_figures(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, F
 
     figures = {}
     for key in _CURVES:
-        title = COMPARED[key]
+        title = CURVES[key]
         figures[title] = figure = new_figure(6.4, 4.6 + 0.12 * len(histories))
         axes = figure.add_subplot()
         tidy(axes, title)

@@ -9,7 +9,8 @@ from typing import Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted
-from ferkeras.config.file import flat, with_values
+from ferkeras.config.file import with_values
+from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.study.effects import Comparison
 from ferkeras.study.training import identity

@@ -21,7 +21,7 @@ from ferkeras.cli.console import Cell, Console
 from ferkeras.cli.errors import RunError
 from ferkeras.report.palette import save
 from ferkeras.runs.record import write_text
-from ferkeras.study.effects import MEASURES
+from ferkeras.study.effects import COMPARED
 
 _MARKS = {"better": " better", "worse": " worse", "same": " same", "open": ""}
 
@@ -82,12 +82,16 @@ def report(ablation: Ablation, console: Console) -> None:
             rows.append(
                 [
                     comparison.name,
-                    *(effect_text(each[key]) + _MARKS[each[key].verdict] for key in MEASURES),
+                    *(effect_text(each[key]) + _MARKS[each[key].verdict] for key in COMPARED),
                     each["accuracy"].seeds,
                     collapse_text(table, comparison.arm),
                 ]
             )
         if rows:
-            console.table(title, ["change", *MEASURES.values(), "seeds", "collapsed"], rows)
+            console.table(
+                title,
+                ["change", *(each.name for each in COMPARED.values()), "seeds", "collapsed"],
+                rows,
+            )
     console.print(verdict(found))
     console.print(f"written: {files.page}")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ferkeras.ablate.ablation import Cell
-from ferkeras.report.html.figures import written_difference
+from ferkeras.metrics.measures import formatted_difference
 from ferkeras.runs.finished import FinishedRun
-from ferkeras.study.effects import MEASURES, Comparison, Effect
+from ferkeras.study.effects import COMPARED, Comparison, Effect
 from ferkeras.study.measure import measured
 
 KINDS = {
@@ -40,7 +40,7 @@ def effect_text(effect: Effect) -> str:
         text, low, high = (f"{v:+.1f}" for v in (effect.value, effect.low, effect.high))
     else:
         text, low, high = (
-            written_difference(effect.key, v, unit=False)
+            formatted_difference(effect.key, v, unit=False)
             for v in (effect.value, effect.low, effect.high)
         )
     return text if math.isnan(effect.low) else f"{text} [{low}, {high}]"
@@ -78,7 +78,7 @@ def runs_frame(runs: Mapping[Cell, FinishedRun], failures: Mapping[Cell, str]) -
             {
                 "arm": cell.arm,
                 "seed": run.config.seed,
-                **{key: figures[key] for key in MEASURES if key in figures},
+                **{key: figures[key] for key in COMPARED if key in figures},
                 "epochs_to_half": each.epochs_to_half,
                 "collapsed": each.collapsed,
                 "best_epoch": run.metrics["best_epoch"],

@@ -8,7 +8,8 @@ from typing import Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
-from ferkeras.config.file import read_mapping, read_override
+from ferkeras.config.file import read_override
+from ferkeras.config.yaml_text import read_yaml
 
 
 def read_variants(given: Sequence[Sequence[str]], file: Path | None) -> dict[str, dict[str, Any]]:
@@ -23,7 +24,7 @@ def read_variants(given: Sequence[Sequence[str]], file: Path | None) -> dict[str
     """
     found: dict[str, dict[str, Any]] = {}
     if file is not None:
-        for name, values in read_mapping(file).items():
+        for name, values in read_yaml(file)[0].items():
             if not isinstance(values, dict) or not values:
                 raise InputError(
                     f"{shown(file)}: {quoted(name)}: expected settings, such as "

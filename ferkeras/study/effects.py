@@ -22,24 +22,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from ferkeras.metrics.bootstrap import resample
-from ferkeras.metrics.predictions import LOWER_IS_BETTER, Predictions
+from ferkeras.metrics.bootstrap import figures_of, resample
+from ferkeras.metrics.measures import MEASURES, Measure
+from ferkeras.metrics.predictions import Predictions
 
 ERROR_RATE = 0.05
 """Chance that anything is called a difference where there is none."""
 
-MEASURES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "log_loss": "log loss",
-    "epochs_to_half": "epochs to 50 %",
+_FROM_FACES = ("accuracy", "balanced_accuracy", "log_loss")
+
+COMPARED = {key: MEASURES[key] for key in _FROM_FACES} | {
+    "epochs_to_half": Measure(
+        "epochs_to_half", "epochs to 50 %", percent=False, lower_is_better=True
+    )
 }
-"""What is compared, and its names for people."""
+"""What is compared, by key."""
 
 MARGIN = 0.01
 """Differences of accuracies of less than this, either way, make no difference worth having."""
 
-_FROM_FACES = ("accuracy", "balanced_accuracy", "log_loss")
 _RESAMPLES = 1000
 _ODD_SPREAD = 0.05
 
@@ -84,7 +85,7 @@ class Effect:
 
     Attributes:
         comparison: which change.
-        key: of `MEASURES`.
+        key: of `COMPARED`.
         value: mean over the seeds that both arms have, of the measure with less that without;
             NaN where there is none.
         low: lower end of its 95 % interval, NaN where there is none.
@@ -107,7 +108,7 @@ class Effect:
     def verdict(self) -> str:
         """``better`` or ``worse`` if decided, ``same`` if within `MARGIN`, else ``open``."""
         if self.adjusted < ERROR_RATE:
-            lower_is_better = self.key in (*LOWER_IS_BETTER, "epochs_to_half")
+            lower_is_better = COMPARED[self.key].lower_is_better
             return "worse" if (self.value > 0) == lower_is_better else "better"
         if self.key in ("accuracy", "balanced_accuracy") and (
             self.low > -MARGIN and self.high < MARGIN
@@ -136,12 +137,12 @@ def effects(
         key: resample(run.predictions, resamples, seed=groups.index(run.faces))
         for key, run in runs.items()
     }
-    results = {key: run.predictions.metrics() for key, run in runs.items()}
+    results = {key: _figures(run.predictions) for key, run in runs.items()}
     found = []
-    for measure in MEASURES:
+    for measure in COMPARED:
         drawn = {}
         if measure in _FROM_FACES:
-            values = {key: float(results[key][measure]) for key in runs}
+            values = {key: results[key][measure] for key in runs}
             drawn = {key: each[measure] for key, each in draws.items()}
         else:
             values = {
@@ -156,6 +157,12 @@ def effects(
             )
             found.append(_effect(each, measure, seeds, values, drawn, runs, spread, freedom))
     return holm(found)
+
+
+def _figures(predictions: Predictions) -> dict[str, float]:
+    """The measures of all faces, each taken once."""
+    once = figures_of(predictions, np.ones((1, len(predictions))))
+    return {key: float(once[key][0]) for key in _FROM_FACES}
 
 
 def holm(found: Sequence[Effect]) -> list[Effect]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ferkeras.cli.console import Console, percent
 from ferkeras.cli.errors import InputError
-from ferkeras.config.file import flat, load_config
+from ferkeras.config.file import load_config
+from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits

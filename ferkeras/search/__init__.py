@@ -1,0 +1,1 @@
+"""The verb `search`: the best configuration within ranges."""

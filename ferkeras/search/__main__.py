@@ -1,0 +1,151 @@
+"""Search the best configuration within ranges, by any number of processes.
+
+  python -m ferkeras.search 'train.learning_rate=log(1e-4,1e-2)' 'network.conv_dropout=[0,0.1,0.2]'
+  python -m ferkeras.search --config configs/fer2013-fast.yaml data.path=fer2013.csv \\
+      --space space.yaml --trials 60 --limit parameters=1000000 --limit litert_ms=3
+  python -m ferkeras.search 'network.filters=[[8,16],[16,32]]' --objective accuracy litert_ms
+  python -m ferkeras.search --join saved_models/search-demo        help with it, or go on
+
+A range is log(LOW,HIGH), linear(LOW,HIGH), linear(LOW,HIGH,STEP), or a list of choices; all other
+section.key=value hold for every trial. Values are chosen by TPE (Optuna); trainings that fall
+behind are ended (--pruner); those above a --limit are not trained, or ended, and not taken. With
+two objectives the result is their Pareto front.
+
+Everything lands in a folder, by default saved_models/search-<name>: trials.csv, pictures, and
+best.yaml, which is trained again with --confirm other seeds beside the configuration that it began
+with, for the best of many is too good. The same command again, or --join FOLDER, goes on; any
+number of processes may join. Machines without a common disk share a database: --store
+postgresql://..., and --join with its address. A process that dies loses its trial for a minute: it
+is taken over by another. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 or 143 stopped
+by a signal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ferkeras.cli.command import verb
+from ferkeras.cli.errors import InputError, Interrupted
+from ferkeras.config.arguments import config_parser, find_config
+from ferkeras.config.file import load_config
+from ferkeras.search.goals import LIMITED, read_goals, read_limits
+from ferkeras.search.space import check_space, read_space
+
+if TYPE_CHECKING:
+    from ferkeras.search.study import Search
+
+_PRUNERS = ("median", "hyperband", "none")
+
+
+@verb
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with `argv` (default: the process's); return its exit code."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    search = _joined(arguments, parser) if arguments.join is not None else _begun(arguments)
+
+    from ferkeras.cli.console import Console
+    from ferkeras.search.confirm import confirm
+    from ferkeras.search.report import report
+
+    with Console() as console:
+        task = search.task
+        console.header(
+            f"ferkeras: search {search.folder}",
+            {
+                "searched": ", ".join(search.space),
+                "wanted": ", ".join(task.goals),
+                "limits": ", ".join(f"{k} {v:g}" for k, v in task.limits.items()) or "none",
+                "trials": f"{task.trials}, {len(search.done)} of them done",
+            },
+        )
+        try:
+            search.work(console)
+            confirmation = confirm(search, console)
+        except Interrupted as stop:
+            stop.args = (
+                "stopped; what is done is kept, and the search goes on with\n"
+                f"  python -m ferkeras.search --join {arguments.join or search.folder}",
+            )
+            raise
+        report(search, confirmation, console)
+    return 0
+
+
+def _begun(arguments: argparse.Namespace) -> Search:
+    goals, limits = read_goals(arguments.objective), read_limits(arguments.limit)
+    if arguments.trials < 1 or arguments.confirm < 0 or arguments.confirm == 1:
+        raise InputError(
+            "--trials: at least 1; --confirm: at least 2 seeds, which tell a difference from "
+            "chance, or 0 for none"
+        )
+    file = find_config(arguments.config)
+    base = load_config(file)
+    space, plain = read_space(base, arguments.overrides, arguments.space)
+    if arguments.name is not None:
+        plain.append(f"name={arguments.name}")
+    base = load_config(file, plain)
+    check_space(base, space)
+
+    from ferkeras.search.study import Search, Task
+
+    task = Task.of(
+        base, space, goals, limits, arguments.trials, arguments.pruner, arguments.confirm
+    )
+    folder = arguments.output or Path(base.output.folder) / f"search-{base.name}"
+    return Search.begin(folder, arguments.store, task)
+
+
+def _joined(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Search:
+    others = [key for key in vars(arguments) if key != "join"]
+    if any(
+        getattr(arguments, key) and getattr(arguments, key) != parser.get_default(key)
+        for key in others
+    ):
+        raise InputError("--join STUDY: takes nothing else; the search is as it was begun")
+
+    from ferkeras.search.study import Search
+
+    return Search.join(arguments.join)
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = config_parser("ferkeras.search", __doc__)
+    result.add_argument("--space", type=Path, metavar="FILE", help="YAML file: section.key: range")
+    result.add_argument("--trials", type=int, default=40, metavar="N", help="in all (default: 40)")
+    result.add_argument(
+        "--objective",
+        nargs="+",
+        default=["accuracy"],
+        metavar="NAME",
+        help="accuracy (default), balanced_accuracy, log_loss, parameters, minutes, litert_ms; two "
+        "give a Pareto front",
+    )
+    result.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help=f"greatest value of {', '.join(LIMITED)}; may be given again",
+    )
+    result.add_argument(
+        "--pruner", choices=_PRUNERS, default="median", help="ends trainings that fall behind"
+    )
+    result.add_argument(
+        "--confirm", type=int, default=3, metavar="N",
+        help="other seeds that the best is trained again with (default: 3; 0: none)",
+    )  # fmt: skip
+    result.add_argument("--output", type=Path, metavar="FOLDER", help="folder of the search")
+    result.add_argument("--store", metavar="ADDRESS", help="database that machines share")
+    result.add_argument(
+        "--join", metavar="STUDY", help="work at the search in this folder or database"
+    )
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""The best of a search trained again with other seeds, beside the configuration it began with.
+
+The figure by which it was chosen is too good: it is the best of many, by skill and by luck. With
+seeds that the search has not seen, luck is no longer on its side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ferkeras.ablate.ablation import Ablation
+from ferkeras.ablate.plan import plan_variants
+from ferkeras.cli.console import Console
+from ferkeras.search.space import values_of
+from ferkeras.search.study import Search
+
+FOLDER = "confirmation"
+BEST = "best"
+
+
+def confirm(search: Search, console: Console) -> Ablation | None:
+    """Train the best and the base with `confirm` further seeds each; None if there is no best.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    best = search.best()
+    if not best or not search.task.confirm:
+        return None
+    values = values_of(search.space, best[0].params)
+    base = search.base.model_copy(update={"seed": search.base.seed + 1})
+    if search.config(best[0]) == search.base:
+        console.print("the best is the configuration as it is")
+        return None
+    plan = plan_variants(base, {BEST: values}, search.task.confirm, None)
+    ablation = Ablation.begin(Path(search.folder) / FOLDER, plan)
+    console.print(f"trial {best[0].number} is the best; trained with other seeds, and the base too")
+    ablation.work(console)
+    return ablation

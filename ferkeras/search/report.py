@@ -1,0 +1,140 @@
+"""What a search leaves: tables, pictures, and the best configuration with its evidence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+import ferkeras
+from ferkeras.ablate.plan import BASE
+from ferkeras.ablate.report import report as report_ablation
+from ferkeras.ablate.tables import effect_text
+from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.cli.errors import RunError
+from ferkeras.config.file import dump_config
+from ferkeras.report.palette import save
+from ferkeras.runs.record import write_text
+from ferkeras.search.confirm import BEST
+from ferkeras.search.goals import GOALS
+from ferkeras.search.pictures import search_figures, settings_of
+from ferkeras.search.study import Search
+from ferkeras.study.effects import COMPARED
+
+if TYPE_CHECKING:
+    import optuna
+
+    from ferkeras.ablate.ablation import Ablation
+
+_SHOWN = 10
+
+
+def report(search: Search, confirmation: Ablation | None, console: Console) -> None:
+    """Write down and print what was found.
+
+    Raises:
+        RunError: no trial was trained to its end within the limits, or a file cannot be written.
+    """
+    best = search.best()
+    try:
+        write_text(search.folder / "trials.csv", _frame(search).to_csv(index=False))
+        for name, figure in search_figures(search).items():
+            save(figure, search.folder / f"{name}.png")
+        if not best:
+            raise RunError(
+                f"{search.folder}: no trial was trained to its end within the limits; trials.csv "
+                "says what became of each; wider limits or other ranges may help"
+            )
+        if confirmation is not None:
+            report_ablation(confirmation, console)
+        for at, trial in enumerate(best):
+            name = "best.yaml" if at == 0 else f"front-{at + 1}.yaml"
+            text = _evidence(search, trial, confirmation if at == 0 else None)
+            config = search.config(trial).model_copy(update={"name": Path(name).stem})
+            write_text(search.folder / name, text + dump_config(config))
+    except OSError as error:
+        raise RunError(
+            f"{search.folder}: cannot be written ({os.strerror(error.errno or 0)})"
+        ) from None
+    _print(search, best, console)
+
+
+def _print(search: Search, best: list[optuna.trial.FrozenTrial], console: Console) -> None:
+    goals = search.task.goals
+    rows: list[list[Cell]] = [
+        [
+            trial.number,
+            *(f"{value:.4g}" for value in trial.values),
+            settings_of(search, trial.params),
+        ]
+        for trial in best[:_SHOWN]
+    ]
+    title = "Best" if len(goals) == 1 else "Pareto front"
+    console.table(title, ["trial", *(GOALS[name].name for name in goals), "settings"], rows)
+    states = [trial.state.name for trial in search.done]
+    console.print(
+        f"{len(states)} trials: {states.count('COMPLETE')} trained to the end, "
+        f"{states.count('PRUNED')} ended early or not trained"
+    )
+    console.print(f"written: {search.folder / 'best.yaml'}, trials.csv and pictures beside it")
+
+
+def _evidence(
+    search: Search, trial: optuna.trial.FrozenTrial, confirmation: Ablation | None
+) -> str:
+    """The opening comment of a configuration that was found."""
+    task = search.task
+    goals = ", ".join(
+        f"{GOALS[name].name} {value:.4g}"
+        for name, value in zip(task.goals, trial.values, strict=True)
+    )
+    lines = [
+        f"Found by python -m ferkeras.search (ferkeras {ferkeras.__version__}): trial "
+        f"{trial.number} of {len(search.done)}.",
+        f"In the search, with seed {search.base.seed}: {goals}. That is the best of many, and so "
+        "too good.",
+        f"Limits: {', '.join(f'{k} {v:g}' for k, v in task.limits.items()) or 'none'}. Settings: "
+        + settings_of(search, trial.params),
+    ]
+    if confirmation is None:
+        lines.append("Not trained again with other seeds.")
+    else:
+        runs = confirmation.runs()
+        for arm, name in ((BEST, "This configuration"), (BASE, "The configuration it began with")):
+            figures = [
+                run.metrics["validation"]["accuracy"] for c, run in runs.items() if c.arm == arm
+            ]
+            spread = f", standard deviation {100 * np.std(figures, ddof=1):.1f} points"
+            lines.append(
+                f"{name}, {len(figures)} seeds that the search did not use: accuracy "
+                f"{percent(float(np.mean(figures)))}{spread if len(figures) > 1 else ''}."
+            )
+        lines += [
+            f"Difference in {COMPARED[effect.key].name}: {effect_text(effect)}, 95 % interval"
+            f"{'' if effect.verdict == 'open' else ': ' + effect.verdict}."
+            for effect in confirmation.effects()
+            if effect.key != "epochs_to_half"
+        ]
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _frame(search: Search) -> pd.DataFrame:
+    """One row for each trial."""
+    rows = []
+    for trial in search.done:
+        figures = trial.user_attrs.get("figures", {})
+        rows.append(
+            {
+                "trial": trial.number,
+                "state": "trained" if trial.state.name == "COMPLETE" else "ended early",
+                **{name: figures.get(name) for name in GOALS},
+                "epochs": max(trial.intermediate_values, default=None),
+                "settings": settings_of(search, trial.params),
+                "run": trial.user_attrs.get("run", ""),
+                "failed": trial.user_attrs.get("failed", ""),
+            }
+        )
+    return pd.DataFrame(rows)

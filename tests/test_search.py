@@ -1,0 +1,243 @@
+"""`python -m ferkeras.search`: trials that are shared, ended, limited, taken over; the best."""
+
+import csv
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from ferkeras.cli.console import Console
+from ferkeras.config.file import load_config
+from ferkeras.runs.finished import open_run
+from ferkeras.search.__main__ import main
+from ferkeras.search.study import Search, Task
+from ferkeras.study import storage
+from ferkeras.study.training import Trainer
+
+TINY = (
+    "data.demo_faces=200",
+    "network.filters=[4]",
+    "network.dense_units=[]",
+    "train.epochs=1",
+    "train.batch_size=64",
+    "schedule.dropout_from_epoch=null",
+    "schedule.smoothing_from_epoch=null",
+    "schedule.plateau_from_epoch=null",
+    "monitor.tensorboard=false",
+    "monitor.diagnose=false",
+)
+
+
+def task(tmp_path, **changes):
+    base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    from ferkeras.search.space import read_space
+
+    space, _ = read_space(
+        base, ["train.learning_rate=log(1e-4,1e-1)", "network.conv_dropout=[0,0.1,0.2]"], None
+    )
+    return replace(Task.of(base, space, ["accuracy"], {}, 6, "none", 0), **changes)
+
+
+def pretend(patch, result, epochs=()):
+    """Let `obtain` return what `result(config)` says, without training; return what was asked."""
+    asked = []
+
+    class Finished:
+        def __init__(self, config):
+            accuracy, parameters = result(config)
+            self.name = f"run-{len(asked)}"
+            self.metrics = {
+                "parameters": parameters,
+                "validation": {
+                    "accuracy": accuracy,
+                    "balanced_accuracy": accuracy,
+                    "log_loss": 1.0,
+                },
+            }
+
+    def obtain(self, config, title, watch=lambda run: ()):
+        for callback in watch(None):
+            callback.on_train_begin()
+            for epoch, value in enumerate(epochs):
+                callback.on_epoch_end(epoch, {"val_accuracy": value * result(config)[0]})
+        asked.append(config)
+        return Finished(config)
+
+    patch.setattr(Trainer, "obtain", obtain)
+    return asked
+
+
+def peak(config):
+    """Best at a learning rate of 0.01 and without dropout."""
+    distance = abs(math.log10(config.train.learning_rate) + 2)
+    return 0.9 - 0.2 * distance - config.network.conv_dropout, 1000
+
+
+def test_a_search_from_end_to_end(tmp_path, capsys):
+    arguments = [*TINY, f"output.folder={tmp_path}", "--name=tiny", "--trials=2", "--confirm=2",
+                 "network.conv_dropout=linear(0,0.5)"]  # fmt: skip
+    assert main(arguments) == 0
+    folder = tmp_path / "search-tiny"
+    text = (folder / "best.yaml").read_text()
+    best = load_config(folder / "best.yaml")
+    with (folder / "trials.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+    assert len(trials) == 2
+    top = max(trials, key=lambda row: float(row["accuracy"]))
+    assert f"network.conv_dropout={best.network.conv_dropout}" in top["settings"]
+    run = open_run(folder / "runs" / top["run"])
+    assert run.metrics["validation"]["accuracy"] == float(top["accuracy"])
+    assert "2 seeds that the search did not use" in text
+    confirmed = [open_run(p) for p in sorted((folder / "confirmation" / "runs").iterdir())]
+    assert sorted(run.config.seed for run in confirmed) == [1, 1, 2, 2]
+    assert (folder / "history.png").stat().st_size > 1000
+    before = sorted(p.name for p in (folder / "runs").iterdir())
+    assert main(["--join", str(folder)]) == 0
+    assert sorted(p.name for p in (folder / "runs").iterdir()) == before
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_best_values_are_found(tmp_path, monkeypatch):
+    asked = pretend(monkeypatch, peak)
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=25))
+    search.work(Console())
+    assert len(asked) == len(search.done) == 25
+    best = search.config(search.best()[0])
+    assert best.network.conv_dropout == 0
+    assert 2e-3 < best.train.learning_rate < 5e-2
+    assert set(search.importances()) == {"train.learning_rate", "network.conv_dropout"}
+
+
+def test_trainings_that_fall_behind_are_ended(tmp_path, monkeypatch):
+    pretend(monkeypatch, peak, epochs=(0.2, 0.4, 0.6, 0.8, 1.0))
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=20, pruner="median"))
+    search.work(Console())
+    ended = [t for t in search.done if t.state.name == "PRUNED"]
+    assert ended
+    assert all(len(t.intermediate_values) < 5 for t in ended)
+    assert search.best()[0].value == max(t.value for t in search.done if t.value is not None)
+
+
+def test_what_is_above_a_limit_is_not_trained(tmp_path, monkeypatch):
+    asked = pretend(monkeypatch, peak)
+    monkeypatch.setattr(
+        "ferkeras.search.study.cost_of",
+        lambda config, splits, wanted: {"parameters": 1e6 if config.network.conv_dropout else 1e3},
+    )
+    search = Search.begin(
+        tmp_path / "s", None, task(tmp_path, trials=8, limits={"parameters": 1e4})
+    )
+    search.work(Console())
+    assert len(search.done) == 8
+    assert {config.network.conv_dropout for config in asked} == {0}
+    assert all(t.state.name == "PRUNED" for t in search.done if len(asked) < 8 and not t.values)
+
+
+def test_the_cost_of_a_network_is_measured_before_it_is_trained(tmp_path):
+    from ferkeras.data.load import load_splits
+    from ferkeras.search.cost import cost_of
+
+    small = load_config(None, TINY)
+    wide = load_config(None, [*TINY, "network.filters=[64,64]"])
+    splits = load_splits(small, Console())
+    wanted = ["accuracy", "parameters", "litert_ms"]
+    costs = [cost_of(config, splits, wanted) for config in (small, wide)]
+    assert costs[0]["parameters"] < costs[1]["parameters"]
+    assert 0 < costs[0]["litert_ms"] < costs[1]["litert_ms"]
+    assert cost_of(small, splits, ["accuracy"]) == {}
+
+
+def test_two_goals_give_the_front(tmp_path, monkeypatch):
+    # The more parameters, the more accurate: but for one pair of values, which is worse in both.
+    figures = {0: (0.5, 300), 0.1: (0.4, 200), 0.2: (0.3, 250)}
+    pretend(monkeypatch, lambda config: figures[config.network.conv_dropout])
+    monkeypatch.setattr(
+        "ferkeras.search.study.cost_of",
+        lambda c, splits, wanted: {"parameters": float(figures[c.network.conv_dropout][1])},
+    )
+    search = Search.begin(
+        tmp_path / "s", None, task(tmp_path, trials=12, goals=["accuracy", "parameters"])
+    )
+    search.work(Console())
+    front = {tuple(trial.values) for trial in search.best()}
+    assert (0.3, 250.0) not in front
+    assert front <= {(0.5, 300.0), (0.4, 200.0)}
+
+
+def test_the_trial_of_a_process_that_died_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(storage, "GRACE_SECONDS", 1)
+    Search.begin(tmp_path / "s", None, task(tmp_path, trials=3))
+    # Another process begins a trial and dies in the middle of it.
+    died = subprocess.run(
+        [sys.executable, "-c",
+         "import os, sys\n"
+         "from ferkeras.cli.console import Console\n"
+         "from ferkeras.search.study import Search\n"
+         "from ferkeras.study.training import Trainer\n"
+         "Trainer.obtain = lambda *a, **k: os._exit(9)\n"
+         "Search.join(sys.argv[1]).work(Console())\n",
+         str(tmp_path / "s")],
+        env={**os.environ}, check=False, capture_output=True,
+    )  # fmt: skip
+    assert died.returncode == 9, died.stderr
+    search = Search.join(str(tmp_path / "s"))
+    (lost,) = search.trials
+    asked = pretend(monkeypatch, peak)
+    search.work(Console())
+    assert len(search.done) == 3
+    assert len(asked) == 3
+    assert lost.params in [trial.params for trial in search.done]
+
+
+def test_a_training_that_is_stopped_is_back_in_the_queue(tmp_path, monkeypatch):
+    from ferkeras.cli.errors import Interrupted
+
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=2))
+
+    def stop(self, config, title, watch=lambda run: ()):
+        raise Interrupted("stopped", 15)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "obtain", stop)
+        with pytest.raises(Interrupted):
+            search.work(Console())
+    (waiting,) = search.trials
+    assert waiting.state == optuna.trial.TrialState.WAITING
+    asked = pretend(monkeypatch, peak)
+    search.work(Console())
+    assert len(asked) == len(search.done) == 2
+    assert asked[0].train.learning_rate == waiting.params["train.learning_rate"]
+
+
+def test_one_too_many_begun_in_one_moment_does_not_count(tmp_path, monkeypatch):
+    asked = pretend(monkeypatch, peak)
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=2))
+    other = Search.join(str(tmp_path / "s"))
+    search.work(Console())
+    monkeypatch.setattr(other, "_next", iter(["trial", "done"]).__next__)
+    other.work(Console())
+    assert len(asked) == len(other.done) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to search"),
+        (["train.learning_rate=log(1e-4,1e-2)", "--trials=0"], "at least 1"),
+        (["train.learning_rate=log(1e-4,1e-2)", "--confirm=1"], "at least 2"),
+        (["train.learning_rate=log(1e-4,1e-2)", "--store=nonsense://x"], "cannot be used"),
+        (["--join", "no-such-folder"], "no study"),
+        (["--join", "x", "--trials=3"], "takes nothing else"),
+    ],
+)
+def test_wrong_usage_is_answered_for_people(arguments, words, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
