@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.bootstrap import resample
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.study.effects import Comparison, Measured, effects
@@ -120,7 +121,7 @@ def simulate(
             logits[np.arange(faces), labels] += skill
             shares = np.exp(logits - logits.max(axis=1, keepdims=True))
             shares /= shares.sum(axis=1, keepdims=True)
-            predictions = Predictions(shares.astype(np.float32), labels)
+            predictions = Predictions(shares.astype(np.float32), labels, FER2013.classes)
             runs[name][seed] = Measured(predictions, str(at), float(rng.integers(4, 8)), False)
     return runs
 

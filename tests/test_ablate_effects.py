@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.study.effects import (
     Comparison,
@@ -24,7 +25,9 @@ def run(rng, labels, skill=1.5, faces="faces", epochs=5.0):
     logits[np.arange(len(labels)), labels] += skill
     shares = np.exp(logits)
     shares /= shares.sum(axis=1, keepdims=True)
-    return Measured(Predictions(shares.astype(np.float32), labels), faces, epochs, False)
+    return Measured(
+        Predictions(shares.astype(np.float32), labels, FER2013.classes), faces, epochs, False
+    )
 
 
 def ablation(rng, arms, seeds=3, skills=None, faces=lambda seed: "faces"):

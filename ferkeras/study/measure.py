@@ -25,7 +25,7 @@ def measured(run: FinishedRun) -> Measured:
 
     from ferkeras.callbacks import find_collapse
 
-    predictions = read_predictions(run.run.predictions)
+    predictions = read_predictions(run.run.predictions, run.task.classes)
     history = read_history(run)
     if "val_accuracy" not in history:
         raise InputError(f"{run.run.history}: damaged: no column val_accuracy")
