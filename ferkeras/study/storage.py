@@ -135,7 +135,7 @@ def _open(store: str | Path) -> Any:
 
 @contextmanager
 def _troubles(store: str | Path) -> Iterator[Any]:
-    need_extra("study", "a study of many trainings")
+    need_extra("search", "a study of many trainings")
 
     import optuna
     import sqlalchemy.exc
