@@ -66,7 +66,7 @@ def test_commands_have_verbs_options_and_keys_that_exist(page):
             if word == "--config" and not words[at + 1].startswith("my"):
                 assert find_config(words[at + 1])
             key, sign, _ = word.partition("=")
-            if sign and not word.startswith("-") and re.fullmatch(r"[a-z_.]+", key):
+            if sign and re.fullmatch(r"[a-z_]+(\.[a-z_]+)+", key):
                 assert key in KEYS, word
 
 
