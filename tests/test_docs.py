@@ -1,5 +1,6 @@
 """README and documentation hold against the code: links, commands, options, keys."""
 
+import ast
 import importlib.util
 import json
 import re
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import ferkeras
 from ferkeras.__main__ import verbs
 from ferkeras.config.arguments import find_config
 from ferkeras.config.keys import fields_of
@@ -75,6 +77,14 @@ def test_keys_that_the_text_names_exist(page):
     sections = "|".join({key.partition(".")[0] for key in KEYS if "." in key})
     for key in re.findall(rf"`((?:{sections})\.[a-z_.]+[a-z_])(?:=[^`]*)?`", text_of(page)):
         assert key in KEYS or key.endswith((".py", ".html", ".yaml")), key
+
+
+@named
+def test_names_of_ferkeras_in_python_blocks_exist(page):
+    for block in re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "ferkeras":
+                assert node.attr in ferkeras.__all__
 
 
 def test_the_configuration_page_has_every_key():
