@@ -35,8 +35,16 @@ def write(folder: Path) -> None:
     pages = {
         "configuration.md": configuration_page(),
         "configurations.md": configurations_page(),
-        "callbacks.md": names_page(CALLBACKS, "ferkeras.callbacks", ROOT / "callbacks/__init__.py"),
-        "python.md": names_page(PYTHON, "ferkeras", ROOT / "ferkeras/__init__.py", members=True),
+        "callbacks.md": names_page(
+            CALLBACKS,
+            "ferkeras.callbacks",
+            ROOT / "callbacks/__init__.py",
+            main="classes",
+            members=False,
+        ),
+        "python.md": names_page(
+            PYTHON, "ferkeras", ROOT / "ferkeras/__init__.py", main="functions", members=True
+        ),
         "verbs/index.md": verbs_page(),
         **{f"verbs/{name}.md": verb_page(name) for name in verbs()},
         **{
@@ -158,11 +166,22 @@ def configurations_page() -> str:
     return "\n".join(lines)
 
 
-def names_page(about: str, module: str, file: Path, members: bool = False) -> str:
-    """The public names of a package, from their docstrings, in the order of `__all__`."""
+def names_page(about: str, module: str, file: Path, *, main: str, members: bool) -> str:
+    """The public names of a package, from their docstrings.
+
+    Args:
+        about: how the page begins.
+        module: what the package is called.
+        file: its `__init__.py`.
+        main: which come first, ``classes`` or ``functions``.
+        members: whether methods are listed too.
+    """
+    names = exported(file)
+    classes = [name for name in names if name[0].isupper()]
+    functions = [name for name in names if not name[0].isupper()]
     lines = [about]
-    for name in sorted(exported(file), key=lambda name: (not name[0].isupper(), name)):
-        kind = "autoclass" if name[0].isupper() else "autofunction"
+    for name in classes + functions if main == "classes" else functions + classes:
+        kind = "autoclass" if name in classes else "autofunction"
         lines += [f"## {name}", "", "```{eval-rst}", f".. {kind}:: {module}.{name}"]
         lines += ["   :members:"] if members and kind == "autoclass" else []
         lines += ["```", ""]
