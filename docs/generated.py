@@ -59,8 +59,8 @@ def write(folder: Path) -> None:
 CALLBACKS = """# Callbacks
 
 Drop-in for any compiled Keras 3 classifier: `from ferkeras.callbacks import CollapseAlarm`, or copy
-the folder `callbacks/` into a project. They need Keras and NumPy, nothing of
-ferkeras.
+the folder `callbacks/` into a project. They need Keras and NumPy, nothing of ferkeras. A
+[notebook](notebooks/callbacks_in_your_project.md) uses them in a plain Keras project.
 """
 
 VERBS = """# Verbs
