@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ferkeras.cli.errors import InputError, Interrupted, RunError
-    from ferkeras.diagnose.program import diagnose_model
+    from ferkeras.diagnose import diagnose_model
     from ferkeras.facade import Prediction, Run, load_data, open_run, train
 
 __version__ = "0.1.0"
@@ -50,7 +50,7 @@ _ELSEWHERE = {
     "InputError": "ferkeras.cli.errors",
     "Interrupted": "ferkeras.cli.errors",
     "RunError": "ferkeras.cli.errors",
-    "diagnose_model": "ferkeras.diagnose.program",
+    "diagnose_model": "ferkeras.diagnose",
 }
 
 

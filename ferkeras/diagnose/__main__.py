@@ -3,6 +3,7 @@
   python -m ferkeras.diagnose saved_models/fer2013-001             a finished run
   python -m ferkeras.diagnose --config configs/stuck.yaml data.path=fer2013.csv
   python -m ferkeras.diagnose --try --config my.yaml               and try the first remedies
+  python -m ferkeras.diagnose --script train.py                    any Keras program's first fit
 
 A finished run is examined as it ended. A configuration is trained for a few hundred steps first.
 Faces, labels, statistics, steps, weights and predictions are measured, each for one cause that it
@@ -12,6 +13,9 @@ result is a verdict in a sentence, the numbers behind it, and remedies as settin
 promising first; with --try, also which of them worked. It goes to the console and, as
 diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis, or for a configuration to a
 new folder.
+
+With --script a program of your own is run up to its first `fit`, and model and data are examined;
+`python -m ferkeras.diagnose --help --script` says more.
 
 Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage or input.
 """
@@ -27,6 +31,7 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import DEFAULT, config_parser, configured
+from ferkeras.diagnose.program.script import OPTION, diagnose_script
 
 _STEPS = 240
 """Steps of a configuration's training: twenty seconds for the synthetic faces."""
@@ -35,6 +40,9 @@ _STEPS = 240
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (default: the process's); return its exit code."""
+    given = sys.argv[1:] if argv is None else list(argv)
+    if OPTION in given:
+        return diagnose_script(given)
     arguments = _parser().parse_args(argv)
     finished = None
     if arguments.overrides and "=" not in arguments.overrides[0]:

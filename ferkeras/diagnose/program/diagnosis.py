@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
@@ -14,19 +15,25 @@ import numpy as np
 import ferkeras
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.causes import (
+    hidden,
+    inputs,
     label_values,
     leakage,
     loss,
     metric,
+    modes,
     optimizer,
     order,
     output_activation,
+    rate,
+    reach,
     units,
     weights,
 )
-from ferkeras.diagnose.program.finding import ProgramFinding
+from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.program import Fit, Program
+from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.untouched import untouched
 
 Probe = Callable[[Program], ProgramFinding | None]
@@ -47,13 +54,33 @@ HEAD: tuple[Probe, ...] = (
 """Labels, loss and the end of the model: what does not fit there makes everything else moot."""
 
 MEASURED: tuple[Probe, ...] = (
+    inputs.missing_values,
     order.not_shuffled,
     optimizer.optimizer_holds_other_variables,
     weights.initialisation,
     metric.wrong_metric,
     leakage.leakage,
+    inputs.channels_first,
+    modes.random_in_use,
 )
 """What can be measured beside it."""
+
+TRIED: tuple[Probe, ...] = (
+    inputs.unscaled_inputs,
+    reach.frozen_layers,
+    reach.gradient_does_not_reach,
+)
+"""What a brief training with a change tells of data and layers."""
+
+TIMED: tuple[Probe, ...] = (
+    rate.learning_rate_too_high,
+    rate.learning_rate_too_low,
+    hidden.hidden_activation,
+    rate.too_few_steps,
+    modes.running_statistics,
+)
+"""What it tells of rate, steps and activations; the first that explains it ends the search. Of a
+program whose end was wrong they are what remains: its rate was never tried with a right loss."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +92,18 @@ class ProgramDiagnosis:
         severity: healthy, or the worst of the findings'.
         seconds: that the examination took.
         facts: what was examined, by name, for people.
+        remaining: what a copy with the findings put in order still lacks, of rate and steps.
+        output_layer: name of the layer that makes the output; empty where none does.
+        lines: file and line of the program for each cause, where they are known.
     """
 
     findings: tuple[ProgramFinding, ...]
     severity: Literal["healthy", "suspicious", "broken"]
     seconds: float
     facts: Mapping[str, str]
+    remaining: tuple[ProgramFinding, ...] = ()
+    output_layer: str = ""
+    lines: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -91,7 +124,11 @@ class ProgramDiagnosis:
             "verdict": self.verdict,
             "severity": self.severity,
             "causes": list(self.causes),
-            "findings": [finding.as_json() for finding in self.findings],
+            "findings": [
+                {**finding.as_json(), "line": self.lines.get(finding.cause)}
+                for finding in self.findings
+            ],
+            "remaining": [finding.as_json() for finding in self.remaining],
             "examined": dict(self.facts),
             "seconds": round(self.seconds, 1),
         }
@@ -166,19 +203,47 @@ def _diagnosis(
                 "the labels are measured quantities (many different fractions), not classes; "
                 "diagnose_model examines classifiers"
             )
-        findings = _examine(program)
+        findings, remaining = _examine(program)
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
         worst = "broken" if broken else "suspicious"
-    return ProgramDiagnosis(findings, worst, time.monotonic() - begun, _facts(program))
+    return ProgramDiagnosis(
+        findings,
+        worst,
+        time.monotonic() - begun,
+        _facts(program),
+        remaining,
+        program.head.layer,
+    )
 
 
-def _examine(program: Program) -> tuple[ProgramFinding, ...]:
+def _examine(
+    program: Program,
+) -> tuple[tuple[ProgramFinding, ...], tuple[ProgramFinding, ...]]:
     findings = [found for probe in HEAD if (found := probe(program))]
     program.head_is_wrong = bool(findings)
     findings += [found for probe in MEASURED if (found := probe(program))]
-    return tuple(findings)
+    findings += [found for probe in TRIED if (found := probe(program))]
+    remaining: list[ProgramFinding] = []
+    explained = any(finding.severity == "broken" for finding in findings)
+    if not explained or program.repaired:
+        found = next((found for probe in TIMED if (found := probe(program))), None)
+        if found is not None:
+            (remaining if explained or program.head_is_wrong else findings).append(found)
+    ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
+    return tuple(_tried(program, finding) for finding in ranked), tuple(remaining)
+
+
+def _tried(program: Program, finding: ProgramFinding) -> ProgramFinding:
+    """The finding, with what its remedies brought where a repaired copy was trained."""
+    remedies = []
+    for remedy in finding.remedies:
+        if isinstance(remedy, CodeRemedy) and remedy.change == Change(repaired=True):
+            tried = program.repair
+            remedy = dataclasses.replace(remedy, tried="" if tried is None else tried)
+        remedies.append(remedy)
+    return dataclasses.replace(finding, remedies=tuple(remedies))
 
 
 def _check(model: Any) -> None:

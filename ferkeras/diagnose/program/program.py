@@ -20,10 +20,12 @@ from ferkeras.diagnose.program.head import Head, first_input, head_of
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
-from ferkeras.diagnose.program.trial import Change, Trial, hidden_activation, train
+from ferkeras.diagnose.program.trial import Change, Stepper, Trial, hidden_activation, train
 
 _PREDICTED_BYTES = 32 << 20
 _FEW = 8
+_TRIAL_STEPS = 400
+_SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,14 @@ class Program:
         self.seconds = seconds
         self.head_is_wrong = False
         """Whether outputs, loss or labels were found not to fit; trials then repair them first."""
+        self.scale_inputs = False
+        """Whether inputs were found unscaled; later trials scale them first."""
         self._until = time.monotonic() + seconds
         self._start = [v.numpy() for v in model.variables]
         self._trials: dict[tuple[Change, int], Trial] = {}
         self._changed: tuple[bool, str | None] = (False, None)
         self._calls: dict[Any, Any] = {}
+        self._steppers: dict[Any, Stepper] = {}
 
     # What the program says
 
@@ -398,29 +403,85 @@ class Program:
     def trial_steps(self) -> int:
         """Steps of a trial: the whole training where it is short."""
         planned = self.planned_steps
-        return 400 if planned is None else min(400, planned)
+        return _TRIAL_STEPS if planned is None else min(_TRIAL_STEPS, planned)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate that the optimizer has."""
+        return float(np.asarray(self._optimizer.learning_rate))
+
+    @property
+    def usual_rate(self) -> float:
+        """What the optimizer's class has by default."""
+        return float(np.asarray(type(self._optimizer)().learning_rate))
+
+    @property
+    def _optimizer(self) -> Any:
+        optimizer: Any = self.model.optimizer
+        return getattr(optimizer, "inner_optimizer", optimizer)
+
+    @property
+    def basis(self) -> Trial | None:
+        """The program as it is, with what was found before put in order; None without time."""
+        return self._try(self._upon(Change()))
+
+    @cached_property
+    def repair(self) -> str | None:
+        """What labels, loss and output in order bring, in words; None where it was not tried."""
+        if not self.repaired:
+            return None
+        after = self._try(self._upon(Change()))
+        before = self._try(replace(self._upon(Change()), repaired=False))
+        if after is None:
+            return None
+        words = f"with labels, loss and output in order {after.accuracy:.1%} of the training rows "
+        words += f"are right after {after.steps:,} steps from the same start"
+        return words + ("" if before is None else f", {before.accuracy:.1%} as it is")
+
+    def trial_of(self, change: Change) -> Trial | None:
+        """One trial with a change; None where there is no time or no way."""
+        return self._try(self._upon(change))
+
+    def longer(self) -> Trial | None:
+        """The same as `basis`, for up to ten times the steps."""
+        steps = min(10 * self.trial_steps, 4 * _TRIAL_STEPS)
+        return self._try(self._upon(Change()), max(steps, 2 * self.trial_steps), self.seconds / 4)
+
+    def learns(self, trial: Trial) -> bool:
+        """Whether a trial learnt well enough for its settings to be beyond blame."""
+        # What a repaired program still lacks is told only where it lacks everything.
+        return trial.skill > (0.15 if self.head_is_wrong else 0.5)
+
+    def _upon(self, change: Change) -> Change:
+        return replace(
+            change,
+            repaired=self.repaired,
+            scaled=change.scaled or self.scale_inputs,
+        )
+
+    def _try(
+        self, change: Change, steps: int | None = None, seconds: float | None = None
+    ) -> Trial | None:
+        if self.seconds_left < 0.5 or not (change.repaired or self.loss_works):
+            return None
+        steps = max(1, round((steps or self.trial_steps) * change.steps_factor))
+        return self.trial(change, steps, self.seconds / 12 if seconds is None else seconds)
 
     def compared(self, change: Change) -> Comparison | None:
         """Hold a change against the program; None where there is no time or no way."""
-        if not change.repaired and not self.loss_works:
-            return None
-        change = replace(change, repaired=self.repaired)
-        without = Change(repaired=self.repaired)
+        change, without = self._upon(change), self._upon(Change())
         pairs: list[tuple[Trial, Trial]] = []
         for seed in range(3):
             if pairs and (
-                self.seconds_left < 3 * sum(each.seconds for each in pairs[0])
-                or pairs[0][1].skill - pairs[0][0].skill <= 0
+                self.seconds_left < 2 * sum(each.seconds for each in pairs[0])
+                or not Comparison((pairs[0][0],), (pairs[0][1],)).helps
             ):
                 break
-            if self.seconds_left < 1:
+            first = self._try(replace(without, seed=seed))
+            second = self._try(replace(change, seed=seed))
+            if first is None or second is None:
                 break
-            pairs.append(
-                (
-                    self.trial(replace(without, seed=seed), self.trial_steps, self.seconds / 10),
-                    self.trial(replace(change, seed=seed), self.trial_steps, self.seconds / 10),
-                )
-            )
+            pairs.append((first, second))
         if not pairs:
             return None
         return Comparison(tuple(each[0] for each in pairs), tuple(each[1] for each in pairs))
@@ -428,7 +489,11 @@ class Program:
     @cached_property
     def scaled_inputs(self) -> Any:
         """The inputs standardised: each column of a table, otherwise each channel."""
-        return keras.tree.map_structure(standardised, self.train.x)
+        return keras.tree.map_structure(
+            # Whole numbers would be rounded: such inputs are trained on as fractions.
+            lambda each: standardised(each).astype(each.dtype if each.dtype.kind == "f" else "f4"),
+            self.train.x,
+        )
 
     @cached_property
     def row_weights(self) -> np.ndarray | None:
@@ -451,6 +516,9 @@ class Program:
     @cached_property
     def loss_works(self) -> bool:
         """Whether Keras takes outputs and labels of these shapes and values."""
+        if self.loss.kind == "sparse" and self.labels.form in ("index", "fractions"):
+            if self.labels.values.min() < 0 or self.labels.values.max() >= self.head.units:
+                return False
         rows = np.resize(np.arange(len(self.train)), self.fixed_batch or min(8, len(self.train)))
         y, loss = self.target(repaired=False)
         x = self._tensors(self.train.x, rows)
@@ -575,6 +643,21 @@ class Program:
             finally:
                 self.restart()
         return self._trials[key]
+
+    def stepper(self, change: Change) -> Stepper:
+        """Steps for a change, built when first asked for; call it where `changed` holds."""
+        scheduled = isinstance(getattr(self._optimizer, "_learning_rate", None), _SCHEDULE)
+        key = (
+            change.repaired,
+            change.activation,
+            change.everything,
+            change.batch,
+            change.scaled and any(each.dtype.kind != "f" for each in self.train.arrays),
+            change.rate if scheduled else None,
+        )
+        if key not in self._steppers:
+            self._steppers[key] = Stepper(self, change)
+        return self._steppers[key]
 
     def restart(self) -> None:
         """Put the first weights back."""

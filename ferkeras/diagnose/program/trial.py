@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,10 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
 
+_CHUNK = 32
+"""Steps that are done in one call, at most; more calls cost more than small steps."""
+
+_CHUNK_SECONDS = 0.3
 _JUDGED = 1024
 """Rows that an accuracy is measured on."""
 
@@ -39,6 +43,7 @@ class Change:
         everything: all weights are trained, frozen ones too.
         fresh: weights drawn anew by the Glorot rule, biases zero.
         activation: in the place of hidden activations; None: the program's.
+        steps_factor: times the steps of the program, where batches are smaller.
         seed: of the order, and of fresh weights.
     """
 
@@ -50,6 +55,7 @@ class Change:
     everything: bool = False
     fresh: bool = False
     activation: str | None = None
+    steps_factor: float = 1.0
     seed: int = 0
 
 
@@ -66,6 +72,7 @@ class Trial:
         training_accuracy: on the same rows in training mode: BatchNormalization by the batch.
         predictions: on these rows, in inference mode.
         rows: which rows.
+        moved: change of each trainable variable, of its size, by path.
         seconds: wall clock.
     """
 
@@ -77,7 +84,14 @@ class Trial:
     training_accuracy: float
     predictions: np.ndarray
     rows: np.ndarray
+    moved: dict[str, float]
     seconds: float = field(compare=False)
+
+    @property
+    def movement(self) -> float:
+        """Change of the middle kernel, of its size."""
+        kernels = [value for path, value in self.moved.items() if is_kernel(path)]
+        return float(np.median(kernels or list(self.moved.values()) or [0.0]))
 
     @property
     def finite(self) -> bool:
@@ -104,51 +118,29 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
         if change.fresh:
             draw_weights(model, change.seed)
         x = program.scaled_inputs if change.scaled else material.x
-        y, loss = program.target(change.repaired)
-        weights = program.row_weights
-        variables = [
-            v
-            for v in (model.variables if change.everything else model.trainable_variables)
-            if not change.everything or _can_be_trained(v)
-        ]
-        optimizer = optimizer_like(model.optimizer, change.rate)
-        optimizer.build(variables)
+        y = program.target(change.repaired)[0]
+        stepper = program.stepper(change)
+        variables = stepper.variables
+        start = [v.numpy() for v in variables]
+        stepper.begin(change.rate)
         batch = min(change.batch or program.batch, len(material))
-        rng = np.random.default_rng(change.seed)
-
-        def step(rows_x: Any, rows_y: Any, rows_w: Any) -> Any:
-            with tf.GradientTape() as tape:
-                output = model(rows_x, training=True)
-                value = loss(rows_x, rows_y, output, rows_w)
-            gradients = tape.gradient(value, variables)
-            pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-            if pairs:
-                optimizer.apply(
-                    [
-                        tf.zeros_like(v) if g is None else g
-                        for g, v in zip(gradients, variables, strict=True)
-                    ],
-                    variables,
-                )
-            return value
-
-        # A step of each batch size is built once; few steps are not worth the building.
-        run = tf.function(step, reduce_retracing=True)
+        rows_in_order = order(
+            len(material), batch, np.random.default_rng(change.seed), change.shuffled
+        )
+        given = [keras.tree.map_structure(tf.convert_to_tensor, each) for each in (x, y)]
         losses: list[float] = []
-        clock = None
-        for rows in order(len(material), batch, rng, change.shuffled):
-            if len(losses) >= steps or (clock and time.monotonic() - clock > seconds):
-                break
-            value = float(
-                run(
-                    keras.tree.map_structure(lambda each, r=rows: tf.convert_to_tensor(each[r]), x),
-                    tf.convert_to_tensor(y[rows]),
-                    None if weights is None else tf.convert_to_tensor(weights[rows]),
-                )
-            )
-            losses.append(value)
-            clock = clock or time.monotonic()
-            if not math.isfinite(value) and len(losses) > 20:
+        clock, size = None, 1
+        while len(losses) < steps and not (clock and time.monotonic() - clock > seconds):
+            size = min(size, steps - len(losses))
+            places = np.stack([next(rows_in_order) for _ in range(size)])
+            before = time.monotonic()
+            losses += stepper.run(*given, tf.constant(places)).numpy().tolist()
+            if clock is None:
+                # The first call builds the step, which is no time of steps.
+                clock = time.monotonic()
+            elif time.monotonic() - before < _CHUNK_SECONDS:
+                size = min(2 * size, _CHUNK)
+            if not math.isfinite(losses[-1]) and len(losses) > 20:
                 break
         rows = program.judged_rows(_JUDGED)
         predictions = program.predict(rows, x)
@@ -163,8 +155,92 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             program.judge(rows, in_training, change.repaired)[0],
             predictions,
             rows,
+            {
+                v.path: _length(v.numpy() - old) / max(1e-12, _length(old))
+                for v, old in zip(variables, start, strict=True)
+            },
             time.monotonic() - begun,
         )
+
+
+def _length(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values, dtype=np.float64).sum()))
+
+
+def is_kernel(path: str) -> bool:
+    """Whether a variable is what its layer multiplies its inputs with."""
+    return path.rsplit("/", 1)[-1] == "kernel"
+
+
+class Stepper:
+    """Steps of one kind, built once: trials of other seeds and rates use it again.
+
+    Args:
+        program: whose model is trained, with activations as the change wants them.
+        change: repaired, everything and activation count.
+    """
+
+    def __init__(self, program: Program, change: Change) -> None:
+        model = program.model
+        self.variables = [
+            v
+            for v in (model.variables if change.everything else model.trainable_variables)
+            if not change.everything or _can_be_trained(v)
+        ]
+        self._optimizer = optimizer_like(model.optimizer, change.rate)
+        self._optimizer.build(self.variables)
+        self._first = [v.numpy() for v in self._optimizer.variables]
+        self._rate = program.rate
+        loss = program.target(change.repaired)[1]
+        weights = program.row_weights
+
+        def step(x: Any, y: Any, row_weights: Any) -> Any:
+            with tf.GradientTape() as tape:
+                value = loss(x, y, model(x, training=True), row_weights)
+            gradients = tape.gradient(value, self.variables)
+            if any(gradient is not None for gradient in gradients):
+                self._optimizer.apply(
+                    [
+                        tf.zeros_like(v) if g is None else g
+                        for g, v in zip(gradients, self.variables, strict=True)
+                    ],
+                    self.variables,
+                )
+            return tf.cast(value, tf.float32)
+
+        batch = min(change.batch or program.batch, len(program.train))
+
+        def steps(x: Any, y: Any, places: Any) -> Any:
+            count = tf.shape(places)[0]
+            losses = tf.TensorArray(tf.float32, count)
+            for at in tf.range(count):
+                rows = tf.ensure_shape(places[at], (batch,))
+                part = keras.tree.map_structure(lambda each, r=rows: tf.gather(each, r), x)
+                row_weights = None if weights is None else tf.gather(tf.constant(weights), rows)
+                losses = losses.write(at, step(part, tf.gather(y, rows), row_weights))
+            return losses.stack()
+
+        def specified(values: Any, first: int | None) -> Any:
+            return tf.TensorSpec((first, *values.shape[1:]), values.dtype)
+
+        self.run = tf.function(
+            steps,
+            input_signature=[
+                keras.tree.map_structure(
+                    lambda each: specified(each, None),
+                    program.scaled_inputs if change.scaled else program.train.x,
+                ),
+                specified(program.target(change.repaired)[0], None),
+                tf.TensorSpec((None, batch), tf.int64),
+            ],
+        )
+
+    def begin(self, factor: float) -> None:
+        """Put the optimizer back to its beginning, with so many times the program's rate."""
+        for variable, value in zip(self._optimizer.variables, self._first, strict=True):
+            variable.assign(value)
+        if not isinstance(self._optimizer.get_config().get("learning_rate"), dict):
+            self._optimizer.learning_rate = self._rate * factor
 
 
 def order(rows: int, batch: int, rng: np.random.Generator, shuffled: bool) -> Iterator[np.ndarray]:
@@ -235,6 +311,3 @@ def _drawn(variable: Any, rng: np.random.Generator) -> np.ndarray:
     field_size = math.prod(shape[:-2])
     limit = math.sqrt(6 / (field_size * (shape[-2] + shape[-1])))
     return rng.uniform(-limit, limit, shape).astype(np.float32)
-
-
-Advance = Callable[[int], None]

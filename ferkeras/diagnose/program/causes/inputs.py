@@ -1,0 +1,149 @@
+"""Inputs of a size, or in an order of axes, that first weights are not made for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trial import Change, is_kernel
+
+
+def unscaled_inputs(program: Program) -> ProgramFinding | None:
+    """Inputs far from the size of 1, and a training that learns once they are standardised."""
+    values, size = program.first_input, program.input_size
+    if values is None or size is None or not program.inputs_are_unscaled:
+        return None
+    comparison = program.compared(Change(scaled=True))
+    if comparison is None:
+        return None
+    stuck = _stuck(comparison)
+    if not comparison.helps and not stuck:
+        return None
+    program.scale_inputs = True
+    numbers = values.astype(np.float64)
+    low, high = float(numbers.min()), float(numbers.max())
+    std = float(numbers.std())
+    if size < 0.03:
+        what = "scale the inputs once"
+        verdict = f"Inputs reach the first layer as {low:.2g} to {high:.2g}: they were scaled twice"
+        code = "x = x / 255, in one place"
+    else:
+        what = "standardise the inputs"
+        verdict = f"Inputs reach the first layer unscaled, as {low:.4g} to {high:.4g}"
+        code = "x = (x - x_train.mean(0)) / x_train.std(0)"
+    return ProgramFinding(
+        cause="unscaled_inputs",
+        verdict=f"{verdict}; with a mean of 0 and a standard deviation of 1 the same steps "
+        + ("learn." if comparison.helps else "move the weights, which they do not move now."),
+        evidence=(
+            Evidence(
+                "size of what reaches the first layer (root of the mean square)",
+                f"{size:.3g}",
+                "about 1",
+                size,
+            ),
+            Evidence("its standard deviation", f"{std:.3g}", "about 1", std),
+            Evidence(
+                "training rows named rightly, above the majority, as they are and scaled",
+                f"{comparison.skill_without:.2f}",
+                f"{comparison.skill_with:.2f}",
+                comparison.skill_without,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                what,
+                "weights of the usual size see differences between rows",
+                code=code,
+                change=Change(scaled=True),
+                tried=comparison.words,
+            ),
+        ),
+        reason="Named where the size is off by ten times and standardised inputs, with everything "
+        "else as it is, make a training learn that does not.",
+        source="LeCun et al. 1998, Efficient BackProp, 4.3",
+        confidence=comparison.confidence,
+    )
+
+
+def _stuck(comparison: Comparison) -> tuple[Evidence, ...]:
+    """Kernels that no step moves as the inputs are, and every step once they are scaled."""
+    without, treated = comparison.without[0], comparison.treated[0]
+    kernels = [path for path in without.moved if is_kernel(path)]
+    still = [path for path in kernels if without.moved[path] == 0 < treated.moved[path]]
+    if not still or without.steps < 10:
+        return ()
+    return (
+        Evidence(
+            f"kernels that {without.steps} steps do not move, {still[0]} first",
+            f"{len(still)}",
+            "none, as with scaled inputs",
+            len(still),
+        ),
+    )
+
+
+def missing_values(program: Program) -> ProgramFinding | None:
+    """Inputs that are no numbers, or no finite ones."""
+    bad = 0
+    for values in program.train.arrays:
+        if values.dtype.kind == "f":
+            bad += int((~np.isfinite(values)).sum())
+    if not bad:
+        return None
+    return ProgramFinding(
+        cause="inputs_not_finite",
+        verdict=f"{bad:,} input values are NaN or infinite: one of them makes the loss of its "
+        "batch NaN, and then every weight.",
+        evidence=(Evidence("input values that are NaN or infinite", f"{bad:,}", "none", bad),),
+        remedies=(
+            CodeRemedy(
+                "fill or leave out what is missing",
+                "a loss that is a number",
+                code="x = np.nan_to_num(x)",
+            ),
+        ),
+        reason="Every value of the rows that were read is looked at.",
+        source="-",
+        confidence=PROVEN,
+    )
+
+
+def channels_first(program: Program) -> ProgramFinding | None:
+    """Pictures whose channels stand first where the layers take them last."""
+    material = program.train
+    if len(material.arrays) != 1 or material.arrays[0].ndim != 4:
+        return None
+    shape = material.arrays[0].shape[1:]
+    if shape[0] not in (1, 3, 4) or shape[-1] in (1, 3, 4) or shape[0] >= min(shape[1:]):
+        return None
+    import keras
+
+    convolutions = [
+        layer
+        for layer in program.model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    if not convolutions or convolutions[0].data_format == "channels_first":
+        return None
+    return ProgramFinding(
+        cause="channels_first",
+        verdict=f"Inputs of the shape {shape} have their {shape[0]} channels first, but "
+        f"{convolutions[0].name!r} takes the last axis for channels.",
+        evidence=(
+            Evidence("shape of a row", f"{shape}", f"{(*shape[1:], shape[0])}", float(shape[0])),
+        ),
+        remedies=(
+            CodeRemedy(
+                "put the channels last",
+                "convolutions that see neighbouring pixels",
+                code="x = np.moveaxis(x, 1, -1)",
+            ),
+        ),
+        reason="1, 3 or 4 values on the first axis and more on both others are channels.",
+        source="Keras documentation: image_data_format",
+        severity="suspicious",
+        confidence=MEASURED,
+    )

@@ -1,0 +1,117 @@
+"""A model that answers otherwise in use than in training."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.program import Program
+
+_APART = 0.25
+_LEFT = 0.2
+"""Of a running average, the part that may be of the start when the training ends."""
+
+
+def random_in_use(program: Program) -> ProgramFinding | None:
+    """Two calls in inference mode give different outputs for the same rows."""
+    rows = program.judged_rows(64)
+    first, second = (program.predict(rows, program.train.x) for _ in range(2))
+    apart = float(np.abs(first - second).max())
+    if not apart > 1e-3:
+        return None
+    return ProgramFinding(
+        cause="random_in_inference",
+        verdict="Two calls in inference mode differ: something stays in training mode, such as "
+        "Dropout or augmentation called with training=True.",
+        evidence=(
+            Evidence(
+                "largest difference of two calls on the same rows", f"{apart:.2g}", "0", apart
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "hand `training` on as it comes, and never write training=True in the model",
+                "one answer a row",
+                code="layer(x, training=training)",
+            ),
+        ),
+        reason="The same rows are given twice, with the same weights.",
+        source="Keras documentation: the `training` argument",
+        severity="suspicious",
+        confidence=MEASURED,
+    )
+
+
+def running_statistics(program: Program) -> ProgramFinding | None:
+    """BatchNormalization's running statistics are not those of the rows."""
+    norms = [
+        layer
+        for layer in program.model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
+    ]
+    basis = program.basis
+    if not norms or basis is None or not basis.finite:
+        return None
+    if program.batch == 1 and all(len(layer.input.shape) == 2 for layer in norms[:1]):
+        return _finding(
+            "With one row a batch, BatchNormalization makes each row its own mean: in training "
+            "all rows look alike.",
+            Evidence("rows of a batch", "1", "16 or more", 1.0),
+            "take larger batches",
+            "batch_size=32",
+        )
+    gap = basis.training_accuracy - basis.accuracy
+    if gap < _APART:
+        return None
+    slowest = max(layer.momentum for layer in norms)
+    planned = program.planned_steps or 10_000
+    left = slowest**planned
+    if left > _LEFT:
+        return _finding(
+            f"BatchNormalization with momentum {slowest:g} still holds {left:.0%} of its first "
+            f"statistics after all {planned} steps.",
+            Evidence(
+                "of the running statistics, from before the training", f"{left:.0%}", "none", left
+            ),
+            "lower the momentum, or train longer",
+            "BatchNormalization(momentum=0.9)",
+            gap,
+        )
+    if slowest**basis.steps > 0.02:
+        return None
+    fastest = min(layer.momentum for layer in norms)
+    return _finding(
+        "The model names training rows rightly with the statistics of the batch, not with the "
+        f"running ones (momentum {fastest:g}).",
+        Evidence("momentum of BatchNormalization", f"{fastest:g}", "0.9 to 0.99", fastest),
+        "let the running statistics follow slowly, over batches that are mixed",
+        "BatchNormalization(momentum=0.99)",
+        gap,
+    )
+
+
+def _finding(
+    verdict: str, evidence: Evidence, what: str, code: str, gap: float | None = None
+) -> ProgramFinding:
+    more = (
+        ()
+        if gap is None
+        else (
+            Evidence(
+                "training rows named rightly in training mode, beyond inference mode",
+                f"{100 * gap:.0f} points",
+                "0",
+                gap,
+            ),
+        )
+    )
+    return ProgramFinding(
+        cause="batchnorm_statistics",
+        verdict=verdict,
+        evidence=(evidence, *more),
+        remedies=(CodeRemedy(what, "answers in use as in training", code=code),),
+        reason="The same rows are named in training mode and in inference mode.",
+        source="Ioffe and Szegedy 2015; Keras: momentum is the weight of the old average",
+        confidence=MEASURED,
+    )

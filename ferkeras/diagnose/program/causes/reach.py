@@ -1,0 +1,134 @@
+"""Layers that the training does not move: frozen, cut off, or without a gradient."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trial import Change, is_kernel
+
+_SOURCE = "Keras documentation: transfer learning and fine-tuning"
+
+
+def frozen_layers(program: Program) -> ProgramFinding | None:
+    """Nothing can be trained, or what is frozen was never trained."""
+    model = program.model
+    if not model.trainable_variables:
+        return _frozen(
+            "No weight of the model is trainable: nothing can be learnt.",
+            Evidence("trainable weights", "0", "at least those of the last layer", 0.0),
+            PROVEN,
+        )
+    frozen = [v for v in model.non_trainable_variables if is_kernel(v.path)]
+    random = [v for v in frozen if _is_drawn(v.numpy())]
+    if not random or len(random) < 0.5 * len(frozen):
+        return None
+    comparison = program.compared(Change(everything=True))
+    if comparison is None or not comparison.helps:
+        return None
+    return _frozen(
+        f"{len(random)} frozen kernels, {random[0].path} first, are as they were drawn at random: "
+        "they were never trained, and now cannot be.",
+        Evidence(
+            "frozen kernels that are spread like a fresh draw",
+            f"{len(random)}",
+            "none",
+            len(random),
+        ),
+        comparison.confidence,
+        comparison.words,
+    )
+
+
+def _frozen(verdict: str, evidence: Evidence, confidence: float, tried: str = "") -> ProgramFinding:
+    return ProgramFinding(
+        cause="frozen_layers",
+        verdict=verdict,
+        evidence=(evidence,),
+        remedies=(
+            CodeRemedy(
+                "thaw the layers, then compile again; or load trained weights into them",
+                "weights that move",
+                code="layer.trainable = True",
+                change=Change(everything=True),
+                tried=tried,
+            ),
+        ),
+        reason="`trainable` is read from the model; a fresh draw is uniform or normal with the "
+        "spread that its shape gives it.",
+        source=_SOURCE,
+        confidence=confidence,
+    )
+
+
+def _is_drawn(kernel: np.ndarray) -> bool:
+    """Whether a kernel is spread as the Glorot, He or LeCun rules draw it."""
+    if kernel.ndim < 2 or kernel.size < 64:
+        return False
+    field = math.prod(kernel.shape[:-2])
+    fan_in, fan_out = field * kernel.shape[-2], field * kernel.shape[-1]
+    std = float(kernel.std())
+    near = any(
+        abs(std / math.sqrt(scale / fan) - 1) < 3 / math.sqrt(kernel.size) + 0.01
+        for scale, fan in ((2, fan_in + fan_out), (2, fan_in), (1, fan_in))
+    )
+    # Trained kernels have tails; a uniform or truncated normal draw has none.
+    return near and float(abs(kernel).max()) < 2.4 * std
+
+
+def gradient_does_not_reach(program: Program) -> ProgramFinding | None:
+    """Trainable weights that the loss does not depend on, or that no step moves."""
+    gradients = program.first_gradients
+    if not gradients:
+        return None
+    cut = [v.path for v, g in gradients if g is None]
+    if cut:
+        return _unreached(
+            f"The loss does not depend on {len(cut)} of {len(gradients)} trainable weights, "
+            f"{cut[0]} first: no gradient reaches them.",
+            Evidence("trainable weights without a gradient", f"{len(cut)}", "none", len(cut)),
+            "broken" if len(cut) > len(gradients) / 2 else "suspicious",
+        )
+    basis = program.basis
+    zero = {v.path for v, g in gradients if g is not None and is_kernel(v.path) and not np.any(g)}
+    if not zero or basis is None or basis.steps < 10 or not basis.finite:
+        return None
+    still = [path for path in zero if basis.moved.get(path) == 0]
+    if not still or program.learns(basis):
+        return None
+    # Units that are dead by an unlucky draw live in another one.
+    for seed in range(3):
+        drawn = program.trial_of(Change(fresh=True, seed=seed))
+        if drawn is None:
+            return None
+        still = [path for path in still if drawn.moved.get(path) == 0]
+    if not still:
+        return None
+    return _unreached(
+        f"{len(still)} kernels, {still[0]} first, get a gradient of exactly zero from every row, "
+        f"and {basis.steps} steps do not move them, nor with weights drawn anew.",
+        Evidence("kernels that no step moves", f"{len(still)}", "none", len(still)),
+        "broken",
+    )
+
+
+def _unreached(verdict: str, evidence: Evidence, severity: str) -> ProgramFinding:
+    return ProgramFinding(
+        cause="gradient_does_not_reach",
+        verdict=verdict,
+        evidence=(evidence,),
+        remedies=(
+            CodeRemedy(
+                "leave out what stops the gradient: stop_gradient, argmax, rounding, casts to "
+                "whole numbers, NumPy inside `call`, units that are zero for every row",
+                "every layer learns",
+            ),
+        ),
+        reason="The gradient of the compiled loss is taken at the first weights.",
+        source="TensorFlow documentation: getting a gradient of None",
+        severity=severity,  # type: ignore[arg-type]
+        confidence=MEASURED,
+    )

@@ -1,0 +1,243 @@
+"""Run somebody's program up to its first `fit`, and say what is wrong with what it calls it with.
+
+  python -m ferkeras.diagnose --script train.py                    a program of your own
+  python -m ferkeras.diagnose --seconds 120 --json why.json --script train.py --epochs 20
+
+The program runs as `python train.py` does, with the arguments that follow it; its first `fit` is
+not done, but examined: model, data, batch size, epochs. Nothing after that line is run. For each
+cause its line is named: where the layer is made, where `compile` or `fit` is called.
+
+Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage, or no `fit` was reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ferkeras.cli.command import parser
+from ferkeras.cli.errors import InputError
+
+OPTION = "--script"
+
+_BY_LAYER = frozenset(
+    "softmax_on_one_unit sigmoid_for_exclusive_classes softmax_for_independent_labels "
+    "no_output_activation relu_output activation_doubled output_units".split()
+)
+_BY_COMPILE = frozenset(
+    "wrong_loss wrong_metric optimizer_holds_other_variables learning_rate_too_high "
+    "learning_rate_too_low".split()
+)
+
+
+class _Reached(BaseException):
+    """The program calls `fit`; nothing in it may catch this."""
+
+
+@dataclass
+class Call:
+    """A call of `fit`, as the program makes it.
+
+    Attributes:
+        model: the compiled model.
+        arguments: of `fit`, by name.
+        fit: file and line of the call.
+        compile: file and line of the last call of `compile` on this model; empty where unknown.
+        layers: file and line where each layer was made, by name.
+    """
+
+    model: Any
+    arguments: dict[str, Any]
+    fit: str
+    compile: str
+    layers: dict[str, str] = field(default_factory=dict)
+
+
+def diagnose_script(argv: Sequence[str]) -> int:
+    """The command with `--script`; returns its exit code."""
+    at = list(argv).index(OPTION)
+    arguments = _parser().parse_args(list(argv[:at]))
+    if at + 1 >= len(argv):
+        raise InputError(f"{OPTION}: expected a Python file after it")
+    script = Path(argv[at + 1])
+    if not script.is_file():
+        raise InputError(f"{script}: no such file")
+    if arguments.json is not None and arguments.json.exists():
+        raise InputError(f"{arguments.json}: exists already; name a new file")
+
+    from ferkeras.cli.console import Console
+    from ferkeras.cli.quiet import import_tensorflow
+
+    import_tensorflow()
+    from ferkeras.diagnose.program.report import print_program, write_program
+
+    call = run_to_fit(script, list(argv[at + 2 :]))
+    with Console() as console:
+        console.print(f"{call.fit}: fit is called; looking for what keeps it from learning ...")
+        diagnosis = examine_call(call, arguments.seconds)
+        print_program(diagnosis, console)
+        if arguments.json is not None:
+            write_program(diagnosis, arguments.json)
+            console.print(f"written: {arguments.json}")
+    return 1 if diagnosis.findings else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ferkeras.diagnose", __doc__)
+    result.usage = "%(prog)s [--seconds N] [--json FILE] --script PROGRAM [its arguments ...]"
+    result.add_argument(
+        "--seconds", type=float, default=60.0, help="for all brief trainings (default: 60)"
+    )
+    result.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON")
+    return result
+
+
+def examine_call(call: Call, seconds: float) -> Any:
+    """Diagnose what `fit` was called with, with the lines of the program.
+
+    Raises:
+        InputError: the call cannot be examined.
+    """
+    from ferkeras.diagnose.program.diagnosis import diagnose_model
+
+    given = call.arguments
+    x, y = given.get("x"), given.get("y")
+    weight = given.get("sample_weight")
+    train = x if y is None else ((x, y) if weight is None else (x, y, weight))
+    diagnosis = diagnose_model(
+        call.model,
+        train,
+        given.get("validation_data"),
+        batch_size=given.get("batch_size"),
+        epochs=given.get("epochs", 1),
+        steps_per_epoch=given.get("steps_per_epoch"),
+        shuffle=bool(given.get("shuffle", True)),
+        validation_split=given.get("validation_split", 0.0),
+        class_weight=given.get("class_weight"),
+        seconds=seconds,
+    )
+    lines = {}
+    for finding in diagnosis.findings:
+        if finding.cause in _BY_LAYER:
+            lines[finding.cause] = call.layers.get(diagnosis.output_layer, call.fit)
+        elif finding.cause in _BY_COMPILE:
+            lines[finding.cause] = call.compile or call.fit
+        else:
+            lines[finding.cause] = call.fit
+    return replace(diagnosis, lines=lines)
+
+
+def run_to_fit(script: Path, arguments: Sequence[str]) -> Call:
+    """Run a program until it calls `fit` on a model.
+
+    Args:
+        script: a Python file.
+        arguments: what the program finds in `sys.argv[1:]`.
+
+    Raises:
+        InputError: it ends or fails before.
+    """
+    reached: list[Call] = []
+    argv, path = sys.argv, list(sys.path)
+    with _recorded(script, reached):
+        try:
+            sys.argv = [str(script), *arguments]
+            sys.path.insert(0, str(script.resolve().parent))
+            runpy.run_path(str(script), run_name="__main__")
+        except _Reached:
+            return reached[0]
+        except SystemExit as end:
+            raise InputError(
+                f"{script}: it ended (exit code {end.code}) before any model was trained with fit"
+            ) from None
+        except Exception as error:
+            line = _line_of(error, script)
+            raise InputError(
+                f"{line}: the program fails before it calls fit: {type(error).__name__}: {error}"
+            ) from error
+        finally:
+            sys.argv = argv
+            sys.path[:] = path
+    raise InputError(f"{script}: it ended without calling fit on a Keras model")
+
+
+@contextlib.contextmanager
+def _recorded(script: Path, reached: list[Call]) -> Iterator[None]:
+    """Note where layers are made and `compile` is called; stop at `fit`."""
+    import inspect
+
+    import keras
+
+    compiled: dict[int, str] = {}
+    # The layers are kept, so that no other gets the number of one that is gone.
+    made: dict[int, tuple[Any, str]] = {}
+    real_fit, real_compile, real_init = (
+        keras.Model.fit,
+        keras.Model.compile,
+        keras.layers.Layer.__init__,
+    )
+    names = list(inspect.signature(real_fit).parameters)[1:]
+
+    def fit(self: Any, *args: Any, **kwargs: Any) -> None:
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        layers = {}
+        for layer in self._flatten_layers(include_self=False):
+            if id(layer) in made:
+                layers[layer.name] = made[id(layer)][1]
+        reached.append(Call(self, arguments, _caller(script), compiled.get(id(self), ""), layers))
+        raise _Reached
+
+    def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
+        compiled[id(self)] = _caller(script)
+        return real_compile(self, *args, **kwargs)
+
+    def initialise(self: Any, *args: Any, **kwargs: Any) -> None:
+        made[id(self)] = (self, _caller(script))
+        real_init(self, *args, **kwargs)
+
+    patches: list[tuple[Any, str, Callable[..., Any]]] = [
+        (keras.Model, "fit", fit),
+        (keras.Model, "compile", compile),
+        (keras.layers.Layer, "__init__", initialise),
+    ]
+    try:
+        for owner, name, function in patches:
+            setattr(owner, name, function)
+        yield
+    finally:
+        for (owner, name, _), real in zip(
+            patches, (real_fit, real_compile, real_init), strict=True
+        ):
+            setattr(owner, name, real)
+
+
+def _caller(script: Path) -> str:
+    """File and line of the innermost frame that is the program's own."""
+    home = str(script.resolve().parent)
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = os.path.realpath(frame.f_code.co_filename)
+        if name == str(script.resolve()) or (
+            name.startswith(home + os.sep) and "site-packages" not in name
+        ):
+            shown = script if name == str(script.resolve()) else Path(name)
+            return f"{shown}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def _line_of(error: BaseException, script: Path) -> str:
+    lines = [
+        entry.lineno
+        for entry in traceback.extract_tb(error.__traceback__)
+        if Path(entry.filename).name == script.name
+    ]
+    return f"{script}:{lines[-1]}" if lines else str(script)

@@ -1,0 +1,91 @@
+"""`diagnose --script`: somebody's program, up to its first `fit`."""
+
+import json
+from textwrap import dedent
+
+import keras
+import pytest
+
+from ferkeras.diagnose.__main__ import main
+
+PROGRAM = """\
+import sys
+import keras
+import numpy as np
+
+rng = np.random.default_rng(0)
+y = rng.integers(0, 2, 200)
+x = rng.normal(size=(200, 4)) + 3 * y[:, None]
+model = keras.Sequential([
+    keras.Input((4,)),
+    keras.layers.Dense(8, "relu"),
+    keras.layers.Dense(1, LAST),
+])
+model.compile("adam", "binary_crossentropy")
+print("arguments:", sys.argv[1:])
+model.fit(x, y, epochs=20, verbose=0)
+open("after", "w").close()
+"""
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text):
+        (tmp_path / "train.py").write_text(dedent(text), "utf-8")
+        return tmp_path / "train.py"
+
+    return write
+
+
+def test_the_cause_and_its_line(program, capsys, tmp_path):
+    program(PROGRAM.replace("LAST", '"softmax"'))
+    fit = keras.Model.fit
+    code = main(["--seconds", "2", "--json", "why.json", "--script", "train.py", "--epochs", "3"])
+    out = capsys.readouterr().out
+    assert code == 1
+    assert "arguments: ['--epochs', '3']" in out
+    assert "train.py:15: fit is called" in out
+    assert "At train.py:11" in out
+    assert 'activation="sigmoid"' in out
+    assert not (tmp_path / "after").exists()
+    said = json.loads((tmp_path / "why.json").read_text("utf-8"))
+    assert said["causes"] == ["softmax_on_one_unit"]
+    assert said["findings"][0]["line"] == "train.py:11"
+    assert keras.Model.fit is fit
+
+
+def test_nothing_is_wrong(program, capsys):
+    program(PROGRAM.replace("LAST", '"sigmoid"'))
+    assert main(["--seconds", "10", "--script", "train.py"]) == 0
+    assert "Nothing was found" in capsys.readouterr().out
+
+
+def test_a_loss_is_where_the_program_compiles(program, capsys):
+    text = PROGRAM.replace("LAST", '"sigmoid"').replace('"binary_crossentropy"', '"mse"')
+    program(text)
+    assert main(["--seconds", "0", "--script", "train.py"]) == 1
+    assert "At train.py:13" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("print('no training')", "ended without calling fit"),
+        ("import sys\nsys.exit(3)", "exit code 3"),
+        ("a = 1\nb = a / 0", "train.py:2: the program fails before it calls fit: ZeroDivision"),
+    ],
+)
+def test_programs_that_never_train(program, capsys, text, said):
+    program(text)
+    assert main(["--script", "train.py"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_files_that_are_not_there(program, capsys):
+    assert main(["--script", "nothing.py"]) == 2
+    assert "no such file" in capsys.readouterr().err
+    program("a = 1").with_name("why.json").write_text("mine", "utf-8")
+    assert main(["--json", "why.json", "--script", "train.py"]) == 2
+    assert "exists already" in capsys.readouterr().err

@@ -1,0 +1,164 @@
+"""Causes that show only in training: brief trainings, with a change and without."""
+
+import keras
+import numpy as np
+import pytest
+
+from ferkeras import diagnose_model
+from ferkeras.diagnose import DiagnoseOnAlarm
+from ferkeras.diagnose.program.untouched import variables_of
+
+layers = keras.layers
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def blobs(classes: int = 3, rows: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points around one centre a class, easily told apart."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(rows) % classes
+    x = rng.normal(0, 2, (classes, 6))[y] + rng.normal(0, 0.5, (rows, 6))
+    order = rng.permutation(rows)
+    return x[order].astype("float32"), y[order]
+
+
+def network(optimizer, *hidden, loss=SPARSE, units=3, last="softmax") -> keras.Model:
+    keras.utils.set_random_seed(0)
+    hidden = hidden or (layers.Dense(16, "relu"),)
+    model = keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(units, last)])
+    model.compile(optimizer, loss)
+    return model
+
+
+def diagnosis(model, x, y, **fit):
+    return diagnose_model(model, (x, y), seconds=60, **{"epochs": 10, **fit})
+
+
+def test_a_training_that_learns_is_healthy():
+    said = diagnosis(network(keras.optimizers.Adam(0.01)), *blobs())
+    assert said.causes == ()
+    assert said.severity == "healthy"
+
+
+@pytest.mark.parametrize("shift", [1000.0, -300.0])
+def test_inputs_far_from_zero(shift):
+    x, y = blobs()
+    said = diagnosis(network(keras.optimizers.Adam(0.003)), x + shift, y)
+    assert said.causes == ("unscaled_inputs",)
+    assert "after 80 steps from the same start" in said.findings[0].remedies[0].tried
+
+
+def test_inputs_that_are_scaled_inside_are_not_named():
+    x, y = blobs()
+    norm = layers.Normalization()
+    norm.adapt(x + 1000)
+    model = network(keras.optimizers.Adam(0.01), norm, layers.Dense(16, "relu"))
+    assert diagnosis(model, x + 1000, y).causes == ()
+
+
+def test_a_rate_with_which_the_loss_runs_away():
+    said = diagnosis(network(keras.optimizers.SGD(300.0)), *blobs())
+    assert said.causes == ("learning_rate_too_high",)
+
+
+def test_a_rate_with_which_nothing_moves():
+    said = diagnosis(network(keras.optimizers.Adam(1e-7)), *blobs())
+    assert said.causes == ("learning_rate_too_low",)
+
+
+def test_a_training_that_ends_too_early():
+    x, y = blobs()
+    model = network(keras.optimizers.Adam(0.002))
+    said = diagnosis(model, x, y, epochs=1, batch_size=48)
+    assert said.causes == ("too_few_epochs",)
+    # Without the number of epochs nothing is said about it.
+    assert diagnosis(model, x, y, epochs=None).causes == ()
+
+
+def test_layers_of_noise_that_are_frozen():
+    x, y = blobs(6)
+    hidden = [layers.Dense(64, "relu", trainable=False), layers.Dense(1, "relu", trainable=False)]
+    model = network(keras.optimizers.Adam(0.01), *hidden, units=6)
+    assert diagnosis(model, x, y, epochs=40).causes == ("frozen_layers",)
+
+
+def test_nothing_can_be_trained():
+    model = network("adam")
+    model.trainable = False
+    model.compile("adam", SPARSE)
+    assert diagnosis(model, *blobs()).causes == ("frozen_layers",)
+
+
+def test_a_gradient_that_is_stopped():
+    hidden = [layers.Dense(16, "relu"), layers.Lambda(keras.ops.stop_gradient)]
+    model = network(keras.optimizers.Adam(0.01), *hidden)
+    assert "gradient_does_not_reach" in diagnosis(model, *blobs()).causes
+
+
+def test_layers_without_a_bend_between_them():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (400, 6)).astype("float32")
+    y = (x[:, 0] * x[:, 1] > 0).astype(int)
+    options = {"loss": "binary_crossentropy", "units": 1, "last": "sigmoid"}
+    model = network(keras.optimizers.Adam(0.02), layers.Dense(32), layers.Dense(32), **options)
+    assert diagnosis(model, x, y, epochs=25).causes == ("hidden_activation",)
+    model = network(keras.optimizers.Adam(0.02), layers.Dense(32, "relu"), **options)
+    assert diagnosis(model, x, y, epochs=25).causes == ()
+
+
+def test_dropout_that_never_ends():
+    drop = layers.Lambda(lambda values: keras.random.dropout(values, 0.5))
+    model = network(keras.optimizers.Adam(0.01), layers.Dense(16, "relu"), drop)
+    assert diagnosis(model, *blobs()).causes == ("random_in_inference",)
+
+
+def test_a_remedy_of_the_output_is_tried():
+    x, y = blobs(2)
+    model = network(
+        keras.optimizers.Adam(0.01), loss="binary_crossentropy", units=1, last="softmax"
+    )
+    said = diagnosis(model, x, y)
+    assert said.causes == ("softmax_on_one_unit",)
+    assert "100.0% of the training rows are right" in said.findings[0].remedies[0].tried
+
+
+class Lines(list):
+    def __call__(self, line):
+        self.append(line)
+
+
+def test_an_alarm_in_anybody_s_fit():
+    x, y = blobs()
+    model = network(keras.optimizers.Adam(1e-7))
+    say = Lines()
+    alarm = DiagnoseOnAlarm((x, y), patience=2, say=say, stop=True)
+    history = model.fit(x, y, epochs=6, verbose=0, callbacks=[alarm])
+    assert history.epoch == [0, 1, 2]
+    assert alarm.diagnosis is not None
+    assert alarm.diagnosis.causes == ("learning_rate_too_low",)
+    assert say[0].startswith("epoch 3: the loss has not fallen")
+    assert "learning_rate=" in say[1]
+
+
+def test_no_alarm_while_it_learns():
+    x, y = blobs()
+    say = Lines()
+    alarm = DiagnoseOnAlarm((x, y), say=say)
+    network(keras.optimizers.Adam(0.01)).fit(x, y, epochs=5, verbose=0, callbacks=[alarm])
+    assert (alarm.diagnosis, say) == (None, [])
+
+
+def test_training_goes_on_after_an_alarm_as_if_there_had_been_none():
+    x, y = blobs()
+    say = Lines()
+    results = []
+    for callbacks in ([], [DiagnoseOnAlarm((x, y), patience=1, seconds=2, say=say)]):
+        model = network(keras.optimizers.Adam(1e-7))
+        model.fit(x, y, epochs=3, verbose=0, callbacks=callbacks)
+        results.append([v.numpy() for v in variables_of(model)])
+    assert len(say) == 2
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_an_alarm_with_a_patience_that_is_none():
+    with pytest.raises(ValueError, match="patience=0"):
+        DiagnoseOnAlarm(([], []), patience=0)
