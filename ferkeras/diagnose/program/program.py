@@ -222,16 +222,20 @@ class Program:
 
     def _call(self, x: Any, training: bool) -> Any:
         """The model as it stands; built once for each way of standing."""
-        key = (self._changed, training)
+        leaves = keras.tree.flatten(x)
+        key = (self._changed, training, *(each.dtype for each in leaves))
         if key not in self._calls:
             model = self.model
             self._calls[key] = tf.function(
-                lambda leaves: _with_mask(
-                    model(keras.tree.pack_sequence_as(x, leaves), training=training)
+                lambda *given: _with_mask(
+                    model(keras.tree.pack_sequence_as(x, given), training=training)
                 ),
-                reduce_retracing=True,
+                input_signature=[
+                    tf.TensorSpec((self.fixed_batch, *each.shape[1:]), each.dtype)
+                    for each in leaves
+                ],
             )
-        return self._calls[key](keras.tree.flatten(x))
+        return self._calls[key](*leaves)
 
     @contextmanager
     def changed(self, change: Change) -> Iterator[None]:
@@ -516,9 +520,13 @@ class Program:
     @cached_property
     def loss_works(self) -> bool:
         """Whether Keras takes outputs and labels of these shapes and values."""
-        if self.loss.kind == "sparse" and self.labels.form in ("index", "fractions"):
-            if self.labels.values.min() < 0 or self.labels.values.max() >= self.head.units:
-                return False
+        values = self.labels.values
+        if (
+            self.loss.kind == "sparse"
+            and self.labels.form in ("index", "fractions")
+            and (values.min() < 0 or values.max() >= self.head.units)
+        ):
+            return False
         rows = np.resize(np.arange(len(self.train)), self.fixed_batch or min(8, len(self.train)))
         y, loss = self.target(repaired=False)
         x = self._tensors(self.train.x, rows)
