@@ -162,3 +162,16 @@ def test_training_goes_on_after_an_alarm_as_if_there_had_been_none():
 def test_an_alarm_with_a_patience_that_is_none():
     with pytest.raises(ValueError, match="patience=0"):
         DiagnoseOnAlarm(([], []), patience=0)
+
+
+def test_labels_that_belong_to_other_rows():
+    x, y = blobs(3, rows=600)
+    held = (x[400:], y[400:])
+    mixed = np.random.default_rng(1).permutation(y[:400])
+    model = network(keras.optimizers.Adam(0.01))
+    assert diagnose_model(model, (x[:400], mixed), held, epochs=8).causes == ("labels_destroyed",)
+    assert diagnose_model(model, (x[:400], y[:400]), held, epochs=8).causes == ()
+    # Rows of noise in both splits say nothing about the labels.
+    noise = np.random.default_rng(2).normal(size=(600, 6)).astype("float32")
+    said = diagnose_model(model, (noise[:400], y[:400]), (noise[400:], y[400:]), epochs=8)
+    assert said.causes == ()

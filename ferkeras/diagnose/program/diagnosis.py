@@ -17,6 +17,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.causes import (
     hidden,
     inputs,
+    label_sense,
     label_values,
     leakage,
     loss,
@@ -69,6 +70,7 @@ TRIED: tuple[Probe, ...] = (
     inputs.unscaled_inputs,
     reach.frozen_layers,
     reach.gradient_does_not_reach,
+    label_sense.labels_without_meaning,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -227,6 +229,9 @@ def _examine(
     findings += [found for probe in TRIED if (found := probe(program))]
     remaining: list[ProgramFinding] = []
     explained = any(finding.severity == "broken" for finding in findings)
+    if explained:
+        # What remains is told where there is time left for it.
+        program.hurry(program.seconds / 4)
     if not explained or program.repaired:
         found = next((found for probe in TIMED if (found := probe(program))), None)
         if found is not None:

@@ -642,6 +642,10 @@ class Program:
         """Of the time for trials."""
         return self._until - time.monotonic()
 
+    def hurry(self, seconds: float) -> None:
+        """Leave at most so many seconds for the trials that are still to come."""
+        self._until = min(self._until, time.monotonic() + seconds)
+
     def trial(self, change: Change, steps: int, seconds: float) -> Trial:
         """Train briefly from the first weights; the weights are put back afterwards."""
         key = (change, steps)
