@@ -19,7 +19,7 @@ def true_classes(y_true: Any, y_pred: Any) -> Any:
     classes = y_pred.shape[-1]
     if classes == 1:
         # A smoothed label of the second class is below 1.
-        return ops.cast(ops.reshape(y_true, (-1,)) > _half(y_true), "int32")
+        return ops.cast(ops.cast(ops.reshape(y_true, (-1,)), "float32") > 0.5, "int32")
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == classes:
         return ops.reshape(ops.argmax(y_true, axis=-1), (-1,))
     return ops.cast(ops.reshape(y_true, (-1,)), "int32")
@@ -48,7 +48,3 @@ def decision_threshold(model: keras.Model) -> float:
     loss = getattr(model, "loss", None)
     configuration = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
     return 0.0 if configuration.get("from_logits") else 0.5
-
-
-def _half(y_true: Any) -> Any:
-    return 0.5 if "float" in keras.backend.standardize_dtype(y_true.dtype) else 0

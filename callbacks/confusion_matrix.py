@@ -121,16 +121,10 @@ class ConfusionMatrix(keras.metrics.Metric):
 
 
 class _Counts(ConfusionMatrix):
-    """The counts alone: no key in the logs, nothing in a file, so that a model stays as it was."""
+    """The counts alone, without a key in the logs, so that a model stays as it was."""
 
     def result(self) -> dict[str, Any]:
         return {}
-
-    def save_own_variables(self, store: Any) -> None:
-        pass
-
-    def load_own_variables(self, store: Any) -> None:
-        pass
 
 
 def count_confusion(model: keras.Model, num_classes: int) -> None:
@@ -159,7 +153,8 @@ def count_confusion(model: keras.Model, num_classes: int) -> None:
         return inherited(x, y, y_pred, sample_weight)
 
     model.compute_metrics = compute_metrics
-    model.confusion_counts = metric
+    # Not an attribute: a subclassed model takes none once it is built, and would save it.
+    model._metrics.append(metric)
     if model.test_function is not None:
         # What is compiled already does not count.
         model.make_test_function(force=True)
