@@ -16,13 +16,33 @@ from ferkeras.data.task import ImageSpec
 # Pillow spends most of a second and 80 MB on each MiB of empty segments before it gives up.
 MAX_PICTURE_BYTES = 16 * 2**20
 MAX_PICTURE_PIXELS = 50_000_000
-SUFFIXES = (".jpeg", ".jpg", ".png")
+SUFFIXES = (
+    ".bmp",
+    ".gif",
+    ".jfif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
 
 # What a decoder asks for is not left to the content of a foreign file.
-_FORMATS = ("PNG", "JPEG")
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 
-# A picture is made grey in bands, so that what is held of it in between does not grow with it.
+# A picture is converted in bands, so that what is held of it in between does not grow with it.
 _PIXELS_A_BAND = 1_000_000
+
+_MODES = {1: "L", 3: "RGB"}
+
+_MOST_FILLED_UP = 4
+"""A side is made longer by at most this factor where proportions differ."""
+
+_GREY_WITHIN = 3.0
+"""Mean difference of two channels, 0 to 255, up to which a picture is grey."""
 
 
 @contextmanager
@@ -35,40 +55,82 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def decode_face(content: bytes, spec: ImageSpec) -> np.ndarray:
-    """Return the face in a PNG or JPEG file.
-
-    Made grey as `decode_grey` does it; resized with antialiasing whatever its proportions.
+    """Return the face in a picture file: `decode`, then `face_of`.
 
     Args:
         content: the bytes of the file.
-        spec: size of the face.
+        spec: size and colour of the face.
 
     Returns:
-        uint8, shape (height, width).
+        uint8, shape (height, width, channels).
 
     Raises:
-        InputError: see `decode_grey`.
+        InputError: see `decode`.
     """
-    return face_of(decode_grey(content), spec)
+    return face_of(decode(content, spec.channels), spec)
 
 
-def face_of(grey: Image.Image, spec: ImageSpec) -> np.ndarray:
-    """Resize a picture of mode L with antialiasing to a face, uint8 (height, width)."""
+def face_of(picture: Image.Image, spec: ImageSpec) -> np.ndarray:
+    """Bring a picture of mode L or RGB to the size and colour of a face.
+
+    Resized with antialiasing, its proportions kept: where they are not those of the face, the
+    shorter side is filled up by repeating the edge.
+
+    Returns:
+        uint8, shape (height, width, channels).
+    """
+    mode = _MODES[spec.channels]
+    if picture.mode != mode:
+        picture = picture.convert(mode)
     size = (spec.width, spec.height)
-    if grey.size != size:
-        grey = grey.resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(grey, np.uint8)
+    if picture.width * spec.height != picture.height * spec.width:
+        picture = _filled_up(picture, spec)
+    if picture.size != size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(picture, np.uint8).reshape(spec.shape)
+
+
+def _filled_up(picture: Image.Image, spec: ImageSpec) -> Image.Image:
+    width = max(picture.width, round(picture.height * spec.width / spec.height))
+    height = max(picture.height, round(picture.width * spec.height / spec.width))
+    # Of a picture like a ribbon the middle alone is taken: it shows no face anyway.
+    width, height = (
+        min(width, _MOST_FILLED_UP * picture.width),
+        min(height, _MOST_FILLED_UP * picture.height),
+    )
+    pixels = np.asarray(picture)
+    rows = repeated_edges(picture.height, height)
+    columns = repeated_edges(picture.width, width)
+    return Image.fromarray(pixels[rows[:, None], columns])
+
+
+def repeated_edges(length: int, filled: int) -> np.ndarray:
+    """Which of `length` pixels stands at each of `filled` places, the ends repeated: int64."""
+    return np.clip(np.arange(filled) - (filled - length) // 2, 0, length - 1)
+
+
+def has_colour(picture: Image.Image) -> bool:
+    """Whether a picture of mode RGB is more than grey."""
+    red, green, blue = (np.asarray(band, np.int16) for band in picture.split())
+    # Compression colours grey pictures a little.
+    return bool(max(np.abs(red - green).mean(), np.abs(blue - green).mean()) > _GREY_WITHIN)
 
 
 def decode_grey(content: bytes) -> Image.Image:
-    """Return the picture in a PNG or JPEG file in grey, of mode L, in its own size.
+    """`decode` to a picture in grey, of mode L."""
+    return decode(content, 1)
+
+
+def decode(content: bytes, channels: int) -> Image.Image:
+    """Return the picture in a file, in its own size: of mode L for 1 channel, RGB for 3.
 
     Turned upright by its EXIF orientation; transparency is laid on white, as viewers show it;
-    16 bits are scaled to 8; colour becomes ITU-R 601 luma.
+    16 bits are scaled to 8; colour becomes ITU-R 601 luma where it is to be grey. Of several
+    pictures in one file the first is taken.
 
     Raises:
-        InputError: not a PNG or JPEG, truncated, damaged, or more than 50 million pixels. The
-            message leaves it to the caller to name the file.
+        InputError: no picture of a kind that is read, truncated, damaged, or more than 50 million
+            pixels. The message leaves it to the caller to name the file.
     """
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
@@ -80,7 +142,7 @@ def decode_grey(content: bytes) -> Image.Image:
             )
         # verify() passes a truncated JPEG, load() does not.
         image.load()
-        return grey_picture(image)
+        return toned_picture(image, channels)
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -91,56 +153,57 @@ def decode_grey(content: bytes) -> Image.Image:
     # damaged content; all of them say the same about the file.
     except Exception as error:
         raise InputError(
-            f"unreadable image ({_reason(error)}); expected a whole PNG or JPEG"
+            f"unreadable image ({_reason(error)}); expected a whole {', '.join(_FORMATS[:-1])} "
+            f"or {_FORMATS[-1]}"
         ) from error
 
 
-def grey_picture(image: Image.Image) -> Image.Image:
-    """A Pillow image in grey, of mode L, turned as its EXIF data say, in its own size."""
-    return _upright(_grey(image), image)
+def toned_picture(image: Image.Image, channels: int) -> Image.Image:
+    """A Pillow image of mode L or RGB, turned as its EXIF data say, in its own size."""
+    return _upright(_toned(image, _MODES[channels]), image)
 
 
-def _upright(grey: Image.Image, image: Image.Image) -> Image.Image:
-    """`grey` turned as `image`, which it was made from, says of its orientation."""
+def _upright(toned: Image.Image, image: Image.Image) -> Image.Image:
+    """`toned` turned as `image`, which it was made from, says of its orientation."""
     # Most say nothing, and a needless turn costs a tenth of the reading of a small picture.
     if orientation := image.getexif().get(ExifTags.Base.Orientation):
-        grey.getexif()[ExifTags.Base.Orientation] = orientation
-        return ImageOps.exif_transpose(grey)
-    return grey
+        toned.getexif()[ExifTags.Base.Orientation] = orientation
+        return ImageOps.exif_transpose(toned)
+    return toned
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """The picture in mode L."""
+def _toned(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in mode L or RGB."""
     width, height = image.size
     if width * height <= _PIXELS_A_BAND:
-        return _grey_band(image)
-    grey = Image.new("L", image.size)
+        return _toned_band(image, mode)
+    toned = Image.new(mode, image.size)
     rows = max(1, _PIXELS_A_BAND // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        grey.paste(_grey_band(image.crop((0, top, width, bottom))), (0, top))
-    return grey
+        toned.paste(_toned_band(image.crop((0, top, width, bottom)), mode), (0, top))
+    return toned
 
 
-def _grey_band(image: Image.Image) -> Image.Image:
+def _toned_band(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I"):
         deep = np.asarray(image, np.int64)
         if "transparency" in image.info:
             deep = np.where(np.equal(deep, image.info["transparency"]), 65_535, deep)
         # convert("L") would clip at 255 instead of scaling.
         eight_bits = np.rint(np.clip(deep, 0, 65_535) / 257).astype(np.uint8)
-        return Image.fromarray(eight_bits)
+        return Image.fromarray(eight_bits).convert(mode)
     if image.has_transparency_data:
         # convert("L") would uncover the colour that transparency hides.
         above = image.convert("RGBA")
         white = Image.new("RGBA", above.size, "white")
-        return Image.alpha_composite(white, above).convert("L")
+        return Image.alpha_composite(white, above).convert(mode)
     if image.mode in {"1", "L", "RGB"}:
-        return image.convert("L")
-    return image.convert("RGB").convert("L")
+        return image.convert(mode)
+    return image.convert("RGB").convert(mode)
 
 
 def _reason(error: Exception) -> str:
     if type(error).__name__ == "UnidentifiedImageError":
-        return "neither PNG nor JPEG inside"
+        return "no picture of a known kind inside"
     return " ".join(str(error).split())[:100] or type(error).__name__

@@ -7,6 +7,7 @@ Source:
 
 from __future__ import annotations
 
+from ferkeras.data.presets.preset import Preset, numbered
 from ferkeras.data.task import Classes, ImageSpec, Task
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -19,3 +20,5 @@ FER2013 = Task(Classes(EMOTIONS), ImageSpec(SIZE, SIZE, 1))
 
 TRAINING_COUNTS = (3995, 436, 4097, 7215, 4830, 3171, 4965)
 """Faces of each class in its Training split."""
+
+PRESET = Preset("fer2013", "FER2013", numbered(EMOTIONS))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, quoted, shown
-from ferkeras.data.gunzip import Gunzip
-
-Progress = Callable[[int, int], None]
+from ferkeras.data.readers.gunzip import Gunzip
+from ferkeras.data.readers.source import Progress
 
 # A face takes 5 to 9 KB.
 MAX_LINE_BYTES = 2**16

@@ -1,0 +1,240 @@
+"""From labels as they are written to classes: known emotions, own names, class indices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import nearest, quoted
+from ferkeras.data.emotions import KNOWN, SPELLINGS, known_emotion
+from ferkeras.data.presets.all import PRESETS
+from ferkeras.data.presets.preset import Preset
+from ferkeras.data.task import MOST_CLASSES, Classes
+
+ClassesWanted = str | Sequence[str] | Mapping[str, Sequence[str]] | None
+"""A preset's name, names to keep, names with what becomes them, or None for what there is."""
+
+DROPPED = -1
+"""Class index of a face that is left out."""
+
+_LISTED = 12
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which classes there are, and what became of each way of writing a label.
+
+    Attributes:
+        classes: the classes.
+        index_of: class index by label as it is written; `DROPPED` for those left out.
+    """
+
+    classes: Classes
+    index_of: Mapping[str, int]
+
+    def indices(self, labels: Sequence[str]) -> np.ndarray:
+        """Class index of each label, int32, shape (N,)."""
+        return np.fromiter((self.index_of[each] for each in labels), np.int32, len(labels))
+
+    def told(self) -> str:
+        """What was renamed and what was left out, for people; empty where nothing was."""
+        renamed = [
+            f"{written} is {self.classes[index]}"
+            for written, index in self.index_of.items()
+            if index != DROPPED and written != self.classes[index]
+        ]
+        dropped = [written for written, index in self.index_of.items() if index == DROPPED]
+        parts = [_listed(renamed), f"left out: {_listed(dropped)}" if dropped else ""]
+        return "; ".join(filter(None, parts))
+
+
+def choose_classes(
+    source: str,
+    places: Mapping[str, str],
+    wanted: ClassesWanted,
+    preset: Preset | None,
+    expected: Classes | None = None,
+) -> Chosen:
+    """Decide what the labels of a source mean.
+
+    Labels that are names: emotions that the field knows become its names, whatever their spelling,
+    and stand first, in its order; others stay as they are, by the alphabet. Labels that are
+    numbers are class indices: without a preset that the layout or `wanted` names, or a mapping,
+    they are refused, since data sets number the same emotions differently.
+
+    Args:
+        source: the path, for messages.
+        places: every way in which a label is written, with where it first is.
+        wanted: what `data.classes` says.
+        preset: the data set that the layout is known to be of.
+        expected: the classes of a network that is to answer these faces; others are left out,
+            and some may be missing.
+
+    Raises:
+        InputError: class indices that nothing names, names of `wanted` that do not occur, a name
+            that is nearly that of an emotion, fewer than two classes or more than a thousand.
+    """
+    if isinstance(wanted, str):
+        preset, wanted = _preset(wanted), None
+    written = sorted(places, key=_natural)
+    names = _names(source, written, places, preset, wanted)
+    if wanted is None:
+        there = {name for name in names.values() if name is not None}
+        if preset is not None:
+            there |= {name for name in preset.names.values() if name is not None}
+        becomes: Mapping[str, str] = {name: name for name in there}
+        ordered = _ordered(there)
+    else:
+        merged = wanted if isinstance(wanted, Mapping) else {name: [name] for name in wanted}
+        becomes = _merged(source, merged, names, lenient=expected is not None)
+        ordered = list(merged)
+    try:
+        classes = expected or Classes(tuple(ordered))
+    except ValueError as error:
+        raise InputError(f"{source}: {error}: {_listed(ordered) or 'none'}") from None
+    return Chosen(
+        classes,
+        {
+            label: classes.index(becomes[name])
+            if name in becomes and becomes[name] in classes.names
+            else DROPPED
+            for label, name in names.items()
+        },
+    )
+
+
+def _preset(key: str) -> Preset:
+    if key not in PRESETS:
+        near = nearest(key, PRESETS)
+        raise InputError(
+            f"data.classes = {quoted(key)}: no such data set{f'; did you mean {near}?' if near else ';'}"
+            f" expected one of {', '.join(PRESETS)}, a list of names, or a mapping"
+        )
+    return PRESETS[key]
+
+
+def _names(
+    source: str,
+    written: Sequence[str],
+    places: Mapping[str, str],
+    preset: Preset | None,
+    wanted: ClassesWanted,
+) -> dict[str, str | None]:
+    """Name of the class that each label stands for; None for what is to be left out."""
+    numbers = {label: number for label in written if (number := _number(label)) is not None}
+    names: dict[str, str | None] = {}
+    for label in written:
+        if label not in numbers:
+            names[label] = _name(label, places)
+        elif preset is not None:
+            if numbers[label] not in preset.names:
+                raise InputError(
+                    f"{places[label]}: unknown emotion {quoted(label)}: {preset.title} has the "
+                    f"class indices {preset.mapping()}; data.classes can say what others mean"
+                )
+            names[label] = preset.names[numbers[label]]
+        else:
+            names[label] = numbers[label]
+    if numbers and preset is None and not isinstance(wanted, Mapping):
+        if len(numbers) < len(written):
+            name = next(label for label in written if label not in numbers)
+            raise InputError(
+                f"{source}: some labels are numbers ({next(iter(numbers))}) and some are names "
+                f"({name}); write all of them as names"
+            )
+        raise _unnamed(source, sorted(set(numbers.values()), key=int))
+    if wanted is None:
+        _refuse_misspelt(names, places)
+    return names
+
+
+def _name(label: str, places: Mapping[str, str]) -> str:
+    if not label or len(label) > _LONGEST_NAME or not label.isprintable():
+        raise InputError(
+            f"{places[label]}: unknown emotion {quoted(label)}; expected a class index or a name of "
+            f"1 to {_LONGEST_NAME} printable characters"
+        )
+    return known_emotion(label) or label
+
+
+def _refuse_misspelt(names: Mapping[str, str | None], places: Mapping[str, str]) -> None:
+    """Where most classes are emotions, a name that is nearly that of one is a slip."""
+    emotions = sum(name in KNOWN for name in names.values())
+    for label, name in names.items():
+        near = nearest(label, SPELLINGS, cutoff=0.7)
+        if name is not None and name not in KNOWN and near and 2 * emotions >= len(names):
+            raise InputError(
+                f"{places[label]}: unknown emotion {quoted(label)}; did you mean {quoted(near)}? "
+                "rename it, or name every class that is to be kept in data.classes"
+            )
+
+
+def _unnamed(source: str, numbers: Sequence[str]) -> InputError:
+    pairs = ", ".join(f"name{number}: [{number}]" for number in numbers[:2])
+    proposals = [
+        f"data.classes={each.key} ({each.title}: {each.mapping()})"
+        for each in PRESETS.values()
+        if set(numbers) <= set(each.names)
+    ]
+    own = f"'data.classes={{{pairs}, ...}}' (your own names)"
+    return InputError(
+        f"{source}: the labels are class indices without names ({_listed(numbers)}), and data sets "
+        f"number emotions differently; say what they mean: {'; or '.join([*proposals, own])}"
+    )
+
+
+def _merged(
+    source: str,
+    wanted: Mapping[str, Sequence[str]],
+    names: Mapping[str, str | None],
+    *,
+    lenient: bool,
+) -> dict[str, str]:
+    """Wanted class by name that occurs."""
+    there = {name: name for name in names.values() if name is not None}
+    there |= {label: name for label, name in names.items() if name is not None}
+    becomes: dict[str, str] = {}
+    for new, olds in wanted.items():
+        for old in olds:
+            name = there.get(old) or there.get(known_emotion(old) or old)
+            if name is None:
+                if lenient:
+                    continue
+                near = nearest(old, there)
+                raise InputError(
+                    f"{source}: data.classes names {quoted(old)}, which is no class here"
+                    f"{f'; did you mean {quoted(near)}?' if near else ';'} there are "
+                    f"{_listed(sorted(set(there.values()), key=_natural))}"
+                )
+            if becomes.setdefault(name, new) != new:
+                raise InputError(
+                    f"data.classes: {quoted(old)} cannot be both {becomes[name]} and {new}"
+                )
+    return becomes
+
+
+def _ordered(names: set[str]) -> list[str]:
+    emotions = [name for name in KNOWN if name in names]
+    return emotions + sorted(names - set(KNOWN), key=_natural)[: MOST_CLASSES + 1]
+
+
+def _number(label: str) -> str | None:
+    """A class index without the zeros that tables write behind it; None for a name."""
+    head, dot, tail = label.partition(".")
+    if not (head.isascii() and head.isdigit() and len(head) < 7) or head != str(int(head)):
+        return None
+    return None if dot and tail.strip("0") else head
+
+
+def _natural(label: str) -> tuple[int, str]:
+    """Numbers in their order, before names in that of the alphabet."""
+    number = _number(label)
+    return (1, label) if number is None else (0, number.zfill(7))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")

@@ -1,0 +1,1 @@
+"""From files to faces: one layout a file, each ending in a `Source`."""

@@ -1,0 +1,205 @@
+"""Faces from folders whose names, or whose pictures' names, say what is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.data.emotions import known_emotion
+from ferkeras.data.faces import USAGES
+from ferkeras.data.presets import ckplus, jaffe, kdef, rafdb
+from ferkeras.data.presets.preset import Preset
+from ferkeras.data.readers.files import Files, Found
+from ferkeras.data.readers.source import EncodedPictures, Source
+
+_TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
+
+# Kaggle's folder `test` holds PublicTest and PrivateTest together; where the file names do not
+# tell them apart all of it is the test split, so that nothing of PrivateTest is chosen on.
+_SPLITS = {
+    "train": _TRAIN,
+    "training": _TRAIN,
+    "validation": _VALIDATION,
+    "valid": _VALIDATION,
+    "val": _VALIDATION,
+    "publictest": _VALIDATION,
+    "test": _TEST,
+    "testing": _TEST,
+    "privatetest": _TEST,
+}
+_SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
+_AROUND_A_SPLIT = re.compile(r"^(fer2013|ferplus|fer|rafdb|affectnet)|(set|data|images)$")
+
+_WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "original", "data"}
+"""Folders that say nothing of what is in them."""
+
+_NUMBER_AND_NAME = re.compile(r"[0-9]+[ _-]+(.+)")
+_FEWEST_PEOPLE = 3
+
+
+def read_class_folders(files: Files) -> Source:
+    """Find out what each picture shows.
+
+    The level of folders whose names are emotions, or else numbers, or else the one with the
+    fewest different names, is that of the classes. Folders named train, validation or test are
+    the official split; folders at any other level are people. Names of the pictures say the split
+    (FER2013, RAF-DB), what is shown (KDEF, JAFFE) and who is seen (CK+).
+
+    Args:
+        files: at least one picture.
+
+    Raises:
+        InputError: pictures outside of class folders, or contradictory splits.
+    """
+    found = files.pictures
+    splits = [_split_of_folders(each) for each in found]
+    rests = [_rest(each.folders) for each in found]
+    names = [each.file for each in found]
+    usage = np.array(
+        [_usage(files, *pair) for pair in zip(found, splits, strict=True)], np.int8
+    )
+    rests = _without_wrapper(rests)
+    by_name = _by_file_name(names)
+    if by_name is not None:
+        title, labels, people = by_name
+        preset = None
+    else:
+        level = _class_level(files, rests)
+        labels = [_label(rest[level]) for rest in rests]
+        people = ["/".join((*rest[:level], *rest[level + 1 :])) for rest in rests]
+        title, preset = _title(names, people)
+        if ckplus.PICTURE.fullmatch(names[0]):
+            people = [match[1] if (match := ckplus.PICTURE.fullmatch(n)) else "" for n in names]
+    _refuse_half_split(files, usage)
+    places: dict[str, str] = {}
+    for each, label in zip(found, labels, strict=True):
+        places.setdefault(label, shown(files.root / str(PurePosixPath(each.name).parent)))
+    several = len(set(people)) >= _FEWEST_PEOPLE and all(people)
+    return Source(
+        title,
+        labels,
+        places,
+        usage,
+        people if several else None,
+        preset,
+        EncodedPictures(
+            files.root, [each.name for each in found], lambda which: files.content(found[which])
+        ),
+    )
+
+
+def says_classes(files: Files) -> bool:
+    """Whether there is a folder level, or a way of naming pictures, that may tell classes."""
+    rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
+    return any(rests) or _by_file_name([each.file for each in files.pictures]) is not None
+
+
+def split_of(name: str) -> int | None:
+    """Index into `USAGES` of the split that a folder is named after; None for other names."""
+    letters = re.sub(r"[^a-z0-9]", "", name.lower())
+    return _SPLITS.get(letters) or _SPLITS.get(_AROUND_A_SPLIT.sub("", letters))
+
+
+def _split_of_folders(found: Found) -> int:
+    return next((usage for name in found.folders if (usage := split_of(name)) is not None), 0)
+
+
+def _rest(folders: Sequence[str]) -> tuple[str, ...]:
+    """Folders that are neither a split nor a wrapper."""
+    return tuple(
+        name for name in folders if split_of(name) is None and name.lower() not in _WRAPPERS
+    )
+
+
+def _without_wrapper(rests: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without outer folders that all pictures are in and that are no emotion."""
+    while (
+        all(len(rest) > 1 for rest in rests)
+        and len({rest[0] for rest in rests}) == 1
+        and known_emotion(_label(rests[0][0])) is None
+    ):
+        rests = [rest[1:] for rest in rests]
+    return rests
+
+
+def _by_file_name(names: Sequence[str]) -> tuple[str, list[str], list[str]] | None:
+    """Title, labels and people of data sets whose file names tell both."""
+    for title, pattern, emotion_of in (
+        ("JAFFE, by its file names", jaffe.PICTURE, jaffe.EMOTION_OF),
+        ("KDEF, by its file names", kdef.PICTURE, kdef.EMOTION_OF),
+    ):
+        matches = [match for name in names if (match := pattern.fullmatch(name))]
+        if matches and len(matches) == len(names):
+            labels = [emotion_of[match[2].upper()] for match in matches]
+            return title, labels, [match[1].upper() for match in matches]
+    return None
+
+
+def _class_level(files: Files, rests: Sequence[tuple[str, ...]]) -> int:
+    """Which level of folders names the classes, counted from 0, the outermost."""
+    depth = min(map(len, rests))
+    if not depth:
+        stray = next(
+            each for each, rest in zip(files.pictures, rests, strict=True) if not rest
+        )
+        raise InputError(
+            f"{shown(files.root / stray.name)}: a picture outside the class folders; put it into "
+            "a folder named after what it shows, or list it with its class in a table "
+            "(image,emotion)"
+        )
+    levels = [{_label(rest[level]) for rest in rests} for level in range(depth)]
+    known = [sum(known_emotion(name) is not None for name in each) / len(each) for each in levels]
+    best = max(range(depth), key=lambda level: (known[level], -level))
+    if known[best] >= 0.5:
+        return best
+    numbers = [level for level in range(depth) if all(name.isdigit() for name in levels[level])]
+    if numbers:
+        return min(numbers, key=lambda level: len(levels[level]))
+    several = [level for level in range(depth) if len(levels[level]) > 1] or [0]
+    return min(several, key=lambda level: (len(levels[level]), level))
+
+
+def _label(folder: str) -> str:
+    """The class that a folder is named after; without the number that may stand before it."""
+    name = folder.strip()
+    match = _NUMBER_AND_NAME.fullmatch(name)
+    return match[1].strip() if match and known_emotion(match[1]) else name
+
+
+def _title(names: Sequence[str], people: Sequence[str]) -> tuple[str, Preset | None]:
+    if all(rafdb.PICTURE.fullmatch(name) for name in names):
+        return "RAF-DB's class folders, by its file names", rafdb.PRESET
+    if all(ckplus.PICTURE.fullmatch(name) for name in names):
+        return "CK+'s class folders, people by its file names", None
+    several = len(set(people)) >= _FEWEST_PEOPLE and all(people)
+    return "class folders" + (" with a folder for each person" if several else ""), None
+
+
+def _usage(files: Files, found: Found, folder_usage: int) -> int:
+    match = _SPLIT_IN_NAME.match(found.file)
+    if not match:
+        return folder_usage
+    usage = _SPLITS[match[1].lower()]
+    # Kaggle's folder `test` holds both.
+    if folder_usage not in {0, usage} and (folder_usage, usage) != (_TEST, _VALIDATION):
+        raise InputError(
+            f"{shown(files.root / found.name)}: named {match[1]} but lies in the folder of the "
+            f"{USAGES[folder_usage]} split; move or rename it"
+        )
+    return usage
+
+
+def _refuse_half_split(files: Files, usage: np.ndarray) -> None:
+    silent = np.flatnonzero(usage == 0)
+    if 0 < len(silent) < len(usage):
+        raise InputError(
+            f"{shown(files.root / files.pictures[silent[0]].name)}: neither its folder nor its "
+            f"name tells a split, as {len(usage) - len(silent):,} of {len(usage):,} others do; "
+            "move it into train, validation or test, or name all of them Training_, PublicTest_ "
+            "or PrivateTest_"
+        )

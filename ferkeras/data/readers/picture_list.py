@@ -1,0 +1,118 @@
+"""Faces from a list of picture files: ``image,emotion`` tables, RAF-DB's list, AffectNet's table."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.data.faces import USAGES
+from ferkeras.data.presets import affectnet, rafdb
+from ferkeras.data.presets.preset import Preset
+from ferkeras.data.readers.columns import Columns, fields_of
+from ferkeras.data.readers.files import Files, Found, no_such_picture
+from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages
+from ferkeras.data.readers.rows import rows_of
+from ferkeras.data.readers.source import EncodedPictures, Source
+
+RAFDB_LIST = re.compile(r"list_part?ition_label\.txt|list_patition_label\.txt", re.IGNORECASE)
+"""RAF-DB's list, with and without its slip of the pen."""
+
+
+def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
+    """Read a table whose rows name picture files.
+
+    A picture is looked for by its path below `files`, or, where there is none, by its name alone.
+
+    Args:
+        table: the list, plain, gzipped or alone in a zip archive.
+        columns: what its columns are, and that it has one for pictures.
+        files: where the pictures are.
+
+    Raises:
+        InputError: anything is malformed or a picture is not there; the message names the line.
+    """
+    by_path = {found.name: found for found in files.pictures}
+    by_name: dict[str, list[Found]] = {}
+    for found in files.pictures:
+        by_name.setdefault(found.file, []).append(found)
+    labels, usages = Labels(), Usages()
+    usage: list[int] = []
+    groups: list[str] = []
+    chosen: list[Found] = []
+    with closing(rows_of(table)) as rows:  # type: ignore[type-var]
+        if columns.header:
+            next(rows, None)
+        for number, row in rows:
+            at = f"{shown(table)}, line {number}"
+            if len(chosen) == MAX_ROWS:
+                raise InputError(f"{at}: more than {MAX_ROWS:,} rows; split the file")
+            try:
+                fields = fields_of(row, columns.delimiter)
+                if len(fields) != columns.count:
+                    raise InputError(
+                        f"{len(fields)} fields, expected {columns.count} as in the first line"
+                    )
+                if columns.usage is not None:
+                    usage.append(usages.of(fields[columns.usage]))
+                labels.add(columns, fields, lambda: at)  # noqa: B023
+            except InputError as error:
+                raise InputError(f"{at}: {error}") from error
+            name = fields[columns.image or 0].decode("utf-8", "replace").strip()
+            chosen.append(_picture(files, name, at, by_path, by_name))
+            if columns.group is not None:
+                groups.append(fields[columns.group].decode("utf-8", "replace").strip()[:100])
+    if not chosen:
+        raise InputError(f"{shown(table)}: no pictures: nothing follows the line of column names")
+    title, preset = _title(table, columns, labels)
+    if preset is rafdb.PRESET and not usage:
+        usage = [USAGES.index(found.file.partition("_")[0]) for found in chosen]
+    return Source(
+        title,
+        labels.of_rows,
+        labels.places,
+        np.array(usage or np.zeros(len(chosen)), np.int8),
+        groups or None,
+        preset,
+        EncodedPictures(
+            files.root, [each.name for each in chosen], lambda which: files.content(chosen[which])
+        ),
+    )
+
+
+def _picture(
+    files: Files,
+    name: str,
+    at: str,
+    by_path: dict[str, Found],
+    by_name: dict[str, list[Found]],
+) -> Found:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if found := by_path.get(str(path)):
+        return found
+    stem, suffix = path.stem, path.suffix
+    # RAF-DB's list names train_00001.jpg, its cut-out faces are train_00001_aligned.jpg.
+    candidates = by_name.get(path.name) or by_name.get(f"{stem}{rafdb.ALIGNED}{suffix}") or []
+    ends_alike = [each for each in candidates if each.name.endswith(f"/{path}")]
+    candidates = ends_alike or candidates
+    if len(candidates) > 1:
+        raise InputError(
+            f"{at}: several pictures are named {path.name}: {candidates[0].name} and "
+            f"{candidates[1].name}; give paths from {shown(files.root)}"
+        )
+    if not candidates:
+        raise no_such_picture(files, name, at)
+    return candidates[0]
+
+
+def _title(table: Path, columns: Columns, labels: Labels) -> tuple[str, Preset | None]:
+    if columns.affectnet:
+        contempt = {"7", "7.0"} & set(labels.places)
+        return "AffectNet's table", affectnet.EIGHT if contempt else affectnet.SEVEN
+    if RAFDB_LIST.fullmatch(table.name):
+        return "RAF-DB's list", rafdb.PRESET
+    return "list of picture files", None
