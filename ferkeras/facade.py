@@ -21,9 +21,10 @@ from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.keys import with_dots
 from ferkeras.config.schema import Config
+from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.faces import ReadFaces
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
-from ferkeras.data.pictures import grey_picture, quiet_pillow
+from ferkeras.data.pictures import quiet_pillow, toned_picture
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.predict.box import Box
 from ferkeras.runs.finished import FinishedRun
@@ -136,20 +137,35 @@ def open_run(path: str | Path | None = None) -> Run:
 
 
 def load_data(
-    path: str | Path, *, cache: bool = True, progress: Progress | None = None
+    path: str | Path,
+    *,
+    classes: ClassesWanted = None,
+    size: int | tuple[int, int] | None = None,
+    color: bool | None = None,
+    cache: bool = True,
+    progress: Progress | None = None,
 ) -> ReadFaces:
     """Read faces from any file or folder that `ferkeras fit` reads.
 
     Args:
-        path: a table such as ``fer2013.csv``, or a folder with one folder of pictures an emotion;
-            ``demo`` for synthetic faces.
+        path: a table such as ``fer2013.csv``, a list of pictures, or a folder with one folder of
+            pictures a class; ``demo`` for synthetic faces.
+        classes: as `data.classes` has it; None for the classes that there are.
+        size: side of a face in pixels, or height and width; None for what suits the faces.
+        color: whether they are in colour; None for what most of them are.
         cache: keep what was read, and use what was kept.
         progress: takes lines about how far the reading is.
 
     Raises:
         InputError: the faces cannot be read; the message says where and why.
     """
-    settings = {"data.path": str(path), "data.cache": cache}
+    settings = {
+        "data.path": str(path),
+        "data.cache": cache,
+        "data.classes": classes,
+        "data.size": size,
+        "data.color": color,
+    }
     with console_for(progress) as console:
         return load_faces(with_values(Config(), settings), console)
 
@@ -357,12 +373,12 @@ def _view(at: int, picture: Picture) -> Any:
 
     if isinstance(picture, str | Path):
         return View(str(picture), None, partial(read_picture, Path(picture).expanduser()))
-    return View(f"picture {at}", None, partial(_grey_of, picture))
+    return View(f"picture {at}", None, partial(_rgb_of, picture))
 
 
-def _grey_of(picture: Image.Image | np.ndarray) -> Image.Image:
+def _rgb_of(picture: Image.Image | np.ndarray) -> Image.Image:
     if isinstance(picture, Image.Image):
-        return grey_picture(picture)
+        return toned_picture(picture, 3)
     if not isinstance(picture, np.ndarray):
         raise InputError(f"expected a path, a Pillow image or an array, found {type(picture)}")
     shape = picture.shape
@@ -375,4 +391,4 @@ def _grey_of(picture: Image.Image | np.ndarray) -> Image.Image:
         )
     if 0 in shape:
         raise InputError(f"a picture without pixels, of shape {shape}")
-    return Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture).convert("L")
+    return Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture).convert("RGB")

@@ -15,9 +15,10 @@ from PIL import Image
 from ferkeras.cli.errors import InputError
 from ferkeras.data import cache, read
 from ferkeras.data.digests import fingerprint_of
-from ferkeras.data.faces import Faces
+from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.read import read_faces
+from ferkeras.data.readers import recognise
 
 
 def table(count: int = 5, seed: int = 0) -> str:
@@ -47,14 +48,13 @@ def source(tmp_path) -> Path:
 def count_readings(monkeypatch) -> list[Path]:
     """Every reading of a source, as opposed to the cache, adds to this list."""
     seen = []
-    for name in ("read_csv", "read_pictures"):
-        original = getattr(read, name)
+    original = read._read
 
-        def counting(what, progress, original=original):
-            seen.append(what)
-            return original(what, progress)
+    def counting(path, *rest):
+        seen.append(path)
+        return original(path, *rest)
 
-        monkeypatch.setattr(read, name, counting)
+    monkeypatch.setattr(read, "_read", counting)
     return seen
 
 
@@ -161,14 +161,14 @@ def test_a_bad_source_leaves_nothing_behind(kept_in, source):
 
 
 def test_a_source_that_changes_meanwhile_is_refused_and_not_kept(kept_in, source, monkeypatch):
-    original = read.read_csv
+    original = recognise.read_pixel_table
 
-    def changing(path, progress):
-        found = original(path, progress)
+    def changing(path, columns, progress):
+        found = original(path, columns, progress)
         path.write_text(table(6))
         return found
 
-    monkeypatch.setattr(read, "read_csv", changing)
+    monkeypatch.setattr(recognise, "read_pixel_table", changing)
     with pytest.raises(InputError, match="changed while it was being read"):
         read_faces(source)
     assert not kept_in.exists()
@@ -226,7 +226,8 @@ def test_no_damage_to_an_entry_is_ever_taken_for_faces(tmp_path_factory, at, jun
             Faces(images, np.array([0, 1, 2], np.int32), FER2013.classes),
             np.array([1, 2, 3], np.int8),
         )
-        cache.store("key", faces, usage, fingerprint_of(faces, usage))
+        print_ = fingerprint_of(faces, usage)
+        cache.store("key", ReadFaces(faces, usage, "", print_, None, "a table"))
         (entry,) = folder.iterdir()
         content = bytearray(entry.read_bytes())
         at %= len(content)
@@ -234,6 +235,9 @@ def test_no_damage_to_an_entry_is_ever_taken_for_faces(tmp_path_factory, at, jun
         entry.write_bytes(content)
         found = cache.load("key")
     if found is not None:
-        np.testing.assert_array_equal(found[0].images, images)
-        assert found[0].labels.tolist() == [0, 1, 2]
-        assert found[1].tolist() == [1, 2, 3]
+        np.testing.assert_array_equal(found.faces.images, images)
+        assert found.faces.labels.tolist() == [0, 1, 2]
+        assert found.faces.classes == FER2013.classes
+        assert found.usage.tolist() == [1, 2, 3]
+        assert found.groups is None
+        assert found.recognised == "a table"

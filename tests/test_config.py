@@ -276,7 +276,7 @@ def test_remarks_name_keys_that_exist(remark):
         ("dropout=0.2", "did you mean network.conv_dropout or network.dense_dropout?"),
         ("patience=5", "no training is ended early"),
         ("early_stopping=true", "no training is ended early"),
-        ("data.size=64", "48 x 48"),
+        ("data.image_size=64", "did you mean data.size?"),
         ("train.momentum=0.9", "sgd has Nesterov momentum 0.9"),
         ("class_weight={0:1.0,1:9.4}", "weights are computed from the counts"),
         ("class_weight={0: 1.0, 1: 9.4}", "weights are computed from the counts"),

@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from keras.src.callbacks.callback_list import CallbackList  # noqa: E402
 
-from ferkeras.data.labels import EMOTIONS  # noqa: E402
+from ferkeras.data.presets.fer2013 import EMOTIONS  # noqa: E402
 from ferkeras.training.progress import EpochBar, EpochLine, line  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data import folders, pictures
+from ferkeras.data import pictures
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
-from ferkeras.data.read import read_faces
+from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.readers import files
 
 RNG = np.random.default_rng(11)
+
+SEVEN = Wanted(expected=FER2013)
 
 
 def face() -> np.ndarray:
@@ -35,12 +38,12 @@ def put(path: Path, pixels: np.ndarray | None = None) -> Path:
 
 def decoded(image: Image.Image, path: Path, **options: object) -> np.ndarray:
     image.save(path, **options)
-    return decode_face(path.read_bytes(), FER2013.image)
+    return decode_face(path.read_bytes(), FER2013.image)[..., 0]
 
 
 def refusal(path: Path, **options: bool) -> str:
     with pytest.raises(InputError) as caught:
-        read_faces(path, cache=False, **options)
+        read_faces(path, SEVEN, cache=False, **options)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -49,7 +52,7 @@ def test_labels_follow_names_and_not_the_alphabet(tmp_path):
     pixels_of = {name: face() for name in EMOTIONS}
     for name, pixels in pixels_of.items():
         put(tmp_path / name / "one.png", pixels)
-    read = read_faces(tmp_path, cache=False)
+    read = read_faces(tmp_path, SEVEN, cache=False)
     assert read.faces.images.shape == (7, 48, 48, 1)
     for label, image in zip(read.faces.labels, read.faces.images, strict=True):
         np.testing.assert_array_equal(image[:, :, 0], pixels_of[EMOTIONS[label]])
@@ -57,19 +60,26 @@ def test_labels_follow_names_and_not_the_alphabet(tmp_path):
 
 
 def test_aliases_codes_and_both_together_name_a_class(tmp_path):
-    for name in ("Anger", "1", "2_fear", "3-happiness", " sad", "neutral"):
+    for name in ("Anger", "disgust", "2_fear", "3-happiness", " sad", "neutral"):
         put(tmp_path / name / "one.jpg")
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.txt").write_text("about")
-    (tmp_path / "1" / ".DS_Store").write_text("")
-    (tmp_path / "1" / "Thumbs.db").write_text("")
-    assert sorted(read_faces(tmp_path, cache=False).faces.labels.tolist()) == [0, 1, 2, 3, 4, 6]
+    (tmp_path / "disgust" / ".DS_Store").write_text("")
+    (tmp_path / "disgust" / "Thumbs.db").write_text("")
+    assert sorted(read_faces(tmp_path, SEVEN, cache=False).faces.labels.tolist()) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        6,
+    ]
 
 
 def test_split_folders_are_the_official_split(tmp_path):
     for split in ("train", "validation", "test"):
         put(tmp_path / split / "happy" / "one.png")
-    assert sorted(read_faces(tmp_path, cache=False).usage.tolist()) == [1, 2, 3]
+    assert sorted(read_faces(tmp_path, SEVEN, cache=False).usage.tolist()) == [1, 2, 3]
 
 
 def test_kaggle_test_folder_is_test_and_names_recover_publictest(tmp_path):
@@ -78,13 +88,13 @@ def test_kaggle_test_folder_is_test_and_names_recover_publictest(tmp_path):
     put(tmp_path / "test" / "sad" / "PublicTest_7.jpg")
     put(tmp_path / "test" / "sad" / "PrivateTest_9.jpg")
     # In the order of the names: PrivateTest_9, PublicTest_7, im2, then train.
-    assert read_faces(tmp_path, cache=False).usage.tolist() == [3, 2, 3, 1]
+    assert read_faces(tmp_path, SEVEN, cache=False).usage.tolist() == [3, 2, 3, 1]
 
 
 def test_the_split_is_recovered_from_file_names_alone(tmp_path):
     for name in ("Training_1.jpg", "PublicTest_2.jpg", "privatetest_3.png"):
         put(tmp_path / "fear" / name)
-    assert sorted(read_faces(tmp_path, cache=False).usage.tolist()) == [1, 2, 3]
+    assert sorted(read_faces(tmp_path, SEVEN, cache=False).usage.tolist()) == [1, 2, 3]
     unnamed = put(tmp_path / "fear" / "other.jpg")
     assert str(unnamed) in refusal(tmp_path)
 
@@ -92,25 +102,13 @@ def test_the_split_is_recovered_from_file_names_alone(tmp_path):
 def test_contradictions_are_refused(tmp_path):
     path = put(tmp_path / "a" / "train" / "sad" / "PrivateTest_1.png")
     assert str(path) in refusal(tmp_path / "a")
-    put(tmp_path / "b" / "3_sad" / "1.png")
-    assert "class index 4" in refusal(tmp_path / "b")
 
 
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("hapy", ["'hapy'", "did you mean 'happy'", "neutral"]),
-        ("contempt", ["'contempt'", "angry, disgust"]),
-        ("7", ["'7'", "0 to 6"]),
-        ("03", ["'03'"]),
-        ("archive", ["holds the class folders"]),
-    ],
-)
-def test_an_unknown_class_folder_is_named(tmp_path, name, parts):
+def test_a_folder_that_is_nearly_an_emotion_is_named(tmp_path):
     put(tmp_path / "happy" / "1.png")
-    put(tmp_path / name / "1.png")
+    put(tmp_path / "sadd" / "1.png")
     message = refusal(tmp_path)
-    for part in [str(tmp_path / name), *parts]:
+    for part in [str(tmp_path / "sadd"), "'sadd'", "did you mean 'sad'", "data.classes"]:
         assert part in message
 
 
@@ -142,10 +140,10 @@ def test_links_out_of_the_folder_need_permission(tmp_path):
     data = tmp_path / "data"
     put(data / "happy" / "0.png")
     (data / "happy" / "inside.png").symlink_to(data / "happy" / "0.png")
-    assert len(read_faces(data, cache=False).faces) == 2
+    assert len(read_faces(data, SEVEN, cache=False).faces) == 2
     (data / "happy" / "1.png").symlink_to(outside)
     assert "follow_symlinks" in refusal(data)
-    assert len(read_faces(data, cache=False, follow_symlinks=True).faces) == 3
+    assert len(read_faces(data, SEVEN, cache=False, follow_symlinks=True).faces) == 3
     (data / "sad").symlink_to(outside.parent)
     (data / "happy" / "1.png").unlink()
     assert str(data / "sad") in refusal(data)
@@ -168,8 +166,8 @@ def test_truncated_pictures_are_named(tmp_path, suffix, kept):
 
 def test_a_picture_of_another_kind_is_not_opened(tmp_path):
     put(tmp_path / "happy" / "1.png")
-    Image.fromarray(face()).save(tmp_path / "happy" / "2.png", format="GIF")
-    assert "neither PNG nor JPEG" in refusal(tmp_path)
+    Image.fromarray(face()).save(tmp_path / "happy" / "2.png", format="ICO")
+    assert "no picture of a known kind" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("side", [8_000, 12_000, 60_000])
@@ -189,9 +187,9 @@ def test_a_gigapixel_header_costs_nothing(tmp_path, side):
 def test_bounds_on_bytes_and_number_hold(tmp_path, monkeypatch):
     for number in range(3):
         put(tmp_path / "happy" / f"{number}.png")
-    monkeypatch.setattr(folders, "MAX_PICTURE_BYTES", 100)
+    monkeypatch.setattr(files, "MAX_PICTURE_BYTES", 100)
     assert "larger than" in refusal(tmp_path)
-    monkeypatch.setattr(folders, "MAX_PICTURES", 2)
+    monkeypatch.setattr(files, "MAX_PICTURES", 2)
     assert "more than 2" in refusal(tmp_path)
     monkeypatch.setattr(pictures, "MAX_PICTURE_PIXELS", 100)
     with pytest.raises(InputError, match="48 x 48 pixels, expected at most 100"):
@@ -248,7 +246,7 @@ def test_bands_join_to_the_whole_picture(tmp_path, mode, monkeypatch):
     path = tmp_path / ("any.jpg" if mode == "CMYK" else "any.png")
     whole = decoded(image, path)
     monkeypatch.setattr(pictures, "_PIXELS_A_BAND", 17 * 4)
-    np.testing.assert_array_equal(decode_face(path.read_bytes(), FER2013.image), whole)
+    np.testing.assert_array_equal(decode_face(path.read_bytes(), FER2013.image)[..., 0], whole)
 
 
 def test_odd_metadata_is_passed_over_in_silence(tmp_path):
@@ -266,7 +264,7 @@ def test_odd_metadata_is_passed_over_in_silence(tmp_path):
         Image.open(path).getexif()
         assert said
         said.clear()
-        read_faces(tmp_path, cache=False)
+        read_faces(tmp_path, SEVEN, cache=False)
         assert not said
 
 
@@ -293,7 +291,9 @@ def test_progress_counts_pictures(tmp_path):
     for number in range(3):
         put(tmp_path / "happy" / f"{number}.png")
     seen: list[tuple[int, int]] = []
-    read_faces(tmp_path, cache=False, progress=lambda done, total: seen.append((done, total)))
+    read_faces(
+        tmp_path, SEVEN, cache=False, progress=lambda done, total: seen.append((done, total))
+    )
     assert seen[-1] == (3, 3)
 
 
@@ -314,5 +314,5 @@ def test_damage_gives_a_face_or_an_input_error_and_nothing_else(whole_pictures, 
             got = decode_face(bytes(content), FER2013.image)
     except InputError:
         return
-    assert got.shape == (48, 48)
+    assert got.shape == (48, 48, 1)
     assert got.dtype == np.uint8

@@ -38,7 +38,7 @@ from werkzeug.test import Client  # noqa: E402
 from ferkeras.config.file import dump_config  # noqa: E402
 from ferkeras.config.schema import Config  # noqa: E402
 from ferkeras.data.faces import Faces  # noqa: E402
-from ferkeras.data.labels import EMOTIONS  # noqa: E402
+from ferkeras.data.presets.fer2013 import EMOTIONS  # noqa: E402
 from ferkeras.metrics.inference import predict  # noqa: E402
 from ferkeras.report.columns import COLUMNS, tag_of  # noqa: E402
 from ferkeras.tensorboard import summaries  # noqa: E402

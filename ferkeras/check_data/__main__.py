@@ -39,15 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.extras import need_extra
     from ferkeras.cli.new_folder import check_output, make_folder
-    from ferkeras.data.load import reading_progress
+    from ferkeras.config.file import load_config
+    from ferkeras.data.load import reading_progress, wanted
 
     check_output(arguments.output)
+    config = load_config(None, arguments.overrides)
     if arguments.label_errors:
         need_extra("labels", "--label-errors")
     with Console() as console:
         with reading_progress(console, f"reading {arguments.path}") as progress:
             material = gather(
                 arguments.path,
+                wanted(config.data),
                 seed=arguments.seed,
                 follow_symlinks=arguments.follow_symlinks,
                 progress=progress,
@@ -73,6 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.check_data", __doc__)
     result.add_argument("path", metavar="PATH", help="table, folder of class folders, or 'demo'")
+    result.add_argument(
+        "overrides",
+        metavar="data.key=value",
+        nargs="*",
+        help="as in training: data.classes, data.size, data.color, data.group_column",
+    )
     result.add_argument("--votes", metavar="CSV", help="fer2013new.csv of FER+, row for row")
     result.add_argument(
         "--label-errors",

@@ -8,17 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Data
-from ferkeras.data import cache as kept
-from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
-from ferkeras.data.folders import list_pictures, read_what_is_readable
 from ferkeras.data.load import DEMO
-from ferkeras.data.read import read_faces
+from ferkeras.data.read import Wanted, read_readable
+from ferkeras.data.readers.source import Progress
 from ferkeras.data.split import usage_as_split
 from ferkeras.data.synthetic.dataset import synthetic_faces
-from ferkeras.data.text_lines import Progress
 
 HELD_OUT = ("validation", "test")
 SPLITS = ("train", *HELD_OUT)
@@ -87,6 +83,7 @@ class Material:
 
 def gather(
     path: str,
+    wanted: Wanted | None = None,
     *,
     seed: int = 0,
     validation_fraction: float = 0.15,
@@ -98,6 +95,7 @@ def gather(
 
     Args:
         path: whatever `ferkeras.data.read.read_faces` reads, or "demo".
+        wanted: classes, size, colour; see `ferkeras.data.read.read_faces`.
         seed: of the synthetic faces, and of the split where the source has none.
         validation_fraction: fraction held out where the source has no split.
         cache: use and fill the cache of the readers.
@@ -117,33 +115,11 @@ def gather(
         read = synthetic_faces(
             defaults.demo_faces, seed, label_noise=defaults.demo_label_noise, progress=progress
         )
-    elif Path(path).expanduser().is_dir():
-        read, names, unreadable = _read_folder(
-            Path(path).expanduser(), cache, follow_symlinks, progress
-        )
     else:
-        read = read_faces(path, cache=cache, progress=progress)
+        reading = read_readable(
+            path, wanted, cache=cache, follow_symlinks=follow_symlinks, progress=progress
+        )
+        read, unreadable = reading.read, reading.unreadable
+        names = None if reading.names is None else tuple(reading.names)
     usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction)
     return Material(read, usage, names, unreadable)
-
-
-def _read_folder(
-    root: Path, cache: bool, follow_symlinks: bool, progress: Progress | None
-) -> tuple[ReadFaces, tuple[str, ...], tuple[str, ...]]:
-    listing = list_pictures(root, follow_symlinks=follow_symlinks)
-    key = listing.digest()
-    if cache and (found := kept.load(key)):
-        faces, usage, fingerprint = found
-        names = tuple(picture.name for picture in listing.pictures)
-        return ReadFaces(faces, usage, str(root), fingerprint), names, ()
-    readable = read_what_is_readable(listing, progress)
-    if not readable.names:
-        raise InputError(
-            f"{shown(root)}: none of the {len(listing.pictures):,} pictures can be read; "
-            f"the first: {readable.unreadable[0]}"
-        )
-    fingerprint = fingerprint_of(readable.faces, readable.usage)
-    if cache and not readable.unreadable:
-        kept.store(key, readable.faces, readable.usage, fingerprint)
-    read = ReadFaces(readable.faces, readable.usage, str(root), fingerprint)
-    return read, readable.names, readable.unreadable

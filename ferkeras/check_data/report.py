@@ -27,6 +27,7 @@ def print_check(checked: DataCheck, console: Console) -> None:
         f"Faces of {shown(material.read.source)}",
         {
             "faces": f"{len(material.faces):,}",
+            **({"read as": material.read.recognised} if material.read.recognised else {}),
             "split": "the source's own" if material.official else "seeded, as in training",
             "fingerprint": material.read.fingerprint[:16],
         },

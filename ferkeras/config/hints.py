@@ -26,6 +26,11 @@ CALLED = {
     "augment.shift": "translate translation width_shift_range height_shift_range",
     "augment.zoom": "scale zoom_range",
     "class_weight.rule": "weighting",
+    "data.classes": "class_names emotions label_map labels",
+    "data.color": "channels_last colour gray grayscale grey rgb",
+    "data.folds": "cross_validation k_fold kfold n_folds n_splits",
+    "data.group_column": "group groups person subject",
+    "data.size": "height image_size img_size input_shape input_size resize",
     "data.path": "csv data_dir data_path dataset dataset_path faces filename",
     "data.validation_fraction": "test_size val_fraction val_size val_split validation_size "
     "validation_split",
@@ -76,8 +81,6 @@ REMARKS = {
     "the device is TensorFlow's choice; CUDA_VISIBLE_DEVICES= hides its GPUs": "cuda device gpu",
     "sgd has Nesterov momentum 0.9; network.batchnorm_momentum and train.ema_momentum are those of "
     "the averages": "momentum nesterov",
-    "faces are made 48 x 48 pixels and grey when they are read": "height image_size img_size "
-    "input_shape input_size resize size",
     "the loss is cross-entropy; train.label_smoothing and class_weight.rule shape it": "loss",
     "TensorFlow chooses the number of threads itself": "num_workers workers",
 }

@@ -76,7 +76,9 @@ def _rule(annotation: Any, metadata: Sequence[Any]) -> str:
         names = ", ".join(map(str, arguments))
         return f"one of {names}" if len(arguments) > 1 else names
     if type(None) in get_args(annotation):
-        return f"{_unwrapped(arguments[0], metadata)}, or null"
+        return ", or ".join([*(_unwrapped(each, metadata) for each in arguments), "null"])
+    if get_origin(annotation) is dict:
+        return "mapping of lists"
     if get_origin(annotation) is tuple:
         return f"list{_length(metadata)}, each {_unwrapped(arguments[0], ())}"
     if len(arguments) > 1:

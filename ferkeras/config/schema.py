@@ -6,7 +6,7 @@ Epochs are counted from 1 everywhere, as they are printed.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -22,6 +22,7 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Units = Annotated[int, Field(ge=1, le=4096)]
 Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
+Side = Annotated[int, Field(ge=16, le=512)]
 
 GREATEST_RATE = 10.0
 """The highest learning rate that is taken."""
@@ -36,10 +37,8 @@ class Section(BaseModel):
     @classmethod
     def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
         # pydantic would read `epochs: true` as 1.
-        if (
-            isinstance(value, bool)
-            and cls.model_fields[str(info.field_name)].annotation is not bool
-        ):
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and bool not in (annotation, *get_args(annotation)):
             raise ValueError("true and false are no value for this key")
         return value
 
@@ -56,6 +55,31 @@ class Data(Section):
     demo_label_noise: Rate = Field(
         0.03, description="fraction of synthetic training faces that get a wrong label"
     )
+    classes: str | tuple[str, ...] | dict[str, tuple[str, ...]] | None = Field(
+        None,
+        description="null: the classes that the data holds; a list keeps only these; a mapping "
+        "{new: [old, ...]} renames and merges; fer2013, ferplus, rafdb, affectnet7, affectnet8 or "
+        "ckplus says what class indices without names mean",
+    )
+    size: Side | tuple[Side, Side] | None = Field(
+        None,
+        description="side of a face in pixels, or [height, width]; null: as the data has it, "
+        "pictures 112 at most",
+    )
+    color: bool | None = Field(
+        None, description="faces in colour or grey; null: as most of the data are"
+    )
+    group_column: str | None = Field(
+        None,
+        description="column that says who is seen, whom a split keeps on one side; null: one named "
+        "person or subject, or folders inside the class folders",
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None, description="divide training and validation faces into so many folds; null: do not"
+    )
+    fold: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="the fold that is validated on, from 1; folds"
+    )
     validation_fraction: float = Field(
         0.15, gt=0, lt=0.9, description="fraction held out where the source has no split of its own"
     )
@@ -63,6 +87,26 @@ class Data(Section):
     follow_symlinks: bool = Field(
         False, description="follow symbolic links that leave the data folder"
     )
+
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _class_indices_are_written_as_text(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {
+                str(new): tuple(map(str, old)) if isinstance(old, (list, tuple)) else (str(old),)
+                for new, old in value.items()
+            }
+        return tuple(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+    @model_validator(mode="after")
+    def _the_fold_is_one_of_them(self) -> Self:
+        if self.fold > (self.folds or 1):
+            raise ValueError(
+                f"fold ({self.fold}) must not be above folds ({self.folds})"
+                if self.folds
+                else f"fold ({self.fold}) needs data.folds"
+            )
+        return self
 
 
 class Augment(Section):

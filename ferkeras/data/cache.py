@@ -1,15 +1,17 @@
 """The cache of faces that were read earlier, found by a digest of what they were read from.
 
-A kept reading is one ``.npy`` file with one record (names of the classes, labels, usage, pixels
-and their fingerprint), which is mapped into memory, not copied. It is written beside its final
-name and moved into place, so that it is there as a whole or not at all; what fails its
+A kept reading is one ``.npy`` file with one record (classes and layout as JSON, labels, usage,
+people, pixels and a fingerprint), which is mapped into memory, not copied. It is written beside
+its final name and moved into place, so that it is there as a whole or not at all; what fails its
 fingerprint is passed over and written anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
+import json
 import logging
 import os
 import re
@@ -21,10 +23,10 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from ferkeras.data.digests import fingerprint_of
-from ferkeras.data.faces import Faces
+from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.task import Classes
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Raised whenever the readers would read the same files differently."""
 
 KEPT = 8
@@ -33,9 +35,9 @@ KEPT = 8
 _ABANDONED_SECONDS = 3600
 
 _SIZES = re.compile(
-    rb"'classes', '\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
+    rb"'about', '\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
 )
-"""Bytes of the names, faces, height, width and channels in the header of a record."""
+"""Bytes of the JSON, faces, height, width and channels in the header of a record."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,8 +59,8 @@ def cache_folder() -> Path | None:
         return None
 
 
-def load(key: str) -> tuple[Faces, np.ndarray, str] | None:
-    """Return the faces, usage and fingerprint kept under `key`, or None.
+def load(key: str) -> ReadFaces | None:
+    """Return what was read and kept under `key`, or None; its `source` is empty.
 
     The pixels are mapped read-only. None too if what is kept is damaged or of another version.
 
@@ -81,44 +83,54 @@ def load(key: str) -> tuple[Faces, np.ndarray, str] | None:
     usage = np.array(record["usage"], np.int8)
     images = record["images"].view(np.ndarray)
     try:
-        classes = Classes(tuple(record["classes"].item().decode().split("\n")))
-    except ValueError as error:
+        about = json.loads(record["about"].item())
+        classes = Classes(tuple(about["classes"]))
+        recognised = str(about["recognised"])
+    except (ValueError, KeyError, TypeError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
         return None
     faces = Faces(images, labels, classes)
+    people = np.array(record["people"], np.int32)
+    if _seal(fingerprint, record["about"].item(), people) != record["seal"].item():
+        _log.info("cache entry %s fails its seal; reading anew", path)
+        return None
     if fingerprint_of(faces, usage).encode("ascii") != fingerprint:
         _log.info("cache entry %s fails its fingerprint; reading anew", path)
         return None
     # The time of last use, for `_prune`.
     with contextlib.suppress(OSError):
         os.utime(path)
-    return faces, usage, fingerprint.decode("ascii")
+    groups = None if (people < 0).any() else people
+    return ReadFaces(faces, usage, "", fingerprint.decode("ascii"), groups, recognised)
 
 
-def store(key: str, faces: Faces, usage: np.ndarray, fingerprint: str) -> None:
+def store(key: str, read: ReadFaces) -> None:
     """Store a reading under `key`; where it cannot be kept, log that and do nothing.
 
     Args:
         key: hexadecimal digest of the source.
-        faces: what was read.
-        usage: int8, shape (N,).
-        fingerprint: of the faces and their usage.
+        read: what was read.
     """
     path = _path(key)
     if path is None:
         return
     temporary: str | None = None
-    names = "\n".join(faces.classes).encode()
+    faces = read.faces
+    about = {"classes": faces.classes.names, "recognised": read.recognised}
+    text = json.dumps(about).encode()
+    people = np.full(len(faces), -1, np.int32) if read.groups is None else read.groups
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         # Written, not mapped: a full disk is then an OSError and not a killed process.
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_header(_Record(len(names), len(faces), *faces.images.shape[1:])))
-            file.write(fingerprint.encode("ascii"))
-            file.write(names)
+            file.write(_header(_Record(len(text), len(faces), *faces.images.shape[1:])))
+            file.write(read.fingerprint.encode("ascii"))
+            file.write(_seal(read.fingerprint.encode("ascii"), text, people))
+            file.write(text)
             file.write(faces.labels.astype("<i4").tobytes())
-            file.write(usage.astype("i1").tobytes())
+            file.write(read.usage.astype("i1").tobytes())
+            file.write(people.astype("<i4").tobytes())
             file.write(np.ascontiguousarray(faces.images).data)
             file.flush()
             os.fsync(file.fileno())
@@ -138,10 +150,15 @@ def _path(key: str) -> Path | None:
     return folder / f"faces-v{READER_VERSION}-{key}.npy" if folder else None
 
 
+def _seal(fingerprint: bytes, about: bytes, people: np.ndarray) -> bytes:
+    """Digest of what the fingerprint does not cover, and of it."""
+    return hashlib.sha256(fingerprint + about + people.tobytes()).hexdigest().encode("ascii")
+
+
 class _Record(NamedTuple):
     """What the size of a record depends on."""
 
-    names: int
+    text: int
     faces: int
     height: int
     width: int
@@ -151,9 +168,11 @@ class _Record(NamedTuple):
         return np.dtype(
             [
                 ("fingerprint", "S64"),
-                ("classes", f"S{self.names}"),
+                ("seal", "S64"),
+                ("about", f"S{self.text}"),
                 ("labels", "<i4", (self.faces,)),
                 ("usage", "i1", (self.faces,)),
+                ("people", "<i4", (self.faces,)),
                 ("images", "u1", (self.faces, self.height, self.width, self.channels)),
             ]
         )

@@ -84,7 +84,7 @@ def choose_classes(
     names = _names(source, written, places, preset, wanted)
     if wanted is None:
         there = {name for name in names.values() if name is not None}
-        if preset is not None:
+        if preset is not None and any(_number(label) for label in written):
             there |= {name for name in preset.names.values() if name is not None}
         becomes: Mapping[str, str] = {name: name for name in there}
         ordered = _ordered(there)
@@ -96,23 +96,21 @@ def choose_classes(
         classes = expected or Classes(tuple(ordered))
     except ValueError as error:
         raise InputError(f"{source}: {error}: {_listed(ordered) or 'none'}") from None
-    return Chosen(
-        classes,
-        {
-            label: classes.index(becomes[name])
-            if name in becomes and becomes[name] in classes.names
-            else DROPPED
-            for label, name in names.items()
-        },
-    )
+    index_of: dict[str, int] = {}
+    for label, name in names.items():
+        new = None if name is None else becomes.get(name)
+        known = new is not None and new in classes.names
+        index_of[label] = classes.index(str(new)) if known else DROPPED
+    return Chosen(classes, index_of)
 
 
 def _preset(key: str) -> Preset:
     if key not in PRESETS:
         near = nearest(key, PRESETS)
         raise InputError(
-            f"data.classes = {quoted(key)}: no such data set{f'; did you mean {near}?' if near else ';'}"
-            f" expected one of {', '.join(PRESETS)}, a list of names, or a mapping"
+            f"data.classes = {quoted(key)}: no such data set"
+            f"{f'; did you mean {near}?' if near else ';'} expected one of {', '.join(PRESETS)}, "
+            "a list of names, or a mapping"
         )
     return PRESETS[key]
 
@@ -155,8 +153,8 @@ def _names(
 def _name(label: str, places: Mapping[str, str]) -> str:
     if not label or len(label) > _LONGEST_NAME or not label.isprintable():
         raise InputError(
-            f"{places[label]}: unknown emotion {quoted(label)}; expected a class index or a name of "
-            f"1 to {_LONGEST_NAME} printable characters"
+            f"{places[label]}: unknown emotion {quoted(label)}; expected a class index or a name "
+            f"of 1 to {_LONGEST_NAME} printable characters"
         )
     return known_emotion(label) or label
 

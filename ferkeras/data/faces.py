@@ -52,12 +52,16 @@ class ReadFaces:
         usage: int8, shape (N,), index into `USAGES`.
         source: the path or the recipe the faces come from, for people.
         fingerprint: hexadecimal digest of the content; equal content, equal digest.
+        groups: int32, shape (N,): who is seen; None where that is not known.
+        recognised: what the source was taken for, and what became of its labels, for people.
     """
 
     faces: Faces
     usage: np.ndarray
     source: str
     fingerprint: str
+    groups: np.ndarray | None = None
+    recognised: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,16 @@ class Splits:
     fingerprint: str
     official: bool
     """Whether the split is the source's own; False when ferkeras drew it from the seed."""
+    recognised: str = ""
+    """What the source was taken for, for people; empty for synthetic faces."""
+    by_person: bool = False
+    """Whether ferkeras drew the split so that nobody is on both sides."""
+
+    def how(self) -> str:
+        """Who drew the split, for people."""
+        if self.official:
+            return "official split"
+        return f"split by {'person' if self.by_person else 'ferkeras'} from the seed"
 
     @property
     def task(self) -> Task:

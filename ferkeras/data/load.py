@@ -6,40 +6,56 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ferkeras.cli.console import Console
-from ferkeras.config.schema import Config
+from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import ReadFaces, Splits
-from ferkeras.data.read import read_faces
-from ferkeras.data.split import split_faces
+from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.data.task import Task
 
 DEMO = "demo"
 """The `data.path` that means synthetic faces."""
 
 
-def load_splits(config: Config, console: Console) -> Splits:
+def load_splits(config: Config, console: Console, expected: Task | None = None) -> Splits:
     """Read or draw the configured faces and split them.
 
     Args:
         config: `data` and `seed` are used.
         console: shows how far the reading is.
+        expected: see `load_faces`.
 
     Raises:
         InputError: see `read_faces` and `split_faces`.
     """
-    return split_as_configured(load_faces(config, console), config)
+    return split_as_configured(load_faces(config, console, expected), config)
 
 
 def split_as_configured(read: ReadFaces, config: Config) -> Splits:
-    """Split faces that were read; `data.validation_fraction` and `seed` are used."""
-    return split_faces(read, seed=config.seed, validation_fraction=config.data.validation_fraction)
+    """Split faces that were read; `seed` and keys of `data` are used."""
+    data = config.data
+    return split_faces(
+        read,
+        seed=config.seed,
+        validation_fraction=data.validation_fraction,
+        fold=None if data.folds is None else Fold(data.fold, data.folds),
+    )
 
 
-def load_faces(config: Config, console: Console) -> ReadFaces:
+def wanted(data: Data, expected: Task | None = None) -> Wanted:
+    """What the section `data` asks of a source, for a network with the task `expected` if any."""
+    size = (data.size, data.size) if isinstance(data.size, int) else data.size
+    return Wanted(data.classes, size, data.color, data.group_column, expected)
+
+
+def load_faces(config: Config, console: Console, expected: Task | None = None) -> ReadFaces:
     """Read or draw the configured faces.
 
     Args:
         config: `data` and `seed` are used.
         console: shows how far the reading is.
+        expected: the task of a network that is to see the faces: they are brought to its size,
+            and those of other classes left out.
 
     Raises:
         InputError: see `read_faces`.
@@ -52,7 +68,11 @@ def load_faces(config: Config, console: Console) -> ReadFaces:
                 data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
             )
         return read_faces(
-            data.path, cache=data.cache, follow_symlinks=data.follow_symlinks, progress=reach
+            data.path,
+            wanted(data, expected),
+            cache=data.cache,
+            follow_symlinks=data.follow_symlinks,
+            progress=reach,
         )
 
 

@@ -116,11 +116,6 @@ def has_colour(picture: Image.Image) -> bool:
     return bool(max(np.abs(red - green).mean(), np.abs(blue - green).mean()) > _GREY_WITHIN)
 
 
-def decode_grey(content: bytes) -> Image.Image:
-    """`decode` to a picture in grey, of mode L."""
-    return decode(content, 1)
-
-
 def decode(content: bytes, channels: int) -> Image.Image:
     """Return the picture in a file, in its own size: of mode L for 1 channel, RGB for 3.
 

@@ -1,10 +1,12 @@
-"""Reading faces: the reader is chosen by looking at the path, and what was read is kept."""
+"""Reading faces: the layout is recognised by looking at the path, and what was read is kept."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,13 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data import cache as kept
-from ferkeras.data.csv_files import read_columns, read_csv
-from ferkeras.data.digests import digest_of_file, fingerprint_of
+from ferkeras.data.classes import DROPPED, Chosen, ClassesWanted, choose_classes
+from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
-from ferkeras.data.folders import list_pictures, read_pictures
-from ferkeras.data.text_lines import Progress
+from ferkeras.data.readers.recognise import Opened, open_file, open_folder
+from ferkeras.data.readers.source import MAX_PICTURES, Progress, Source
+from ferkeras.data.task import ImageSpec, Task
 
-_Read = Callable[[], tuple[Faces, np.ndarray]]
 _MAX_NEIGHBOURS = 10_000
 
 FER2013_PAGE = (
@@ -28,8 +30,43 @@ FER2013_PAGE = (
 """Where FER2013's makers offer it."""
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a source; the keys of the section `data` of the same names.
+
+    Attributes:
+        classes: a preset's name, names to keep, names with what becomes them, or None.
+        size: height and width, or None for what suits the source.
+        color: whether faces are in colour, or None for what suits the source.
+        group_column: the column of a table that says who is seen.
+        expected: the task of a network that is to see these faces; before all others.
+    """
+
+    classes: ClassesWanted = None
+    size: tuple[int, int] | None = None
+    color: bool | None = None
+    group_column: str | None = None
+    expected: Task | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, and what could not be.
+
+    Attributes:
+        read: the faces.
+        names: where each is, below the source; None for rows of a table.
+        unreadable: what is wrong with each picture that is not among them.
+    """
+
+    read: ReadFaces
+    names: Sequence[str] | None
+    unreadable: tuple[str, ...]
+
+
 def read_faces(
     path: str | Path,
+    wanted: Wanted | None = None,
     *,
     cache: bool = True,
     follow_symlinks: bool = False,
@@ -37,13 +74,14 @@ def read_faces(
 ) -> ReadFaces:
     """Read all faces of a file or folder.
 
-    A file is read as a table (`ferkeras.data.csv_files.read_csv`), a folder as class folders of
-    pictures (`ferkeras.data.folders.list_pictures`). The arrays are read-only, and the same
-    whether they come from the source or from the cache.
+    The layout is recognised (`ferkeras.data.readers.recognise`), then it is decided what the
+    labels mean (`ferkeras.data.classes`) and to which size and colour the faces are brought. The
+    arrays are read-only, and the same whether they come from the source or from the cache.
 
     Args:
-        path: ``fer2013.csv`` (plain, .gz or .zip), ``icml_face_data.csv``, Kaggle's ``train.csv``
-            or a folder; ``~`` is your home.
+        path: a table of pixels or of picture files, a folder, a zip archive or a file of NumPy's;
+            ``~`` is your home.
+        wanted: classes, size and colour; None for what suits the source.
         cache: keep what was read under `ferkeras.data.cache.cache_folder`, and look there first.
             A table is recognised by its content, a folder by names, sizes, times and inodes.
         follow_symlinks: allow links in a folder to lead out of it.
@@ -53,25 +91,142 @@ def read_faces(
         InputError: anything is missing, malformed or not readable; one message says what, where,
             what was expected and what to do. Nothing is half-read.
     """
+    return read_readable(
+        path,
+        wanted,
+        cache=cache,
+        follow_symlinks=follow_symlinks,
+        progress=progress,
+        at_most_unreadable=0,
+    ).read
+
+
+def read_readable(
+    path: str | Path,
+    wanted: Wanted | None = None,
+    *,
+    cache: bool = True,
+    follow_symlinks: bool = False,
+    progress: Progress | None = None,
+    at_most_unreadable: int = MAX_PICTURES,
+) -> Reading:
+    """As `read_faces`, but pictures that cannot be read are passed over and named.
+
+    Args:
+        path: see `read_faces`.
+        wanted: see `read_faces`.
+        cache: see `read_faces`; a reading with unreadable pictures is not kept.
+        follow_symlinks: see `read_faces`.
+        progress: see `read_faces`.
+        at_most_unreadable: pictures that may be passed over.
+
+    Raises:
+        InputError: see `read_faces`; or none of the pictures can be read.
+    """
+    wanted = wanted or Wanted()
     path, status = _found(path)
+    opened = _opened(path, status, wanted, follow_symlinks)
+    key = _key(opened, wanted) if cache else None
+    found = None if key is None else kept.load(key)
+    if found is not None:
+        read = replace(found, source=str(path))
+        names = None
+        if opened.has_files:
+            source = opened.source(None)
+            index = np.flatnonzero(_chosen(path, source, wanted).indices(source.labels) != DROPPED)
+            names = [(source.pictures.names or ())[which] for which in index.tolist()]
+        return Reading(_read_only(read), names, ())
+    reading = _read(path, opened.source(progress), wanted, progress, at_most_unreadable)
+    _refuse_changed(path, status)
+    if key is not None and not reading.unreadable:
+        kept.store(key, reading.read)
+    return Reading(_read_only(reading.read), reading.names, reading.unreadable)
+
+
+def _opened(path: Path, status: os.stat_result, wanted: Wanted, follow_symlinks: bool) -> Opened:
     if stat.S_ISDIR(status.st_mode):
-        listing = list_pictures(path, follow_symlinks=follow_symlinks)
-        key = listing.digest()
-        faces, usage, fingerprint = _through_cache(
-            key if cache else None, lambda: read_pictures(listing, progress)
-        )
-    elif stat.S_ISREG(status.st_mode):
-        read_columns(path)
-        faces, usage, fingerprint = _through_cache(
-            digest_of_file(path) if cache else None, lambda: _unchanged(path, status, progress)
-        )
-    else:
+        return open_folder(path, follow_symlinks=follow_symlinks, group_column=wanted.group_column)
+    if stat.S_ISREG(status.st_mode):
+        return open_file(path, follow_symlinks=follow_symlinks, group_column=wanted.group_column)
+    raise InputError(f"{shown(path)}: neither a file nor a folder; expected a table or a folder")
+
+
+def _key(opened: Opened, wanted: Wanted) -> str:
+    return hashlib.sha256(f"{opened.digest()} {wanted!r}".encode()).hexdigest()
+
+
+def _chosen(path: Path, source: Source, wanted: Wanted) -> Chosen:
+    expected = None if wanted.expected is None else wanted.expected.classes
+    return choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
+
+
+def _read(
+    path: Path,
+    source: Source,
+    wanted: Wanted,
+    progress: Progress | None,
+    at_most_unreadable: int,
+) -> Reading:
+    chosen = _chosen(path, source, wanted)
+    labels = chosen.indices(source.labels)
+    index = np.flatnonzero(labels != DROPPED)
+    if not len(index):
+        raise InputError(f"{shown(path)}: none of its faces is of a class that is kept")
+    spec = _spec(source, wanted)
+    images, index, unreadable = source.pictures.read(index, spec, progress, at_most_unreadable)
+    if not len(index):
         raise InputError(
-            f"{shown(path)}: neither a file nor a folder; expected a table or a folder"
+            f"{shown(path)}: none of its {len(unreadable):,} pictures can be read; the first: "
+            f"{unreadable[0]}"
         )
-    for array in (faces.images, faces.labels, usage):
-        array.flags.writeable = False
-    return ReadFaces(faces, usage, str(path), fingerprint)
+    faces = Faces(images, labels[index], chosen.classes)
+    usage = source.usage[index]
+    groups = None
+    if source.groups is not None:
+        numbers = np.unique(np.asarray(source.groups, object)[index].astype(str), False, True)[1]
+        groups = numbers.astype(np.int32)
+    told = chosen.told()
+    names = source.pictures.names
+    return Reading(
+        ReadFaces(
+            faces,
+            usage,
+            str(path),
+            fingerprint_of(faces, usage),
+            groups,
+            f"{source.layout}; {spec}{f'; {told}' if told else ''}",
+        ),
+        None if names is None else [names[which] for which in index.tolist()],
+        unreadable,
+    )
+
+
+def _spec(source: Source, wanted: Wanted) -> ImageSpec:
+    if wanted.expected is not None:
+        return wanted.expected.image
+    usual = source.pictures.usual()
+    height, width = wanted.size or (usual.height, usual.width)
+    channels = usual.channels if wanted.color is None else 3 if wanted.color else 1
+    return ImageSpec(height, width, channels)
+
+
+def _read_only(read: ReadFaces) -> ReadFaces:
+    for array in (read.faces.images, read.faces.labels, read.usage, read.groups):
+        if array is not None:
+            array.flags.writeable = False
+    return read
+
+
+def _refuse_changed(path: Path, before: os.stat_result) -> None:
+    """A mixture of two contents must not be kept under the digest of one of them."""
+    if stat.S_ISDIR(before.st_mode):
+        return
+    try:
+        after = path.stat()
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InputError(f"{shown(path)}: changed while it was being read; read it again")
 
 
 def _found(path: str | Path) -> tuple[Path, os.stat_result]:
@@ -106,27 +261,3 @@ def _missing(path: Path) -> InputError:
     if not near and path.name.lower().startswith(("fer2013", "icml_face_data", "train.csv")):
         hint += f"; FER2013 is had from {FER2013_PAGE}"
     return InputError(f"{shown(path)}: no such file or folder{hint}")
-
-
-def _unchanged(
-    path: Path, before: os.stat_result, progress: Progress | None
-) -> tuple[Faces, np.ndarray]:
-    read = read_csv(path, progress)
-    try:
-        after = path.stat()
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    # A mixture of two contents must not be kept under the digest of one of them.
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise InputError(f"{shown(path)}: changed while it was being read; read it again")
-    return read
-
-
-def _through_cache(key: str | None, read: _Read) -> tuple[Faces, np.ndarray, str]:
-    if key is not None and (found := kept.load(key)):
-        return found
-    faces, usage = read()
-    fingerprint = fingerprint_of(faces, usage)
-    if key is not None:
-        kept.store(key, faces, usage, fingerprint)
-    return faces, usage, fingerprint

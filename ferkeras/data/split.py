@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import Counter, defaultdict
+from typing import NamedTuple
 
 import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
+
+class Fold(NamedTuple):
+    """One of the parts into which faces are divided, on which a network is validated.
+
+    Attributes:
+        number: which, from 1.
+        of: how many there are.
+    """
+
+    number: int
+    of: int
+
+
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 
 
-def split_faces(read: ReadFaces, *, seed: int, validation_fraction: float) -> Splits:
+def split_faces(
+    read: ReadFaces, *, seed: int, validation_fraction: float, fold: Fold | None = None
+) -> Splits:
     """Split faces as their source says, or by a seeded, stratified draw where it does not.
 
     An official split is honoured to the face, copies between its parts included. Where the
     source has no validation faces, a fraction of the training faces is drawn for it; a test split
     stays as it is. The draw is a function of the seed and of the pixels and labels alone: the
     order of the faces and the format they were stored in do not matter. Copies of one image
-    (equal pixels, whatever their labels) fall on one side together. Each class gets
+    (equal pixels, whatever their labels) fall on one side together. Where the source says who is
+    seen, all faces of a person do too, and classes are as balanced as people allow
+    (scikit-learn's StratifiedGroupKFold); so it is with `folds`. Else each class gets
     its fraction to within the size of its largest group of copies, keeps one group in training, and
     has one in validation if it has two; a group whose labels differ counts for the majority.
-
-    scikit-learn's StratifiedGroupKFold was not taken: it knows fractions of 1/k only, gives no such
-    guarantee for a class, and its result depends on the order of the rows.
 
     Args:
         read: what a reader found.
         seed: 0 to 2**31 - 1; matters for a drawn split only.
         validation_fraction: fraction of the training faces drawn for validation, above 0, below 1.
+        fold: validate on one of several folds; an official split of training and validation faces
+            is then not looked at.
 
     Raises:
         InputError: a class has no training faces, or there are no validation faces.
     """
-    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction)
+    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction, fold=fold)
     train, validation, test = (
         read.faces.take(np.flatnonzero(usage == part)) for part in (_TRAIN, _VALIDATION, _TEST)
     )
@@ -46,35 +64,87 @@ def split_faces(read: ReadFaces, *, seed: int, validation_fraction: float) -> Sp
         test=test if len(test) else None,
         source=read.source,
         fingerprint=read.fingerprint,
-        official=bool((read.usage == _TRAIN).any() and (read.usage == _VALIDATION).any()),
+        official=fold is None
+        and bool((read.usage == _TRAIN).any() and (read.usage == _VALIDATION).any()),
+        recognised=read.recognised,
+        by_person=read.groups is not None,
     )
 
 
-def usage_as_split(read: ReadFaces, *, seed: int, validation_fraction: float) -> np.ndarray:
+def usage_as_split(
+    read: ReadFaces, *, seed: int, validation_fraction: float, fold: Fold | None = None
+) -> np.ndarray:
     """The split of every face as `split_faces` puts it, without checking that it can be trained on.
 
     Args:
         read: what a reader found.
         seed: 0 to 2**31 - 1; matters for a drawn split only.
         validation_fraction: fraction of the training faces drawn for validation, above 0, below 1.
+        fold: see `split_faces`.
 
     Returns:
         int8, shape (N,), index into `ferkeras.data.faces.USAGES`: train, validation or test.
     """
     usage = read.usage.copy()
-    if not (usage == _VALIDATION).any():
+    if fold is not None or not (usage == _VALIDATION).any():
         pool = np.flatnonzero(usage != _TEST)
-        held_out = _draw(read.faces.take(pool), seed, validation_fraction)
+        faces = read.faces.take(pool)
+        if fold is None and read.groups is None:
+            held_out = _draw(faces, seed, validation_fraction)
+        else:
+            groups = None if read.groups is None else read.groups[pool]
+            fold = fold or Fold(1, max(2, round(1 / validation_fraction)))
+            held_out = _fold(faces, groups, seed, fold)
         usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
     return usage
+
+
+def _fold(faces: Faces, groups: np.ndarray | None, seed: int, fold: Fold) -> np.ndarray:
+    """Return a bool array, shape (N,): True for the faces of this fold."""
+    # They bring SciPy and scikit-learn along, which a source that is split already does without.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    digests = _keyed_digests(faces, seed)
+    # By their digests, so that the order of the rows does not matter.
+    _, copy = np.unique(np.array(digests), return_inverse=True)
+    order = np.argsort(copy, kind="stable")
+    together = copy
+    if groups is not None:
+        # Whoever shares a picture with somebody is on one side with him.
+        count = int(copy.max()) + 1
+        links = coo_array(
+            (np.ones(len(copy)), (copy, count + groups)), shape=2 * [count + int(groups.max()) + 1]
+        )
+        together = connected_components(links, directed=False)[1][copy]
+    if len(np.unique(together)) < fold.of:
+        what = "people" if groups is not None else "different pictures"
+        raise InputError(
+            f"{len(np.unique(together))} {what} cannot be divided into {fold.of} folds; "
+            "set data.folds lower, or add faces"
+        )
+    splitter = StratifiedGroupKFold(fold.of, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # That a class has fewer faces than there are folds.
+        warnings.simplefilter("ignore", UserWarning)
+        folds = list(splitter.split(order, faces.labels[order], together[order]))
+    held_out = np.zeros(len(faces), bool)
+    held_out[order[folds[fold.number - 1][1]]] = True
+    return held_out
+
+
+def _keyed_digests(faces: Faces, seed: int) -> list[bytes]:
+    key = seed.to_bytes(8, "little")
+    pixels = np.ascontiguousarray(faces.images)
+    return [hashlib.blake2b(image.data, digest_size=16, key=key).digest() for image in pixels]
 
 
 def _draw(faces: Faces, seed: int, fraction: float) -> np.ndarray:
     """Return a bool array, shape (N,): True for validation."""
     copies: dict[bytes, list[int]] = defaultdict(list)
-    key = seed.to_bytes(8, "little")
-    for index, image in enumerate(np.ascontiguousarray(faces.images)):
-        copies[hashlib.blake2b(image.data, digest_size=16, key=key).digest()].append(index)
+    for index, digest in enumerate(_keyed_digests(faces, seed)):
+        copies[digest].append(index)
 
     groups_of: dict[int, list[list[int]]] = defaultdict(list)
     # Sorting by digests keyed with the seed is the shuffle.
@@ -112,7 +182,8 @@ def _check(source: str, train: Faces, validation: Faces) -> None:
         listed = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
-            f"emotion, found {listed}; add faces of the missing ones"
+            f"class, found {listed}; add faces of the missing ones, or leave these classes out "
+            "with data.classes"
         )
     if not len(validation):
         raise InputError(

@@ -59,7 +59,7 @@ def find_subject(
     """
     config = finished.config
     if data is None:
-        splits = load_splits(config, console)
+        splits = load_splits(config, console, finished.task)
         same = splits.fingerprint == finished.fingerprint
         remark = (
             ""
@@ -70,13 +70,13 @@ def find_subject(
         )
         return _of_splits(splits, split, same=same, remark=remark)
     moved = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
-    read = load_faces(moved, console)
+    read = load_faces(moved, console, finished.task)
     if read.fingerprint == finished.fingerprint:
         return _of_splits(split_as_configured(read, config), split, same=True, remark="")
     own: Splits | None = None
     remark = ""
     try:
-        found = load_splits(config, console)
+        found = load_splits(config, console, finished.task)
         if found.fingerprint == finished.fingerprint:
             own = found
         else:

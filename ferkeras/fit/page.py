@@ -100,10 +100,11 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
     found = finished.environment
     packages = {name: version for name, version in found["packages"].items() if version}
     data = found["data"]
+    who = "person" if data.get("by_person") else "ferkeras"
     counts = ", ".join(f"{name} {count:,}" for name, count in data["faces"].items())
     return {
         "faces": f"{data['source']} ({counts}; "
-        + ("official split)" if data["official_split"] else "split by ferkeras from the seed)"),
+        + ("official split)" if data["official_split"] else f"split by {who} from the seed)"),
         "fingerprint of the faces": data["fingerprint"],
         "pixels": f"mean {data['mean']:.4f}, standard deviation {data['std']:.4f} of pixel / 255",
         "ferkeras": found["ferkeras"],

@@ -135,6 +135,8 @@ def _train(
                 "fingerprint": splits.fingerprint,
                 "official_split": splits.official,
                 "task": splits.task.as_json(),
+                "recognised": splits.recognised,
+                "by_person": splits.by_person,
                 "faces": {name: len(faces) for name, faces in _named(splits).items()},
                 "mean": setup.mean,
                 "std": setup.std,
@@ -282,11 +284,11 @@ def _print_what_will_be_trained(
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
     facts = {"teachers": describe(setup.teachers, config.distill)} if setup.teachers else {}
-    split = "official split" if splits.official else "split by ferkeras from the seed"
     console.header(
         f"ferkeras: {config.name}",
         {
-            "faces": f"{splits.source} ({split})",
+            "faces": f"{splits.source} ({splits.how()})",
+            **({"read as": splits.recognised} if splits.recognised else {}),
             "pixels": f"mean {setup.mean:.3f}, standard deviation {setup.std:.3f} "
             "of pixel / 255, standardised in the network",
             "network": f"{network.describe()}, {setup.model.count_params():,} parameters",

@@ -38,8 +38,11 @@ class FaceDetector:
         # The threads that call are as many as there are cores already.
         cv2.setNumThreads(1)
 
-    def __call__(self, grey: Image.Image, spec: ImageSpec) -> list[tuple[Box | None, np.ndarray]]:
-        """Faces of a picture of mode L, from left to right: where, and uint8 (H, W)."""
+    def __call__(
+        self, picture: Image.Image, spec: ImageSpec
+    ) -> list[tuple[Box | None, np.ndarray]]:
+        """Faces of a picture, from left to right: where, and uint8 (H, W, C)."""
+        grey = picture.convert("L")
         scale = min(1.0, _LONG_SIDE / max(grey.size))
         searched = grey
         if scale < 1:
@@ -53,7 +56,7 @@ class FaceDetector:
             minSize=(smallest, smallest),
         )
         boxes = sorted(Box(*(round(int(value) / scale) for value in each)) for each in found)
-        return [(box, face_of(grey.crop(box.corners), spec)) for box in boxes]
+        return [(box, face_of(picture.crop(box.corners), spec)) for box in boxes]
 
     def _cascade(self) -> cv2.CascadeClassifier:
         if not hasattr(self._local, "cascade"):

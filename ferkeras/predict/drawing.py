@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
+from ferkeras.data.pictures import decode
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import read_bounded
 from ferkeras.report.mosaic import mosaic_figure
@@ -83,8 +83,7 @@ class Drawing:
         save(figure, self._folder / f"faces-{self._sheets}.png")
 
     def _annotated(self, seen: PredictedView) -> Image.Image:
-        with Image.open(io.BytesIO(read_bounded(Path(seen.name))), formats=("PNG", "JPEG")) as file:
-            picture = ImageOps.exif_transpose(file).convert("RGB")
+        picture = decode(read_bounded(Path(seen.name)), 3)
         scale = min(1.0, _LONG_SIDE / max(picture.size))
         if scale < 1:
             picture = picture.resize((round(picture.width * scale), round(picture.height * scale)))

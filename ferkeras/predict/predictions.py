@@ -21,7 +21,7 @@ from ferkeras.predict.network import Network
 from ferkeras.predict.sources import View
 
 Cut = Callable[[Image.Image, ImageSpec], Sequence[tuple[Box | None, np.ndarray]]]
-"""Takes the faces, uint8 (H, W), out of a grey picture, each with where it was."""
+"""Takes the faces, uint8 (H, W, C), out of a picture, each with where it was."""
 
 BATCH = 32
 """Pictures that one thread decodes and predicts at a time."""
@@ -33,7 +33,7 @@ class Prediction:
 
     Attributes:
         box: left, top, width, height in pixels; None where the whole picture is the face.
-        face: uint8, shape (H, W), as the network saw it.
+        face: uint8, shape (H, W, C), as the network saw it.
         probabilities: float32, shape (K,).
     """
 
@@ -59,9 +59,9 @@ class PredictedView:
     error: str | None = None
 
 
-def whole_picture(grey: Image.Image, spec: ImageSpec) -> list[tuple[Box | None, np.ndarray]]:
+def whole_picture(picture: Image.Image, spec: ImageSpec) -> list[tuple[Box | None, np.ndarray]]:
     """The `Cut` for pictures that show one face and nothing else."""
-    return [(None, face_of(grey, spec))]
+    return [(None, face_of(picture, spec))]
 
 
 def predict_views(
@@ -108,7 +108,7 @@ def _predict(
         except InputError as error:
             found.append(str(error))
     faces = [face for each in found if not isinstance(each, str) for _, face in each]
-    stacked = np.stack(faces)[..., None] if faces else np.empty((0, *network.image.shape), np.uint8)
+    stacked = np.stack(faces) if faces else np.empty((0, *network.image.shape), np.uint8)
     predicted = [network(each) for each in augmented_views(stacked, tta)]
     probabilities = iter(np.mean(predicted, axis=0))
     return [

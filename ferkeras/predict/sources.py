@@ -13,7 +13,7 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
-from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode_grey
+from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -96,8 +96,8 @@ def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
 
 
 def read_picture(path: Path) -> Image.Image:
-    """The picture in a file, in grey; raises InputError as `View.read`."""
-    return decode_grey(read_bounded(path))
+    """The picture in a file, of mode RGB; raises InputError as `View.read`."""
+    return decode(read_bounded(path), 3)
 
 
 def read_bounded(path: Path) -> bytes:

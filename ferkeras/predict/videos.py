@@ -56,7 +56,7 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
 
 
 def _read(frame: np.ndarray) -> Image.Image:
-    return Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
+    return Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
 
 
 def _unreadable() -> Image.Image:

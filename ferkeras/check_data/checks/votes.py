@@ -21,11 +21,11 @@ from ferkeras.check_data.finding import (
 from ferkeras.check_data.material import Material
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted, shown
-from ferkeras.data.csv_files import MAX_ROWS
+from ferkeras.data.emotions import known_emotion
 from ferkeras.data.faces import USAGES
-from ferkeras.data.labels import class_index
 from ferkeras.data.presets.fer2013 import FER2013
-from ferkeras.data.text_lines import lines_of
+from ferkeras.data.readers.pixel_table import MAX_ROWS
+from ferkeras.data.readers.text_lines import lines_of
 
 _EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
 _NO_FACE = "nf"
@@ -65,6 +65,11 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             f"--votes {shown(path)}: votes belong to the rows of a table, and "
             f"{shown(material.read.source)} is a folder; give the fer2013.csv they belong to"
         )
+    if material.faces.classes != FER2013.classes:
+        raise InputError(
+            f"--votes {shown(path)}: votes are compared with FER2013's seven emotions, and "
+            f"{shown(material.read.source)} has the classes {', '.join(material.faces.classes)}"
+        )
     path = Path(path).expanduser()
     rows: list[list[int]] = []
     usages: list[int] = []
@@ -87,8 +92,12 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             rows.append([_vote(at, fields[place]) for place in places[1:-1]])
     _check_rows(path, material, np.array(usages, np.int8))
     votes = np.array(rows, np.int64).reshape(-1, len(_COLUMNS))
-    columns = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=class_index)]
+    columns = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=_class_index)]
     return Votes(votes[:, columns], votes[:, _COLUMNS.index(_NO_FACE)], votes.sum(axis=1))
+
+
+def _class_index(name: str) -> int:
+    return FER2013.classes.index(known_emotion(name) or name)
 
 
 def _fields(at: str, line: bytes) -> list[str]:

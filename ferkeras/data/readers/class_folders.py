@@ -60,9 +60,7 @@ def read_class_folders(files: Files) -> Source:
     splits = [_split_of_folders(each) for each in found]
     rests = [_rest(each.folders) for each in found]
     names = [each.file for each in found]
-    usage = np.array(
-        [_usage(files, *pair) for pair in zip(found, splits, strict=True)], np.int8
-    )
+    usage = np.array([_usage(files, *pair) for pair in zip(found, splits, strict=True)], np.int8)
     rests = _without_wrapper(rests)
     by_name = _by_file_name(names)
     if by_name is not None:
@@ -144,9 +142,7 @@ def _class_level(files: Files, rests: Sequence[tuple[str, ...]]) -> int:
     """Which level of folders names the classes, counted from 0, the outermost."""
     depth = min(map(len, rests))
     if not depth:
-        stray = next(
-            each for each, rest in zip(files.pictures, rests, strict=True) if not rest
-        )
+        stray = next(each for each, rest in zip(files.pictures, rests, strict=True) if not rest)
         raise InputError(
             f"{shown(files.root / stray.name)}: a picture outside the class folders; put it into "
             "a folder named after what it shows, or list it with its class in a table "

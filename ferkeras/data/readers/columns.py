@@ -53,6 +53,7 @@ _GROUPS = tuple(f"{name}{end}" for name in _PEOPLE for end in ("", "_id", "id"))
 
 _PIXEL_COLUMN = re.compile(r"(?:pixel|px|p|x)?[ _.-]?\d{1,6}")
 _FEWEST_PIXELS = 256
+_MOST_COLUMNS = 1000
 _NUMBERS = re.compile(rb"[\[\]\s\d.,]+")
 
 _USAGE_NAMES = {
@@ -181,7 +182,7 @@ def _named(at: str, names: list[str], delimiter: bytes, group_column: str | None
     )
     if label is not None or len(one_hot) < 2:
         one_hot = ()
-    if pixels is None and len(names) > 1000:
+    if len(names) > _MOST_COLUMNS and (pixels is None or pixels[1] - pixels[0] == 1):
         raise InputError(f"{at}: {len(names):,} columns, expected emotion,pixels or a few more")
     if pixels is None and image is None:
         raise InputError(
@@ -214,7 +215,7 @@ def _named(at: str, names: list[str], delimiter: bytes, group_column: str | None
         usage=usage,
         group=_group(at, names, group_column),
         fer2013=label is not None and found[label] == "emotion" and "pixels" in found,
-        affectnet=affectnet.COLUMNS <= set(found),
+        affectnet=set(found) >= affectnet.COLUMNS,
     )
 
 
@@ -244,9 +245,7 @@ def _group(at: str, names: Sequence[str], wanted: str | None) -> int | None:
     return found.index(wanted.strip().lower())
 
 
-def _without_header(
-    at: str, fields: list[bytes], delimiter: bytes, row: bytes
-) -> Columns | None:
+def _without_header(at: str, fields: list[bytes], delimiter: bytes, row: bytes) -> Columns | None:
     """The columns of a table whose first line is a row; None where it has a header."""
     if len(fields) == 1 and row.split():
         words = row.split()

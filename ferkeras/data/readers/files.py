@@ -52,14 +52,17 @@ class Found(NamedTuple):
 class Files(Protocol):
     """Files of one place."""
 
-    root: Path
-    """The folder or archive, for messages."""
+    @property
+    def root(self) -> Path:
+        """The folder or archive, for messages."""
 
-    pictures: Sequence[Found]
-    """Files that are pictures by their names, ordered by name."""
+    @property
+    def pictures(self) -> Sequence[Found]:
+        """Files that are pictures by their names, ordered by name."""
 
-    others: Sequence[Found]
-    """All others that may be of use: tables, lists."""
+    @property
+    def others(self) -> Sequence[Found]:
+        """All others that may be of use: tables, lists."""
 
     def content(self, found: Found) -> bytes:
         """The bytes of a picture; InputError or OSError where they cannot be had."""
@@ -98,8 +101,13 @@ class FolderFiles:
         return content
 
 
-def list_folder(root: Path, *, follow_symlinks: bool = False) -> FolderFiles:
+def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = True) -> FolderFiles:
     """Find the files below a folder. Hidden ones and those that systems leave are passed over.
+
+    Args:
+        root: the folder.
+        follow_symlinks: allow symbolic links to lead out of it.
+        strict: refuse a file beside pictures that is neither picture nor text.
 
     Raises:
         InputError: a link that leaves the folder, something that is no file, a file beside
@@ -132,7 +140,7 @@ def list_folder(root: Path, *, follow_symlinks: bool = False) -> FolderFiles:
                 strange = strange or entry.path
             if len(pictures) + len(others) > MAX_PICTURES:
                 raise InputError(f"{shown(root)}: more than {MAX_PICTURES:,} pictures")
-        if strange and here:
+        if strict and strange and here:
             raise InputError(
                 f"{shown(strange)}: not a picture by its name; expected {', '.join(SUFFIXES)} "
                 "beside pictures; convert it or move it away"

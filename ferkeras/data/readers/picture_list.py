@@ -1,4 +1,4 @@
-"""Faces from a list of picture files: ``image,emotion`` tables, RAF-DB's list, AffectNet's table."""
+"""Faces from a list of picture files: ``image,emotion``, RAF-DB's list, AffectNet's table."""
 
 from __future__ import annotations
 

@@ -31,20 +31,21 @@ class Readable(NamedTuple):
 
     Attributes:
         images: uint8, shape (n, H, W, C).
-        index: int64, shape (n,): which of those asked for they are.
+        which: int64, shape (n,): number of each among all pictures.
         unreadable: what is wrong with each of the others; a message begins with its path.
     """
 
     images: np.ndarray
-    index: np.ndarray
+    which: np.ndarray
     unreadable: tuple[str, ...]
 
 
 class Pictures(Protocol):
     """The pictures of a source, in its order."""
 
-    names: Sequence[str] | None
-    """Where each is, below the source; None for rows."""
+    @property
+    def names(self) -> Sequence[str] | None:
+        """Where each is, below the source; None for rows."""
 
     def usual(self) -> ImageSpec:
         """Size and colour that suit them."""

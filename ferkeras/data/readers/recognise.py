@@ -1,0 +1,137 @@
+"""Which reader a path is for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.data.digests import digest_of_file
+from ferkeras.data.pictures import SUFFIXES
+from ferkeras.data.presets import rafdb
+from ferkeras.data.readers.arrays import read_npy, read_npz
+from ferkeras.data.readers.class_folders import read_class_folders, says_classes
+from ferkeras.data.readers.columns import Columns, columns_of
+from ferkeras.data.readers.files import (
+    Files,
+    FolderFiles,
+    ZipFiles,
+    digest_of,
+    holds_pictures,
+    list_folder,
+)
+from ferkeras.data.readers.picture_list import RAFDB_LIST, read_picture_list
+from ferkeras.data.readers.pixel_table import read_pixel_table
+from ferkeras.data.readers.rows import rows_of
+from ferkeras.data.readers.source import Progress, Source
+
+_TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zip")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source whose layout is recognised, its pixels not read yet.
+
+    Attributes:
+        digest: 64 hexadecimal digits that change when the content does.
+        source: reads it, all but the pixels of picture files.
+        has_files: whether it is of picture files, so that `source` is quick.
+    """
+
+    digest: Callable[[], str]
+    source: Callable[[Progress | None], Source]
+    has_files: bool
+
+
+def open_folder(root: Path, *, follow_symlinks: bool, group_column: str | None) -> Opened:
+    """Recognise a folder: RAF-DB's, class folders, named pictures, or a list with its pictures.
+
+    Raises:
+        InputError: none of them; the message says what it was taken for.
+    """
+    files = list_folder(root, follow_symlinks=follow_symlinks)
+    tables = [found for found in files.others if found.name.lower().endswith(_TABLES)]
+    if not files.pictures:
+        table = next((each.name for each in tables if "/" not in each.name), None)
+        hint = f"; was {shown(root / table)} meant?" if table else ";"
+        raise InputError(
+            f"{shown(root)}: no pictures below this folder{hint} expected "
+            f"{', '.join(SUFFIXES)} files in folders named after their classes (angry, happy, "
+            "...), in such folders in train and test, or listed in a table"
+        )
+    for found in tables:
+        if RAFDB_LIST.fullmatch(found.file):
+            aligned = [each for each in files.pictures if rafdb.ALIGNED in each.file]
+            chosen = FolderFiles(root, aligned or files.pictures, files.others)
+            return _listed(root / found.name, chosen, group_column)
+    if says_classes(files):
+        return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
+    lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
+    if len(lists) > 1:
+        raise InputError(
+            f"{shown(root)}: several lists of its pictures ({', '.join(p.name for p in lists[:5])})"
+            "; name the one that is meant: data.path=LIST"
+        )
+    if lists:
+        return _listed(lists[0], files, group_column)
+    return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
+
+
+def open_file(path: Path, *, follow_symlinks: bool, group_column: str | None) -> Opened:
+    """Recognise a file: NumPy's, a zipped folder of pictures, a table of pixels, or a list.
+
+    Raises:
+        InputError: none of them.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return Opened(lambda: digest_of_file(path), lambda _: read_npz(path), False)
+    if suffix == ".npy":
+        return Opened(lambda: digest_of_file(path), lambda _: read_npy(path), False)
+    if holds_pictures(path):
+        zipped = ZipFiles(path)
+        return Opened(lambda: digest_of(zipped), lambda _: read_class_folders(zipped), True)
+    columns = read_columns(path, group_column)
+    if columns.pixels is None:
+        files = list_folder(path.parent, follow_symlinks=follow_symlinks, strict=False)
+        return _listed(path, files, group_column)
+    return Opened(
+        lambda: digest_of_file(path),
+        lambda progress: read_pixel_table(path, columns, progress),
+        False,
+    )
+
+
+def read_columns(path: Path, group_column: str | None = None) -> Columns:
+    """The columns of a table of faces, having read its first row only.
+
+    Raises:
+        InputError: the file cannot be read or is no table of faces.
+    """
+    with closing(rows_of(path)) as rows:  # type: ignore[type-var]
+        for number, row in rows:
+            return columns_of(f"{shown(path)}, line {number}", row, group_column)
+    raise InputError(
+        f"{shown(path)}: empty file; expected a table with the columns emotion, pixels and, where "
+        "the split is official, Usage"
+    )
+
+
+def _listed(table: Path, files: Files, group_column: str | None) -> Opened:
+    columns = read_columns(table, group_column)
+
+    def digest() -> str:
+        return hashlib.sha256((digest_of_file(table) + digest_of(files)).encode()).hexdigest()
+
+    return Opened(digest, lambda _: read_picture_list(table, columns, files), True)
+
+
+def _is_picture_list(path: Path) -> bool:
+    try:
+        return read_columns(path).image is not None
+    except InputError:
+        return False

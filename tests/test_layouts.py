@@ -1,0 +1,323 @@
+"""Every layout that people keep faces in: what it is recognised as, and what its labels mean."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ferkeras.cli.errors import InputError
+from ferkeras.data.presets import affectnet, kdef, rafdb
+from ferkeras.data.presets.fer2013 import EMOTIONS
+from ferkeras.data.read import Wanted, read_faces
+
+RNG = np.random.default_rng(3)
+
+
+def pixels(side: int = 48) -> np.ndarray:
+    return RNG.integers(0, 256, (side, side), dtype=np.uint8)
+
+
+def text(image: np.ndarray, between: str = " ") -> str:
+    return between.join(map(str, image.ravel()))
+
+
+def put(path: Path, side: int = 48, colour: bool = False) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (side, side, 3) if colour else (side, side)
+    Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8)).save(path)
+    return path
+
+
+def written(tmp_path: Path, content: str, name: str = "faces.csv") -> Path:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def names_of(read) -> list[str]:
+    return [read.faces.classes[label] for label in read.faces.labels]
+
+
+def read(path: Path, **wanted: object):
+    return read_faces(path, Wanted(**wanted), cache=False)
+
+
+def refusal(path: Path, **wanted: object) -> str:
+    with pytest.raises(InputError) as caught:
+        read(path, **wanted)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("column", ["emotion", "label", "class", "emotion_name", "expression"])
+def test_names_are_read_under_any_usual_column(tmp_path, delimiter, column):
+    rows = [delimiter.join((name, text(pixels()))) for name in ("happiness", "ANGER", "neutral")]
+    header = delimiter.join((column, "pixels"))
+    found = read(written(tmp_path, "\n".join([header, *rows])))
+    assert names_of(found) == ["happy", "angry", "neutral"]
+    assert found.faces.classes.names == ("angry", "happy", "neutral")
+
+
+@pytest.mark.parametrize(
+    "adorn",
+    [
+        lambda image: f'"[{text(image, ", ")}]"',
+        lambda image: f'"[[{text(image[:20])}]\n [{text(image[20:])}]]"',
+        lambda image: " ".join(f"{value}.0" for value in image.ravel()),
+    ],
+)
+def test_pixels_are_read_as_programs_write_them(tmp_path, adorn):
+    images = [pixels() for _ in range(3)]
+    rows = [f"{label}.0,{adorn(each)}" for label, each in zip((0, 3, 6), images, strict=True)]
+    found = read(written(tmp_path, "\n".join(["emotion,pixels", *rows])))
+    np.testing.assert_array_equal(found.faces.images[..., 0], images)
+    assert names_of(found) == ["angry", "happy", "neutral"]
+
+
+def test_one_column_a_pixel_and_one_column_a_class(tmp_path):
+    images = [pixels(20) for _ in range(2)]
+    header = ",".join(["sad", "happy", *map(str, range(400))])
+    rows = [f"0,1,{text(images[0], ',')}", f"1,0,{text(images[1], ',')}"]
+    found = read(written(tmp_path, "\n".join([header, *rows])))
+    np.testing.assert_array_equal(found.faces.images[..., 0], images)
+    assert names_of(found) == ["happy", "sad"]
+    twice = written(tmp_path, "\n".join([header, rows[0].replace("0,1", "1,1", 1)]), "two.csv")
+    assert "line 2 (data row 1): 2 classes are marked" in refusal(twice)
+
+
+def test_a_table_without_column_names(tmp_path):
+    rows = [f"{name},{text(pixels())},{use}" for name, use in (("sad", "train"), ("fear", "val"))]
+    found = read(written(tmp_path, "\n".join(rows)))
+    assert names_of(found) == ["sad", "fear"]
+    assert found.usage.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [("train", 1), ("Training", 1), ("val", 2), ("valid", 2), ("PublicTest", 2), ("Testing", 3)],
+)
+def test_splits_are_read_under_any_usual_name(tmp_path, name, usage):
+    rows = [f"{label},{text(pixels())},{name}" for label in (1, 2)]
+    found = read(written(tmp_path, "\n".join(["emotion,pixels,Usage", *rows])))
+    assert found.usage.tolist() == [usage] * 2
+
+
+def test_faces_of_another_size_keep_it_or_are_brought_to_one(tmp_path):
+    rows = [f"{name},{text(pixels(96))}" for name in ("sad", "fear")]
+    path = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    assert read(path).faces.images.shape == (2, 96, 96, 1)
+    assert read(path, size=(32, 40), color=True).faces.images.shape == (2, 32, 40, 3)
+
+
+def test_ckplus_table_has_fer2013s_numbers_and_contempt(tmp_path):
+    rows = [f"{label},{text(pixels())},Training" for label in range(8)]
+    found = read(written(tmp_path, "\n".join(["emotion,pixels,Usage", *rows]), "ckextended.csv"))
+    assert found.faces.classes.names == (*EMOTIONS, "contempt")
+    assert names_of(found) == [*EMOTIONS, "contempt"]
+    assert "CK+" in found.recognised
+
+
+def test_class_indices_without_names_are_asked_for(tmp_path):
+    for label in range(7):
+        put(tmp_path / str(label) / "1.png")
+    message = refusal(tmp_path)
+    for part in (
+        "fer2013 (FER2013: 0 angry",
+        "affectnet7",
+        "0 neutral",
+        "data.classes={name0: [0]",
+    ):
+        assert part in message
+    assert names_of(read(tmp_path, classes="affectnet7")) == [
+        name for name in affectnet.SEVEN.names.values() if name and name != "contempt"
+    ]
+    merged = read(tmp_path, classes={"calm": ["0"], "other": ["1", "2"]})
+    assert names_of(merged) == ["calm", "other", "other"]
+
+
+def test_lists_keep_and_mappings_merge(tmp_path):
+    for name in ("Happiness", "sad", "neutral", "sleepy"):
+        put(tmp_path / name / "1.png")
+    assert read(tmp_path).faces.classes.names == ("happy", "sad", "neutral", "sleepy")
+    kept = read(tmp_path, classes=["neutral", "happy"])
+    assert kept.faces.classes.names == ("neutral", "happy")
+    assert len(kept.faces) == 2
+    assert "left out: sad, sleepy" in kept.recognised
+    merged = read(tmp_path, classes={"smile": ["happy"], "none": ["neutral", "sleepy"]})
+    assert sorted(names_of(merged)) == ["none", "none", "smile"]
+    assert "did you mean 'sleepy'" in refusal(tmp_path, classes=["happy", "sleepi"])
+    assert "cannot be both" in refusal(tmp_path, classes={"a": ["happy"], "b": ["happiness"]})
+
+
+@pytest.mark.parametrize("folder", ["train_set", "FER2013Train", "images/train", "wrapped/train"])
+def test_splits_are_found_in_any_nesting(tmp_path, folder):
+    other = folder.replace("train", "valid").replace("Train", "Valid")
+    for name in ("happy", "sad"):
+        put(tmp_path / folder / name / "1.png")
+        put(tmp_path / other / name / "1.png")
+    found = read(tmp_path)
+    assert sorted(names_of(found)) == ["happy", "happy", "sad", "sad"]
+    assert sorted(found.usage.tolist()) == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("pattern", ["{name}/S{who:03d}/1.png", "S{who:03d}/{name}/1.png"])
+def test_folders_of_people_are_groups(tmp_path, pattern):
+    for who in range(4):
+        for name in ("happy", "sad"):
+            put(tmp_path / pattern.format(who=who, name=name))
+    found = read(tmp_path)
+    assert sorted(names_of(found)) == ["happy"] * 4 + ["sad"] * 4
+    assert sorted(found.groups.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_own_names_in_folders_of_folders(tmp_path):
+    for who in range(5):
+        for name in ("eyes open", "eyes shut"):
+            put(tmp_path / name / f"p{who}" / "1.png")
+    found = read(tmp_path)
+    assert found.faces.classes.names == ("eyes open", "eyes shut")
+    assert len(set(found.groups.tolist())) == 5
+
+
+def test_file_names_of_jaffe_and_kdef_say_who_shows_what(tmp_path):
+    for who in ("KA", "KL", "MK"):
+        put(tmp_path / "jaffe" / f"{who}.AN1.39.tiff")
+        put(tmp_path / "jaffe" / f"{who}.HA2.40.tiff")
+    found = read(tmp_path / "jaffe")
+    assert "JAFFE" in found.recognised
+    assert sorted(names_of(found)) == ["angry"] * 3 + ["happy"] * 3
+    assert len(set(found.groups.tolist())) == 3
+    for who in ("AF01", "AF02", "BM03"):
+        for emotion in kdef.EMOTION_OF:
+            put(tmp_path / "kdef" / who / f"{who}{emotion}HL.JPG")
+    found = read(tmp_path / "kdef")
+    assert "KDEF" in found.recognised
+    assert sorted(set(names_of(found))) == sorted(kdef.EMOTION_OF.values())
+    assert len(set(found.groups.tolist())) == 3
+
+
+def test_ckplus_pictures_say_who_is_seen(tmp_path):
+    for who in (10, 11, 12):
+        for name in ("anger", "contempt"):
+            put(tmp_path / name / f"S{who:03d}_004_00000017.png")
+    found = read(tmp_path)
+    assert found.faces.classes.names == ("angry", "contempt")
+    assert len(set(found.groups.tolist())) == 3
+    assert "CK+" in found.recognised
+
+
+def test_rafdb_as_folders_and_as_its_list(tmp_path):
+    for label in range(1, 8):
+        put(tmp_path / "a" / "train" / str(label) / f"train_0000{label}_aligned.jpg")
+    found = read(tmp_path / "a")
+    assert names_of(found) == list(rafdb.PRESET.names.values())
+    lines = [f"train_0000{label}.jpg {label}" for label in range(1, 8)] + ["test_00001.jpg 4"]
+    written(tmp_path / "b", "\n".join(lines), "EmoLabel/list_patition_label.txt")
+    for line in lines:
+        put(tmp_path / "b/Image/aligned" / line.split()[0].replace(".jpg", "_aligned.jpg"), 100)
+    found = read(tmp_path / "b")
+    assert "RAF-DB" in found.recognised
+    assert names_of(found) == [*rafdb.PRESET.names.values(), "happy"]
+    assert found.usage.tolist() == [1] * 7 + [3]
+    assert found.faces.images.shape[1:] == (100, 100, 1)
+
+
+def test_affectnets_table_leaves_out_what_is_no_emotion(tmp_path):
+    header = "subDirectory_filePath,face_x,face_y,face_width,face_height,expression,valence,arousal"
+    rows = []
+    for label in range(11):
+        put(tmp_path / str(label) / f"{label}.jpg")
+        rows.append(f"{label}/{label}.jpg,0,0,48,48,{label},0.1,0.2")
+    found = read(written(tmp_path, "\n".join([header, *rows]), "training.csv"))
+    assert "AffectNet" in found.recognised
+    assert names_of(found) == [name for name in affectnet.EIGHT.names.values() if name]
+
+
+def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
+    rows = ["image,emotion,person"]
+    for number, name in enumerate(("HAPPINESS", "happiness", "anger", "neutral")):
+        put(tmp_path / "images" / f"{number}.jpg")
+        rows.append(f"{number}.jpg,{name},{number % 3}")
+    table = written(tmp_path, "\n".join(rows), "legend.csv")
+    for path in (table, tmp_path):
+        found = read(path)
+        assert names_of(found) == ["happy", "happy", "angry", "neutral"]
+        assert found.groups.tolist() == [0, 1, 2, 0]
+    assert "no column named 'persons'" in refusal(table, group_column="persons")
+    table.write_text(table.read_text().replace("3.jpg", "4.jpg"))
+    assert "line 5: the picture '4.jpg' is not below" in refusal(table)
+
+
+def test_zipped_folders_are_read_where_they_are(tmp_path):
+    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
+        for split in ("train", "test"):
+            for name in ("happy", "sad"):
+                stream = io.BytesIO()
+                Image.fromarray(pixels()).save(stream, "PNG")
+                archive.writestr(f"data/{split}/{name}/1.png", stream.getvalue())
+    found = read(tmp_path / "faces.zip")
+    assert sorted(names_of(found)) == ["happy", "happy", "sad", "sad"]
+    assert sorted(found.usage.tolist()) == [1, 1, 3, 3]
+
+
+@pytest.mark.parametrize("suffix", ["webp", "bmp", "tiff", "gif", "jfif", "ppm"])
+def test_pictures_of_every_kind_are_read(tmp_path, suffix):
+    for name in ("happy", "sad"):
+        path = put(tmp_path / name / "1.png")
+        with Image.open(path) as image:
+            image.save(path.with_suffix(f".{suffix}"), format="JPEG" if suffix == "jfif" else None)
+        path.unlink()
+    assert sorted(names_of(read(tmp_path))) == ["happy", "sad"]
+
+
+def test_pictures_are_in_colour_where_most_of_them_are(tmp_path):
+    for number in range(4):
+        put(tmp_path / "happy" / f"{number}.png", 64, colour=number != 0)
+        put(tmp_path / "sad" / f"{number}.png", 200, colour=True)
+    assert read(tmp_path).faces.images.shape[1:] == (112, 112, 3)
+    assert read(tmp_path, color=False, size=(50, 50)).faces.images.shape[1:] == (50, 50, 1)
+
+
+def test_proportions_are_kept(tmp_path):
+    square = np.zeros((60, 20), np.uint8)
+    square[20:40] = 255
+    for name in ("happy", "sad"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(square).save(tmp_path / name / "1.png")
+    face = read(tmp_path, size=(60, 60)).faces.images[0, :, :, 0]
+    np.testing.assert_array_equal(face[20:40], 255)
+    np.testing.assert_array_equal(face[:20], 0)
+
+
+def test_arrays(tmp_path):
+    images = RNG.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    labels = np.array([0, 1, 2, 0, 1, 2])
+    names = np.array(["happy", "sad", "own"])
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, class_names=names)
+    found = read(tmp_path / "a.npz")
+    assert found.faces.classes.names == ("happy", "sad", "own")
+    np.testing.assert_array_equal(found.faces.images, images)
+    np.savez(
+        tmp_path / "b.npz",
+        x_train=images / 255,
+        y_train=names[labels],
+        x_test=images / 255,
+        y_test=names[labels],
+    )
+    found = read(tmp_path / "b.npz")
+    assert found.usage.tolist() == [1] * 6 + [3] * 6
+    np.testing.assert_array_equal(found.faces.images[6:], images)
+    np.save(tmp_path / "images.npy", images[..., 0])
+    assert "without labels" in refusal(tmp_path / "images.npy")
+    np.save(tmp_path / "labels.npy", names[labels])
+    assert names_of(read(tmp_path / "images.npy")) == names[labels].tolist()
+    np.savez(tmp_path / "c.npz", images=images, labels=labels[:5])
+    assert "6 images and 5 labels" in refusal(tmp_path / "c.npz")
+    np.savez(tmp_path / "d.npz", images=images / 100, labels=labels)
+    assert "expected whole numbers from 0 to 255" in refusal(tmp_path / "d.npz")
