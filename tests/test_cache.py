@@ -92,6 +92,9 @@ def test_a_touched_picture_is_read_anew(kept_in, tmp_path, count_readings):
     picture = tmp_path / "faces" / "happy" / "1.png"
     picture.parent.mkdir(parents=True)
     Image.new("L", (48, 48), 3).save(picture)
+    other = tmp_path / "faces" / "sad" / "1.png"
+    other.parent.mkdir()
+    Image.new("L", (48, 48), 2).save(other)
     times = picture.stat()
     first = read_faces(tmp_path / "faces")
     assert_same(read_faces(tmp_path / "faces"), first)

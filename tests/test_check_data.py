@@ -442,7 +442,7 @@ def test_a_folder_without_a_readable_picture_is_wrong_input(folder, tmp_path, ca
     for path in folder.rglob("*.png"):
         path.write_text("no picture")
     assert main([str(folder), "--output", str(tmp_path / "found")]) == 2
-    assert "none of the 70 pictures can be read" in capsys.readouterr().err
+    assert "none of its 70 pictures can be read" in capsys.readouterr().err
     assert not (tmp_path / "found").exists()
 
 

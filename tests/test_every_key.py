@@ -110,6 +110,25 @@ def cached(config, world):
     return len(after) > len(before)
 
 
+def from_list(config, world):
+    """Classes, shape, and which faces are held out, of a list of pictures of six people."""
+    folder = world.folder / "listed"
+    if not folder.exists():
+        folder.mkdir()
+        rng = np.random.default_rng(0)
+        rows = ["image,emotion,who"]
+        for number in range(36):
+            Image.fromarray(rng.integers(0, 256, (24, 24), dtype=np.uint8)).save(
+                folder / f"{number}.png"
+            )
+            rows.append(f"{number}.png,{('happy', 'sad', 'neutral')[number % 3]},{number // 6}")
+        (folder / "list.csv").write_text("\n".join(rows))
+    data = config.data.model_copy(update={"path": str(folder), "cache": False})
+    splits = load_splits(config.model_copy(update={"data": data}), Console(io.StringIO()))
+    held_out = sorted(image.tobytes() for image in splits.validation.images)
+    return [splits.task, held_out]
+
+
 LINKED = load_config(None, ["data.cache=false", "data.follow_symlinks=true"])
 
 
@@ -306,6 +325,12 @@ EFFECTS = {
     "data.demo_faces": (300, loaded, ()),
     "data.demo_label_noise": (0.5, loaded, ()),
     "data.validation_fraction": (0.4, from_folder, ("data.follow_symlinks=true",)),
+    "data.classes": (("happy", "sad"), from_list, ()),
+    "data.size": (32, from_list, ()),
+    "data.color": (True, from_list, ()),
+    "data.group_column": ("who", from_list, ()),
+    "data.folds": (2, from_list, ()),
+    "data.fold": (2, from_list, ("data.folds=2",)),
     "data.cache": (False, cached, ()),
     "data.follow_symlinks": (True, from_folder, ("data.cache=false",)),
     "augment.flip": (False, first_batch, ()),
