@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.faces import Faces, ReadFaces, Splits
+from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.presets.fer2013 import FER2013
-from ferkeras.data.split import split_faces
+from ferkeras.data.split import Fold, split_faces, usage_as_split
+from ferkeras.data.task import Classes
 
 
 def reading(identities, labels, usage=None) -> ReadFaces:
@@ -150,3 +151,41 @@ def test_copies_with_different_labels_still_stay_together(source_seed, seed):
     splits = split_faces(reading(identities, labels), seed=seed, validation_fraction=0.25)
     assert not identities_of(splits.train) & identities_of(splits.validation)
     assert len(splits.train) + len(splits.validation) == 170
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    people=st.lists(st.integers(0, 12), min_size=24, max_size=60),
+    seed=st.integers(0, 1000),
+    copies=st.integers(0, 5),
+)
+def test_nobody_is_on_both_sides_and_every_face_is_held_out_once(people, seed, copies):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (len(people), 16, 16, 1), dtype=np.uint8)
+    images[:copies] = images[-1]
+    labels = rng.integers(0, 2, len(people)).astype(np.int32)
+    groups = np.unique(people, return_inverse=True)[1].astype(np.int32)
+    if len(set(groups.tolist())) < 8:
+        return
+    usage = np.zeros(len(people), np.int8)
+    read = ReadFaces(Faces(images, labels, Classes(("a", "b"))), usage, "people", "0" * 32, groups)
+    held_out = np.zeros(len(people), int)
+    for number in (1, 2, 3):
+        split = usage_as_split(read, seed=seed, validation_fraction=0.2, fold=Fold(number, 3))
+        inside = split == USAGES.index("validation")
+        held_out += inside
+        assert not set(groups[inside]) & set(groups[~inside])
+        pictures = [image.tobytes() for image in images]
+        assert not {pictures[i] for i in np.flatnonzero(inside)} & {
+            pictures[i] for i in np.flatnonzero(~inside)
+        }
+    assert (held_out == 1).all()
+    order = rng.permutation(len(people))
+    shuffled = ReadFaces(read.faces.take(order), usage, "people", "0" * 32, groups[order])
+    drawn = []
+    for each in (read, shuffled):
+        inside = usage_as_split(each, seed=seed, validation_fraction=0.2) == 2
+        assert inside.any()
+        assert not inside.all()
+        drawn.append({image.tobytes() for image in each.faces.images[inside]})
+    assert drawn[0] == drawn[1]

@@ -38,7 +38,7 @@ _PIXELS_A_BAND = 1_000_000
 
 _MODES = {1: "L", 3: "RGB"}
 
-_MOST_FILLED_UP = 4
+MOST_FILLED_UP = 4
 """A side is made longer by at most this factor where proportions differ."""
 
 _GREY_WITHIN = 3.0
@@ -95,8 +95,8 @@ def _filled_up(picture: Image.Image, spec: ImageSpec) -> Image.Image:
     height = max(picture.height, round(picture.width * spec.height / spec.width))
     # Of a picture like a ribbon the middle alone is taken: it shows no face anyway.
     width, height = (
-        min(width, _MOST_FILLED_UP * picture.width),
-        min(height, _MOST_FILLED_UP * picture.height),
+        min(width, MOST_FILLED_UP * picture.width),
+        min(height, MOST_FILLED_UP * picture.height),
     )
     pixels = np.asarray(picture)
     rows = repeated_edges(picture.height, height)

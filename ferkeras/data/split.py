@@ -93,14 +93,15 @@ def usage_as_split(
             held_out = _draw(faces, seed, validation_fraction)
         else:
             groups = None if read.groups is None else read.groups[pool]
-            fold = fold or Fold(1, max(2, round(1 / validation_fraction)))
-            held_out = _fold(faces, groups, seed, fold)
+            held_out = _fold(faces, groups, seed, fold, validation_fraction)
         usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
     return usage
 
 
-def _fold(faces: Faces, groups: np.ndarray | None, seed: int, fold: Fold) -> np.ndarray:
-    """Return a bool array, shape (N,): True for the faces of this fold."""
+def _fold(
+    faces: Faces, groups: np.ndarray | None, seed: int, fold: Fold | None, fraction: float
+) -> np.ndarray:
+    """Return a bool array, shape (N,): True for this fold, or for one of about the fraction."""
     # They bring SciPy and scikit-learn along, which a source that is split already does without.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -118,10 +119,12 @@ def _fold(faces: Faces, groups: np.ndarray | None, seed: int, fold: Fold) -> np.
             (np.ones(len(copy)), (copy, count + groups)), shape=2 * [count + int(groups.max()) + 1]
         )
         together = connected_components(links, directed=False)[1][copy]
-    if len(np.unique(together)) < fold.of:
+    most = len(np.unique(together))
+    fold = fold or Fold(1, min(max(2, round(1 / fraction)), max(2, most)))
+    if most < fold.of:
         what = "people" if groups is not None else "different pictures"
         raise InputError(
-            f"{len(np.unique(together))} {what} cannot be divided into {fold.of} folds; "
+            f"{most} {what} cannot be divided into {fold.of} folds; "
             "set data.folds lower, or add faces"
         )
     splitter = StratifiedGroupKFold(fold.of, shuffle=True, random_state=seed)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.data.pictures import MOST_FILLED_UP
 from ferkeras.export.quiet import without_asset_chatter
 from ferkeras.runs.embedded import About
 
@@ -135,9 +136,23 @@ def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.
         return toned((colour * alpha + 255 * (255 - alpha) + 127) // 255)
 
     picture = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png)
+    picture = _filled_up(picture, *shape[:2])
     resized = tf.image.resize(picture, shape[:2], method="bicubic", antialias=True)
     face = tf.saturate_cast(tf.round(resized), tf.uint8)
     return tf.ensure_shape(face, shape)
+
+
+def _filled_up(picture: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """A picture in the proportions of a face, as `ferkeras.data.pictures.face_of` makes them."""
+    high, wide = tf.shape(picture)[0], tf.shape(picture)[1]
+
+    def filled(side: tf.Tensor, other: tf.Tensor, ratio: float) -> tf.Tensor:
+        wanted = tf.cast(tf.round(tf.cast(other, tf.float64) * ratio), tf.int32)
+        count = tf.minimum(tf.maximum(side, wanted), MOST_FILLED_UP * side)
+        return tf.clip_by_value(tf.range(count) - (count - side) // 2, 0, side - 1)
+
+    rows, columns = filled(high, wide, height / width), filled(wide, high, width / height)
+    return tf.gather(tf.gather(picture, rows), columns, axis=1)
 
 
 def _luma(colour: tf.Tensor) -> tf.Tensor:
