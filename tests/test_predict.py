@@ -225,7 +225,7 @@ def test_faces_are_found_in_the_upright_picture(photograph, tmp_path):
     boxes = []
     for path in (photograph, tmp_path / "turned.jpg"):
         ((box, face),) = FaceDetector()(next(views_of([path], 1)).read(), FER2013.image)
-        assert face.shape == (48, 48)
+        assert face.shape == (48, 48, 1)
         boxes.append(box)
     np.testing.assert_allclose(*boxes, atol=12)
 
