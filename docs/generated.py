@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -35,16 +35,8 @@ def write(folder: Path) -> None:
     pages = {
         "configuration.md": configuration_page(),
         "configurations.md": configurations_page(),
-        "callbacks.md": names_page(
-            CALLBACKS,
-            "ferkeras.callbacks",
-            ROOT / "callbacks/__init__.py",
-            main="classes",
-            members=False,
-        ),
-        "python.md": names_page(
-            PYTHON, "ferkeras", ROOT / "ferkeras/__init__.py", main="functions", members=True
-        ),
+        "callbacks.md": callbacks_page(),
+        "python.md": python_page(),
         "verbs/index.md": verbs_page(),
         **{f"verbs/{name}.md": verb_page(name) for name in verbs()},
         **{
@@ -103,6 +95,8 @@ def verb_page(name: str) -> str:
     """A verb's `--help`; its configuration keys have a page of their own."""
     text, keys, _ = help_of(name).partition("\nKeys, with what holds")
     page = [f"# {name}", "", "```text", text.strip(), "```", ""]
+    for option in _HELP_OF_ITS_OWN.get(name, ()):
+        page += [f"## {option}", "", "```text", help_of(name, option).strip(), "```", ""]
     if keys:
         page += [
             "Every `section.key` is on the page of the [configuration](../configuration.md).",
@@ -111,12 +105,16 @@ def verb_page(name: str) -> str:
     return "\n".join(page)
 
 
-def help_of(name: str) -> str:
+_HELP_OF_ITS_OWN = {"diagnose": ("--script",)}
+"""Options that make another command of a verb."""
+
+
+def help_of(name: str, *options: str) -> str:
     """What `python -m ferkeras.<name> --help` prints, 80 columns wide."""
     # With the interpreter's folder on the PATH the help says `python`, not where that lies.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     done = subprocess.run(
-        [sys.executable, "-m", f"ferkeras.{name}", "--help"],
+        [sys.executable, "-m", f"ferkeras.{name}", "--help", *options],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "82", "PATH": path, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
@@ -166,26 +164,39 @@ def configurations_page() -> str:
     return "\n".join(lines)
 
 
-def names_page(about: str, module: str, file: Path, *, main: str, members: bool) -> str:
-    """The public names of a package, from their docstrings.
+def callbacks_page() -> str:
+    """Every public name of `callbacks/`, from its docstring; classes first."""
+    names = exported(ROOT / "callbacks/__init__.py")
+    names.sort(key=_is_class, reverse=True)
+    return "\n".join([CALLBACKS, *documented("ferkeras.callbacks", names)])
 
-    Args:
-        about: how the page begins.
-        module: what the package is called.
-        file: its `__init__.py`.
-        main: which come first, ``classes`` or ``functions``.
-        members: whether methods are listed too.
-    """
-    names = exported(file)
-    classes = [name for name in names if name[0].isupper()]
-    functions = [name for name in names if not name[0].isupper()]
-    lines = [about]
-    for name in classes + functions if main == "classes" else functions + classes:
-        kind = "autoclass" if name in classes else "autofunction"
-        lines += [f"## {name}", "", "```{eval-rst}", f".. {kind}:: {module}.{name}"]
-        lines += ["   :members:"] if members and kind == "autoclass" else []
-        lines += ["```", ""]
-    return "\n".join(lines)
+
+def python_page() -> str:
+    """What `import ferkeras` offers, and for programs of one's own `ferkeras.diagnose`."""
+    facade = exported(ROOT / "ferkeras/__init__.py")
+    more = [n for n in exported(ROOT / "ferkeras/diagnose/__init__.py") if n not in facade]
+    facade.sort(key=_is_class)
+    return "\n".join(
+        [
+            PYTHON,
+            *documented("ferkeras", facade, members=True),
+            *documented("ferkeras.diagnose", more, members=True),
+        ]
+    )
+
+
+def documented(module: str, names: Iterable[str], members: bool = False) -> Iterator[str]:
+    """Lines of a page: each name with its docstring, and those of its methods where asked for."""
+    for name in names:
+        kind = "autoclass" if _is_class(name) else "autofunction"
+        yield from (f"## {name}", "", "```{eval-rst}", f".. {kind}:: {module}.{name}")
+        if members and _is_class(name):
+            yield "   :members:"
+        yield from ("```", "")
+
+
+def _is_class(name: str) -> bool:
+    return name[0].isupper()
 
 
 def exported(file: Path) -> list[str]:
