@@ -43,6 +43,8 @@ CALLED = {
     "network.conv_dropout network.dense_dropout": "drop drop_rate dropout dropout_rate",
     "network.dense_units": "dense fc hidden hidden_units units",
     "network.filters": "channels width",
+    "network.start_from": "checkpoint finetune from_checkpoint init_weights load_weights "
+    "pretrained pretrained_weights transfer weights_path",
     "output.folder": "out out_dir output output_dir save_dir save_path",
     "schedule.plateau_factor": "factor lr_factor",
     "schedule.plateau_min_learning_rate": "min_lr",

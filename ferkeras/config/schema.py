@@ -137,6 +137,11 @@ class Network(Section):
         description="plain: blocks of two convolutions and a pooling, flattened; residual: a "
         "stem, stages of residual blocks, averaged",
     )
+    start_from: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="folder of a finished run whose weights are taken over as far as they fit; "
+        "null: begin at random",
+    )
     filters: tuple[Units, ...] = Field(
         (32, 64, 128, 256),
         min_length=1,

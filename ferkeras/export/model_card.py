@@ -275,6 +275,11 @@ def _recipe(finished: FinishedRun) -> str:
             if (names := ", ".join(PurePath(path).name for path in distill.teachers))
             else []
         ),
+        *(
+            [("begun from", f"the network of {PurePath(network.start_from).name}")]
+            if network.start_from is not None
+            else []
+        ),
         (
             "epochs",
             f"{finished.metrics['epochs']}; this is the network of epoch "

@@ -22,6 +22,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import Config
 from ferkeras.runs.record import Run
+from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
 from ferkeras.runs.unfinished import UnfinishedRun, find_run, reopened
 
@@ -56,8 +57,10 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
     from ferkeras.data.load import load_splits
 
     teachers = open_teachers(config.distill)
+    start = open_start(config.network.start_from)
     if unfinished is not None:
         unfinished.check_teachers(teachers)
+        unfinished.check_start(start)
     with Console() as console:
         splits = load_splits(config, console)
         run: Run | None = None

@@ -35,6 +35,7 @@ from ferkeras.report.pictures import (
 from ferkeras.runs.finished import FinishedRun, read_json
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run, create_run, record_start, write_json, write_npz
+from ferkeras.runs.start import was_trained_on_validation
 from ferkeras.runs.teachers import describe, possibly_leaked, record_of
 from ferkeras.tensorboard.writer import write_predictions
 from ferkeras.training.best import save_network
@@ -143,6 +144,7 @@ def _train(
                 "warp": BACKEND,
             },
             record_of(setup.teachers),
+            record_of([setup.start])[0] if setup.start else None,
         )
     console.print(f"run folder: {run.folder}\n")
     if not brief and not run.picture("train_batch").exists():
@@ -284,6 +286,8 @@ def _print_what_will_be_trained(
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
     facts = {"teachers": describe(setup.teachers, config.distill)} if setup.teachers else {}
+    if setup.start is not None:
+        facts["starts from"] = f"{setup.start.name}: {setup.transferred}"
     console.header(
         f"ferkeras: {config.name}",
         {
@@ -310,6 +314,12 @@ def _print_what_will_be_trained(
         note=f"weight: class_weight.rule={config.class_weight.rule}; effective: with "
         f"train.sampler={train.sampler}, relative to unweighted, shuffled faces",
     )
+    if setup.start is not None and was_trained_on_validation(setup.start, config, splits):
+        console.alarm(
+            f"network.start_from: {setup.start.name} was trained on these faces with another "
+            "split, so on validation faces of this training; then its validation accuracy is too "
+            "good"
+        )
     if unknown := possibly_leaked(setup.teachers, config, splits):
         console.alarm(
             f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "

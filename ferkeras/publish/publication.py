@@ -109,12 +109,14 @@ def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     path = _last_part(config.data.path)
     data: dict[str, Any] = environment["data"]
     teachers = tuple(_last_part(each) for each in config.distill.teachers)
+    start = None if config.network.start_from is None else _last_part(config.network.start_from)
     return replace(
         finished,
         run=made,
         config=config.model_copy(
             update={
                 "data": config.data.model_copy(update={"path": path}),
+                "network": config.network.model_copy(update={"start_from": start}),
                 "distill": config.distill.model_copy(update={"teachers": teachers}),
                 "output": Output(),
             }

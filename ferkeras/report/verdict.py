@@ -19,7 +19,7 @@ def verdict_on(results: Mapping[str, Any]) -> str:
     missed = [name for name, fraction in recall.items() if not fraction]
     weakest = min(recall, key=recall.__getitem__)
     return (
-        f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; always "
+        f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; "
         f"always predicting {majority} would give {always:.1%}; "
         + (
             f"never recognised: {', '.join(missed)}"

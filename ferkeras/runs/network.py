@@ -68,7 +68,7 @@ def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    mean, std = _pixel_statistics(finished)
+    mean, std = pixel_statistics_of(finished)
     with _precision(finished.config.train.precision):
         model = build_network(finished.config.network, finished.task, mean=mean, std=std)
     _load_weights(model, path)
@@ -108,7 +108,12 @@ def _refuse_bomb(path: Path, model: keras.Model) -> None:
         raise ValueError(f"it unpacks to {unpacked:,} bytes")
 
 
-def _pixel_statistics(finished: FinishedRun) -> tuple[float, float]:
+def pixel_statistics_of(finished: FinishedRun) -> tuple[float, float]:
+    """Mean and standard deviation that the network of a run standardises pixel / 255 with.
+
+    Raises:
+        InputError: they are not recorded.
+    """
     data = finished.environment.get("data")
     values = [data.get(key) for key in ("mean", "std")] if isinstance(data, dict) else []
     numbers = [v for v in values if isinstance(v, (int, float)) and 0 <= v <= 1]

@@ -179,7 +179,10 @@ def _move_to_free_number(made: Path, name: Path) -> Path:
 
 
 def record_start(
-    run: Run, data: dict[str, Any], teachers: Sequence[Mapping[str, str]] = ()
+    run: Run,
+    data: dict[str, Any],
+    teachers: Sequence[Mapping[str, str]] = (),
+    start: Mapping[str, str] | None = None,
 ) -> None:
     """Write down what a run that begins is made from and with."""
     write_json(
@@ -194,6 +197,7 @@ def record_start(
             "command": [Path(sys.orig_argv[0]).name, *sys.orig_argv[1:]],
             "data": data,
             "teachers": list(teachers),
+            "start_from": start,
         },
     )
 

@@ -64,6 +64,19 @@ class UnfinishedRun:
                 "when the run began; restore them, or begin a new run"
             )
 
+    def check_start(self, start: FinishedRun | None) -> None:
+        """Refuse to begin anew from another network than the run began from.
+
+        Raises:
+            InputError: `network.start_from` has another network.
+        """
+        now = None if start is None else record_of([start])[0]
+        if self.environment.get("start_from", now) != now:
+            raise InputError(
+                f"{self.run.folder}: network.start_from: {self.config.network.start_from} does not "
+                "have the network that it had when the run began; restore it, or begin a new run"
+            )
+
 
 def find_run(path: Path | None) -> Run:
     """The run that is meant by a run's folder, by a folder of runs, or by nothing.

@@ -18,10 +18,12 @@ from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.model import build_network
 from ferkeras.network.step import DistilledModel
 from ferkeras.runs.finished import FinishedRun
-from ferkeras.runs.network import load_trained
+from ferkeras.runs.network import load_trained, pixel_statistics_of
+from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
 from ferkeras.training.class_weights import ClassBalance, class_balance
 from ferkeras.training.optimizer import build_optimizer
+from ferkeras.training.transfer import Transferred, take_over
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class TrainingSetup:
         mean: of the training pixels / 255.
         std: standard deviation of the same.
         teachers: the finished runs whose soft targets the model is trained on besides the labels.
+        start: the finished run that the model begins from; None: at random.
+        transferred: what the model has taken over of it.
     """
 
     task: Task
@@ -49,6 +53,8 @@ class TrainingSetup:
     mean: float
     std: float
     teachers: list[FinishedRun]
+    start: FinishedRun | None = None
+    transferred: Transferred | None = None
 
 
 def make_reproducible(config: Config) -> None:
@@ -62,10 +68,19 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
     """Build and compile the configured network and its data; `make_reproducible` comes first.
 
     Raises:
-        InputError: a run of `distill.teachers` is none, or has lost its network.
+        InputError: a run of `distill.teachers` or `network.start_from` is none, has lost its
+            network, or has nothing in common with the one that is built.
     """
-    mean, std = pixel_statistics(splits.train)
+    start = open_start(config.network.start_from)
+    begun = None if start is None else load_trained(start)
+    # What was learnt was learnt with these, not with those of other faces.
+    mean, std = pixel_statistics(splits.train) if start is None else pixel_statistics_of(start)
     model = build_network(config.network, splits.task, mean=mean, std=std)
+    transferred = None
+    if begun is not None:
+        transferred = take_over(
+            model, splits.task.classes, begun.model, begun.finished.task.classes
+        )
     confusion = ConfusionMatrix(len(splits.task.classes))
     model.compile(
         optimizer=build_optimizer(config.train),
@@ -100,4 +115,6 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         mean,
         std,
         teachers,
+        start,
+        transferred,
     )

@@ -1,0 +1,113 @@
+"""Beginning with what another network has learnt: what fits is taken, the rest is new."""
+
+import numpy as np
+import pytest
+
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
+from ferkeras.config.schema import Network
+from ferkeras.data.faces import Splits
+from ferkeras.data.presets.fer2013 import FER2013
+from ferkeras.data.task import Classes, ImageSpec, Task
+from ferkeras.network.model import build_network, dropout_layers
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.start import open_start, was_trained_on_validation
+from ferkeras.training.transfer import take_over
+
+SMALL = {
+    "architecture": "residual",
+    "filters": (4, 8),
+    "stem_filters": 4,
+    "residual_blocks": (1,),
+    "dense_units": (),
+}
+OWN = Classes(("happy", "sleepy", "sad"))
+
+
+def network(task: Task, **settings: object):
+    return build_network(Network(**{**SMALL, **settings}), task, mean=0.5, std=0.25)
+
+
+def faces(task: Task, count: int = 6) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, *task.image.shape), dtype=np.uint8)
+
+
+def test_the_same_network_answers_the_same():
+    source, model = network(FER2013), network(FER2013)
+    taken = take_over(model, FER2013.classes, source, FER2013.classes)
+    images = faces(FER2013)
+    np.testing.assert_array_equal(model(images), source(images))
+    assert taken.left == ()
+    assert taken.classes == FER2013.classes.names
+    # All but the dropout rates, which are settings.
+    assert taken.parameters == taken.of - len(dropout_layers(model)[0])
+
+
+def test_classes_that_both_know_keep_their_outputs_and_others_begin_at_random():
+    source, model = network(FER2013), network(Task(OWN, FER2013.image))
+    before = model.layers[-1].get_weights()[0][:, 1]
+    taken = take_over(model, OWN, source, FER2013.classes)
+    assert taken.classes == ("happy", "sad")
+    images = faces(FER2013)
+    new, old = np.asarray(model(images)), np.asarray(source(images))
+    np.testing.assert_allclose(new[:, 0], old[:, 3], atol=1e-6)
+    np.testing.assert_allclose(new[:, 2], old[:, 4], atol=1e-6)
+    np.testing.assert_array_equal(model.layers[-1].get_weights()[0][:, 1], before)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(1, 3), (3, 1)])
+def test_grey_in_three_channels_is_seen_as_grey(theirs, ours):
+    tasks = [Task(FER2013.classes, ImageSpec(48, 48, channels)) for channels in (theirs, ours)]
+    source, model = (network(task) for task in tasks)
+    assert take_over(model, FER2013.classes, source, FER2013.classes).left == ()
+    grey = faces(FER2013)
+    outputs = [
+        np.asarray(each(np.repeat(grey, task.image.channels, axis=3)))
+        for each, task in ((source, tasks[0]), (model, tasks[1]))
+    ]
+    np.testing.assert_allclose(*outputs, atol=1e-4)
+
+
+def test_another_size_takes_all_of_a_residual_network():
+    source = network(FER2013)
+    model = network(Task(FER2013.classes, ImageSpec(64, 80, 1)))
+    assert take_over(model, FER2013.classes, source, FER2013.classes).left == ()
+
+
+def test_layers_that_do_not_fit_are_named_and_begin_at_random():
+    source = network(FER2013)
+    model = network(FER2013, filters=(4, 16))
+    taken = take_over(model, FER2013.classes, source, FER2013.classes)
+    assert any(name.startswith("block2") for name in taken.left)
+    assert not any(name.startswith(("stem", "block1")) for name in taken.left)
+    assert taken.classes == ()
+
+
+def test_dropout_stays_as_configured():
+    source, model = network(FER2013, conv_dropout=0.3), network(FER2013, conv_dropout=0.05)
+    take_over(model, FER2013.classes, source, FER2013.classes)
+    assert float(dropout_layers(model)[0][0].rate.numpy()) == pytest.approx(0.05)
+
+
+def test_nothing_in_common_is_refused():
+    source = network(FER2013)
+    model = network(FER2013, architecture="plain", filters=(3,), dense_units=(5,))
+    with pytest.raises(InputError, match="no weights fit"):
+        take_over(model, FER2013.classes, source, FER2013.classes)
+
+
+def test_a_path_that_is_no_run_names_the_key(tmp_path):
+    with pytest.raises(InputError, match=r"network\.start_from"):
+        open_start(str(tmp_path / "nothing"))
+    assert open_start(None) is None
+
+
+def test_a_start_that_knows_the_validation_faces_is_noticed(make_faces):
+    start = open_run("saved_models/fer2013")
+    some = make_faces(list(range(7)))
+    splits = Splits(some, some, None, "", str(start.fingerprint), official=False)
+    config = load_config(None, [f"seed={start.config.seed}"])
+    assert not was_trained_on_validation(start, config, splits)
+    assert was_trained_on_validation(start, load_config(None, ["seed=5"]), splits)
+    assert was_trained_on_validation(start, load_config(None, ["data.folds=3"]), splits)
