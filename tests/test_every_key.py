@@ -23,7 +23,6 @@ from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.runs.record import Run, create_run
-from ferkeras.runs.shipped import SHIPPED
 from ferkeras.training.callbacks import build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
@@ -349,7 +348,7 @@ EFFECTS = {
     "augment.contrast": (0.0, first_batch, ()),
     "augment.erase": (0.9, first_batch, ()),
     "network.architecture": ("residual", network, ()),
-    "network.start_from": (str(SHIPPED), first_weights, (*RESIDUAL, "network.stem_filters=16")),
+    "network.start_from": (SHIPPED, first_weights, (*RESIDUAL, "network.stem_filters=16")),
     "network.filters": ([2, 3], network, ()),
     "network.stem_filters": (5, network, RESIDUAL),
     "network.stem_stride": (1, network, RESIDUAL),
