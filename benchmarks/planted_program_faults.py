@@ -921,6 +921,21 @@ def deep_sigmoids(seed: int) -> Planted:
     return program(compiled(model, rate=0.001), x, y)
 
 
+@fault("network_too_small")
+def one_unit(seed: int) -> Planted:
+    """One hidden unit for ten classes."""
+    x, y = table("digits", seed)
+    return program(compiled(dense(x, 10, hidden=(1,)), rate=0.005), x, y, epochs=10)
+
+
+@fault("network_too_small")
+def two_units_for_rings(seed: int) -> Planted:
+    """Two hidden units for two rings."""
+    x, y = rings(seed=seed)
+    model = compiled(dense(x, 1, "sigmoid", (2,)), "binary_crossentropy", 0.01)
+    return program(model, x, y, epochs=30)
+
+
 @fault("activation_doubled")
 def softmax_twice(seed: int) -> Planted:
     """Softmax twice."""

@@ -132,10 +132,21 @@ def test_soft_labels_are_labels():
     assert causes(model, (x, one_hot(y) * 0.9 + 0.1 / 3)) == []
 
 
-def test_more_classes_than_units():
+@pytest.mark.parametrize("metrics", [(), ("accuracy",)])
+def test_more_classes_than_units(metrics):
     x, y = blobs(5)
-    model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")
+    model = network(
+        layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy", metrics=metrics
+    )
     assert causes(model, (x, y)) == ["output_units"]
+
+
+@pytest.mark.parametrize(("units", "shift"), [(1, 0.5), (2, 2), (3, -1)])
+def test_labels_that_no_output_can_name_are_told_beside_a_metric(units, shift):
+    x, y = blobs(3, rows=24)
+    loss = "sparse_categorical_crossentropy"
+    model = network(layers.Dense(units, "softmax"), loss=loss, metrics=["accuracy"])
+    assert causes(model, (x, y + shift))
 
 
 def test_a_unit_for_padding():

@@ -175,3 +175,18 @@ def test_labels_that_belong_to_other_rows():
     noise = np.random.default_rng(2).normal(size=(600, 6)).astype("float32")
     said = diagnose_model(model, (noise[:400], y[:400]), (noise[400:], y[400:]), epochs=8)
     assert said.causes == ()
+
+
+def test_a_network_of_too_few_units():
+    x, y = blobs(12, rows=240)
+    narrow = network(keras.optimizers.Adam(0.01), layers.Dense(1, "relu"), units=12)
+    assert diagnosis(narrow, x, y, epochs=20).causes == ("network_too_small",)
+    wide = network(keras.optimizers.Adam(0.01), layers.Dense(16, "relu"), units=12)
+    assert diagnosis(wide, x, y, epochs=20).causes == ()
+
+
+def test_a_small_network_is_not_to_blame_for_noise():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 6)).astype("float32"), rng.integers(0, 3, 200)
+    model = network(keras.optimizers.Adam(0.01), layers.Dense(2, "relu"))
+    assert diagnosis(model, x, y, epochs=5).causes == ()

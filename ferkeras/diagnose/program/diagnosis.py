@@ -15,6 +15,7 @@ import numpy as np
 import ferkeras
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.causes import (
+    capacity,
     hidden,
     inputs,
     label_sense,
@@ -71,6 +72,7 @@ TRIED: tuple[Probe, ...] = (
     reach.frozen_layers,
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
+    capacity.network_too_small,
 )
 """What a brief training with a change tells of data and layers."""
 

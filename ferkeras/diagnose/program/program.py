@@ -25,6 +25,8 @@ from ferkeras.diagnose.program.trial import Change, Stepper, Trial, hidden_activ
 _PREDICTED_BYTES = 32 << 20
 _FEW = 8
 _TRIAL_STEPS = 400
+_GENEROUS_STEPS = 1000
+_GENEROUS_RATE = 0.01
 _SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 
 
@@ -451,6 +453,28 @@ class Program:
         steps = min(10 * self.trial_steps, 4 * _TRIAL_STEPS)
         return self._try(self._upon(Change()), max(steps, 2 * self.trial_steps), self.seconds / 4)
 
+    @cached_property
+    def narrowest(self) -> int | None:
+        """Units of the narrowest hidden layer; None where there is no hidden layer."""
+        widths = [
+            getattr(layer, "units", None) or getattr(layer, "filters", None)
+            for layer in self.model._flatten_layers(include_self=False)
+            if layer is not self.head.last_weighted
+            and isinstance(layer, (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D))
+        ]
+        return min((int(width) for width in widths if width), default=None)
+
+    def generous(self) -> tuple[Trial, ...]:
+        """Long trainings at a fitting rate from several draws of weights; empty without time."""
+        trials = []
+        change = self._upon(Change(fresh=True, rate=_GENEROUS_RATE / self.rate, adam=True))
+        for seed in range(4):
+            trial = self._try(replace(change, seed=seed), _GENEROUS_STEPS, self.seconds / 10)
+            if trial is None:
+                break
+            trials.append(trial)
+        return tuple(trials) if len(trials) > 2 else ()
+
     def learns(self, trial: Trial) -> bool:
         """Whether a trial learnt well enough for its settings to be beyond blame."""
         # What a repaired program still lacks is told only where it lacks everything.
@@ -664,6 +688,7 @@ class Program:
             change.activation,
             change.everything,
             change.batch,
+            change.adam,
             change.scaled and any(each.dtype.kind != "f" for each in self.train.arrays),
             change.rate if scheduled else None,
         )

@@ -44,6 +44,7 @@ class Change:
         fresh: weights drawn anew by the Glorot rule, biases zero.
         activation: in the place of hidden activations; None: the program's.
         steps_factor: times the steps of the program, where batches are smaller.
+        adam: trained by Adam, whatever the program's optimizer is.
         seed: of the order, and of fresh weights.
     """
 
@@ -56,6 +57,7 @@ class Change:
     fresh: bool = False
     activation: str | None = None
     steps_factor: float = 1.0
+    adam: bool = False
     seed: int = 0
 
 
@@ -187,7 +189,9 @@ class Stepper:
             for v in (model.variables if change.everything else model.trainable_variables)
             if not change.everything or _can_be_trained(v)
         ]
-        self._optimizer = optimizer_like(model.optimizer, change.rate)
+        self._optimizer = (
+            keras.optimizers.Adam() if change.adam else optimizer_like(model.optimizer, change.rate)
+        )
         self._optimizer.build(self.variables)
         self._first = [v.numpy() for v in self._optimizer.variables]
         self._rate = program.rate

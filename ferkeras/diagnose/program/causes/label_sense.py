@@ -28,8 +28,8 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
         or program.validation_labels is None
     ):
         return None
-    in_training = _read(program.train, program.labels.index)
-    in_validation = _read(held, program.validation_labels.index)
+    in_training = read_by_trees(program.train, program.labels.index)
+    in_validation = read_by_trees(held, program.validation_labels.index)
     # The skill of that many rows without any meaning is known to twice this.
     noise = 1 / np.sqrt(min(len(program.train), _MOST))
     if in_validation < 0.3 or in_training > max(0.1 * in_validation, 2 * noise):
@@ -61,8 +61,8 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
     )
 
 
-def _read(material: Material, labels: np.ndarray) -> float:
-    """Skill of trees on rows that they were not grown on."""
+def read_by_trees(material: Material, labels: np.ndarray) -> float:
+    """Skill of trees on rows that they were not grown on, above the majority."""
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import cross_val_predict
 

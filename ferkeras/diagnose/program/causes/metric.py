@@ -19,6 +19,7 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
         or labels.form not in ("index", "one_hot")
         or not labels.counted.all()
         or program.loss.kind == "unknown"
+        or not _can_be_right(program)
     ):
         return None
     for name, metric, value, counted in program.metric_values:
@@ -51,6 +52,14 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
             confidence=MEASURED,
         )
     return None
+
+
+def _can_be_right(program: Program) -> bool:
+    """Whether outputs can name the classes of the labels, so that some can be made up."""
+    classes, units = program.labels.classes, program.head.units
+    if units == 1:
+        return len(classes) == 2
+    return bool(program.loss_works and classes.min() >= 0 and classes.max() < units)
 
 
 def _fitting(program: Program) -> str:
