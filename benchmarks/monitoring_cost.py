@@ -70,7 +70,7 @@ def measure(config) -> dict[str, object]:
     from ferkeras.cli.console import Console
     from ferkeras.cli.signals import StopRequest
     from ferkeras.data.load import load_splits
-    from ferkeras.runs.record import create_run
+    from ferkeras.runs.create import create_run
     from ferkeras.training.callbacks import build_callbacks
     from ferkeras.training.checkpoints import CheckpointFolder
     from ferkeras.training.loop import TrainingLoop

@@ -1,6 +1,7 @@
 """What tests share: small faces, a finished run, and TensorFlow imported without its chatter."""
 
 import io
+import os
 
 import hypothesis
 import numpy as np
@@ -20,6 +21,12 @@ hypothesis.settings.register_profile(
     "ferkeras", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("ferkeras")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _secret_of_the_tests(tmp_path_factory):
+    """The account's secret is made in a folder of the tests, not in the account's own."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.read import read_faces
 from ferkeras.data.readers import recognise
+from ferkeras.files.writing import temporary_name
 
 
 def table(count: int = 5, seed: int = 0) -> str:
@@ -32,9 +33,8 @@ def table(count: int = 5, seed: int = 0) -> str:
 
 @pytest.fixture
 def kept_in(tmp_path, monkeypatch) -> Path:
-    folder = tmp_path / "kept"
-    monkeypatch.setenv("FERKERAS_CACHE", str(folder))
-    return folder
+    monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "kept"))
+    return tmp_path / "kept" / cache.FOLDER
 
 
 @pytest.fixture
@@ -183,7 +183,7 @@ def test_the_longest_unused_entries_go(kept_in, source):
         read_faces(source)
         for entry in kept_in.iterdir():
             os.utime(entry, (entry.stat().st_mtime - 100,) * 2)
-    old = kept_in / "crashed.tmp"
+    old = kept_in / temporary_name(".npy")
     old.write_text("")
     os.utime(old, (0, 0))
     source.write_text(table(2))
@@ -230,13 +230,13 @@ def test_no_damage_to_an_entry_is_ever_taken_for_faces(tmp_path_factory, at, jun
             np.array([1, 2, 3], np.int8),
         )
         print_ = fingerprint_of(faces, usage)
-        cache.store("key", ReadFaces(faces, usage, "", print_, None, "a table"))
-        (entry,) = folder.iterdir()
+        cache.store("0" * 64, ReadFaces(faces, usage, "", print_, None, "a table"))
+        (entry,) = (folder / cache.FOLDER).iterdir()
         content = bytearray(entry.read_bytes())
         at %= len(content)
         content[at:] = b"" if cut else junk + bytes(content[at + len(junk) :])
         entry.write_bytes(content)
-        found = cache.load("key")
+        found = cache.load("0" * 64)
     if found is not None:
         np.testing.assert_array_equal(found.faces.images, images)
         assert found.faces.labels.tolist() == [0, 1, 2]

@@ -76,6 +76,6 @@ def test_a_stored_temperature_is_read_back(tmp_path):
 )  # fmt: skip
 def test_a_damaged_calibration_is_named_with_the_command_that_fixes_it(tmp_path, content):
     run = Run(tmp_path)
-    run.calibration.write_text(content)
+    run.calibration.path.write_text(content)
     with pytest.raises(InputError, match=r"calibration.json: damaged.*--calibrate"):
         temperature_of(run)

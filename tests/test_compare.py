@@ -9,8 +9,9 @@ import pytest
 
 from ferkeras.compare.__main__ import main
 from ferkeras.compare.comparison import differences_to, load_compared
+from ferkeras.files.writing import write_npz
 from ferkeras.runs.finished import open_run
-from ferkeras.runs.record import Run, write_npz
+from ferkeras.runs.record import Run
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def runs(finished_run, tmp_path):
     first = shutil.copytree(finished_run, tmp_path / "tiny-001")
     second = Run(shutil.copytree(finished_run, tmp_path / "tiny-002"))
     config = second.config.read_text().replace("learning_rate: 0.001", "learning_rate: 0.01")
-    second.config.write_text(config.replace("seed: 0", "seed: 5"))
+    second.config.path.write_text(config.replace("seed: 0", "seed: 5"))
     with np.load(second.predictions) as file:
         probabilities, labels = file["probabilities"], file["labels"]
     better = probabilities.copy()

@@ -99,7 +99,8 @@ def test_a_run_with_averaged_weights_is_examined(run):
     assert main([str(run.folder)]) in (0, 1)
     found = json.loads((run.folder / "diagnosis" / "diagnosis.json").read_text())
     assert found["cause"] != "wrong_normalisation"
-    ended_with = load_network(open_run(run.folder), run.last)
+    finished = open_run(run.folder)
+    ended_with = load_network(finished.config, finished.environment, run.last)
     faces = load_splits(open_run(run.folder).config, Console(io.StringIO())).validation
     predicted = ended_with.predict(faces.images, verbose=0).argmax(axis=1)
     assert found["accuracy"]["validation"] == pytest.approx((predicted == faces.labels).mean())

@@ -22,7 +22,8 @@ from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
-from ferkeras.runs.record import Run, create_run
+from ferkeras.runs.create import create_run
+from ferkeras.runs.record import Run
 from ferkeras.training.callbacks import build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop

@@ -25,7 +25,7 @@ from ferkeras.export.parity import Parity
 from ferkeras.export.saved_model import decode_face_in_graph
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.served import served_network
-from ferkeras.runs.embedded import read_enclosed
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
 
@@ -74,7 +74,7 @@ def test_each_format_predicts_as_the_network_does(name, exports, noise, expected
 
 def test_files_carry_the_emotions_and_where_they_come_from(exports, finished_run):
     for name in ("litert", "keras"):
-        about = read_enclosed(exports[name])
+        about = enclosed_in(exports[name].read_bytes(), exports[name])
         assert about.emotions == EMOTIONS
         assert about.provenance["run"] == finished_run.name
         assert about.provenance["temperature"] == TEMPERATURE
@@ -218,7 +218,8 @@ def test_the_command_writes_the_model_and_its_card(run, capsys):
 def test_a_temperature_of_the_run_goes_into_the_export(run):
     store_calibration(Run(run), Calibration(3.0, 30, 2.0, 1.0, 0.2, 0.1))
     assert main([str(run), "--format", "litert"]) == 0
-    assert read_enclosed(run / "export" / "model.tflite").provenance["temperature"] == 3.0
+    path = run / "export" / "model.tflite"
+    assert enclosed_in(path.read_bytes(), path).provenance["temperature"] == 3.0
     assert "temperature (3.000)" in (run / "export" / "README.md").read_text()
 
 

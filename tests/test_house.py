@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 VERBS = {path.parent.name for path in (ROOT / "ferkeras").glob("*/__main__.py")}
-SHARED = "callbacks cli config data network runs metrics study report tensorboard training".split()
+SHARED = (
+    "callbacks cli files config data network runs metrics study report tensorboard training".split()
+)
 """Packages that several verbs use, each of which knows only those before it."""
 
 UNIX_ONLY = {"fcntl", "grp", "posix", "pwd", "resource", "syslog", "termios", "tty"}

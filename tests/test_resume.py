@@ -18,11 +18,12 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.__main__ import main
+from ferkeras.runs.create import create_run, record_start
 from ferkeras.runs.lock import exclusive_lock
-from ferkeras.runs.record import Run, create_run, record_start
+from ferkeras.runs.record import Run
 from ferkeras.runs.unfinished import find_run
 from ferkeras.training.callbacks import build_callbacks
-from ferkeras.training.checkpointing import Stopped
+from ferkeras.training.checkpointing import StoppedAndSaved
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
 from ferkeras.training.loop import TrainingLoop
@@ -251,7 +252,7 @@ def test_a_request_is_granted_after_the_step(splits, tmp_path):
     request = StopRequest()
     expected = go(settings(*QUICK), splits, tmp_path / "whole")
     rare = settings(*QUICK, "checkpoint.every_steps=1000")
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(StoppedAndSaved) as stopped:
         go(rare, splits, tmp_path / "run", Ask(request), request=request)
     assert stopped.value.signal == 15
     assert steps_done(tmp_path / "run") == STEPS + 2
@@ -327,7 +328,7 @@ def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path):
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (Stopped(15), 143, ["stopped by SIGTERM; the state is saved"]),
+        (StoppedAndSaved(15), 143, ["stopped by SIGTERM; the state is saved"]),
         (KeyboardInterrupt(), 130, ["interrupted"]),
         (OSError(28, "No space left on device", "x/best.keras"), 1, ["x/best.keras: No space"]),
         (OSError("h5py: errno = 28"), 1, ["cannot be written (h5py: errno = 28)"]),
@@ -364,11 +365,12 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
         code, text = resume(capsys, tmp_path / "saved_models")
     assert code == 2
     assert f"process {os.getpid()} is training in this folder" in text
-    record_start(run, {"fingerprint": "0123456789abcdef"})
+    data = {"source": "demo", "official_split": False, "faces": {}, "mean": 0.5, "std": 0.2}
+    record_start(run, {**data, "fingerprint": "0123456789abcdef"})
     code, text = resume(capsys)
     assert code == 2
     assert "holds other faces than when the run began" in text
-    run.metrics.write_text("{}")
+    run.metrics.path.write_text("{}")
     assert resume(capsys, run.folder) == (
         0,
         f"{run.folder}: this run is complete; there is nothing to resume\n",
@@ -383,6 +385,6 @@ def test_the_newest_unfinished_run_is_found(tmp_path):
     runs = [create_run(config) for _ in range(4)]
     for age, run in enumerate(reversed(runs)):
         os.utime(run.config, (1e9 - age, 1e9 - age))
-    runs[3].metrics.write_text("{}")
+    runs[3].metrics.path.write_text("{}")
     assert find_run(tmp_path).folder == runs[2].folder
     assert find_run(runs[0].folder).folder == runs[0].folder

@@ -8,7 +8,8 @@ import pytest
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
-from ferkeras.runs.record import create_run, record_start, write_json
+from ferkeras.files.writing import write_json
+from ferkeras.runs.create import create_run, record_start
 
 
 @pytest.fixture

@@ -59,20 +59,20 @@ def test_an_unfinished_run_is_distinguished_from_a_finished_one(copied):
 
 @pytest.mark.parametrize("content", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
 def test_damaged_metrics_are_named(copied, content):
-    copied.metrics.write_bytes(content)
+    copied.metrics.path.write_bytes(content)
     with pytest.raises(InputError, match=r"metrics.json: damaged"):
         open_run(copied.folder)
 
 
 def test_a_damaged_configuration_is_named(copied):
-    copied.config.write_text("network: {filters: [0]}")
+    copied.config.path.write_text("network: {filters: [0]}")
     with pytest.raises(InputError, match=r"config.yaml:1: network.filters"):
         open_run(copied.folder)
 
 
 @pytest.mark.parametrize("data", [None, {}, {"mean": 0.5, "std": 0}, {"mean": "x"}])
 def test_missing_pixel_statistics_are_named(copied, data):
-    copied.environment.write_text(json.dumps({"data": data}))
+    copied.environment.path.write_text(json.dumps({"data": data}))
     with pytest.raises(InputError, match=r"environment.json: damaged"):
         load_trained(copied.folder)
 
@@ -99,7 +99,7 @@ def _noise_inside(path):
 
 @pytest.mark.parametrize("damage", [_half, _noise, _no_weights_inside, _noise_inside])
 def test_damaged_weights_are_named(copied, damage):
-    damage(copied.best)
+    damage(copied.best.path)
     with pytest.raises(InputError, match=r"best.keras: damaged"):
         load_trained(copied.folder)
 
@@ -111,6 +111,6 @@ def test_missing_weights_are_named(copied):
 
 
 def test_weights_of_another_network_are_refused(copied):
-    copied.config.write_text(copied.config.read_text().replace("  - 8\n", "  - 9\n"))
+    copied.config.path.write_text(copied.config.read_text().replace("  - 8\n", "  - 9\n"))
     with pytest.raises(InputError, match=r"not of the network that config.yaml"):
         load_trained(copied.folder)

@@ -10,7 +10,7 @@ from ferkeras.check_data.finding import Level
 from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.console import Console
 from ferkeras.cli.wording import shown
-from ferkeras.runs.record import write_json
+from ferkeras.files.writing import write_json
 
 _VERDICTS = {
     Level.OK: "Nothing speaks against training on these faces.",

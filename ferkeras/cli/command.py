@@ -1,20 +1,23 @@
 """What all commands have in common: how they are called, and how they end.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted from the keyboard, 143
-terminated.
+terminated, 129 the terminal was closed.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ferkeras.cli.endings import is_of_the_machine, words_for
 from ferkeras.cli.errors import InputError, Interrupted, RunError
 from ferkeras.cli.invocation import as_typed_here, command_line
+from ferkeras.cli.signals import Stopped, signals_raise
+from ferkeras.cli.streams import flushed, secure_streams, tell
 from ferkeras.cli.wording import nearest, shown
 
 
@@ -26,28 +29,59 @@ class Main(Protocol):
 
 
 def verb(main: Main) -> Main:
-    """Turn the errors that are meant for people into their text on stderr and an exit code."""
+    """Make a command end well: whatever stops it is told in a sentence, with an exit code.
+
+    Errors in the input, of the disk, of the memory, signals and standard streams that are closed
+    or full end here; only a mistake in the program itself is a traceback. What a command has
+    written by then is whole, as everything is written whole or not at all.
+    """
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> int:
+        secure_streams()
         try:
-            return main(argv)
-        except (InputError, RunError) as error:
-            sys.stdout.flush()
-            print(f"error: {error}", file=sys.stderr)
-            return error.exit_code
-        except Interrupted as stop:
-            print(stop, file=sys.stderr)
-            return stop.exit_code
-        except KeyboardInterrupt:
-            print("\ninterrupted", file=sys.stderr)
-            return 130
-        except BrokenPipeError:
-            # The reader of our output has gone; nothing may be written at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+            with signals_raise():
+                code = _ended(main, argv)
+        except Stopped as stop:
+            # It came while another ending was told.
+            code = 128 + stop.signal
+        refused = flushed()
+        if refused is not None and not isinstance(refused, BrokenPipeError):
+            tell(f"error: {words_for(refused)}")
+        return 1 if refused is not None and code == 0 else code
 
     return guarded
+
+
+def _ended(main: Main, argv: Sequence[str] | None) -> int:
+    try:
+        return main(argv)
+    except (InputError, RunError) as error:
+        flushed()
+        tell(f"error: {error}")
+        return error.exit_code
+    except Interrupted as stop:
+        tell(str(stop))
+        return stop.exit_code
+    except KeyboardInterrupt:
+        tell(f"\ninterrupted{_AGAIN}")
+        return 128 + signal.SIGINT
+    except Stopped as stop:
+        tell(f"{stop}{_AGAIN}")
+        return 128 + stop.signal
+    except BrokenPipeError:
+        # The reader of our output has gone.
+        flushed()
+        return 1
+    except Exception as error:
+        if not is_of_the_machine(error):
+            raise
+        flushed()
+        tell(f"error: {words_for(error)}")
+        return 1
+
+
+_AGAIN = "; what was written is whole, and the same command begins anew"
 
 
 Hint = Callable[[str, str | None], str]

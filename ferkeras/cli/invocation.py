@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -13,7 +14,7 @@ _WINDOWS = sys.platform == "win32"
 _PLAIN_ON_WINDOWS = re.compile(r"[\w:=.@/\\+-]+")
 
 
-def command_line(verb: str, *words: str | Path) -> str:
+def command_line(verb: str, *words: str | os.PathLike[str]) -> str:
     """A command of ferkeras for the shell that ran this process, quoted.
 
     `ferkeras VERB` where that command is found first on the PATH, else the interpreter that is
@@ -34,13 +35,13 @@ def as_typed_here(documentation: str) -> str:
     return documentation.replace("python -m ferkeras.", "ferkeras ")
 
 
-def program_line(name: str, *words: str | Path) -> str:
+def program_line(name: str, *words: str | os.PathLike[str]) -> str:
     """A command of another program of this environment, such as ``tensorboard``, as above."""
     beside = _shortest(Path(sys.executable).with_name(name))
     return shell_words([name if _on_path(name) else beside, *words])
 
 
-def shell_words(words: Iterable[str | Path], windows: bool = _WINDOWS) -> str:
+def shell_words(words: Iterable[str | os.PathLike[str]], windows: bool = _WINDOWS) -> str:
     """Words as one line for a shell: POSIX, or on Windows cmd and PowerShell alike."""
     if not windows:
         return " ".join(shlex.quote(str(word)) for word in words)
@@ -53,7 +54,7 @@ def shell_words(words: Iterable[str | Path], windows: bool = _WINDOWS) -> str:
     )
 
 
-def opening(path: Path) -> str | None:
+def opening(path: str | os.PathLike[str]) -> str | None:
     """The command that shows a file in the program that people have for it; None: there is none."""
     if _WINDOWS:
         # `start` takes a path in quotes for a title in cmd, and for none in PowerShell.

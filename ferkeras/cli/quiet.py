@@ -65,7 +65,14 @@ def caught_stderr() -> Iterator[Callable[[], None]]:
         nonlocal replay
         replay = True
 
-    with tempfile.TemporaryFile() as caught:
+    try:
+        caught = tempfile.TemporaryFile()  # noqa: SIM115
+    except OSError:
+        # No folder for temporary files, or no room in it: what is said is said at once.
+        os.close(original)
+        yield lambda: None
+        return
+    with caught:
         sys.stderr.flush()
         os.dup2(caught.fileno(), 2)
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
-from pathlib import PurePath
 
 from ferkeras.cli.errors import InputError
 
@@ -15,7 +15,7 @@ def quoted(found: str | bytes, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[:limit] + "...")
 
 
-def shown(path: str | PurePath) -> str:
+def shown(path: str | os.PathLike[str]) -> str:
     """Return a path as it stands, or escaped where it would not print as one line."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
@@ -42,7 +42,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {quoted(near)}?" if near else ";"
 
 
-def cannot_read(path: str | PurePath, error: OSError) -> InputError:
+def cannot_read(path: str | os.PathLike[str], error: OSError) -> InputError:
     """Return the InputError for an operating-system error met while reading `path`."""
     if isinstance(error, PermissionError):
         return InputError(

@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.compare.comparison import load_compared
     from ferkeras.compare.page import compare_page
     from ferkeras.compare.report import default_page, print_comparison
-    from ferkeras.runs.record import write_text
+    from ferkeras.files.writing import write_text
 
     runs = load_compared(finished)
     page = arguments.output or default_page(runs)

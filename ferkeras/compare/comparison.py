@@ -10,6 +10,7 @@ import numpy as np
 
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
+from ferkeras.metrics.intervals import FEWEST
 from ferkeras.metrics.measures import MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.finished import FinishedRun
@@ -88,7 +89,7 @@ def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
             Compared(
                 name,
                 finished,
-                read_history(finished),
+                read_history(finished.run),
                 validation,
                 validation.metrics(),
                 resample(validation, seed=seed),
@@ -139,7 +140,12 @@ def differing_settings(runs: Sequence[FinishedRun]) -> list[tuple[str, list[Any]
 
 
 def differences_to(first: Compared, other: Compared) -> list[Difference]:
-    """The figures of `other` less those of `first`, with intervals; undefined ones left out."""
+    """The figures of `other` less those of `first`, with intervals; undefined ones left out.
+
+    With few faces (`ferkeras.metrics.intervals`) nothing is said of a difference.
+    """
+    if min(len(first.validation), len(other.validation)) < FEWEST:
+        return []
     ranges = intervals(differences(first.samples, other.samples))
     both = [name for name in first.results["emotions"] if name in other.results["emotions"]]
     comparable = same_data((first, other))

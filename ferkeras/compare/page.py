@@ -16,7 +16,8 @@ from ferkeras.compare.comparison import (
     ranking,
     same_faces,
 )
-from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals
+from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
+from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.measures import DASH, MEASURES, formatted_difference
 from ferkeras.report.curves import compared_figures
 from ferkeras.report.html.figures import measures
@@ -72,7 +73,10 @@ def compare_page(runs: Sequence[Compared]) -> str:
             for run in runs
         ],
         figures=list(
-            zip(*(measures(run.results, intervals(run.samples)) for run in runs), strict=True)
+            zip(
+                *(measures(run.results, intervals_of(run.validation, run.samples)) for run in runs),
+                strict=True,
+            )
         ),
         settings=[
             (key, [setting(value) for value in values])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,12 +14,13 @@ from ferkeras.config.hints import hint_for_key, hint_for_word
 from ferkeras.config.keys import as_yaml, fields_of, rule_of
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import UNREADABLE, brief, cut, read_value, read_yaml
+from ferkeras.files.inner import AnyPath
 
 _MOST_PROBLEMS = 20
 _LONGEST = 4096
 
 
-def load_config(path: Path | None, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
     """Return the configuration of the YAML file at `path`, changed by `overrides`.
 
     Args:

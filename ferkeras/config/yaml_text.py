@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, nearest, shown
+from ferkeras.files.inner import AnyPath
 
 _LARGEST_FILE = 1 << 16
 _LONGEST_VALUE = 4096
 _DEEPEST = 16
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+def read_yaml(path: AnyPath) -> tuple[dict[str, Any], dict[str, int]]:
     """Values, and the line of each dotted key."""
     try:
         with path.open("rb") as file:
@@ -108,7 +108,7 @@ UNREADABLE = (yaml.YAMLError, ValueError, OverflowError)
 """What PyYAML raises; the last two for numbers and dates that are none."""
 
 
-def _near_file(path: Path) -> str:
+def _near_file(path: AnyPath) -> str:
     try:
         names = [p.name for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")]
     except OSError:

@@ -2,8 +2,9 @@
 
 A kept reading is one ``.npy`` file with one record (classes and layout as JSON, labels, usage,
 people, pixels and a fingerprint), which is mapped into memory, not copied. It is written beside
-its final name and moved into place, so that it is there as a whole or not at all; what fails its
-fingerprint is passed over and written anew.
+its final name and moved into place, so that it is there as a whole or not at all. It is sealed with
+a secret of this account (`ferkeras.files.secret`): what is damaged, or was made by somebody else,
+is passed over and written anew.
 """
 
 from __future__ import annotations
@@ -15,22 +16,30 @@ import json
 import logging
 import os
 import re
-import tempfile
 import time
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from ferkeras.cli.errors import InputError
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.task import Classes
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.secret import is_signed, sign
+from ferkeras.files.writing import atomic_file, is_temporary
 
 READER_VERSION = 3
 """Raised whenever the readers would read the same files differently."""
 
 KEPT = 8
 """Readings kept; the ones longest unused go first. FER2013 takes 80 MB."""
+
+FOLDER = "ferkeras-faces"
+"""The folder of the entries in the cache folder; nothing else is touched there."""
+
+_ENTRY = re.compile(r"faces-v\d+-[0-9a-f]{64}\.npy")
 
 _ABANDONED_SECONDS = 3600
 
@@ -71,11 +80,11 @@ def load(key: str) -> ReadFaces | None:
     if path is None:
         return None
     try:
-        with path.open("rb") as file:
+        if not path.exists():
+            return None
+        with path.open() as file:
             record = _mapped(file)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, InputError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
         return None
     fingerprint: bytes = record["fingerprint"].item()
@@ -91,15 +100,16 @@ def load(key: str) -> ReadFaces | None:
         return None
     faces = Faces(images, labels, classes)
     people = np.array(record["people"], np.int32)
-    if _seal(fingerprint, record["about"].item(), people) != record["seal"].item():
-        _log.info("cache entry %s fails its seal; reading anew", path)
+    claim = _claim(key, fingerprint, record["about"].item(), people)
+    if not is_signed(claim, record["seal"].item().decode("ascii", "replace")):
+        _log.info("cache entry %s is damaged, or made by somebody else; reading anew", path)
         return None
     if fingerprint_of(faces, usage).encode("ascii") != fingerprint:
         _log.info("cache entry %s fails its fingerprint; reading anew", path)
         return None
     # The time of last use, for `_prune`.
     with contextlib.suppress(OSError):
-        os.utime(path)
+        path.touch()
     groups = None if (people < 0).any() else people
     return ReadFaces(faces, usage, "", fingerprint.decode("ascii"), groups, recognised)
 
@@ -112,47 +122,42 @@ def store(key: str, read: ReadFaces) -> None:
         read: what was read.
     """
     path = _path(key)
-    if path is None:
-        return
-    temporary: str | None = None
     faces = read.faces
     about = {"classes": faces.classes.names, "recognised": read.recognised}
     text = json.dumps(about).encode()
     people = np.full(len(faces), -1, np.int32) if read.groups is None else read.groups
+    people = people.astype("<i4")
+    fingerprint = read.fingerprint.encode("ascii")
+    seal = sign(_claim(key, fingerprint, text, people))
+    if path is None or seal is None:
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        path.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(exist_ok=True)
         # Written, not mapped: a full disk is then an OSError and not a killed process.
-        with os.fdopen(descriptor, "wb") as file:
+        with atomic_file(path) as file:
             file.write(_header(_Record(len(text), len(faces), *faces.images.shape[1:])))
-            file.write(read.fingerprint.encode("ascii"))
-            file.write(_seal(read.fingerprint.encode("ascii"), text, people))
+            file.write(fingerprint)
+            file.write(seal.encode("ascii"))
             file.write(text)
             file.write(faces.labels.astype("<i4").tobytes())
             file.write(read.usage.astype("i1").tobytes())
-            file.write(people.astype("<i4").tobytes())
+            file.write(people.tobytes())
             file.write(np.ascontiguousarray(faces.images).data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        temporary = None
         _prune(path.parent)
-    except OSError as error:
+    except (OSError, InputError) as error:
         _log.info("%s: what was read cannot be kept (%s)", path.parent, error)
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
 
 
-def _path(key: str) -> Path | None:
+def _path(key: str) -> InnerPath | None:
     folder = cache_folder()
-    return folder / f"faces-v{READER_VERSION}-{key}.npy" if folder else None
+    return InnerPath(folder, FOLDER, f"faces-v{READER_VERSION}-{key}.npy") if folder else None
 
 
-def _seal(fingerprint: bytes, about: bytes, people: np.ndarray) -> bytes:
-    """Digest of what the fingerprint does not cover, and of it."""
-    return hashlib.sha256(fingerprint + about + people.tobytes()).hexdigest().encode("ascii")
+def _claim(key: str, fingerprint: bytes, about: bytes, people: np.ndarray) -> str:
+    """What the seal vouches for: that this source holds these faces, classes and people."""
+    digest = hashlib.sha256(fingerprint + about + people.astype("<i4").tobytes()).hexdigest()
+    return f"faces {READER_VERSION} {key} {digest}"
 
 
 class _Record(NamedTuple):
@@ -204,9 +209,11 @@ def _mapped(file: BinaryIO) -> np.memmap:
     return np.memmap(file, record.type(), mode="r", offset=length, shape=())
 
 
-def _prune(folder: Path) -> None:
-    entries = sorted(folder.glob("faces-*.npy"), key=lambda each: each.stat().st_mtime)
+def _prune(folder: InnerPath) -> None:
+    """Remove the entries that were not used for longest, and what killed processes left."""
+    ages = {each: each.stat().st_mtime for each in folder.iterdir()}
+    entries = sorted((e for e in ages if _ENTRY.fullmatch(e.name)), key=ages.__getitem__)
     long_ago = time.time() - _ABANDONED_SECONDS
-    abandoned = [each for each in folder.glob("*.tmp") if each.stat().st_mtime < long_ago]
+    abandoned = [e for e in ages if is_temporary(e.name) and ages[e] < long_ago]
     for each in [*entries[:-KEPT], *abandoned]:
         each.unlink(missing_ok=True)

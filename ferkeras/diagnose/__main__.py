@@ -57,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import load_splits
+    from ferkeras.files.inner import AnyPath
 
     check_output(arguments.output)
     with Console() as console:
@@ -95,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = _command(arguments, finished)
         print_diagnosis(diagnosis, treatments, command, console)
         if finished is not None and arguments.output is None:
-            folder = finished.run.diagnosis
+            folder: AnyPath = finished.run.diagnosis
             folder.mkdir(exist_ok=True)
         else:
             folder = make_folder(arguments.output, f"diagnose-{config.name}")

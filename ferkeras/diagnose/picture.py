@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.treatment import Treatment
+from ferkeras.files.inner import AnyPath
 from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, save, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: Path) -> None:
+def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: AnyPath) -> None:
     """Predictions against truth by emotion, and the skill of the network and of what was tried."""
     figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)

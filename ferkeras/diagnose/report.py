@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ferkeras.cli.console import Console
 from ferkeras.diagnose.diagnosis import Diagnosis
@@ -11,7 +10,8 @@ from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.page import diagnosis_page
 from ferkeras.diagnose.picture import draw_diagnosis
 from ferkeras.diagnose.treatment import Treatment
-from ferkeras.runs.record import write_json, write_text
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import write_json, write_text
 
 PICTURE = "diagnosis.png"
 PAGE = "diagnosis.html"
@@ -83,7 +83,7 @@ def conclusion(treatments: Sequence[Treatment]) -> str:
 
 
 def write_diagnosis(
-    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, folder: Path
+    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, folder: AnyPath
 ) -> None:
     """Write picture and page, and the JSON last.
 

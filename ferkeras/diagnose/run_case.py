@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Case, isolated_rng, without_ema_and_teachers
 from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.history import read_history
 from ferkeras.runs.network import load_network
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
@@ -30,16 +29,14 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
             f"trained on (fingerprint {splits.fingerprint[:12]}, then "
             f"{str(finished.fingerprint)[:12]}); restore them"
         )
-    try:
-        history = pd.read_csv(run.history)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:100]
-        raise InputError(f"{run.history}: cannot be read as a table ({reason})") from None
+    history = read_history(run)
     with isolated_rng(config):
         setup = build_setup(without_ema_and_teachers(config), splits)
     setup.model.optimizer.build(setup.model.trainable_weights)
     start = weights_of(setup.model)
-    ended_with = load_network(finished, run.last if run.last.exists() else run.best)
+    ended_with = load_network(
+        config, finished.environment, run.last if run.last.exists() else run.best
+    )
     setup.model.set_weights(ended_with.get_weights())
     steps = int(finished.metrics["epochs"]) * setup.pipeline.steps_per_epoch
     return Case(config, splits, setup, start, history, steps)

@@ -13,8 +13,9 @@ from ferkeras.data.faces import Faces
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.test_time_augmentation import VIEWS, augmented_views
 from ferkeras.evaluate.subject import Subject
-from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
+from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
 from ferkeras.metrics.inference import logits_of, predictions_of
+from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.predictions import Predictions
 
 PLAIN, FLIP, MULTISCALE, CALIBRATED = "plain", "flip", "multiscale", "calibrated"
@@ -133,6 +134,6 @@ def assess(
     for chosen, index in choices.items():
         for variant, predictions in variants.items():
             part = predictions if index is None else predictions.take(index)
-            ranges = intervals(resample(part, seed=seed))
+            ranges = intervals_of(part, seed=seed)
             results.append(Result(variant, chosen, part, part.metrics(), ranges))
     return Assessment(results, logits, in_training, temperature)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
 
 import keras
 import numpy as np
@@ -18,6 +18,8 @@ from ferkeras.evaluate.assessment import (
     Assessment,
 )
 from ferkeras.evaluate.subject import Subject
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.writing import write_json, write_npz
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import Calibration, reliability
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
@@ -33,7 +35,6 @@ from ferkeras.report.pictures import (
 )
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun
-from ferkeras.runs.record import write_json, write_npz
 
 _MISTAKES = 40
 _EXAMPLES = 4
@@ -42,7 +43,7 @@ _TITLES = {FLIP: "tta flip", MULTISCALE: "tta multiscale", CALIBRATED: "calibrat
 
 def write_evaluation(
     finished: FinishedRun, subject: Subject, assessment: Assessment, model: keras.Model
-) -> Path:
+) -> InnerPath:
     """Write pictures, `predictions.npz` and, last, `evaluation-<split>.json`.
 
     Args:
@@ -131,9 +132,9 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
         there = bool(found["support"])
         cells: list[Cell] = [name]
         for key in ("precision", "recall", "f1"):
-            low, high = plain.ranges.get(f"{key}/{name}", (float("nan"), float("nan")))
+            low, high = plain.ranges.get(f"{key}/{name}", (math.nan, math.nan))
             cells.append(percent(found[key]) if there else None)
-            cells.append(f"{100 * low:.0f} to {100 * high:.0f}" if there else "-")
+            cells.append("-" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}")
         recalls.append([*cells, found["support"]])
     console.table(
         "By emotion, all faces",

@@ -16,10 +16,13 @@ from ferkeras.export.litert import write_litert
 from ferkeras.export.onnx import onnx_predictions, write_onnx
 from ferkeras.export.parity import Parity
 from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
+from ferkeras.files.inner import AnyPath, InnerPath, folder_of, inside
+from ferkeras.files.writing import atomic_path
 from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import About, enclose
 from ferkeras.runs.litert import LiteRtNetwork
-from ferkeras.runs.record import HALF_LITERT_FILE, LITERT_FILE, atomic_path
+from ferkeras.runs.litert_check import remember_litert
+from ferkeras.runs.record import HALF_LITERT_FILE, LITERT_FILE
 
 FILES = {
     "litert": LITERT_FILE,
@@ -52,7 +55,7 @@ class Exported:
     """
 
     format: str
-    path: Path
+    path: AnyPath
     size: int
     temperature: float
     parity: Parity
@@ -61,7 +64,7 @@ class Exported:
 def export_network(
     model: keras.Model,
     formats: Sequence[str],
-    folder: Path,
+    folder: AnyPath,
     about: About,
     *,
     probe: np.ndarray,
@@ -96,9 +99,10 @@ def export_network(
     # Of a network that was trained in half precision, exports are held to its float32 copy.
     exact = expected if _is_float32(model) else served.predict(_batches(probe), verbose=0)
     about = About(about.emotions, {**about.provenance, "temperature": temperature})
+    folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        saved_model = Path(scratch) / "1"
+        saved_model = InnerPath(Path(scratch), "1")
         if "saved_model" in formats:
             saved_model = folder / str(_next_version(folder))
         if set(formats) != {"keras"}:
@@ -125,12 +129,14 @@ def export_network(
                 difference=_LARGEST_DIFFERENCE.get(name, _ROUNDING),
                 agreement=_LEAST_AGREEMENT.get(name, _NEARLY_ALL),
             )
+            if name.startswith("litert"):
+                remember_litert(inside(path).read_bytes(), about.emotions)
             parity = Parity.of(expected, predicted)
             exported.append(Exported(name, path, _size(path), temperature, parity))
     return exported
 
 
-def predictions_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
+def predictions_of(format: str, path: AnyPath, faces: np.ndarray) -> np.ndarray:
     """Probabilities, float32 (N, K), of an exported network for uint8 faces (N, 48, 48, 1).
 
     Args:
@@ -140,13 +146,13 @@ def predictions_of(format: str, path: Path, faces: np.ndarray) -> np.ndarray:
     """
     match format:
         case "saved_model":
-            return saved_model_predictions(path, faces)
+            return saved_model_predictions(Path(path), faces)
         case "litert" | "litert-float16" | "litert-int8":
-            return LiteRtNetwork(path)(faces)
+            return LiteRtNetwork(path, own=True)(faces)
         case "onnx":
-            return onnx_predictions(path, faces)
+            return onnx_predictions(Path(path), faces)
         case "keras":
-            model = keras.saving.load_model(path, compile=False)
+            model = keras.saving.load_model(Path(path), compile=False)
             return model.predict(_batches(faces), verbose=0)
         case _:
             raise ValueError(f"unknown format {format!r}; expected saved_model or {list(FILES)}")
@@ -166,13 +172,13 @@ def _batches(faces: np.ndarray) -> tf.data.Dataset:
     return untuned(tf.data.Dataset.from_tensor_slices(faces).batch(256))
 
 
-def _next_version(folder: Path) -> int:
+def _next_version(folder: InnerPath) -> int:
     return (
         max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0) + 1
     )
 
 
-def _size(path: Path) -> int:
-    if path.is_file():
-        return path.stat().st_size
-    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+def _size(path: InnerPath) -> int:
+    if path.is_dir():
+        return sum(map(_size, path.iterdir()))
+    return path.stat().st_size

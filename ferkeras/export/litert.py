@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import tensorflow as tf
 
 from ferkeras.export.quiet import quiet_converter
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import atomic_path
 from ferkeras.runs.embedded import About, enclose
-from ferkeras.runs.record import atomic_path
 
 
 def write_litert(
-    saved_model: Path,
-    path: Path,
+    saved_model: AnyPath,
+    path: AnyPath,
     about: About,
     *,
     half: bool = False,
@@ -47,13 +46,13 @@ def write_litert(
         enclose(temporary, about)
 
 
-def _converter(saved_model: Path) -> tf.lite.TFLiteConverter:
+def _converter(saved_model: AnyPath) -> tf.lite.TFLiteConverter:
     return tf.lite.TFLiteConverter.from_saved_model(
         str(saved_model), signature_keys=["serving_default"]
     )
 
 
-def _convert_to_integers(saved_model: Path, faces: np.ndarray) -> bytes:
+def _convert_to_integers(saved_model: AnyPath, faces: np.ndarray) -> bytes:
     def converter() -> tf.lite.TFLiteConverter:
         result = _converter(saved_model)
         result.optimizations = [tf.lite.Optimize.DEFAULT]

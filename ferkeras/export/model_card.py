@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
+from ferkeras.files.inner import AnyPath, InnerPath, folder_of
+from ferkeras.files.writing import write_json, write_text
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
-from ferkeras.runs.finished import FinishedRun, read_json
-from ferkeras.runs.record import write_json, write_text
+from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.records import EvaluationRecord, ExportRecord, ExportsRecord, read_record
 
 if TYPE_CHECKING:
     from ferkeras.export.formats import Exported
 
 _CARD = "README.md"
 _LIST = "exports.json"
+
+CARD = (_CARD, _LIST)
+"""Files that `write_model_card` writes."""
 
 _MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss", "ece")
 _TTA = {
@@ -105,13 +110,14 @@ probabilities = keras.saving.load_model("{path}").predict(faces)  # uint8 {shape
 }
 
 
-def check_export_folder(folder: Path) -> None:
+def check_export_folder(folder: AnyPath) -> None:
     """Refuse a folder in which the card would replace somebody else's README.md.
 
     Raises:
         InputError: it holds a README.md that is no model card, or is no folder.
     """
-    if folder.exists() and not folder.is_dir():
+    folder = folder_of(folder)
+    if folder.path.exists() and not folder.path.is_dir():
         raise InputError(f"{folder}: not a folder; name one for the export, or none")
     if (folder / _CARD).exists() and not (folder / _LIST).exists():
         raise InputError(
@@ -120,7 +126,9 @@ def check_export_folder(folder: Path) -> None:
         )
 
 
-def write_model_card(folder: Path, finished: FinishedRun, exported: Sequence[Exported]) -> Path:
+def write_model_card(
+    folder: AnyPath, finished: FinishedRun, exported: Sequence[Exported]
+) -> InnerPath:
     """Write `README.md` beside exported networks, for these and for earlier ones still there.
 
     What was measured of each is kept in `exports.json`.
@@ -131,7 +139,9 @@ def write_model_card(folder: Path, finished: FinishedRun, exported: Sequence[Exp
     Raises:
         InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
     """
-    records = read_json(folder / _LIST) if (folder / _LIST).exists() else {}
+    folder = folder_of(folder)
+    listed = folder / _LIST
+    records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
     records |= {each.path.name: record_of(each) for each in exported}
     records = {name: record for name, record in records.items() if (folder / name).exists()}
     write_text(folder / _CARD, model_card(finished, records))
@@ -139,14 +149,15 @@ def write_model_card(folder: Path, finished: FinishedRun, exported: Sequence[Exp
     return folder / _CARD
 
 
-def record_of(exported: Exported) -> dict[str, Any]:
+def record_of(exported: Exported) -> ExportRecord:
     """What the card tells of an export, as `model_card` takes it and `exports.json` keeps it."""
-    return {
+    record = {
         "format": exported.format,
         "size": exported.size,
         "temperature": exported.temperature,
         **asdict(exported.parity),
     }
+    return cast(ExportRecord, record)
 
 
 def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
@@ -169,7 +180,7 @@ def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) 
         path = finished.run.evaluation(split) / f"evaluation-{split}.json"
         if path.is_file():
             evaluated = evaluated or split == "validation"
-            parts += _evaluation(split, read_json(path))
+            parts += _evaluation(split, read_record(path, EvaluationRecord))
     if not evaluated:
         parts.append(_training_figures(finished))
     parts.append(_LIMITS)
@@ -301,7 +312,7 @@ def _recipe(finished: FinishedRun) -> str:
     return f"## Recipe\n\n{_table(('what', 'how'), rows)}\nAll of it: `config.yaml` of the run.\n"
 
 
-def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
+def _evaluation(split: str, evaluation: EvaluationRecord) -> Iterator[str]:
     wanted, raw = "plain", ""
     if evaluation["temperature"] != 1.0:
         wanted, raw = "calibrated", ", without the temperature"
@@ -328,11 +339,12 @@ def _evaluation(split: str, evaluation: Mapping[str, Any]) -> Iterator[str]:
 
 def _training_figures(finished: FinishedRun) -> str:
     # They bring scikit-learn along, for which a wrong path shall not wait.
-    from ferkeras.metrics.bootstrap import CONFIDENCE, intervals, resample
+    from ferkeras.metrics.bootstrap import CONFIDENCE
+    from ferkeras.metrics.intervals import intervals_of
     from ferkeras.metrics.predictions import read_predictions
 
     predicted = read_predictions(finished.run.predictions, finished.task.classes)
-    ranges = intervals(resample(predicted, seed=finished.config.seed))
+    ranges = intervals_of(predicted, seed=finished.config.seed)
     return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE)
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from ferkeras.export.quiet import quiet_converter
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import atomic_path
 from ferkeras.runs.embedded import About
-from ferkeras.runs.record import atomic_path
 
 _OPSET = 17
 """Version of ONNX's operators: of 2022, read by ONNX Runtime 1.12 and later."""
 
 
-def write_onnx(saved_model: Path, path: Path, about: About) -> None:
+def write_onnx(saved_model: AnyPath, path: AnyPath, about: About) -> None:
     """Convert a SavedModel's `serving_default` to an ONNX file with the same inputs and outputs.
 
     The file's metadata hold `emotions` (JSON list in class order) and `provenance` (JSON).

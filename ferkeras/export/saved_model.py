@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -13,11 +12,23 @@ import tensorflow as tf
 
 from ferkeras.data.pictures import MOST_FILLED_UP
 from ferkeras.export.quiet import without_asset_chatter
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.writing import temporary_name
 from ferkeras.runs.embedded import About
+
+SAVED_MODEL = (
+    "saved_model.pb",
+    "fingerprint.pb",
+    "assets",
+    "variables/variables.index",
+    "variables/variables.data-00000-of-00001",
+    "variables",
+)
+"""What `write_saved_model` makes in its folder."""
 
 
 def write_saved_model(
-    served: keras.Model, folder: Path, about: About, *, compact: bool = False
+    served: keras.Model, folder: InnerPath, about: About, *, compact: bool = False
 ) -> None:
     """Write a SavedModel, whole or not at all.
 
@@ -68,14 +79,15 @@ def write_saved_model(
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
     archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": provenance}, [])
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = folder.parent / temporary_name()
+    temporary.mkdir()
     try:
         with without_asset_chatter():
             archive.write_out(str(temporary), verbose=False)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
+        folder.replace_with(temporary)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            temporary.remove_tree()
         raise
 
 

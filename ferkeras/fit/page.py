@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import ferkeras
 from ferkeras.cli.invocation import shell_words
-from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES, intervals, resample
+from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
+from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.report.curves import letters, panel_figures
 from ferkeras.report.events import events_of
@@ -51,7 +52,7 @@ def run_page(
     """
     config, metrics = finished.config, finished.metrics
     results = metrics["validation"]
-    ranges = intervals(resample(validation))
+    ranges = intervals_of(validation)
     events = events_of(history)
     rows = emotion_rows(results, ranges)
     reliability_curve = reliability(validation.float64_probabilities, validation.labels)

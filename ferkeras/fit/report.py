@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import keras
 import numpy as np
 
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces
+from ferkeras.files.writing import write_text
 from ferkeras.fit.page import Mosaic, run_page
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.report.html.inline import labelled_tiles, prediction_tiles
 from ferkeras.runs.finished import FinishedRun
-from ferkeras.runs.record import Run, write_text
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,7 @@ def write_run_report(
         validation: the network's predictions on them.
         batch: augmented training faces, as the network saw them in its first step.
     """
-    environment = json.loads(run.environment.read_bytes())
+    environment = read_record(run.environment, EnvironmentRecord)
     mosaics = [
         mistakes_mosaic(faces, validation),
         grad_cam_mosaic(model, faces, validation, config.seed),
@@ -58,7 +59,12 @@ def write_run_report(
             labelled_tiles(batch.take(np.arange(min(_BATCH, len(batch))))),
         ),
     ]
-    page = run_page(FinishedRun(run, config, metrics, environment), history, validation, mosaics)
+    page = run_page(
+        FinishedRun(run, config, cast(MetricsRecord, metrics), environment),
+        history,
+        validation,
+        mosaics,
+    )
     write_text(run.report, page)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import keras
 import pandas as pd
@@ -13,12 +12,17 @@ import pandas as pd
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
-from ferkeras.cli.signals import stop_requests
+from ferkeras.cli.signals import Stopped, stop_requests
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.warp import BACKEND
+from ferkeras.diagnose.report import JSON, PAGE, PICTURE
 from ferkeras.export.formats import export_network
-from ferkeras.export.model_card import write_model_card
+from ferkeras.export.model_card import CARD, write_model_card
+from ferkeras.export.saved_model import SAVED_MODEL
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.made import Made
+from ferkeras.files.writing import write_json, write_npz
 from ferkeras.fit.alarm_diagnosis import DiagnosisOnAlarm, report_diagnosis
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.fit.report import write_run_report
@@ -32,12 +36,16 @@ from ferkeras.report.pictures import (
     draw_mosaic,
     draw_per_class,
 )
-from ferkeras.runs.finished import FinishedRun, read_json
+from ferkeras.runs.create import create_run, record_start
+from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.lock import exclusive_lock
-from ferkeras.runs.record import Run, create_run, record_start, write_json, write_npz
+from ferkeras.runs.network import load_network
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 from ferkeras.runs.start import was_trained_on_validation
 from ferkeras.runs.teachers import describe, possibly_leaked, record_of
-from ferkeras.tensorboard.writer import write_predictions
+from ferkeras.tensorboard.projector import PROJECTION
+from ferkeras.tensorboard.writer import remove_events, write_predictions
 from ferkeras.training.best import save_network
 from ferkeras.training.callbacks import RunCallbacks, build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
@@ -173,25 +181,45 @@ def _train(
         after_alarm if config.monitor.diagnose else None,
     )
     checkpoints = CheckpointFolder(run.checkpoints)
+    made = Made(run.inner)
     with stop_requests() as request:
         callbacks = [*run_callbacks.callbacks, *watch]
         loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
         if not loop.go_on():
-            _remove_results(run)
+            # Begin anew, in the folder of a run that was cut off before its first checkpoint.
+            remove_events(run.tensorboard)
+            made.remove()
+            made.expect(_what_a_training_makes(run))
         loop.run(ended=run_callbacks.collapse.stopped is not None)
+    if request.signal is not None:
+        # It came after the last step.
+        raise Stopped(request.signal)
     save_network(setup.model, run.last)
     diagnosis = examinations[0].found if examinations else None
     outcome = _finish(config, splits, setup, run, run_callbacks, diagnosis, console, brief)
     checkpoints.clear()
+    made.forget()
     return outcome
 
 
-def _remove_results(run: Run) -> None:
-    """Begin anew in the folder of a run that was cut off before its first checkpoint."""
-    shutil.rmtree(run.tensorboard, ignore_errors=True)
-    shutil.rmtree(run.diagnosis, ignore_errors=True)
-    for path in (run.best, run.history):
-        path.unlink(missing_ok=True)
+def _what_a_training_makes(run: Run) -> list[InnerPath]:
+    """What may be left of a training that was cut off, but for event files and checkpoints."""
+    return [
+        run.best,
+        run.last,
+        run.history,
+        *(run.diagnosis / name for name in (PAGE, PICTURE, JSON)),
+        *(run.tensorboard / "validation" / name for name in PROJECTION),
+        *_what_an_export_makes(run),
+    ]
+
+
+def _what_an_export_makes(run: Run) -> list[InnerPath]:
+    return [
+        *(run.export / name for name in SAVED_MODEL),
+        run.litert,
+        *(run.exports / name for name in CARD),
+    ]
 
 
 def _finish(
@@ -212,7 +240,9 @@ def _finish(
         )
     history = run_callbacks.history.frame()
     best_epoch = int(history["epoch"].iloc[history["val_accuracy"].argmax()])
-    model = keras.saving.load_model(run.best)
+    # From the configuration, with the file's numbers: a run that goes on may be a stranger's.
+    environment = read_record(run.environment, EnvironmentRecord)
+    model = load_network(config, environment, run.best)
     validation = predict(model, splits.validation)
     write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
     metrics: dict[str, Any] = {
@@ -260,8 +290,11 @@ def _export(
     config: Config, splits: Splits, run: Run, model: keras.Model, metrics: dict[str, Any]
 ) -> float:
     """Write SavedModel, LiteRT file and model card; return the largest difference found."""
-    shutil.rmtree(run.exports, ignore_errors=True)  # parts of them, if the run was cut off here
-    finished = FinishedRun(run, config, metrics, read_json(run.environment))
+    # Parts of it are there if the run was cut off here.
+    Made(run.inner).remove(_what_an_export_makes(run))
+    finished = FinishedRun(
+        run, config, cast(MetricsRecord, metrics), read_record(run.environment, EnvironmentRecord)
+    )
     exported = export_network(
         model,
         ("saved_model", "litert"),

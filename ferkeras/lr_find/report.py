@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import write_json
 from ferkeras.lr_find.rules import LONGEST_STEP
 from ferkeras.report.palette import (
     MUTED,
@@ -18,7 +19,6 @@ from ferkeras.report.palette import (
     save,
     tidy,
 )
-from ferkeras.runs.record import write_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ def lr_range_figure(found: LrRange, title: str = "") -> Figure:
     return figure
 
 
-def write_lr_range(found: LrRange, folder: Path, title: str = "") -> None:
+def write_lr_range(found: LrRange, folder: AnyPath, title: str = "") -> None:
     """Write `lr_range.png` and `lr_range.json`."""
     save(lr_range_figure(found, title), folder / "lr_range.png")
     write_json(folder / "lr_range.json", found.to_json())

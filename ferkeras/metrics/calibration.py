@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 
@@ -10,7 +9,9 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
-from ferkeras.runs.record import Run, write_json
+from ferkeras.files.writing import write_json
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import CalibrationRecord, read_record
 
 BINS = 15
 """Equal bins of the confidence, as many as Guo et al. took."""
@@ -131,17 +132,11 @@ def temperature_of(run: Run) -> float:
     Raises:
         InputError: the run's `calibration.json` is damaged.
     """
-    low, high = _TEMPERATURES
-    try:
-        temperature = json.loads(run.calibration.read_bytes())["temperature"]
-        if low <= temperature <= high:
-            return float(temperature)
-        found = f"temperature {temperature!r:.40}"
-    except FileNotFoundError:
+    if not run.calibration.exists():
         return 1.0
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        found = f"{type(error).__name__}: {str(error)[:100]}"
-    raise InputError(
-        f"{run.calibration}: damaged: expected a temperature of {low:g} to {high:g} ({found}); "
-        f"write it anew: {command_line('evaluate', run.folder, '--calibrate')}"
-    )
+    try:
+        return read_record(run.calibration, CalibrationRecord)["temperature"]
+    except InputError as error:
+        raise InputError(
+            f"{error}; or write it anew: {command_line('evaluate', run.folder, '--calibrate')}"
+        ) from None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,10 @@ from sklearn.metrics import (
 )
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.task import Classes
+from ferkeras.files.arrays import DamagedArrays, read_arrays
+from ferkeras.files.inner import InnerPath
 from ferkeras.metrics.calibration import reliability
 
 _LARGEST_FILE = 256 * 2**20
@@ -118,42 +119,45 @@ def _top2_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
     )
 
 
-def read_predictions(path: Path, classes: Classes) -> Predictions:
+def read_predictions(path: InnerPath, classes: Classes) -> Predictions:
     """Read `probabilities` and `labels` from a `predictions.npz`.
 
     Raises:
         InputError: no such file, or it is damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if sum(member.file_size for member in file.zip.infolist()) > _LARGEST_FILE:
-                raise ValueError(f"unpacks to more than {_LARGEST_FILE:,} bytes")
-            probabilities, labels = file["probabilities"], file["labels"]
+        with path.open() as file:
+            found = read_arrays(file, ("probabilities", "labels"), largest=_LARGEST_FILE)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; the run is not complete without it") from None
-    # TypeError: one bare array; MemoryError: an array that says it is huge.
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        TypeError,
-        MemoryError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
+        raise InputError(
+            f"{shown(path)}: no such file; the run is not complete without it"
+        ) from None
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except DamagedArrays as error:
+        raise InputError(f"{shown(path)}: damaged ({error})") from None
+    probabilities, labels = found["probabilities"], found["labels"]
     if (
         probabilities.ndim != 2
-        or probabilities.shape != (len(labels), len(classes))
-        or labels.shape != (len(probabilities),)
-        or labels.dtype.kind not in "iu"
+        or labels.ndim != 1
         or not len(labels)
-        or not np.isin(labels, range(len(classes))).all()
-        or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
-        or (probabilities < 0).any()
+        or probabilities.shape != (len(labels), len(classes))
+        or probabilities.dtype.kind != "f"
+        or labels.dtype.kind not in "iu"
     ):
         raise InputError(
-            f"{path}: damaged: expected probabilities (N, {len(classes)}) and labels (N,), found "
-            f"{probabilities.shape} and {labels.shape} with other values"
+            f"{shown(path)}: damaged: expected probabilities (N, {len(classes)}) and labels "
+            f"(N,), found {probabilities.dtype} {probabilities.shape} and {labels.dtype} "
+            f"{labels.shape}"
         )
-    return Predictions(probabilities, labels, classes)
+    if (
+        not np.isin(labels, range(len(classes))).all()
+        or not np.isfinite(probabilities).all()
+        or (probabilities < 0).any()
+        or not np.allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+    ):
+        raise InputError(
+            f"{shown(path)}: damaged: expected labels 0 to {len(classes) - 1} and probabilities "
+            "that sum to 1, found others"
+        )
+    return Predictions(probabilities.astype(np.float32), labels.astype(np.int32), classes)

@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
 from ferkeras.data.pictures import decode
+from ferkeras.files.writing import atomic_file
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import read_bounded
 from ferkeras.report.mosaic import mosaic_figure
 from ferkeras.report.palette import save, style_of
-from ferkeras.runs.record import atomic_file
 
 _SHEET = 80
 _SHEETS = 5

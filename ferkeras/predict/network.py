@@ -8,10 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.litert import LiteRtNetwork
+from ferkeras.runs.shipped import SHIPPED
 
 
 class Network(Protocol):
@@ -41,7 +43,8 @@ def load_network(path: str | Path) -> Network:
     """
     path = Path(path).expanduser()
     if path.suffix == ".tflite":
-        return LiteRtNetwork(path)
+        # Whoever names a link knows where it leads.
+        return LiteRtNetwork(path.resolve())
     if path.suffix == ".keras" or (path / "saved_model.pb").is_file():
         raise InputError(
             f"{path}: a Keras file or SavedModel can carry code and is not loaded by its path; "
@@ -57,7 +60,12 @@ def load_network(path: str | Path) -> Network:
     files = [p for p in (finished.run.litert, finished.run.half_litert) if p.is_file()]
     if not files:
         return KerasNetwork(finished, temperature)
-    network = LiteRtNetwork(files[0])
+    network = LiteRtNetwork(files[0], own=finished.run.folder.resolve() == SHIPPED.resolve())
+    if network.about.emotions != finished.task.classes.names:
+        raise InputError(
+            f"{shown(files[0])}: its classes are not those of the run "
+            f"({shown(', '.join(network.about.emotions)[:200])}); export it again"
+        )
     inside = network.about.provenance.get("temperature", 1.0)
     return network if inside == temperature else Tempered(network, temperature / inside)
 

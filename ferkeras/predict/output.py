@@ -96,6 +96,8 @@ class JsonLines:
     def __init__(self, emotions: Sequence[str], stream: IO[str] | None = None) -> None:
         self._emotions = emotions
         self._stream = stream or sys.stdout
+        encoding = getattr(self._stream, "encoding", None) or "utf-8"
+        self._ascii = encoding.lower().replace("-", "") != "utf8"
 
     def add(self, seen: PredictedView) -> None:
         """Print one view that was readable."""
@@ -105,7 +107,7 @@ class JsonLines:
             values = _row(prediction, self._emotions)
             lines.append({**place, **values})
         for line in lines:
-            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._stream.write(json.dumps(line, ensure_ascii=self._ascii) + "\n")
 
     def close(self) -> None:
         """Let a reader have the last line."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,12 +15,22 @@ from ferkeras.config.file import dump_config
 from ferkeras.config.schema import Output
 from ferkeras.export.formats import Exported, export_network
 from ferkeras.export.model_card import model_card, record_of
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.writing import (
+    atomic_file,
+    temporary_name,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from ferkeras.metrics.calibration import temperature_of
-from ferkeras.runs.finished import FinishedRun, read_json
+from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.network import load_trained
-from ferkeras.runs.record import Run, write_json, write_text
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import EvaluationRecord, read_record
 
 _CARD = "README.md"
+_LARGEST_RECORD = 256 << 20
 
 
 def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Exported]:
@@ -49,9 +56,11 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
         raise InputError(f"{folder}: exists already; name a folder that does not, or remove it")
     model = load_trained(finished).model
     round_as_trained(model)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Run(Path(temporary) / folder.name)
-        made.folder.mkdir()
+    temporary = folder.parent / temporary_name()
+    temporary.mkdir()
+    made = Run(temporary / folder.name)
+    made.folder.mkdir()
+    try:
         about = _of_no_machine(finished, made)
         _write_records(about, finished.run)
         _save_compressed(model, made.best)
@@ -71,6 +80,8 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
         records = {f"{made.exports.name}/{each.path.name}": record_of(each) for each in exported}
         write_text(made.folder / _CARD, model_card(about, records))
         made.folder.rename(folder)
+    finally:
+        InnerPath(temporary).remove_tree()
     return exported
 
 
@@ -107,7 +118,7 @@ def _last_part(path: str) -> str:
 def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     config, environment = finished.config, finished.environment
     path = _last_part(config.data.path)
-    data: dict[str, Any] = environment["data"]
+    data = environment["data"]
     teachers = tuple(_last_part(each) for each in config.distill.teachers)
     start = None if config.network.start_from is None else _last_part(config.network.start_from)
     return replace(
@@ -136,24 +147,26 @@ def _write_records(about: FinishedRun, run: Run) -> None:
     write_json(made.metrics, about.metrics)
     for path in (run.history, run.predictions, run.calibration):
         if path.is_file():
-            shutil.copyfile(path, made.folder / path.name)
+            write_bytes(made.inner / path.name, path.read_bytes(_LARGEST_RECORD))
     for split in ("validation", "test"):
         figures = run.evaluation(split) / f"evaluation-{split}.json"
         if figures.is_file():
             made.evaluation(split).mkdir(parents=True)
-            content = read_json(figures)
+            content = read_record(figures, EvaluationRecord)
             if "source" in content:
                 content["source"] = _last_part(str(content["source"]))
             write_json(made.evaluation(split) / figures.name, content)
 
 
-def _save_compressed(model: keras.Model, path: Path) -> None:
+def _save_compressed(model: keras.Model, path: InnerPath) -> None:
     """Save a `.keras` file, which is a ZIP archive that Keras does not compress."""
-    plain = path.with_name(f"plain-{path.name}")
-    model.save(plain)
+    plain = path.parent / f"plain-{path.name}"
+    model.save(plain.path)
     with (
-        zipfile.ZipFile(plain) as source,
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+        plain.open() as saved,
+        zipfile.ZipFile(saved) as source,
+        atomic_file(path) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
     ):
         for name in source.namelist():
             # A fixed date: equal models are equal files.

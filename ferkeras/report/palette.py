@@ -8,12 +8,12 @@ matplotlib is imported when something is drawn, and its global state is left alo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferkeras.runs.record import atomic_file
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -128,7 +128,7 @@ def as_array(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: AnyPath) -> None:
     """Write a figure as PNG, whole or not at all; an older file is replaced.
 
     Raises:

@@ -7,11 +7,11 @@ the figure itself, which `as_array` renders, for TensorBoard or a notebook.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ferkeras.files.inner import AnyPath
 from ferkeras.report.curves import curves_figure
 from ferkeras.report.heat import grad_cam_figure
 from ferkeras.report.matrix import confusion_figure, confusion_thumbnail, per_class_figure
@@ -44,7 +44,7 @@ __all__ = [
 
 def draw_curves(
     history: pd.DataFrame,
-    path: Path,
+    path: AnyPath,
     events: Sequence[tuple[int, str]] = (),
     clip_norm: float | None = None,
 ) -> None:
@@ -53,13 +53,15 @@ def draw_curves(
 
 
 def draw_confusion_matrix(
-    matrix: np.ndarray, names: Sequence[str], path: Path, title: str = ""
+    matrix: np.ndarray, names: Sequence[str], path: AnyPath, title: str = ""
 ) -> None:
     """Write a confusion matrix, [truth, prediction]; see `confusion_figure`."""
     save(confusion_figure(matrix, names, title), path)
 
 
-def draw_per_class(matrix: np.ndarray, names: Sequence[str], path: Path, title: str = "") -> None:
+def draw_per_class(
+    matrix: np.ndarray, names: Sequence[str], path: AnyPath, title: str = ""
+) -> None:
     """Write precision, recall, F1 and predictions by class; see `per_class_figure`."""
     save(per_class_figure(matrix, names, title), path)
 
@@ -67,7 +69,7 @@ def draw_per_class(matrix: np.ndarray, names: Sequence[str], path: Path, title: 
 def draw_mosaic(
     images: np.ndarray,
     captions: Sequence[str],
-    path: Path,
+    path: AnyPath,
     *,
     columns: int = 8,
     title: str = "",
@@ -77,7 +79,7 @@ def draw_mosaic(
     save(mosaic_figure(images, captions, columns=columns, title=title, colors=colors), path)
 
 
-def draw_reliability(curves: Mapping[str, Reliability], path: Path, title: str = "") -> None:
+def draw_reliability(curves: Mapping[str, Reliability], path: AnyPath, title: str = "") -> None:
     """Write one or two reliability curves; see `reliability_figure`."""
     save(reliability_figure(curves, title), path)
 
@@ -86,7 +88,7 @@ def draw_grad_cam(
     images: np.ndarray,
     heat: np.ndarray,
     captions: Sequence[str],
-    path: Path,
+    path: AnyPath,
     colors: Sequence[str] | None = None,
 ) -> None:
     """Write faces beside themselves with their heat; see `grad_cam_figure`."""

@@ -6,18 +6,25 @@ do not know of it read the model as ever, `unzip` lists it. Imports no TensorFlo
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import quoted, shown
 from ferkeras.data.synthetic import SOURCE
+from ferkeras.files.inner import AnyPath
+from ferkeras.runs.records import ProvenanceRecord, parse_record
 
 _LABELS = "labels.txt"
 _ABOUT = "about.json"
 _LARGEST = 1 << 20
+_MOST_CLASSES = 100
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -53,26 +60,45 @@ def enclose(path: Path, about: About) -> None:
             archive.writestr(zipfile.ZipInfo(name), text)
 
 
-def read_enclosed(path: Path) -> About:
+def enclosed_in(content: bytes, path: AnyPath) -> About:
     """Return what a model file tells of itself.
 
+    Args:
+        content: the file's.
+        path: what the message calls it.
+
     Raises:
-        InputError: the file cannot be read, or has no names or provenance in it.
+        InputError: it has no names or provenance in it, or they are damaged.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = tuple(_text(archive, _LABELS).splitlines())
-            provenance = json.loads(_text(archive, _ABOUT))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            about = _text(archive, _ABOUT).encode()
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise InputError(
-            f"{path}: not a model that ferkeras exported: it has no {_LABELS} and {_ABOUT} inside "
-            f"({' '.join(str(error).split())[:100]})"
+            f"{shown(path)}: not a model that ferkeras exported: it has no {_LABELS} and {_ABOUT} "
+            f"inside ({quoted(' '.join(str(error).split()), 100)[1:-1]})"
         ) from None
-    if not names or not isinstance(provenance, dict):
-        raise InputError(f"{path}: {_LABELS} or {_ABOUT} inside is damaged; export it again")
-    return About(names, provenance)
+    if (
+        not 2 <= len(names) <= _MOST_CLASSES
+        or len(set(names)) < len(names)
+        or not all(name.isprintable() and len(name) <= _LONGEST_NAME for name in names)
+    ):
+        raise InputError(
+            f"{shown(path)}: {_LABELS} inside is damaged: expected 2 to {_MOST_CLASSES} different "
+            "names, one a line; export it again"
+        )
+    provenance = parse_record(about, ProvenanceRecord, f"{shown(path)}: {_ABOUT} inside")
+    return About(names, dict(provenance))
 
 
 def _text(archive: zipfile.ZipFile, name: str) -> str:

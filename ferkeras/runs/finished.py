@@ -6,22 +6,21 @@ Imports no TensorFlow, so that a wrong path is reported at once.
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Task
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 from ferkeras.runs.shipped import located
 
-_LARGEST_JSON = 1 << 26
-_METRICS = {"best_epoch": int, "epochs": int, "parameters": int, "alarms": list, "validation": dict}
+_LARGEST_HISTORY = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class FinishedRun:
 
     run: Run
     config: Config
-    metrics: dict[str, Any]
-    environment: dict[str, Any]
+    metrics: MetricsRecord
+    environment: EnvironmentRecord
 
     @property
     def name(self) -> str:
@@ -46,20 +45,24 @@ class FinishedRun:
         return self.run.folder.resolve().name
 
     @property
-    def fingerprint(self) -> str | None:
+    def fingerprint(self) -> str:
         """Digest of the faces it was trained on, as `ferkeras.data.faces.Splits` has it."""
-        return self.environment.get("data", {}).get("fingerprint")
+        return self.environment["data"]["fingerprint"]
+
+    @property
+    def pixel_statistics(self) -> tuple[float, float]:
+        """Mean and standard deviation that its network standardises pixel / 255 with."""
+        data = self.environment["data"]
+        return data["mean"], data["std"]
 
     @property
     def task(self) -> Task:
         """What it learnt."""
-        content = self.environment.get("data", {}).get("task")
-        # Runs that record no task are of the time when there was one only.
-        return FER2013 if content is None else Task.from_json(content)
+        return task_of(self.environment)
 
     def about(self) -> About:
         """What its exports tell of themselves; no path of this machine."""
-        data = self.environment.get("data", {})
+        data = self.environment["data"]
         return About(
             self.task.classes.names,
             {
@@ -67,11 +70,22 @@ class FinishedRun:
                 "ferkeras": self.environment.get("ferkeras"),
                 "data": PurePath(str(data.get("source"))).name,
                 "fingerprint": self.fingerprint,
-                "epoch": self.metrics.get("best_epoch"),
+                "epoch": self.metrics["best_epoch"],
                 "seed": self.config.seed,
-                "validation_accuracy": self.metrics.get("validation", {}).get("accuracy"),
+                "validation_accuracy": self.metrics["validation"]["accuracy"],
             },
         )
+
+
+def task_of(environment: EnvironmentRecord) -> Task:
+    """What a run learns, by its `environment.json`.
+
+    Raises:
+        ValueError: the names or numbers in it make no task.
+    """
+    content = environment["data"].get("task")
+    # Runs that record no task are of the time when there was one only.
+    return FER2013 if content is None else Task.from_json(content)
 
 
 def open_run(path: str | Path) -> FinishedRun:
@@ -96,35 +110,26 @@ def open_run(path: str | Path) -> FinishedRun:
             f"missing ({_epochs_done(run)}); wait for it, or name a finished run"
             f"{_runs_in(folder.parent)}"
         )
-    finished = FinishedRun(
-        run, load_config(run.config), read_json(run.metrics), read_json(run.environment)
+    environment = read_record(run.environment, EnvironmentRecord)
+    check_task(run, environment)
+    return FinishedRun(
+        run, load_config(run.config), read_record(run.metrics, MetricsRecord), environment
     )
-    _check(finished)
-    return finished
 
 
-def _check(finished: FinishedRun) -> None:
-    """Refuse files that hold other things than a training writes."""
-    data = finished.environment.get("data")
-    if not isinstance(data, dict) or not isinstance(data.get("fingerprint"), str):
-        raise InputError(
-            f"{finished.run.environment}: damaged: expected data with the faces' fingerprint; "
-            "take the file from a copy of the run, or train again"
-        )
+def check_task(run: Run, environment: EnvironmentRecord) -> None:
+    """Refuse an `environment.json` whose task is none.
+
+    Raises:
+        InputError: its names or numbers are not those of a task.
+    """
     try:
-        _ = finished.task
+        task_of(environment)
     except ValueError as error:
         raise InputError(
-            f"{finished.run.environment}: damaged: data.task: {error}; take the file from a copy "
-            "of the run, or train again"
+            f"{shown(run.environment)}: damaged: data.task: {error}; take the file from a copy of "
+            "the run, or train again"
         ) from None
-    for key, kind in _METRICS.items():
-        if not isinstance(finished.metrics.get(key), kind):
-            raise InputError(
-                f"{finished.run.metrics}: damaged: expected {key} ({kind.__name__}), found "
-                f"{repr(finished.metrics.get(key))[:100]}; take the file from a copy of the run, "
-                "or train again"
-            )
 
 
 def _no_folder(path: Path) -> InputError:
@@ -142,7 +147,7 @@ def _finished_in(folder: Path) -> list[str]:
     try:
         found = [p for p in folder.iterdir() if Run(p).metrics.is_file()]
         return [p.name for p in sorted(found, key=lambda p: Run(p).metrics.stat().st_mtime)]
-    except OSError:
+    except (OSError, InputError):
         return []
 
 
@@ -153,32 +158,7 @@ def _runs_in(folder: Path) -> str:
 
 def _epochs_done(run: Run) -> str:
     try:
-        with run.history.open("rb") as file:
-            done = sum(1 for _ in file) - 1
-    except OSError:
+        done = run.history.read_bytes(_LARGEST_HISTORY).count(b"\n") - 1
+    except (OSError, InputError):
         done = 0
     return f"{done} epoch{'' if done == 1 else 's'} in {run.history.name}"
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file of a run.
-
-    Raises:
-        InputError: it cannot be read, or is damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_JSON + 1)
-        content = json.loads(raw) if len(raw) <= _LARGEST_JSON else None
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); the run is not complete without it"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: damaged: not JSON ({str(error)[:100]}); take the file from a copy of the "
-            "run, or train again"
-        ) from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: damaged: expected a JSON object; train again")
-    return content

@@ -1,20 +1,25 @@
-"""The course of a finished run, epoch by epoch."""
+"""The course of a run, epoch by epoch."""
 
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+import io
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import cannot_read, quoted, shown
+from ferkeras.files.inner import InnerPath
 from ferkeras.runs.finished import FinishedRun
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_LARGEST = 16 << 20
+_MOST_COLUMNS = 1000
+
 
 def read_history(finished: FinishedRun) -> pd.DataFrame:
-    """Read a run's `history.csv`.
+    """Read a run's `history.csv`: `epoch` (1, 2, ...) and columns of numbers, which may be NaN.
 
     Raises:
         InputError: it is missing or damaged.
@@ -23,20 +28,31 @@ def read_history(finished: FinishedRun) -> pd.DataFrame:
 
     path = finished.run.history
     try:
-        history = pd.read_csv(path)
+        content = path.read_bytes(_LARGEST)
+        if content.partition(b"\n")[0].count(b",") >= _MOST_COLUMNS:
+            raise ValueError(f"more than {_MOST_COLUMNS} columns")
+        history = pd.read_csv(io.BytesIO(content), index_col=False)
         if not len(history) or "epoch" not in history:
             raise ValueError("no column 'epoch', or no row")
-        return history.astype(float)
+        history = history.astype(float)
+        if history["epoch"].tolist() != list(range(1, len(history) + 1)):
+            raise ValueError("epoch: expected 1, 2, ...")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; the run is not complete without it") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: damaged ({' '.join(str(error).split())[:100]})") from None
+        raise InputError(
+            f"{shown(path)}: no such file; the run is not complete without it"
+        ) from None
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    except (ValueError, OverflowError, TypeError) as error:
+        reason = quoted(" ".join(str(error).split()), 100)[1:-1]
+        raise InputError(f"{shown(path)}: damaged ({reason})") from None
+    return history
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: InnerPath) -> list[dict[str, str]]:
     """The epochs so far of a run that is not finished; none if there is no `history.csv` yet."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        text = path.read_bytes(_LARGEST).decode("utf-8", "replace")
+        return list(csv.DictReader(io.StringIO(text, newline="")))
     except FileNotFoundError:
         return []

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import caught_stderr
+from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.task import ImageSpec
-from ferkeras.runs.embedded import read_enclosed
+from ferkeras.files.inner import AnyPath, inside
+from ferkeras.runs.embedded import enclosed_in
+from ferkeras.runs.litert_check import check_litert
+
+_LARGEST = 256 << 20
+"""Bytes of the largest LiteRT file that is read."""
+
+
+def _content_of(path: AnyPath) -> bytes:
+    try:
+        return inside(path).read_bytes(_LARGEST)
+    except FileNotFoundError:
+        raise InputError(f"{shown(path)}: no such file") from None
+    except OSError as error:
+        raise cannot_read(path, error) from None
 
 
 class LiteRtNetwork:
@@ -20,11 +34,13 @@ class LiteRtNetwork:
     Each thread gets an interpreter of its own that computes on one core: on whole batches that is
     as fast as one interpreter on all cores, and decoding runs beside it.
 
-    A LiteRT file holds numbers and the names of operations, no code.
+    A LiteRT file holds numbers and the names of operations, no code. One that this account has
+    neither made nor used before is tried in a process of its own first.
 
     Args:
         path: a file that `ferkeras.export.litert` wrote.
         threads: cores that one call uses.
+        own: whether this process or the package brought the file; no trial is needed then.
 
     Attributes:
         about: names of the classes, and how the network came about.
@@ -34,13 +50,15 @@ class LiteRtNetwork:
         InputError: there is no such file, or it is damaged or not exported by ferkeras.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
+    def __init__(self, path: AnyPath, threads: int = 1, *, own: bool = False) -> None:
         self._path = path
         self._threads = threads
         self._local = threading.local()
-        self.about = read_enclosed(path)
         # Read once: the file may be replaced while threads still start.
-        self._content = path.read_bytes()
+        self._content = _content_of(path)
+        self.about = enclosed_in(self._content, path)
+        if not own:
+            check_litert(self._content, path, self.about.emotions)
         # LiteRT greets on stderr, once a process. Here no other thread is about, which must not
         # be the case when the descriptor is redirected.
         with caught_stderr():
@@ -51,7 +69,10 @@ class LiteRtNetwork:
         """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C); N may be 0."""
         if not len(faces):
             return np.empty((0, len(self.about.emotions)), np.float32)
-        return self._runner()(faces=faces)["probabilities"]
+        probabilities = self._runner()(faces=faces)["probabilities"]
+        if not np.isfinite(probabilities).all():
+            raise InputError(f"{shown(self._path)}: damaged: gives probabilities that are none")
+        return probabilities
 
     def _runner(self) -> Any:
         if not hasattr(self._local, "runner"):

@@ -10,8 +10,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import cannot_read, shown
+from ferkeras.files.inner import InnerPath
 
 LOCK_FILE = ".ferkeras.lock"
+_LONGEST = 32
 
 
 @contextmanager
@@ -25,6 +28,7 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         InputError: somebody else holds it, or the folder cannot be written.
     """
     path = folder / LOCK_FILE
+    _check(InnerPath(folder, LOCK_FILE))
     lock = FileLock(path, timeout=0, fallback_to_soft=False, on_acquired=_sign)
     try:
         lock.acquire()
@@ -47,15 +51,31 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _check(path: InnerPath) -> None:
+    """Refuse a file that is no lock of ours, as it would be emptied."""
+    try:
+        holder = path.read_bytes(_LONGEST)
+        single = path.stat().st_nlink == 1
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot_read(path, error) from None
+    if not single or (holder and not holder.isdigit()):
+        raise InputError(
+            f"{shown(path)}: cannot be locked for training: not a lock that ferkeras left; move it "
+            "away"
+        )
+
+
 def _sign(descriptor: int) -> None:
     # Only for the message to others; on a full disk they go without.
     with suppress(OSError):
-        os.truncate(descriptor, 0)
+        os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
 
 
 def _holder(path: Path) -> str:
     try:
-        return f"process {int(path.read_text())}"
-    except (OSError, ValueError):
+        return f"process {int(InnerPath(path.parent, path.name).read_bytes(_LONGEST))}"
+    except (OSError, ValueError, InputError):
         return "another process"

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from ferkeras.callbacks import MonitoredModel
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
+from ferkeras.files.inner import InnerPath
 from ferkeras.network.model import build_network
-from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.finished import FinishedRun, open_run, task_of
 from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord
 
 _OTHER_BYTES = 64 * 2**20
 
@@ -55,10 +58,10 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
             those of another network.
     """
     finished = path if isinstance(path, FinishedRun) else open_run(path)
-    return Trained(finished, load_network(finished, finished.run.best))
+    return Trained(finished, load_network(finished.config, finished.environment, finished.run.best))
 
 
-def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
+def load_network(config: Config, environment: EnvironmentRecord, path: InnerPath) -> MonitoredModel:
     """Build the network of a run and give it the weights of a `.keras` file in its folder.
 
     Returns:
@@ -68,20 +71,23 @@ def load_network(finished: FinishedRun, path: Path) -> MonitoredModel:
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    mean, std = pixel_statistics_of(finished)
-    with _precision(finished.config.train.precision):
-        model = build_network(finished.config.network, finished.task, mean=mean, std=std)
+    with _precision(config.train.precision):
+        data = environment["data"]
+        model = build_network(
+            config.network, task_of(environment), mean=data["mean"], std=data["std"]
+        )
     _load_weights(model, path)
     return model
 
 
-def _load_weights(model: keras.Model, path: Path) -> None:
+def _load_weights(model: keras.Model, path: InnerPath) -> None:
     try:
         with warnings.catch_warnings():
             # Keras only warns of layers for which it found no weights and left at random.
             warnings.simplefilter("error", UserWarning)
             _refuse_bomb(path, model)
-            model.load_weights(path)
+            model.load_weights(path.for_library())
+            _refuse_other_than_numbers(model)
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; without it the run has no network; train again"
@@ -90,40 +96,30 @@ def _load_weights(model: keras.Model, path: Path) -> None:
     except (OSError, ValueError, KeyError, RuntimeError, UserWarning, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path}: damaged, or not of the network that {Run(path.parent).config.name} beside it "
+            f"{path}: damaged, or not of the network that config.yaml beside it "
             f"describes ({type(error).__name__}: {reason}); take the file from a copy of the run, "
             "or train again"
         ) from None
 
 
-def _refuse_bomb(path: Path, model: keras.Model) -> None:
+def _refuse_other_than_numbers(model: keras.Model) -> None:
+    """ValueError for a weight that is infinite or NaN."""
+    for variable in model.weights:
+        values = keras.ops.convert_to_numpy(variable)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(f"{variable.path} has values that are not finite")
+
+
+def _refuse_bomb(path: InnerPath, model: keras.Model) -> None:
     """ValueError for an archive that unpacks to much more than the network's weights.
 
     Keras itself refuses nothing below 4 GiB.
     """
-    with zipfile.ZipFile(path) as archive:
+    with path.open() as file, zipfile.ZipFile(file) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
     # A weight and its two moments are 12 bytes.
     if unpacked > 32 * model.count_params() + _OTHER_BYTES:
         raise ValueError(f"it unpacks to {unpacked:,} bytes")
-
-
-def pixel_statistics_of(finished: FinishedRun) -> tuple[float, float]:
-    """Mean and standard deviation that the network of a run standardises pixel / 255 with.
-
-    Raises:
-        InputError: they are not recorded.
-    """
-    data = finished.environment.get("data")
-    values = [data.get(key) for key in ("mean", "std")] if isinstance(data, dict) else []
-    numbers = [v for v in values if isinstance(v, (int, float)) and 0 <= v <= 1]
-    if len(numbers) != 2 or not numbers[1]:
-        raise InputError(
-            f"{finished.run.environment}: damaged: expected the training pixels' data.mean and "
-            f"data.std, 0 to 1, found {repr(values)[:100]}; take the file from a copy of "
-            "the run"
-        )
-    return float(numbers[0]), float(numbers[1])
 
 
 @contextmanager

@@ -5,20 +5,22 @@ Imports no TensorFlow, so that a wrong path is reported at once.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.files.writing import remove_temporary_files
+from ferkeras.runs.finished import FinishedRun, check_task
 from ferkeras.runs.lock import exclusive_lock
-from ferkeras.runs.record import Run, remove_temporary_files
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.teachers import record_of
 
 
@@ -29,12 +31,12 @@ class UnfinishedRun:
     Attributes:
         run: its folder.
         config: its resolved configuration.
-        environment: what `environment.json` holds; empty if the run had not got that far.
+        environment: what `environment.json` holds; None if the run had not got that far.
     """
 
     run: Run
     config: Config
-    environment: dict[str, Any]
+    environment: EnvironmentRecord | None
 
     def check_faces(self, splits: Splits) -> None:
         """Refuse other faces than those that the run began with.
@@ -42,7 +44,9 @@ class UnfinishedRun:
         Raises:
             InputError: the fingerprint is another.
         """
-        expected = self.environment.get("data", {}).get("fingerprint", splits.fingerprint)
+        if self.environment is None:
+            return
+        expected = self.environment["data"]["fingerprint"]
         if splits.fingerprint != expected:
             raise InputError(
                 f"{self.run.folder}: data.path = {self.config.data.path} holds other faces than "
@@ -57,7 +61,7 @@ class UnfinishedRun:
             InputError: one has another network.
         """
         now = record_of(teachers)
-        if self.environment.get("teachers", now) != now:
+        if self.environment is not None and self.environment.get("teachers", now) != now:
             raise InputError(
                 f"{self.run.folder}: distill.teachers: "
                 f"{', '.join(self.config.distill.teachers)} do not have the networks that they had "
@@ -104,28 +108,39 @@ def find_run(path: Path | None) -> Run:
 def reopened(run: Run) -> Iterator[UnfinishedRun | None]:
     """Lock a run and tidy what a killed process left; None if it is complete.
 
+    All that can be wrong with the folder is found before anything in it is touched.
+
     Raises:
         InputError: another process has the run, or a file of it is damaged.
     """
+    _opened(run)
     with exclusive_lock(run.folder):
-        remove_temporary_files(run.folder)
-        if run.metrics.exists():
-            yield None
-        else:
-            yield UnfinishedRun(run, load_config(run.config), _environment(run))
+        # Another process may have come in between.
+        unfinished = _opened(run)
+        for folder in (run.inner, run.exports, run.checkpoints):
+            remove_temporary_files(folder)
+        yield unfinished
 
 
-def _environment(run: Run) -> dict[str, Any]:
-    try:
-        content = json.loads(run.environment.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{run.environment}: cannot be read ({error}); begin a new run") from None
-    data = content.get("data", {}) if isinstance(content, dict) else None
-    if not isinstance(data, dict) or not isinstance(data.get("fingerprint", ""), str):
+def _opened(run: Run) -> UnfinishedRun | None:
+    if run.metrics.exists():
+        return None
+    config, environment = load_config(run.config), _environment(run)
+    if environment is None and not set(Config.model_fields) <= _sections(run.config.read_text()):
         raise InputError(
-            f"{run.environment}: damaged: expected a JSON object with the data's fingerprint; "
-            "begin a new run"
+            f"{shown(run.config)}: a configuration, but not one that python -m ferkeras.fit has "
+            "written into a run's folder: it does not name every key; nothing was touched"
         )
-    return content
+    return UnfinishedRun(run, config, environment)
+
+
+def _sections(text: str) -> set[str]:
+    return set(re.findall(r"^(\w+):", text, re.MULTILINE))
+
+
+def _environment(run: Run) -> EnvironmentRecord | None:
+    if not run.environment.exists():
+        return None
+    environment = read_record(run.environment, EnvironmentRecord)
+    check_task(run, environment)
+    return environment

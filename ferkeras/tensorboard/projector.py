@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,7 +17,8 @@ from sklearn.decomposition import PCA
 from tensorboard.plugins.projector import ProjectorConfig
 from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
 
-from ferkeras.runs.record import atomic_file, write_text
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import atomic_file, write_text
 
 _BATCH = 250
 _WIDEST = 256
@@ -26,6 +26,8 @@ _WIDEST = 256
 
 _TITLES = ("emotion", "prediction", "probability", "verdict")
 TENSOR, METADATA, SPRITES = "faces_features.tsv", "faces_metadata.tsv", "faces.png"
+PROJECTION = (TENSOR, METADATA, SPRITES, PROJECTOR_FILENAME)
+"""Files that `write_projection` writes."""
 
 
 def penultimate_features(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -47,7 +49,7 @@ def penultimate_features(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def write_projection(
-    folder: Path,
+    folder: AnyPath,
     features: np.ndarray,
     images: np.ndarray,
     labels: np.ndarray,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,6 +13,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from ferkeras.config.file import dump_config
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces
+from ferkeras.files.inner import InnerPath
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.report import pictures
 from ferkeras.tensorboard import summaries
@@ -31,6 +30,12 @@ BEST_MATRIX = "validation/confusion_matrix_of_best_epoch"
 
 _POINTS = 500
 """Faces in the projector; each costs one more inference at the end of a run."""
+
+
+_WRITERS = ("train", "validation")
+
+_SUFFIX = ".ferkeras.v2"
+"""At the end of the name of an event file: tells those made here from those of other programs."""
 
 
 class TensorBoardWriter(keras.callbacks.Callback):
@@ -62,7 +67,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder: Path,
+        folder: InnerPath,
         config: Config,
         class_names: tuple[str, ...],
         confusion: Callable[[], np.ndarray],
@@ -77,7 +82,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._confusion = confusion
         self._images = sample_images
         self._labels = sample_labels
-        self._trial = trial or folder.resolve().parent.name
+        self._trial = trial or folder.path.resolve().parent.name
         self._best: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0
@@ -141,9 +146,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
     def get_state(self) -> dict[str, Any]:
         """How long each file is, and what the rest depends on, for JSON."""
         return {
-            "files": {
-                str(path.relative_to(self._folder)): path.stat().st_size for path in self._files()
-            },
+            "files": {_key(path): path.stat().st_size for path in self._files()},
             "best": self._best,
             "step": self._step,
             "matrix": None if self._matrix is None else self._matrix.tolist(),
@@ -154,11 +157,11 @@ class TensorBoardWriter(keras.callbacks.Callback):
         is_open = bool(self._writers)
         self.close()
         for path in self._files():
-            size = state["files"].get(str(path.relative_to(self._folder)))
+            size = state["files"].get(_key(path))
             if size is None:
                 path.unlink()
             elif path.stat().st_size > size:
-                os.truncate(path, size)
+                path.truncate(size)
         self._best = dict(state["best"])
         self._step = state["step"]
         self._matrix = None if state["matrix"] is None else np.array(state["matrix"])
@@ -166,14 +169,17 @@ class TensorBoardWriter(keras.callbacks.Callback):
         if is_open:
             self._open()
 
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("*/events.out.tfevents.*"))
+    def _files(self) -> list[InnerPath]:
+        """Those that trainings of ferkeras have made, and nobody else."""
+        return [
+            path
+            for name in _WRITERS
+            for path in (self._folder / name).iterdir()
+            if path.name.startswith("events.out.tfevents.") and path.name.endswith(_SUFFIX)
+        ]
 
     def _open(self) -> None:
-        self._writers = {
-            name: tf.summary.create_file_writer(str(self._folder / name), max_queue=1000)
-            for name in ("train", "validation")
-        }
+        self._writers = {name: _file_writer(self._folder / name) for name in _WRITERS}
 
     def _write_pictures(self) -> None:
         assert self._matrix is not None
@@ -218,8 +224,26 @@ class TensorBoardWriter(keras.callbacks.Callback):
             writer.flush()
 
 
+def remove_events(folder: InnerPath) -> None:
+    """Remove the event files that trainings of ferkeras have made in a folder."""
+    for name in _WRITERS:
+        for path in (folder / name).iterdir():
+            if path.name.endswith(_SUFFIX):
+                path.unlink()
+
+
+def _key(path: InnerPath) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _file_writer(folder: InnerPath) -> Any:
+    # TensorFlow makes the folder too, but would do so through links.
+    folder.mkdir(parents=True, exist_ok=True)
+    return tf.summary.create_file_writer(str(folder), max_queue=1000, filename_suffix=_SUFFIX)
+
+
 def write_predictions(
-    folder: Path,
+    folder: InnerPath,
     step: int,
     model: keras.Model,
     faces: Faces,
@@ -240,7 +264,7 @@ def write_predictions(
     """
     names = predicted.classes.names
     curves = summaries.precision_recall(predicted.labels, predicted.probabilities, names)
-    writer = tf.summary.create_file_writer(str(folder / "validation"))
+    writer = _file_writer(folder / "validation")
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
         matrix = pictures.confusion_thumbnail(predicted.matrix(), names)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 
-from ferkeras.runs.record import atomic_path
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.writing import atomic_path
 
 
-def save_network(model: keras.Model, path: Path) -> None:
+def save_network(model: keras.Model, path: InnerPath) -> None:
     """Write a `.keras` file whole or not at all."""
     with atomic_path(path) as temporary:
         model.save(temporary)
@@ -33,7 +33,7 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         ValueError: an epoch's logs lack the key.
     """
 
-    def __init__(self, path: Path, monitor: str = "val_accuracy") -> None:
+    def __init__(self, path: InnerPath, monitor: str = "val_accuracy") -> None:
         super().__init__()
         self._path = path
         self._monitor = monitor

@@ -14,7 +14,7 @@ from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.state import TrainingState
 
 
-class Stopped(Exception):
+class StoppedAndSaved(Exception):
     """The training was left between two steps, as a signal asked for.
 
     Attributes:
@@ -40,7 +40,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         clock: seconds that only grow.
 
     Raises:
-        Stopped: out of `fit`, after the state was saved.
+        StoppedAndSaved: out of `fit`, after the state was saved.
     """
 
     def __init__(
@@ -108,4 +108,4 @@ class TrainingCheckpoint(keras.callbacks.Callback):
 
     def _leave_if_asked(self) -> None:
         if self._request.signal is not None:
-            raise Stopped(self._request.signal)
+            raise StoppedAndSaved(self._request.signal)

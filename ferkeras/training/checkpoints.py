@@ -8,15 +8,19 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.runs.record import atomic_file, remove_temporary_files
+from ferkeras.cli.wording import shown
+from ferkeras.files.arrays import DamagedArrays, read_arrays
+from ferkeras.files.inner import AnyPath, InnerPath, inside
+from ferkeras.files.writing import atomic_file, remove_temporary_files
+from ferkeras.runs.records import CheckpointRecord, parse_record
 
 _KEPT = 2
+_LARGEST = 2 << 30
 _NAME = re.compile(r"(\d{6,})-([0-9a-f]{32})\.npz")
 _STATE = "state"
 
@@ -54,10 +58,10 @@ class CheckpointFolder:
         folder: made by the first `save`; nobody else writes to it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: AnyPath) -> None:
+        self.folder = inside(folder)
 
-    def save(self, checkpoint: Checkpoint) -> Path:
+    def save(self, checkpoint: Checkpoint) -> InnerPath:
         """Write a checkpoint, then remove all but the newest two.
 
         Raises:
@@ -86,18 +90,19 @@ class CheckpointFolder:
         """
         remove_temporary_files(self.folder)
         files = self._files()
-        damaged: list[Path] = []
+        damaged: list[InnerPath] = []
         for _, digest, path in files:
             try:
-                content = path.read_bytes()
+                content = path.read_bytes(_LARGEST)
             except OSError as error:
                 alarm(f"{path}: this checkpoint cannot be read ({error.strerror})")
                 continue
             if hashlib.sha256(content).hexdigest()[:32] == digest:
+                checkpoint = _unpacked(content, path)
                 # Or they would count among the two that are kept.
                 for other in damaged:
                     other.unlink(missing_ok=True)
-                return _unpacked(content)
+                return checkpoint
             alarm(f"{path}: this checkpoint is damaged (its digest differs)")
             damaged.append(path)
         if files:
@@ -108,19 +113,19 @@ class CheckpointFolder:
         return None
 
     def clear(self) -> None:
-        """Remove all checkpoints and their folder."""
+        """Remove all checkpoints, and their folder if nothing else is in it."""
         remove_temporary_files(self.folder)
         for _, _, path in self._files():
             path.unlink(missing_ok=True)
-        if self.folder.exists():
+        if self.folder.exists() and not self.folder.iterdir():
             self.folder.rmdir()
 
-    def _files(self) -> list[tuple[int, str, Path]]:
+    def _files(self) -> list[tuple[int, str, InnerPath]]:
         """Number, digest and path of each, the newest first."""
         return sorted(self._matching(), reverse=True)
 
-    def _matching(self) -> Iterator[tuple[int, str, Path]]:
-        for path in self.folder.glob("*.npz"):
+    def _matching(self) -> Iterator[tuple[int, str, InnerPath]]:
+        for path in self.folder.iterdir():
             if match := _NAME.fullmatch(path.name):
                 yield int(match[1]), match[2], path
 
@@ -134,8 +139,16 @@ def _packed(checkpoint: Checkpoint) -> bytes:
     return file.getvalue()
 
 
-def _unpacked(content: bytes) -> Checkpoint:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        state = json.loads(file[_STATE].tobytes())
-        arrays = [file[name] for name in sorted(set(file.files) - {_STATE})]
-    return Checkpoint(state["epoch"], state["step"], state["state"], arrays)
+def _unpacked(content: bytes, path: InnerPath) -> Checkpoint:
+    try:
+        # `save` compresses nothing, so that nothing can unpack to more than there is.
+        found = read_arrays(io.BytesIO(content), None, largest=len(content), packed=False)
+        state = found.pop(_STATE).tobytes()
+    except (DamagedArrays, KeyError) as error:
+        raise InputError(
+            f"{shown(path)}: not a checkpoint that ferkeras wrote ({error}); remove it to go on "
+            "from the one before"
+        ) from None
+    record = parse_record(state, CheckpointRecord, shown(path))
+    arrays = [found[name] for name in sorted(found)]
+    return Checkpoint(record["epoch"], record["step"], record["state"], arrays)

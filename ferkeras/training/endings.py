@@ -6,36 +6,26 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import tensorflow as tf
-
+from ferkeras.cli.endings import is_of_the_machine, words_for
 from ferkeras.cli.errors import Interrupted, RunError
 from ferkeras.cli.invocation import command_line
+from ferkeras.cli.signals import Stopped
 from ferkeras.runs.record import Run
-from ferkeras.training.checkpointing import Stopped
-
-_DISK = (
-    "No space left",
-    "Read-only file system",
-    "Permission denied",
-    "Operation not permitted",
-    "quota",
-    "Input/output",
-)
-"""What TensorFlow's errors about files have in their messages."""
+from ferkeras.training.checkpointing import StoppedAndSaved
 
 
 @contextmanager
 def resumable(run: Run) -> Iterator[None]:
-    """Turn signals and disk errors into messages that say how to resume the run.
+    """Turn signals and troubles with disk or memory into messages that say how to resume the run.
 
     Raises:
         Interrupted: a signal came.
-        RunError: something could not be written.
+        RunError: something could not be written, or memory did not suffice.
     """
     command = "  " + command_line("fit", "--resume", run.folder)
     try:
         yield
-    except Stopped as stop:
+    except StoppedAndSaved as stop:
         name = signal.Signals(stop.signal).name
         raise Interrupted(
             f"stopped by {name}; the state is saved; resume the run with\n{command}",
@@ -43,20 +33,21 @@ def resumable(run: Run) -> Iterator[None]:
         ) from None
     except KeyboardInterrupt:
         raise Interrupted(f"\ninterrupted; resume the run with\n{command}", signal.SIGINT) from None
-    except (OSError, tf.errors.OpError) as error:
-        if isinstance(error, tf.errors.OpError) and not any(w in error.message for w in _DISK):
+    except Stopped as stop:
+        raise Interrupted(f"{stop}; resume the run with\n{command}", stop.signal) from None
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if not is_of_the_machine(error):
             raise
+        reason = words_for(error)
+        if reason.startswith("not enough memory"):
+            raise RunError(
+                f"{reason}\nwhat was saved before is intact: with a lower train.batch_size in "
+                f"{run.config}, resume the run with\n{command}"
+            ) from None
+        where = "" if str(run.folder) in reason else f"{run.folder}: "
         raise RunError(
-            f"{_what(error, run)}\nwhat was saved before is intact: when {run.folder} can be "
+            f"{where}{reason}\nwhat was saved before is intact: when {run.folder} can be "
             f"written again, resume the run with\n{command}"
         ) from None
-
-
-def _what(error: OSError | tf.errors.OpError, run: Run) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or run.folder}: {error.strerror}"
-    if isinstance(error, tf.errors.OpError):
-        text = next(words for words in _DISK if words in error.message)
-    else:
-        text = str(error)
-    return f"{run.folder}: cannot be written ({' '.join(text.split())[:300]})"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import pandas as pd
 
-from ferkeras.runs.record import write_text
+from ferkeras.files.inner import InnerPath
+from ferkeras.files.writing import write_text
 
 
 class CSVHistory(keras.callbacks.Callback):
@@ -25,7 +25,7 @@ class CSVHistory(keras.callbacks.Callback):
         ValueError: an epoch's keys are not those of the first one.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: InnerPath) -> None:
         super().__init__()
         self._path = path
         self.rows: list[dict[str, float]] = []

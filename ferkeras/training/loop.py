@@ -79,7 +79,7 @@ class TrainingLoop:
             ended: whether a callback had ended the training before it was cut off.
 
         Raises:
-            Stopped: the request to leave was granted; the state is saved.
+            StoppedAndSaved: the request to leave was granted; the state is saved.
             RunError: the training diverged, more often than `recovery.at_most`.
         """
         self._callbacks.begin()

@@ -18,7 +18,7 @@ from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.model import build_network
 from ferkeras.network.step import DistilledModel
 from ferkeras.runs.finished import FinishedRun
-from ferkeras.runs.network import load_trained, pixel_statistics_of
+from ferkeras.runs.network import load_trained
 from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
 from ferkeras.training.class_weights import ClassBalance, class_balance
@@ -74,7 +74,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
     start = open_start(config.network.start_from)
     begun = None if start is None else load_trained(start)
     # What was learnt was learnt with these, not with those of other faces.
-    mean, std = pixel_statistics(splits.train) if start is None else pixel_statistics_of(start)
+    mean, std = pixel_statistics(splits.train) if start is None else start.pixel_statistics
     model = build_network(config.network, splits.task, mean=mean, std=std)
     transferred = None
     if begun is not None:

@@ -15,6 +15,22 @@ from ferkeras.cli.console import Alarm, Console
 from ferkeras.cli.errors import InputError
 from ferkeras.training.checkpoints import Checkpoint
 
+_OTHER = (
+    "the checkpoint does not fit this training: it was made with another version of ferkeras or "
+    "Keras (environment.json of the run tells which), or it is damaged; use that version, or "
+    "train again"
+)
+
+_OF_OTHER_TYPES = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+"""What putting back a state raises that holds other things than this one."""
+
 
 class TrainingState:
     """The state of a training: what is not in it follows from the configuration and the faces.
@@ -68,27 +84,40 @@ class TrainingState:
         Raises:
             InputError: the checkpoint is not one of this training.
         """
+        self._check(checkpoint)
         arrays, state = checkpoint.arrays, checkpoint.state
-        variables = self._lasting + self._of_epoch
-        names = [type(each).__name__ for each in self._callbacks]
-        if (
-            [(tuple(v.shape), v.dtype) for v in variables]
-            != [(array.shape, str(array.dtype)) for array in arrays]
-        ) or names != [name for name, _ in state["callbacks"]]:
-            raise InputError(
-                "the checkpoint does not fit this training: it was made with another version of "
-                "ferkeras or Keras (environment.json of the run tells which); use that version, "
-                "or train again"
-            )
-        for variable, array in zip(variables, arrays, strict=True):
+        try:
+            for callback, (_, values) in zip(self._callbacks, state["callbacks"], strict=True):
+                callback.set_state(values)
+            alarms = [Alarm(epoch, str(text)) for epoch, text in state["alarms"]]
+            version, internal, gauss = state["random"]
+            random.setstate((version, tuple(internal), gauss))
+            np.random.set_state(state["numpy"])
+        except _OF_OTHER_TYPES as error:
+            raise InputError(f"{_OTHER} ({type(error).__name__}: {str(error)[:100]})") from None
+        for variable, array in zip(self._lasting + self._of_epoch, arrays, strict=True):
             variable.assign(array)
         self._waiting = arrays[len(self._lasting) :] if checkpoint.step else None
-        for callback, (_, values) in zip(self._callbacks, state["callbacks"], strict=True):
-            callback.set_state(values)
-        self._console.alarms[:] = [Alarm(*values) for values in state["alarms"]]
-        version, internal, gauss = state["random"]
-        random.setstate((version, tuple(internal), gauss))
-        np.random.set_state(state["numpy"])
+        self._console.alarms[:] = alarms
+
+    def _check(self, checkpoint: Checkpoint) -> None:
+        """Refuse a checkpoint whose arrays or callbacks are not those of this training."""
+        state = checkpoint.state
+        shapes = [(tuple(v.shape), v.dtype) for v in self._lasting + self._of_epoch]
+        if shapes != [(array.shape, str(array.dtype)) for array in checkpoint.arrays]:
+            raise InputError(f"{_OTHER} (its arrays are others)")
+        lasting = checkpoint.arrays[: len(self._lasting)]
+        if not all(np.isfinite(array).all() for array in lasting):
+            raise InputError(f"{_OTHER} (an array has values that are not finite)")
+        own = [(type(each).__name__, _plain(each.get_state())) for each in self._callbacks]
+        given = state.get("callbacks")
+        if not (
+            isinstance(given, list)
+            and all(isinstance(each, list) and len(each) == 2 for each in given)
+            and [name for name, _ in given] == [name for name, _ in own]
+            and all(_alike(g, o) for (_, g), (_, o) in zip(given, own, strict=True))
+        ):
+            raise InputError(f"{_OTHER} (its callbacks are others)")
 
     def restore_metrics(self) -> None:
         """Put the running epoch's metrics back, which Keras resets when an epoch begins."""
@@ -137,6 +166,25 @@ def _build(model: MonitoredModel) -> None:
 def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
     # Copied: on a processor the array may be the variable's own memory, which the next step fills.
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _alike(given: Any, own: dict[str, Any]) -> bool:
+    """Whether a callback's state has the keys that it has now, and values of the same kinds.
+
+    What is None may have been something, and may be again.
+    """
+    return (
+        isinstance(given, dict)
+        and given.keys() == own.keys()
+        and all(
+            given[key] is None or own[key] is None or _kind(given[key]) == _kind(own[key])
+            for key in own
+        )
+    )
+
+
+def _kind(value: Any) -> type:
+    return float if type(value) is int else type(value)
 
 
 def _plain(value: Any) -> Any:

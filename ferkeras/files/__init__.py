@@ -1,0 +1,1 @@
+"""Files in folders that a stranger may have made: read, written and removed without surprises."""

@@ -1,0 +1,114 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ferkeras.cli.wording import shown
+from ferkeras.files.inner import AnyPath, InnerPath, Refused, folder_of, inside
+
+_TEMPORARY = re.compile(r"\.ferkeras-[0-9a-f]{16}(\..*)?")
+"""Names that `temporary_name` makes; nobody else calls a file so."""
+
+
+def write_json(path: AnyPath, content: Any) -> None:
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: AnyPath, text: str) -> None:
+    """Write a text file (UTF-8) whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: AnyPath, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def write_npz(path: AnyPath, **arrays: np.ndarray) -> None:
+    """Write compressed arrays whole or not at all."""
+    with atomic_file(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+@contextmanager
+def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
+    """Open a file that replaces `path` when the block ends well, and vanishes when it does not.
+
+    It has a temporary name in the same folder, is flushed to the disk, then renamed. Its rights
+    are those of every new file (umask).
+
+    Raises:
+        Refused: `path` is a link or no regular file, or a folder above it is a link.
+    """
+    target = inside(path)
+    temporary = _temporary(target)
+    with _becomes(temporary, target), os.fdopen(temporary.create(), "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_path(path: AnyPath) -> Iterator[Path]:
+    """The same for what writes files by their path: yields an empty file with the same suffix."""
+    target = inside(path)
+    temporary = _temporary(target)
+    with _becomes(temporary, target):
+        os.close(temporary.create())
+        yield temporary.path
+        with temporary.open() as file:
+            os.fsync(file.fileno())
+
+
+def temporary_name(suffix: str = "") -> str:
+    """A new name for something that is being made, known to `remove_temporary_files`."""
+    return f".ferkeras-{secrets.token_hex(8)}{suffix}"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one that `temporary_name` made."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def remove_temporary_files(folder: AnyPath) -> None:
+    """Remove what a killed process left half made in a folder that nobody else writes to.
+
+    Only what `temporary_name` named goes; what cannot be removed stays: whoever writes to the
+    folder next will say why.
+    """
+    with suppress(OSError):
+        for path in folder_of(folder).iterdir():
+            if is_temporary(path.name):
+                with suppress(OSError):
+                    is_folder = stat.S_ISDIR(path.stat().st_mode)
+                    path.remove_tree() if is_folder else path.unlink()
+
+
+def _temporary(target: InnerPath) -> InnerPath:
+    if target.exists() and not target.is_file():
+        raise Refused(f"{shown(target)}: not a regular file; it is not replaced")
+    return target.parent / temporary_name(target.suffix)
+
+
+@contextmanager
+def _becomes(temporary: InnerPath, target: InnerPath) -> Iterator[None]:
+    try:
+        yield
+        target.replace_with(temporary)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

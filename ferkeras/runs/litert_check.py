@@ -1,0 +1,127 @@
+"""LiteRT files of strangers, tried out in a process of its own before they are run in this one.
+
+A LiteRT file holds numbers and the names of operations, no code; but its reader is written for
+files that a converter made, and an altered one can end the process that reads it. A file is
+therefore loaded and asked by a child process, with bounds on time and memory, unless this account
+has made or tried it before (which a signature in the cache folder says) or it came with ferkeras.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import quoted, shown
+from ferkeras.data.cache import cache_folder
+from ferkeras.files.inner import AnyPath, InnerPath
+from ferkeras.files.secret import is_signed, sign
+from ferkeras.files.writing import write_text
+
+_FOLDER = "ferkeras-networks"
+_SECONDS = 20
+_BYTES = 2 << 30
+
+_TRIAL = """
+import sys
+try:
+    import resource
+    for name, most in (("RLIMIT_CPU", {seconds}), ("RLIMIT_DATA", {bytes}), ("RLIMIT_CORE", 0)):
+        if hasattr(resource, name):
+            resource.setrlimit(getattr(resource, name), (most, most))
+except ImportError:
+    pass
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_content=sys.stdin.buffer.read(), num_threads=1)
+interpreter.allocate_tensors()
+runner = interpreter.get_signature_runner("serving_default")
+height, width, channels = map(int, runner.get_input_details()["faces"]["shape"][1:])
+if not (height <= 1024 and width <= 1024 and channels in (1, 3)):
+    sys.exit("it takes faces of " + str((height, width, channels)))
+rng = np.random.default_rng(0)
+for count in (1, 32, 192, 1, 7):
+    faces = rng.integers(0, 256, (count, height, width, channels), np.uint8)
+    faces[0] = 0
+    found = runner(faces=faces)["probabilities"]
+    if found.dtype != np.float32 or found.shape != (count, {classes}):
+        sys.exit("it gives " + str(found.dtype) + str(found.shape)
+                 + " where float32(" + str(count) + ", {classes}) is expected")
+    if not np.isfinite(found).all() or abs(found.sum(axis=1) - 1).max() > 0.01 or found.min() < 0:
+        sys.exit("its probabilities are none")
+print("sound")
+"""
+
+
+def check_litert(content: bytes, path: AnyPath, classes: Sequence[str]) -> None:
+    """Refuse a LiteRT file that does not answer faces as an exported network does.
+
+    Args:
+        content: the file's.
+        path: what the message calls it.
+        classes: the names that it carries.
+
+    Raises:
+        InputError: it is damaged, or gives something else than probabilities of these classes.
+    """
+    claim = _claim(content, classes)
+    if _is_known(claim):
+        return
+    trial = _TRIAL.format(seconds=_SECONDS, bytes=_BYTES, classes=len(classes))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", trial],
+            input=content,
+            capture_output=True,
+            timeout=2 * _SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _refused(path, f"it computes for more than {2 * _SECONDS} seconds") from None
+    if done.returncode or done.stdout.strip() != b"sound":
+        if done.returncode < 0:
+            reason = f"reading it ends the process by signal {-done.returncode}"
+        else:
+            last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            reason = quoted(last, 200)[1:-1]
+        raise _refused(path, reason)
+    remember_litert(content, classes)
+
+
+def remember_litert(content: bytes, classes: Sequence[str]) -> None:
+    """Keep in mind that a LiteRT file was made or tried by this account; where it can be kept."""
+    claim = _claim(content, classes)
+    path, signature = _note(claim), sign(claim)
+    if path is not None and signature is not None:
+        with contextlib.suppress(OSError, InputError):
+            path.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.parent.mkdir(exist_ok=True)
+            write_text(path, signature)
+
+
+def _is_known(claim: str) -> bool:
+    path = _note(claim)
+    try:
+        return path is not None and path.exists() and is_signed(claim, path.read_text(64))
+    except (OSError, ValueError, InputError):
+        return False
+
+
+def _claim(content: bytes, classes: Sequence[str]) -> str:
+    return f"litert {hashlib.sha256(content).hexdigest()} {len(classes)}"
+
+
+def _note(claim: str) -> InnerPath | None:
+    folder = cache_folder()
+    name = hashlib.sha256(claim.encode()).hexdigest()
+    return None if folder is None else InnerPath(folder, _FOLDER, name)
+
+
+def _refused(path: AnyPath, reason: str) -> InputError:
+    return InputError(
+        f"{shown(path)}: damaged, or not made by python -m ferkeras.export ({reason}); export it "
+        "again"
+    )
