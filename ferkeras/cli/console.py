@@ -21,6 +21,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from ferkeras.cli.foreign_text import for_terminal
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -105,17 +107,17 @@ class Console:
 
     def print(self, line: str | Text = "") -> None:
         """Print a line of text as it stands; a terminal wraps it between words."""
-        self._rich.print(Text(line) if isinstance(line, str) else line)
+        self._rich.print(_text(line) if isinstance(line, str) else line)
 
     def header(self, title: str, facts: Mapping[str, str] | None = None) -> None:
         """Print a title and, below it, what there is to know, one `name  value` a line."""
-        self._rich.print(Text(title, style="bold"))
+        self._rich.print(_text(title, style="bold"))
         if facts:
             grid = Table.grid(padding=(0, 2))
             grid.add_column(style="dim" if self.live else "", no_wrap=True)
             grid.add_column(overflow="fold")
             for name, value in facts.items():
-                grid.add_row(Text(f"  {name}"), Text(value))
+                grid.add_row(_text(f"  {name}"), _text(value))
             self._print_table(grid)
         self.print()
 
@@ -124,12 +126,12 @@ class Console:
         self.alarms.append(Alarm(self.epoch, text))
         if not self.live:
             # One line, so that a search through a log finds all of it.
-            self._rich.print(Text(f"ALARM: {' '.join(text.split())}"))
+            self._rich.print(_text(f"ALARM: {' '.join(text.split())}"))
             return
         grid = Table.grid(padding=(0, 1))
         grid.add_column(no_wrap=True)
         grid.add_column(overflow="fold", style="bold red")
-        grid.add_row(Text(" ALARM ", style="bold white on red"), Text(text))
+        grid.add_row(Text(" ALARM ", style="bold white on red"), _text(text))
         self._rich.print(grid)
 
     def table(
@@ -151,7 +153,7 @@ class Console:
             ValueError: a row has more or fewer cells than there are columns.
         """
         table = Table(
-            title=Text(title, style="bold"),
+            title=_text(title, style="bold"),
             title_justify="left",
             box=box.SIMPLE_HEAD if self.live else box.ASCII2,
             show_edge=False,
@@ -167,13 +169,13 @@ class Console:
         for at, name in enumerate(columns):
             numeric = all(_is_number(row[at]) for row in everything if row[at] != "")
             table.add_column(
-                Text(name),
-                footer=Text(_cell(total[at])) if total is not None else "",
+                _text(name),
+                footer=_text(_cell(total[at])) if total is not None else "",
                 justify="right" if numeric else "left",
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(Text(_cell(cell)) for cell in row))
+            table.add_row(*(_text(_cell(cell)) for cell in row))
         self._print_table(table)
         self.print()
 
@@ -257,10 +259,10 @@ class Console:
             title: what they are, for example "Next".
             commands: what it does, and the command.
         """
-        self._rich.print(Text(title, style="bold"))
+        self._rich.print(_text(title, style="bold"))
         for purpose, command in commands.items():
             self.print(f"  {purpose}:")
-            self._rich.print(Text(f"    {command}", style="cyan"), soft_wrap=True)
+            self._rich.print(_text(f"    {command}", style="cyan"), soft_wrap=True)
         self.print()
 
     @contextmanager
@@ -391,6 +393,11 @@ class Bar:
             if rate and self._total:
                 parts.append(f"{duration((self._total - self._done) / rate)} left")
         return "  ".join(parts)
+
+
+def _text(text: str, style: str = "") -> Text:
+    """What is printed, whoever wrote it: nothing in it moves the cursor or changes the terminal."""
+    return Text(for_terminal(text), style=style)
 
 
 def percent(fraction: float) -> str:

@@ -7,6 +7,8 @@ import os
 import sys
 from contextlib import suppress
 
+from ferkeras.cli.foreign_text import for_terminal
+
 
 def secure_streams() -> None:
     """Make the three standard streams usable, whatever the process was started with.
@@ -31,7 +33,7 @@ def secure_streams() -> None:
 def tell(text: str) -> None:
     """Print a line on stderr, as far as that is possible."""
     with suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(for_terminal(text), file=sys.stderr, flush=True)
 
 
 def flushed() -> OSError | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import for_code, for_markdown
 from ferkeras.config.schema import Config
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json, write_text
@@ -193,19 +194,19 @@ def _head(finished: FinishedRun) -> str:
     image = finished.task.image
     values = "grey values" if image.channels == 1 else "pixels in colour"
     return f"""\
-# {finished.name}: facial expressions
+# {for_markdown(finished.name)}: facial expressions
 
 A convolutional network that takes one face ({image.height} x {image.width} {values}, uint8)
 and gives each of {", ".join(names)} and {last} a probability. It is right on {percent(accuracy)} of
 its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferkeras
-{finished.environment["ferkeras"]}.
+{for_markdown(finished.environment["ferkeras"])}.
 """
 
 
 def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         (
-            f"`{name}/`" if each["format"] == "saved_model" else f"`{name}`",
+            f"`{for_code(name)}/`" if each["format"] == "saved_model" else f"`{for_code(name)}`",
             each["format"],
             f"{each['size'] / 1e6:.2f} MB",
             f"{each['largest_difference']:.1e}",
@@ -241,15 +242,15 @@ def _data(finished: FinishedRun) -> str:
     data = finished.environment["data"]
     source = data["source"]
     # The folders of the machine it was trained on do not belong into a card.
-    source = Path(source).name if Path(source).is_absolute() else source
-    rows = [(name, f"{count:,}") for name, count in data["faces"].items()]
+    source = for_markdown(Path(source).name if Path(source).is_absolute() else source)
+    rows = [(for_markdown(name), f"{count:,}") for name, count in data["faces"].items()]
     how = "made by ferkeras from the seed"
     if data.get("official_split"):
         how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
     evaluated = finished.run.evaluation("test").exists()
     test = "" if evaluated else "Its test faces were not used: no figure here is of them.\n"
     return (
-        f"## Data\n\n{source}, fingerprint\n`{data['fingerprint']}`.\n"
+        f"## Data\n\n{source}, fingerprint\n`{for_code(data['fingerprint'])}`.\n"
         f"The split is {how};\nthe epoch was chosen by the accuracy on the validation faces, "
         f"whose figures are therefore slightly\ntoo good. {test}\n"
         f"{_table(('split', 'faces'), rows)}"
@@ -283,7 +284,7 @@ def _recipe(finished: FinishedRun) -> str:
         ),
         *(
             [("teachers", f"{names}; {distill.weight:g} of the loss is of their soft targets")]
-            if (names := ", ".join(PurePath(path).name for path in distill.teachers))
+            if (names := for_markdown(", ".join(PurePath(path).name for path in distill.teachers)))
             else []
         ),
         *(
@@ -307,7 +308,7 @@ def _recipe(finished: FinishedRun) -> str:
             ),
         ),
         ("precision, seed", f"{train.precision}, {config.seed}"),
-        ("software", ", ".join(f"{name} {v}" for name, v in packages.items() if v)),
+        ("software", for_markdown(", ".join(f"{name} {v}" for name, v in packages.items() if v))),
     ]
     return f"## Recipe\n\n{_table(('what', 'how'), rows)}\nAll of it: `config.yaml` of the run.\n"
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
+from ferkeras.cli.streams import tell
 from ferkeras.runs.record import Run
 from ferkeras.runs.shipped import SHIPPED, located
 
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ):
                 if seen.error is not None:
                     unreadable += 1
-                    print(f"skipped: {seen.name}: {seen.error}", file=sys.stderr)
+                    tell(f"skipped: {seen.name}: {seen.error}")
                 else:
                     for output in outputs:
                         output.add(seen)
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.print(f"drawn into: {arguments.draw}")
     if unreadable:
         what = "1 file was" if unreadable == 1 else f"{unreadable:,} files were"
-        print(f"{what} unreadable, see above", file=sys.stderr)
+        tell(f"{what} unreadable, see above")
     return 1 if unreadable else 0
 
 

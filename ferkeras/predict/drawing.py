@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import for_file_name
+from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import decode
 from ferkeras.files.writing import atomic_file
 from ferkeras.predict.predictions import PredictedView, Prediction
@@ -27,7 +30,8 @@ class Drawing:
 
     Each photograph in which faces were searched becomes `<number>-<name>.png` with a frame and a
     caption at each face; it is made smaller where it is large. The faces, as the network saw
-    them, go on sheets `faces-1.png`, ... of 80, the first 400 of them.
+    them, go on sheets `faces-1.png`, ... of 80, the first 400 of them. A name that is taken gets a
+    number.
 
     Args:
         folder: made where it is missing.
@@ -42,7 +46,7 @@ class Drawing:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"--draw {folder}: this folder cannot be made ({error.strerror})"
+                f"--draw {shown(folder)}: this folder cannot be made ({error.strerror})"
             ) from None
         self._folder = folder
         self._emotions = emotions
@@ -59,9 +63,9 @@ class Drawing:
             self._draw_sheet()
         if seen.seconds is None and any(prediction.box for prediction in seen.predicted):
             self._photographs += 1
-            name = f"{self._photographs:03d}-{Path(seen.name).stem}.png"
+            name = f"{self._photographs:03d}-{for_file_name(Path(seen.name).stem)}"
             picture = self._annotated(seen)
-            with atomic_file(self._folder / name) as file:
+            with atomic_file(self._free(name)) as file:
                 picture.save(file, format="PNG")
 
     def close(self) -> None:
@@ -80,7 +84,15 @@ class Drawing:
         self._sheets += 1
         images, captions, colors = zip(*faces, strict=True)
         figure = mosaic_figure(np.stack(images), captions, colors=colors)
-        save(figure, self._folder / f"faces-{self._sheets}.png")
+        save(figure, self._free(f"faces-{self._sheets}"))
+
+    def _free(self, stem: str) -> Path:
+        """A path that is not taken: nothing that is there is replaced."""
+        path, number = self._folder / f"{stem}.png", 1
+        while os.path.lexists(path):
+            number += 1
+            path = self._folder / f"{stem}-{number}.png"
+        return path
 
     def _annotated(self, seen: PredictedView) -> Image.Image:
         picture = decode(read_bounded(Path(seen.name)), 3)

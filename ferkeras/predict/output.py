@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import IO, Protocol
 
 from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.cli.foreign_text import for_csv, path_for_csv
 from ferkeras.predict.predictions import PredictedView, Prediction
 
 _ROWS = 40
@@ -127,7 +128,17 @@ class Csv:
         self._stream = stream or sys.stdout
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._writer.writerow(
-            ["picture", "seconds", "x", "y", "width", "height", "label", "confidence", *emotions]
+            [
+                "picture",
+                "seconds",
+                "x",
+                "y",
+                "width",
+                "height",
+                "label",
+                "confidence",
+                *map(for_csv, emotions),
+            ]
         )
 
     def add(self, seen: PredictedView) -> None:
@@ -136,10 +147,10 @@ class Csv:
             row = _row(prediction, self._emotions)
             self._writer.writerow(
                 [
-                    seen.name,
+                    path_for_csv(seen.name),
                     seen.seconds,
                     *(prediction.box or (None,) * 4),
-                    row["label"],
+                    for_csv(row["label"]),
                     row["confidence"],
                     *row["probabilities"].values(),
                 ]

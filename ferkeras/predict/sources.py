@@ -92,7 +92,7 @@ def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
 
             yield from frames_of(path, every_seconds)
         else:
-            yield View(shown(path), None, partial(read_picture, path))
+            yield View(str(path), None, partial(read_picture, path))
 
 
 def read_picture(path: Path) -> Image.Image:

@@ -13,7 +13,6 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import caught_stderr
-from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MAX_PICTURE_PIXELS
 from ferkeras.predict.sources import View
 
@@ -31,7 +30,7 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
     # A local file and nothing else: the name may resemble an address.
     with caught_stderr():
         capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
-    name = shown(path)
+    name = str(path)
     pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     rate = capture.get(cv2.CAP_PROP_FPS)
     if not rate or not math.isfinite(rate):

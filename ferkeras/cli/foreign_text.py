@@ -1,0 +1,53 @@
+"""Text of strangers (names of runs, classes, files, sources), by where it is going to.
+
+Pages (HTML) are filled in by Jinja, which escapes by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+_LONGEST_NAME = 80
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def for_terminal(text: str) -> str:
+    """As it stands, but for what a terminal would obey or not show: that is escaped.
+
+    Lines stay lines. Escape sequences, other control characters, marks that turn the direction of
+    writing, spaces that look like others and undecodable bytes become `\\x1b`, `\\u202e`, ...
+    """
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        each if each == "\n" or each.isprintable() else ascii(each)[1:-1] for each in text
+    )
+
+
+def for_markdown(text: str) -> str:
+    """On one line, with everything escaped that is markup in Markdown or HTML."""
+    line = for_terminal(" ".join(text.split()))
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*\[\]|~]|(?<!\w)_|_(?!\w)|(?<!\w)#)", r"\\\1", line)
+
+
+def for_code(text: str) -> str:
+    """On one line, without the backquotes that would end Markdown's `code`."""
+    return for_terminal(" ".join(text.split())).replace("`", "'")
+
+
+def for_csv(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def path_for_csv(path: str) -> str:
+    """The same for a path, which stays a path to the same file."""
+    return os.path.join(".", path) if path.startswith(_FORMULA) else path  # noqa: PTH118
+
+
+def for_file_name(text: str) -> str:
+    """Letters, digits, `.`, `-` and `_` alone, at most 80 of them: a name on every system."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:_LONGEST_NAME]
+    return plain or "unnamed"

@@ -1,0 +1,170 @@
+"""Text of strangers, by where it goes: nothing is obeyed, and paths stay paths."""
+
+import csv
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ferkeras.cli.command import verb
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import (
+    for_code,
+    for_csv,
+    for_file_name,
+    for_markdown,
+    for_terminal,
+    path_for_csv,
+)
+from ferkeras.predict.drawing import Drawing
+from ferkeras.predict.output import Csv, JsonLines
+from ferkeras.predict.predictions import PredictedView, Prediction
+from ferkeras.predict.sources import find_files, views_of
+
+NAMES = [
+    "Screenshot 2024\u202fPM.png",
+    "tab\tin.png",
+    "line\nin.png",
+    "\u202eevil\u202c.png",
+    "\x1b]0;title\x07\x1b[2J.png",
+    "-o.png",
+    "=HYPERLINK(1).png",
+    "<script>.png",
+    "x" * 240 + ".png",
+    "[bold]a.png",
+]
+BYTES = b"caf\xe9.png"
+
+EMOTIONS = ("angry", "=sum(a1)")
+
+
+@given(st.text(st.characters(codec=None)))
+def test_a_terminal_gets_nothing_to_obey(text):
+    shown = for_terminal(text)
+    assert shown.replace("\n", "").isprintable()
+    assert for_terminal(shown) == shown
+    assert shown.encode() == shown.encode("utf-8", "replace")
+
+
+@given(st.text())
+def test_markup_does_not_get_into_a_card(text):
+    line = for_markdown(text)
+    assert "\n" not in line
+    assert not set("<>") & set(line)
+    for mark in "`*[]|~":
+        assert line.count(mark) == line.count(f"\\{mark}")
+    assert "`" not in for_code(text)
+
+
+@pytest.mark.parametrize("text", ["fer2013-best-001", "fer2013.csv.gz", "tensorflow-addons 0.23.0"])
+def test_plain_names_stay_as_they_are_everywhere(text):
+    for destination in (for_terminal, for_markdown, for_code, for_csv, path_for_csv):
+        assert destination(text) == text
+
+
+@given(st.text(st.characters(codec=None)))
+def test_a_file_name_is_one_on_every_system(text):
+    name = for_file_name(text)
+    assert name == Path(name).name
+    assert 0 < len(name) <= 80
+    assert name.isascii()
+    assert not name.startswith((".", "-"))
+
+
+def test_what_is_printed_does_not_move_the_cursor():
+    stream = io.StringIO()
+    console = Console(stream)
+    evil = "a\x1b[2Jb\u202ec"
+    console.header(evil, {evil: evil})
+    console.line(evil)
+    console.alarm(evil)
+    console.table(evil, [evil], [[evil]], total=[evil])
+    console.commands(evil, {evil: evil})
+    text = stream.getvalue()
+    assert text.replace("\n", "").isprintable()
+    assert text.count("a\\x1b[2Jb\\u202ec") == 11
+
+
+def test_an_error_does_not_either(capsys):
+    @verb
+    def main(argv=None) -> int:
+        raise InputError("first\nsecond \x1b[2J")
+
+    assert main([]) == 2
+    assert capsys.readouterr().err == "error: first\nsecond \\x1b[2J\n"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    names = [*NAMES] if sys.platform == "linux" else ["plain.png"]
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    face = Image.fromarray(np.arange(2304, dtype=np.uint8).reshape(48, 48))
+    for name in names:
+        face.save(folder / name)
+    if sys.platform == "linux":
+        (folder / os.fsdecode(BYTES)).write_bytes((folder / names[0]).read_bytes())
+    return folder
+
+
+def seen(folder: Path) -> list[PredictedView]:
+    """Every picture of the folder, with a face found in it."""
+    prediction = Prediction((1, 2, 30, 40), np.zeros((48, 48), np.uint8), np.array([0.25, 0.75]))
+    views = list(views_of(find_files([str(folder)]), 1.0))
+    for view in views:
+        view.read()
+    return [PredictedView(view.name, None, (prediction,)) for view in views]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_json_names_the_file_itself(folder, encoding):
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding, errors="backslashreplace")
+    output = JsonLines(EMOTIONS, stream)
+    for each in seen(folder):
+        output.add(each)
+    output.close()
+    lines = raw.getvalue().decode(encoding).splitlines()
+    found = {os.fsencode(json.loads(line)["picture"]) for line in lines}
+    assert found == {os.fsencode(path) for path in folder.iterdir()}
+
+
+def test_csv_names_the_file_itself_and_has_no_formula(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    stream = io.StringIO(newline="")
+    output = Csv(EMOTIONS, stream)
+    for name in sorted(os.listdir()):  # noqa: PTH208
+        (view,) = views_of([Path(name)], 1.0)
+        (prediction,) = seen(folder)[0].predicted
+        output.add(PredictedView(view.name, None, (prediction,)))
+    output.close()
+    stream.seek(0)
+    header, *rows = csv.reader(stream)
+    cells = [*header, *(cell for row in rows for cell in row)]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+    assert len(rows) == len(list(folder.iterdir()))
+    assert all(Path(row[0]).exists() for row in rows)
+
+
+def test_every_name_can_be_drawn_and_nothing_is_replaced(folder, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "faces-1.png").write_text("mine")
+    for _ in range(2):
+        drawing = Drawing(out, EMOTIONS)
+        for each in seen(folder):
+            drawing.add(each)
+        drawing.close()
+    assert (out / "faces-1.png").read_text() == "mine"
+    names = sorted(path.name for path in out.iterdir())
+    assert len(names) == 2 * len(list(folder.iterdir())) + 3
+    assert {"faces-1-2.png", "faces-1-3.png"} <= set(names)
+    assert all(name.isascii() and len(name) < 100 for name in names)
