@@ -84,7 +84,7 @@ def test_what_is_printed_does_not_move_the_cursor():
     console = Console(stream)
     evil = "a\x1b[2Jb\u202ec"
     console.header(evil, {evil: evil})
-    console.line(evil)
+    console.print(evil)
     console.alarm(evil)
     console.table(evil, [evil], [[evil]], total=[evil])
     console.commands(evil, {evil: evil})
