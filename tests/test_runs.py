@@ -39,7 +39,7 @@ def test_a_folder_that_is_a_file_is_named(config, tmp_path):
 
 def test_a_run_records_what_it_came_from(config):
     run = create_run(config)
-    record_start(run, {"fingerprint": "abc"})
+    record_start(run, config, {"fingerprint": "abc"})
     assert load_config(run.config) == config
     environment = json.loads(run.environment.read_text())
     assert environment["packages"]["keras"].startswith("3.")

@@ -36,6 +36,7 @@ from ferkeras.report.pictures import (
     draw_mosaic,
     draw_per_class,
 )
+from ferkeras.runs.conditions import changed_conditions
 from ferkeras.runs.create import create_run, record_start
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.lock import exclusive_lock
@@ -139,6 +140,7 @@ def _train(
     if not run.environment.exists():
         record_start(
             run,
+            config,
             {
                 "source": splits.source,
                 "fingerprint": splits.fingerprint,
@@ -185,7 +187,12 @@ def _train(
     with stop_requests() as request:
         callbacks = [*run_callbacks.callbacks, *watch]
         loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
-        if not loop.go_on():
+        if loop.go_on():
+            for change in changed_conditions(
+                read_record(run.environment, EnvironmentRecord), config
+            ):
+                console.alarm(f"resumed under another condition: {change}")
+        else:
             # Begin anew, in the folder of a run that was cut off before its first checkpoint.
             remove_events(run.tensorboard)
             made.remove()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import os
 import platform
 import re
@@ -19,9 +18,8 @@ from ferkeras.config.file import dump_config
 from ferkeras.config.schema import Config
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import temporary_name, write_json, write_text
+from ferkeras.runs.conditions import settings_of, versions
 from ferkeras.runs.record import Run
-
-_PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
 
 
 def create_run(config: Config) -> Run:
@@ -69,6 +67,7 @@ def _move_to_free_number(made: Path, name: Path) -> Path:
 
 def record_start(
     run: Run,
+    config: Config,
     data: dict[str, Any],
     teachers: Sequence[Mapping[str, str]] = (),
     start: Mapping[str, str] | None = None,
@@ -79,7 +78,7 @@ def record_start(
         {
             "ferkeras": ferkeras.__version__,
             "python": platform.python_version(),
-            "packages": {name: _version(name) for name in _PACKAGES},
+            "packages": versions(),
             # Neither the machine's name and kernel nor where Python lies: runs are given away.
             "platform": f"{platform.system()} {platform.machine()}",
             "processor_cores": os.cpu_count(),
@@ -87,12 +86,6 @@ def record_start(
             "data": data,
             "teachers": list(teachers),
             "start_from": start,
+            "settings": settings_of(config),
         },
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -136,6 +136,7 @@ class EnvironmentRecord(TypedDict):
     data: DataRecord
     teachers: NotRequired[list[TeacherRecord]]
     start_from: NotRequired[TeacherRecord | None]
+    settings: NotRequired[dict[str, Any]]
 
 
 class CalibrationRecord(TypedDict):

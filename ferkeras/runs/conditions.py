@@ -1,0 +1,70 @@
+"""Under which conditions a run goes on: what is not as it was when the run began."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from typing import Any
+
+from ferkeras.config.keys import flat
+from ferkeras.config.schema import Config
+from ferkeras.runs.records import EnvironmentRecord
+
+PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
+
+_OF_THIS_MACHINE = ("name", "data.path", "output.folder", "distill.teachers", "network.start_from")
+"""Keys that say where things are; the faces and the teachers themselves are compared."""
+
+
+def versions() -> dict[str, str | None]:
+    """The versions of the packages that a training depends on."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """Every key of a configuration with its value for JSON, but for paths and names."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in flat(config).items()
+        if key not in _OF_THIS_MACHINE
+    }
+
+
+def changed_conditions(environment: EnvironmentRecord, config: Config) -> list[str]:
+    """What is not as it was when a run began, for people; empty: it goes on bit by bit.
+
+    Args:
+        environment: what was recorded then.
+        config: the run's configuration as it is now.
+    """
+    then = environment.get("settings", {})
+    found = [
+        f"{key} = {value!r}, was {then[key]!r}"
+        for key, value in settings_of(config).items()
+        if key in then and then[key] != value
+    ]
+    now = {
+        **versions(),
+        "Python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processor cores": os.cpu_count(),
+    }
+    before = {
+        **environment["packages"],
+        "Python": environment["python"],
+        "machine": environment["platform"],
+        "processor cores": environment["processor_cores"],
+    }
+    return found + [
+        f"{name} {now[name]}, was {value}"
+        for name, value in before.items()
+        if name in now and now[name] != value
+    ]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
