@@ -199,6 +199,9 @@ class InnerPath(os.PathLike[str]):
 
     def rmdir(self) -> None:
         """Remove an empty folder."""
+        if not self.parts:
+            self.root.rmdir()
+            return
         with self._in_parent() as (folder, name):
             folder.rmdir(name)
 
