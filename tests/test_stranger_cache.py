@@ -11,7 +11,7 @@ import pytest
 from ferkeras.data import cache
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces
-from ferkeras.data.task import FER2013
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.files import secret
 from ferkeras.files.writing import temporary_name
 
