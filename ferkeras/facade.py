@@ -29,6 +29,8 @@ from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.predict.box import Box
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.finished import open_run as open_finished
+from ferkeras.runs.history import read_history
+from ferkeras.runs.records import MetricsRecord
 from ferkeras.runs.shipped import SHIPPED
 
 if TYPE_CHECKING:
@@ -202,7 +204,7 @@ class Run:
         return self._finished.config
 
     @property
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> MetricsRecord:
         """What `metrics.json` holds: best epoch, validation figures, alarms, diagnosis."""
         return self._finished.metrics
 
@@ -218,13 +220,7 @@ class Run:
         Raises:
             InputError: `history.csv` is missing or damaged.
         """
-        import pandas as pd
-
-        path = self._finished.run.history
-        try:
-            return pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
+        return read_history(self._finished.run)
 
     def predict(
         self,

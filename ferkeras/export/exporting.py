@@ -11,6 +11,7 @@ from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.cli.wording import nearest, quoted
 from ferkeras.data.load import load_splits
 from ferkeras.export.model_card import check_export_folder, write_model_card
+from ferkeras.files.inner import AnyPath
 from ferkeras.runs.finished import FinishedRun
 
 FORMATS = ("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras")
@@ -77,8 +78,8 @@ def export_run(
         RunError: the export predicts otherwise than the network.
     """
     check_format(format)
-    folder = finished.run.exports if folder is None else folder
-    check_export_folder(folder)
+    target: AnyPath = finished.run.exports if folder is None else folder
+    check_export_folder(target)
     config = finished.config
     if data is not None:
         moved = config.data.model_copy(update={"path": data})
@@ -99,14 +100,14 @@ def export_run(
     exported = export_network(
         load_trained(finished).model,
         [format],
-        folder,
+        target,
         finished.about(),
         probe=faces[:_PROBE],
         temperature=temperature_of(finished.run),
         # With few faces the same serve for both.
         representative=faces[-_REPRESENTATIVE:],
     )
-    card = write_model_card(folder, finished, exported)
+    card = write_model_card(target, finished, exported)
     for each in exported:
         parity = each.parity
         console.print(
@@ -115,4 +116,4 @@ def export_run(
             f"probabilities differ by at most {parity.largest_difference:.1e}"
         )
     console.print(f"{card}: what it is, how good it is, and how it may not be used")
-    return exported[0].path
+    return Path(exported[0].path)
