@@ -185,7 +185,7 @@ def cut(path: Path) -> None:
 
 def cut_newest_checkpoint(scene: Scene) -> None:
     """Leave half of the newest checkpoint."""
-    cut(max(scene.run.checkpoints.glob("*.npz")))
+    cut(max(scene.run.checkpoints.path.glob("*.npz")))
 
 
 def cut_cache(scene: Scene) -> None:
@@ -388,7 +388,7 @@ def wait(scene: Scene, moment: Callable[[Scene], bool]) -> None:
 
 def whole(run: Run) -> tuple[int, int]:
     """Checkpoints that are what their names say, and all checkpoints."""
-    paths = list(run.checkpoints.glob("[0-9]*.npz"))
+    paths = list(run.checkpoints.path.glob("[0-9]*.npz"))
     return sum(
         hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.split("-")[1])
         for path in paths

@@ -90,7 +90,7 @@ def test_what_is_printed_does_not_move_the_cursor():
     console.commands(evil, {evil: evil})
     text = stream.getvalue()
     assert text.replace("\n", "").isprintable()
-    assert text.count("a\\x1b[2Jb\\u202ec") == 11
+    assert text.count("a\\x1b[2Jb\\u202ec") == 12
 
 
 def test_an_error_does_not_either(capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -35,6 +36,7 @@ from ferkeras.report.pictures import (
 )
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.records import EvaluationRecord, read_record
 
 _MISTAKES = 40
 _EXAMPLES = 4
@@ -55,6 +57,7 @@ def write_evaluation(
     Returns:
         The folder `evaluation/<split>` of the run.
     """
+    subject = replace(subject, name=_free_name(finished, subject))
     folder = finished.run.evaluation(subject.name)
     folder.mkdir(parents=True, exist_ok=True)
     plain = assessment.plain.predictions
@@ -114,6 +117,21 @@ def write_evaluation(
         },
     )
     return folder
+
+
+def _free_name(finished: FinishedRun, subject: Subject) -> str:
+    """The subject's name, with a number where an evaluation of other faces has it already."""
+    name, number = subject.name, 1
+    while subject.name.startswith("data-"):
+        path = finished.run.evaluation(name) / f"evaluation-{name}.json"
+        if (
+            not path.exists()
+            or read_record(path, EvaluationRecord)["fingerprint"] == subject.fingerprint
+        ):
+            break
+        number += 1
+        name = f"{subject.name}-{number}"
+    return name
 
 
 def print_evaluation(subject: Subject, assessment: Assessment, console: Console) -> None:

@@ -22,7 +22,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.task import Classes
 from ferkeras.files.arrays import DamagedArrays, read_arrays
-from ferkeras.files.inner import InnerPath
+from ferkeras.files.inner import AnyPath, inside
 from ferkeras.metrics.calibration import reliability
 
 _LARGEST_FILE = 256 * 2**20
@@ -119,14 +119,14 @@ def _top2_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
     )
 
 
-def read_predictions(path: InnerPath, classes: Classes) -> Predictions:
+def read_predictions(path: AnyPath, classes: Classes) -> Predictions:
     """Read `probabilities` and `labels` from a `predictions.npz`.
 
     Raises:
         InputError: no such file, or it is damaged.
     """
     try:
-        with path.open() as file:
+        with inside(path).open() as file:
             found = read_arrays(file, ("probabilities", "labels"), largest=_LARGEST_FILE)
     except FileNotFoundError:
         raise InputError(
