@@ -220,7 +220,7 @@ class Run:
         Raises:
             InputError: `history.csv` is missing or damaged.
         """
-        return read_history(self._finished.run)
+        return read_history(self._finished)
 
     def predict(
         self,

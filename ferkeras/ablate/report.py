@@ -19,8 +19,8 @@ from ferkeras.ablate.tables import (
 )
 from ferkeras.cli.console import Cell, Console
 from ferkeras.cli.errors import RunError
+from ferkeras.files.writing import write_text
 from ferkeras.report.palette import save
-from ferkeras.runs.record import write_text
 from ferkeras.study.effects import COMPARED
 
 _MARKS = {"better": " better", "worse": " worse", "same": " same", "open": ""}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import pandas as pd
 
@@ -73,7 +74,7 @@ def runs_frame(runs: Mapping[Cell, FinishedRun], failures: Mapping[Cell, str]) -
     """One row for each training."""
     rows = []
     for cell, run in runs.items():
-        figures, each = run.metrics["validation"], measured(run)
+        figures, each = cast(dict[str, Any], run.metrics["validation"]), measured(run)
         rows.append(
             {
                 "arm": cell.arm,

@@ -89,7 +89,7 @@ def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
             Compared(
                 name,
                 finished,
-                read_history(finished.run),
+                read_history(finished),
                 validation,
                 validation.metrics(),
                 resample(validation, seed=seed),

@@ -29,7 +29,7 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
             f"trained on (fingerprint {splits.fingerprint[:12]}, then "
             f"{str(finished.fingerprint)[:12]}); restore them"
         )
-    history = read_history(run)
+    history = read_history(finished)
     with isolated_rng(config):
         setup = build_setup(without_ema_and_teachers(config), splits)
     setup.model.optimizer.build(setup.model.trainable_weights)

@@ -44,19 +44,19 @@ class ClassFigures(TypedDict):
 
 
 class Figures(TypedDict):
-    """What `Predictions.metrics` returns; None where a figure is not defined."""
+    """What `Predictions.metrics` returns; kappa is None where all faces are of one class."""
 
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
     faces: Positive
     accuracy: Fraction
-    balanced_accuracy: Fraction | None
-    macro_f1: Fraction | None
+    balanced_accuracy: Fraction
+    macro_f1: Fraction
     cohen_kappa: Correlation | None
-    matthews: Correlation | None
-    top2_accuracy: Fraction | None
-    log_loss: NotNegative | None
-    brier: NotNegative | None
-    ece: Fraction | None
+    matthews: Correlation
+    top2_accuracy: Fraction
+    log_loss: NotNegative
+    brier: NotNegative
+    ece: Fraction
     emotions: dict[str, ClassFigures]
 
 

@@ -16,8 +16,8 @@ from ferkeras.ablate.tables import effect_text
 from ferkeras.cli.console import Cell, Console, percent
 from ferkeras.cli.errors import RunError
 from ferkeras.config.file import dump_config
+from ferkeras.files.writing import write_text
 from ferkeras.report.palette import save
-from ferkeras.runs.record import write_text
 from ferkeras.search.confirm import BEST
 from ferkeras.search.goals import GOALS
 from ferkeras.search.pictures import search_figures, settings_of

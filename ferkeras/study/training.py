@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -124,7 +124,8 @@ class Trainer:
         """Remove what a training that is not gone on with has left of itself."""
         for run in self._runs([self._folder], identity(config)):
             if not run.metrics.is_file():
-                shutil.rmtree(run.folder, ignore_errors=True)
+                with suppress(OSError):
+                    run.inner.remove_tree()
 
     def _train(
         self,

@@ -8,7 +8,7 @@ from pathlib import Path
 from ferkeras.cli.console import Console
 from ferkeras.diagnose.program.diagnosis import ProgramDiagnosis
 from ferkeras.diagnose.program.finding import CodeRemedy
-from ferkeras.runs.record import write_json
+from ferkeras.files.writing import write_json
 
 
 def print_program(diagnosis: ProgramDiagnosis, console: Console) -> None:
