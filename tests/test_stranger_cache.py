@@ -10,7 +10,7 @@ import pytest
 
 from ferkeras.data import cache
 from ferkeras.data.digests import fingerprint_of
-from ferkeras.data.faces import Faces
+from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.files import secret
 from ferkeras.files.writing import temporary_name
@@ -35,7 +35,8 @@ def faces(labels=(0, 1, 6)) -> tuple[Faces, np.ndarray]:
 
 def store(labels=(0, 1, 6), key=KEY) -> None:
     kept, usage = faces(labels)
-    cache.store(key, kept, usage, fingerprint_of(kept, usage))
+    fingerprint = fingerprint_of(kept, usage)
+    cache.store(key, ReadFaces(kept, usage, "", fingerprint, None, "a table"))
 
 
 def test_files_of_others_in_the_folder_are_left_alone(folder):
@@ -57,18 +58,19 @@ def test_files_of_others_in_the_folder_are_left_alone(folder):
 
 def test_an_entry_with_other_labels_and_a_right_fingerprint_is_not_believed(folder):
     store()
-    assert cache.load(KEY)[0].labels.tolist() == [0, 1, 6]
+    assert cache.load(KEY).faces.labels.tolist() == [0, 1, 6]
     (entry,) = (folder / cache.FOLDER).iterdir()
     forged, usage = faces((5, 5, 99))
     content = entry.read_bytes()
-    start = content.index(fingerprint_of(*faces()).encode())
-    entry.write_bytes(
-        content[:start]
-        + fingerprint_of(forged, usage).encode()
-        + forged.labels.astype("<i4").tobytes()
-        + usage.tobytes()
-        + forged.images.tobytes()
-    )
+    own, own_usage = faces()
+    for before, after in (
+        (fingerprint_of(own, own_usage).encode(), fingerprint_of(forged, usage).encode()),
+        (own.labels.astype("<i4").tobytes(), forged.labels.astype("<i4").tobytes()),
+        (own.images.tobytes(), forged.images.tobytes()),
+    ):
+        assert content.count(before) == 1
+        content = content.replace(before, after)
+    entry.write_bytes(content)
     assert cache.load(KEY) is None
 
 
