@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from ferkeras.data.pictures import MOST_FILLED_UP
 from ferkeras.export.quiet import without_asset_chatter
-from ferkeras.files.inner import InnerPath
+from ferkeras.files.inner import AnyPath, inside
 from ferkeras.files.writing import temporary_name
 from ferkeras.runs.embedded import About
 
@@ -28,7 +28,7 @@ SAVED_MODEL = (
 
 
 def write_saved_model(
-    served: keras.Model, folder: InnerPath, about: About, *, compact: bool = False
+    served: keras.Model, folder: AnyPath, about: About, *, compact: bool = False
 ) -> None:
     """Write a SavedModel, whole or not at all.
 
@@ -79,6 +79,7 @@ def write_saved_model(
     image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
     archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
     archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": provenance}, [])
+    folder = inside(folder)
     temporary = folder.parent / temporary_name()
     temporary.mkdir()
     try:

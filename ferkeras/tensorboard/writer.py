@@ -13,7 +13,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from ferkeras.config.file import dump_config
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces
-from ferkeras.files.inner import InnerPath
+from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.report import pictures
 from ferkeras.tensorboard import summaries
@@ -67,7 +67,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder: InnerPath,
+        folder: AnyPath,
         config: Config,
         class_names: tuple[str, ...],
         confusion: Callable[[], np.ndarray],
@@ -76,13 +76,13 @@ class TensorBoardWriter(keras.callbacks.Callback):
         trial: str | None = None,
     ) -> None:
         super().__init__()
-        self._folder = folder
+        self._folder = folder_of(folder)
         self._config = config
         self._class_names = tuple(class_names)
         self._confusion = confusion
         self._images = sample_images
         self._labels = sample_labels
-        self._trial = trial or folder.path.resolve().parent.name
+        self._trial = trial or self._folder.path.resolve().parent.name
         self._best: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0
@@ -243,7 +243,7 @@ def _file_writer(folder: InnerPath) -> Any:
 
 
 def write_predictions(
-    folder: InnerPath,
+    folder: AnyPath,
     step: int,
     model: keras.Model,
     faces: Faces,
@@ -262,6 +262,7 @@ def write_predictions(
         faces: validation faces.
         predicted: what the network predicts for them.
     """
+    folder = folder_of(folder)
     names = predicted.classes.names
     curves = summaries.precision_recall(predicted.labels, predicted.probabilities, names)
     writer = _file_writer(folder / "validation")
