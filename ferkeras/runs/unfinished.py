@@ -75,7 +75,7 @@ class UnfinishedRun:
             InputError: `network.start_from` has another network.
         """
         now = None if start is None else record_of([start])[0]
-        if self.environment.get("start_from", now) != now:
+        if self.environment is not None and self.environment.get("start_from", now) != now:
             raise InputError(
                 f"{self.run.folder}: network.start_from: {self.config.network.start_from} does not "
                 "have the network that it had when the run began; restore it, or begin a new run"
