@@ -32,6 +32,7 @@ from ferkeras.cli.console import Console  # noqa: E402
 from ferkeras.data.load import load_splits  # noqa: E402
 from ferkeras.export.formats import FILES, export_network, predictions_of  # noqa: E402
 from ferkeras.export.parity import Parity  # noqa: E402
+from ferkeras.export.probe import Probe  # noqa: E402
 from ferkeras.metrics.calibration import temperature_of  # noqa: E402
 from ferkeras.runs.litert import LiteRtNetwork  # noqa: E402
 from ferkeras.runs.network import load_trained  # noqa: E402
@@ -55,7 +56,7 @@ def main() -> None:
             ("saved_model", *FILES),
             Path(folder),
             trained.finished.about(),
-            probe=faces[:64],
+            probe=Probe(faces[:64]),
             temperature=temperature,
             representative=faces[-300:],
         )

@@ -245,13 +245,10 @@ class Run:
         Raises:
             InputError: a picture cannot be read, or is no picture.
         """
-        from ferkeras.predict.predictions import Cut, predict_views, whole_picture
+        from ferkeras.predict.cuts import chosen_cut
+        from ferkeras.predict.predictions import predict_views
 
-        cut: Cut = whole_picture
-        if detect:
-            from ferkeras.predict.detection import FaceDetector
-
-            cut = FaceDetector()
+        cut = chosen_cut(detect)
         views = (_view(at, each) for at, each in enumerate(_each(pictures)))
         emotions = self._network.about.emotions
         found = []

@@ -22,6 +22,7 @@ from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
 from ferkeras.export.__main__ import main
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
+from ferkeras.export.probe import Probe
 from ferkeras.export.saved_model import decode_face_in_graph
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.served import served_network
@@ -59,7 +60,7 @@ def exports(trained, noise, tmp_path_factory):
         FLOATS,
         tmp_path_factory.mktemp("exports"),
         trained.finished.about(),
-        probe=noise[:8],
+        probe=Probe(noise[:8]),
         temperature=TEMPERATURE,
     )
     return {each.format: each.path for each in found}
@@ -238,6 +239,40 @@ def test_somebody_elses_readme_is_not_replaced(run, tmp_path, capsys):
     assert "name another folder" in capsys.readouterr().err
     assert (other / "README.md").read_text() == "mine"
     assert len(list(other.iterdir())) == 1
+
+
+def moved(run):
+    """Let a run say that it was trained on faces that are not on this machine."""
+    text = (run / "config.yaml").read_text()
+    assert "path: demo" in text
+    (run / "config.yaml").write_text(text.replace("path: demo", "path: gone/fer2013.csv"))
+
+
+@pytest.mark.parametrize("format", ["litert", "litert-int8"])
+def test_a_run_whose_data_are_elsewhere_is_exported_and_checked_on_synthetic_faces(
+    format, run, capsys
+):
+    moved(run)
+    assert main([str(run), "--format", format]) == 0
+    said = capsys.readouterr().out
+    assert "gone/fer2013.csv, are not here" in said
+    assert "500 synthetic faces" in said
+    card = (run / "export" / "README.md").read_text()
+    assert re.search(rf"`{FILES[format]}` .* of 500 synthetic faces \|", card)
+
+
+def test_a_run_whose_data_are_elsewhere_is_checked_on_the_faces_that_are_named(
+    run, tmp_path, capsys
+):
+    moved(run)
+    rng = np.random.default_rng(0)
+    pixels = (" ".join(map(str, rng.integers(0, 256, SIZE * SIZE))) for _ in range(70))
+    rows = (f"{at % 7},{each}\n" for at, each in enumerate(pixels))
+    (tmp_path / "own.csv").write_text("emotion,pixels\n" + "".join(rows))
+    assert main([str(run), "--format", "litert", "--data", str(tmp_path / "own.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "own.csv is not what this run was trained on" in said
+    assert "faces of other data" in said
 
 
 def test_faces_that_have_moved_can_be_named(run, tmp_path, capsys):

@@ -22,7 +22,9 @@ from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.metrics.predictions import read_predictions
+from ferkeras.predict import cuts
 from ferkeras.predict.__main__ import main
+from ferkeras.predict.cuts import as_it_looks
 from ferkeras.predict.detection import FaceDetector
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.network import KerasNetwork, Tempered, load_network
@@ -230,6 +232,56 @@ def test_faces_are_found_in_the_upright_picture(photograph, tmp_path):
     np.testing.assert_allclose(*boxes, atol=12)
 
 
+def test_a_photograph_is_searched_without_being_asked(finished_run, photograph, capsys):
+    assert main([str(finished_run), str(photograph), "--detect", "--json"]) == 0
+    asked = capsys.readouterr()
+    assert asked.err == ""
+    assert main([str(finished_run), str(photograph), "--json"]) == 0
+    found = capsys.readouterr()
+    assert found.out == asked.out
+    assert lines(found.out)[0]["source"] == "detected"
+    (hint,) = found.err.splitlines()
+    assert hint.startswith(f"not cut out closely: {photograph}")
+
+
+@pytest.mark.parametrize("size", [(300, 200), (512, 512), (129, 129)])
+def test_a_picture_in_which_no_face_is_found_may_be_none(size, finished_run, tmp_path, capsys):
+    meadow = np.random.default_rng(0).integers(60, 90, (9, 9), dtype=np.uint8)
+    Image.fromarray(meadow).resize(size, Image.Resampling.BICUBIC).save(tmp_path / "meadow.png")
+    command = [str(finished_run), str(tmp_path / "meadow.png")]
+    assert main([*command, "--csv"]) == 0
+    said = capsys.readouterr()
+    (row,) = csv.DictReader(io.StringIO(said.out))
+    assert (row["source"], row["x"]) == ("uncertain", "")
+    (hint,) = said.err.splitlines()
+    assert hint.startswith("may be no face: ")
+    assert main(command) == 0
+    assert "may be no face: " in capsys.readouterr().out
+    assert main([*command, "--no-detect", "--json"]) == 0
+    said = capsys.readouterr()
+    assert (lines(said.out)[0]["source"], said.err) == ("crop", "")
+
+
+def test_a_large_picture_of_nothing_but_a_face_is_one(photograph):
+    """Cut out as the detector does it, its margin is gone, and it is a face all the same."""
+    upright = next(views_of([photograph], 1)).read()
+    ((box, _),) = FaceDetector()(upright, FER2013.image)
+    crop = upright.crop(box.corners).resize((200, 200))
+    assert as_it_looks(FaceDetector())(crop, FER2013.image).source == "crop"
+
+
+def test_without_a_detector_nothing_large_is_taken_for_certain(
+    monkeypatch, finished_run, tmp_path, capsys
+):
+    monkeypatch.setattr(cuts, "has_opencv", lambda: False)
+    path = tmp_path / "large.png"
+    Image.new("L", (400, 400), 90).save(path)
+    assert main([str(finished_run), str(path), "--json"]) == 0
+    assert lines(capsys.readouterr().out)[0]["source"] == "uncertain"
+    assert main([str(finished_run), str(path), "--detect"]) == 2
+    assert "pip install opencv-python-headless" in capsys.readouterr().err
+
+
 def test_no_face_is_said_and_is_no_error(finished_run, tmp_path, capsys):
     Image.new("L", (200, 200), 90).save(tmp_path / "wall.png")
     assert main([str(finished_run), str(tmp_path / "wall.png"), "--detect"]) == 0
@@ -279,7 +331,8 @@ def test_a_prediction_needs_no_tensorflow(finished_run, folder):
     program = (
         "import sys; from ferkeras.predict.__main__ import main\n"
         "code = main(sys.argv[1:])\n"
-        "assert not {'tensorflow', 'keras', 'scipy', 'sklearn', 'pandas'} & set(sys.modules)\n"
+        "slow = {'tensorflow', 'keras', 'scipy', 'sklearn', 'pandas', 'cv2'}\n"
+        "assert not slow & set(sys.modules)\n"
         "sys.exit(code)"
     )
     command = [sys.executable, "-c", program, finished_run, folder / "00.png"]

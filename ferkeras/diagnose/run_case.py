@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import keras
+import pandas as pd
+
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Case, isolated_rng, without_ema_and_teachers
+from ferkeras.network.model import dropout_layers
+from ferkeras.network.served import copy_weights
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
 from ferkeras.runs.network import load_network
@@ -37,6 +42,16 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
     ended_with = load_network(
         config, finished.environment, run.last if run.last.exists() else run.best
     )
-    setup.model.set_weights(ended_with.get_weights())
+    copy_weights(ended_with, setup.model)
+    _set_rates(setup.model, history)
     steps = int(finished.metrics["epochs"]) * setup.pipeline.steps_per_epoch
     return Case(config, splits, setup, start, history, steps)
+
+
+def _set_rates(model: keras.Model, history: pd.DataFrame) -> None:
+    """Give dropout the rates that ramps had brought it to when the run ended."""
+    for name, layers in zip(("conv_dropout", "dense_dropout"), dropout_layers(model), strict=True):
+        rate = history[name].iloc[-1] if name in history and len(history) else None
+        for layer in layers:
+            if rate is not None and 0 <= rate < 1:
+                layer.rate.assign(rate)

@@ -4,13 +4,14 @@
   python -m ferkeras.export saved_models/demo-001 --format litert-int8 --output phone/
 
 Formats: saved_model (TensorFlow Serving's layout: each export gets the next number), litert
-(TensorFlow Lite, float32), litert-float16 (half the size), litert-int8 (8-bit integers; their
-ranges come from validation faces), onnx, keras (loads in Keras 3 without ferkeras). Each takes
-raw uint8 faces (N, 48, 48, 1), gives probabilities, and carries the names of the emotions and
-where it comes from. A temperature fitted by python -m ferkeras.evaluate --calibrate goes in.
+(TensorFlow Lite, float32), litert-float16 (half the size), litert-int8 (8-bit integers), onnx,
+keras (loads in Keras 3 without ferkeras). Each takes raw uint8 faces (N, 48, 48, 1), gives
+probabilities, and carries the names of the emotions and where it comes from. A temperature fitted
+by python -m ferkeras.evaluate --calibrate goes in.
 
-Each export is compared with the trained network on 500 validation faces, which are read from the
-run's data; name them with --data where they have moved. A different prediction is reported.
+Each export is compared with the trained network on 500 faces: validation faces of the run's data,
+of --data, or synthetic ones where the run's data are not on this machine; the ranges of 8-bit
+integers come from such faces too. A different prediction is reported.
 Exit codes: 0 done, 1 the export predicts otherwise than the network, 2 wrong usage or input.
 """
 

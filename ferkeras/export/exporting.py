@@ -9,8 +9,8 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import need_extra
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.cli.wording import nearest, quoted
-from ferkeras.data.load import load_splits
 from ferkeras.export.model_card import check_export_folder, write_model_card
+from ferkeras.export.probe import Probe, find_probe
 from ferkeras.files.inner import AnyPath
 from ferkeras.runs.finished import FinishedRun
 
@@ -67,7 +67,8 @@ def export_run(
         format: of `FORMATS`.
         console: where messages are printed.
         folder: where to; None: `export/` of the run.
-        data: where the faces are; None: as the run was configured.
+        data: where faces to check the export on are; None: as the run was configured, or synthetic
+            ones where those are not on this machine.
 
     Returns:
         The file, or the folder of a SavedModel.
@@ -80,17 +81,7 @@ def export_run(
     check_format(format)
     target: AnyPath = finished.run.exports if folder is None else folder
     check_export_folder(target)
-    config = finished.config
-    if data is not None:
-        moved = config.data.model_copy(update={"path": data})
-        config = config.model_copy(update={"data": moved})
-    splits = load_splits(config, console)
-    if splits.fingerprint != finished.fingerprint:
-        console.print(
-            f"note: {splits.source} is not what this run was trained on; its faces are used "
-            "to check the export all the same"
-        )
-    faces = splits.validation.images
+    found = find_probe(finished, data, console)
 
     import_tensorflow()
     from ferkeras.export.formats import export_network
@@ -102,17 +93,17 @@ def export_run(
         [format],
         target,
         finished.about(),
-        probe=faces[:_PROBE],
+        probe=Probe(found.images[:_PROBE], found.kind),
         temperature=temperature_of(finished.run),
         # With few faces the same serve for both.
-        representative=faces[-_REPRESENTATIVE:],
+        representative=found.images[-_REPRESENTATIVE:],
     )
     card = write_model_card(target, finished, exported)
     for each in exported:
         parity = each.parity
         console.print(
             f"{each.path}: {each.size / 1e6:.2f} MB; same label as the trained network on "
-            f"{parity.label_agreement:.1%} of {parity.faces:,} validation faces, "
+            f"{parity.label_agreement:.1%} of {parity.faces:,} {each.compared_on}, "
             f"probabilities differ by at most {parity.largest_difference:.1e}"
         )
     console.print(f"{card}: what it is, how good it is, and how it may not be used")

@@ -15,11 +15,12 @@ from ferkeras.data.pipeline import untuned
 from ferkeras.export.litert import write_litert
 from ferkeras.export.onnx import onnx_predictions, write_onnx
 from ferkeras.export.parity import Parity
+from ferkeras.export.probe import Probe
 from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of, inside
-from ferkeras.files.writing import atomic_path
 from ferkeras.network.served import served_network
-from ferkeras.runs.embedded import About, enclose
+from ferkeras.runs.embedded import About
+from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.litert import LiteRtNetwork
 from ferkeras.runs.litert_check import remember_litert
 from ferkeras.runs.record import HALF_LITERT_FILE, LITERT_FILE
@@ -52,6 +53,7 @@ class Exported:
         size: bytes on the disk.
         temperature: what its logits are divided by.
         parity: how its predictions compare with those of the trained network.
+        compared_on: what the faces were on which they were compared.
     """
 
     format: str
@@ -59,6 +61,7 @@ class Exported:
     size: int
     temperature: float
     parity: Parity
+    compared_on: str
 
 
 def export_network(
@@ -67,7 +70,7 @@ def export_network(
     folder: AnyPath,
     about: About,
     *,
-    probe: np.ndarray,
+    probe: Probe,
     temperature: float = 1.0,
     representative: np.ndarray | None = None,
     compact: bool = False,
@@ -84,7 +87,7 @@ def export_network(
         formats: of `FILES`, or `saved_model`.
         folder: made where it is missing.
         about: travels inside; the temperature is added to its provenance.
-        probe: uint8 faces (n, 48, 48, 1), n above 0, on which predictions are compared.
+        probe: faces on which predictions are compared.
         temperature: what logits are divided by, above 0.
         representative: uint8 faces that `litert-int8` measures its ranges on.
         compact: keep the SavedModel small, see `write_saved_model`; what is converted from it
@@ -95,10 +98,10 @@ def export_network(
         OSError: the folder cannot be written to.
     """
     served = served_network(model, temperature=temperature)
-    expected = _predictions(model, probe, temperature)
+    expected = _predictions(model, probe.images, temperature)
     # Of a network that was trained in half precision, exports are held to its float32 copy.
-    exact = expected if _is_float32(model) else served.predict(_batches(probe), verbose=0)
-    about = About(about.emotions, {**about.provenance, "temperature": temperature})
+    exact = expected if _is_float32(model) else served.predict(_batches(probe.images), verbose=0)
+    about = about.also(temperature=temperature)
     folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -120,10 +123,8 @@ def export_network(
                 case "onnx":
                     write_onnx(saved_model, path, about)
                 case "keras":
-                    with atomic_path(path) as temporary:
-                        served.save(temporary)
-                        enclose(temporary, about)
-            predicted = predictions_of(name, path, probe)
+                    save_network(model, path, about, temperature=temperature)
+            predicted = predictions_of(name, path, probe.images)
             Parity.of(exact, predicted).demand(
                 str(path),
                 difference=_LARGEST_DIFFERENCE.get(name, _ROUNDING),
@@ -132,7 +133,7 @@ def export_network(
             if name.startswith("litert"):
                 remember_litert(inside(path).read_bytes(), about.emotions)
             parity = Parity.of(expected, predicted)
-            exported.append(Exported(name, path, _size(path), temperature, parity))
+            exported.append(Exported(name, path, _size(path), temperature, parity, probe.kind))
     return exported
 
 

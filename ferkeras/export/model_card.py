@@ -104,7 +104,8 @@ The names are in the metadata: `session.get_modelmeta().custom_metadata_map["emo
 ```python
 import keras
 
-probabilities = keras.saving.load_model("{path}").predict(faces)  # uint8 {shape}
+network = keras.saving.load_model("{path}")
+probabilities = network.predict(faces)  # {shape}, whole numbers of 0 to 255
 ```
 
 `unzip -p {path} labels.txt` prints the class names.""",
@@ -156,6 +157,7 @@ def record_of(exported: Exported) -> ExportRecord:
         "format": exported.format,
         "size": exported.size,
         "temperature": exported.temperature,
+        "compared_on": exported.compared_on,
         **asdict(exported.parity),
     }
     return cast(ExportRecord, record)
@@ -210,14 +212,15 @@ def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> s
             each["format"],
             f"{each['size'] / 1e6:.2f} MB",
             f"{each['largest_difference']:.1e}",
-            f"{each['label_agreement']:.2%} of {each['faces']:,}",
+            f"{each['label_agreement']:.2%} of {each['faces']:,} {each['compared_on']}",
         )
         for name, each in exports.items()
     ]
     columns = ("file", "format", "size", "largest difference of a probability", "same label")
     text = (
-        "## Files\n\nAll take raw pixels, 0 to 255; the network rescales them itself. Each "
-        "was compared with\nthe trained network on validation faces:\n\n" + _table(columns, rows)
+        "## Files\n\nAll take raw pixels, whole numbers of 0 to 255; the network rescales them "
+        "itself. Other sizes, other\nchannels, no face at all and pixels / 255 are errors, or NaN "
+        "in a Keras file. Each was compared with\nthe trained network:\n\n" + _table(columns, rows)
     )
     if finished.config.train.precision == "mixed_bfloat16":
         text += (
@@ -235,7 +238,17 @@ def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> s
     for name, each in exports.items():
         call = _CALLS[each["format"].partition("-")[0]]
         text += f"\n{call.format(path=name, shape=shape)}\n"
-    return text
+    return text + _keras_file(finished, shape)
+
+
+def _keras_file(finished: FinishedRun, shape: str) -> str:
+    name = finished.run.best.name
+    return f"""
+The run's `{name}` needs Keras 3 and nothing else, no ferkeras, and loads in safe mode, which is
+Keras's default:
+
+{_CALLS["keras"].format(path=name, shape=shape)}
+"""
 
 
 def _data(finished: FinishedRun) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,6 +45,7 @@ def write_onnx(saved_model: AnyPath, path: AnyPath, about: About) -> None:
             opset=_OPSET,
             tensors_to_rename=new_names,
         )
+        _refuse_no_faces(model.graph)
         onnx.helper.set_model_props(
             model,
             {
@@ -54,6 +56,30 @@ def write_onnx(saved_model: AnyPath, path: AnyPath, about: About) -> None:
         onnx.checker.check_model(model, full_check=True)
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
+
+
+def _refuse_no_faces(graph: Any) -> None:
+    """Look up the first row of the probabilities, so that a batch of none is an error.
+
+    Other sizes and types are errors of ONNX Runtime without more, and every other format refuses
+    an empty batch by itself.
+    """
+    import onnx
+
+    made_by = next(at for at, node in enumerate(graph.node) if "probabilities" in node.output)
+    outputs = graph.node[made_by].output
+    outputs[:] = ["unchecked" if name == "probabilities" else name for name in outputs]
+    for name, value in (("zeroth", np.zeros(1, np.int64)), ("nought", np.zeros((), np.float32))):
+        graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    node = onnx.helper.make_node
+    checks = [
+        node("Gather", ["unchecked", "zeroth"], ["first"], name="at_least_one_face", axis=0),
+        # Probabilities are above 0, so this is 0, and the larger is what it was.
+        node("Min", ["first", "nought"], ["nothing"], name="at_least_one_face_min"),
+        node("Max", ["unchecked", "nothing"], ["probabilities"], name="at_least_one_face_max"),
+    ]
+    for offset, each in enumerate(checks, start=1):
+        graph.node.insert(made_by + offset, each)
 
 
 def onnx_predictions(path: Path, faces: np.ndarray) -> np.ndarray:

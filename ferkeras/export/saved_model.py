@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from ferkeras.data.pictures import MOST_FILLED_UP
 from ferkeras.export.quiet import without_asset_chatter
+from ferkeras.export.upright import turned_upright
 from ferkeras.files.inner import AnyPath, inside
 from ferkeras.files.writing import temporary_name
 from ferkeras.runs.embedded import About
@@ -37,10 +38,11 @@ def write_saved_model(
     - `serving_default`: `faces`, uint8 (N, H, W, C), to `probabilities`, float32 (N, K), and
       `label`, strings (N,).
     - `encoded`: `image_bytes`, strings (N,), each the content of a PNG or JPEG file, to the same.
-      Transparency is laid on white, colour becomes ITU-R 601 luma where the network is for
-      grey faces, any size becomes the network's. The
-      EXIF orientation is ignored: turn photographs upright first.
+      They are turned upright by their EXIF orientation, transparency is laid on white, colour
+      becomes ITU-R 601 luma where the network is for grey faces, any size becomes the network's.
     - `about`: nothing, to `emotions`, strings (K,) in class order, and `provenance`, JSON text.
+
+    Faces of another size, and none at all, are an error.
 
     Args:
         served: uint8 faces to probabilities (N, K); see `served_network`.
@@ -58,7 +60,7 @@ def write_saved_model(
     prediction = _from_compact_weights(served) if compact else served
 
     def serve(faces: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = prediction(faces, training=False)
+        probabilities = prediction(_checked(faces), training=False)
         return {
             "probabilities": probabilities,
             "label": tf.gather(emotions, tf.argmax(probabilities, axis=-1)),
@@ -90,6 +92,18 @@ def write_saved_model(
         with suppress(OSError):
             temporary.remove_tree()
         raise
+
+
+def _checked(faces: tf.Tensor) -> tf.Tensor:
+    """The faces, if they are at least one of the size that the signature asks for."""
+    # A loaded signature does not hold its callers to its shape.
+    found = tf.shape(faces)
+    right = (found[0] > 0) & tf.reduce_all(tf.equal(found[1:], faces.shape[1:]))
+    height, width, channels = faces.shape[1:]
+    expected = f"(N, {height}, {width}, {channels})"
+    said = [f"expected uint8 faces {expected}, N of at least 1; found", found]
+    with tf.control_dependencies([tf.debugging.Assert(right, said)]):
+        return tf.identity(faces)
 
 
 def _from_compact_weights(served: keras.Model) -> Callable[..., tf.Tensor]:
@@ -133,7 +147,7 @@ def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.
     """One PNG or JPEG file (scalar string) to a face, uint8, of this shape (H, W, C).
 
     It decodes as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
-    levels), but for the EXIF orientation, and for PNG files of fewer than 8 bits of grey.
+    levels), but for PNG files of fewer than 8 bits of grey.
     """
 
     def toned(colour: tf.Tensor) -> tf.Tensor:
@@ -148,7 +162,7 @@ def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.
         # Half of 255 added: integer division rounds down.
         return toned((colour * alpha + 255 * (255 - alpha) + 127) // 255)
 
-    picture = tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png)
+    picture = turned_upright(tf.cond(tf.io.is_jpeg(content), from_jpeg, from_png), content)
     picture = _filled_up(picture, *shape[:2])
     resized = tf.image.resize(picture, shape[:2], method="bicubic", antialias=True)
     face = tf.saturate_cast(tf.round(resized), tf.uint8)

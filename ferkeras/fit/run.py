@@ -19,6 +19,7 @@ from ferkeras.data.warp import BACKEND
 from ferkeras.diagnose.report import JSON, PAGE, PICTURE
 from ferkeras.export.formats import export_network
 from ferkeras.export.model_card import CARD, write_model_card
+from ferkeras.export.probe import Probe
 from ferkeras.export.saved_model import SAVED_MODEL
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.made import Made
@@ -38,7 +39,8 @@ from ferkeras.report.pictures import (
 )
 from ferkeras.runs.conditions import changed_conditions
 from ferkeras.runs.create import create_run, record_start
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import FinishedRun, about_training
+from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.network import load_network
 from ferkeras.runs.record import Run
@@ -47,7 +49,6 @@ from ferkeras.runs.start import was_trained_on_validation
 from ferkeras.runs.teachers import describe, possibly_leaked, record_of
 from ferkeras.tensorboard.projector import PROJECTION
 from ferkeras.tensorboard.writer import remove_events, write_predictions
-from ferkeras.training.best import save_network
 from ferkeras.training.callbacks import RunCallbacks, build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
@@ -174,6 +175,7 @@ def _train(
         )
         return examinations[0]
 
+    about = about_training(run, config, read_record(run.environment, EnvironmentRecord))
     run_callbacks = build_callbacks(
         config,
         setup,
@@ -181,6 +183,7 @@ def _train(
         run,
         console,
         after_alarm if config.monitor.diagnose else None,
+        about,
     )
     checkpoints = CheckpointFolder(run.checkpoints)
     made = Made(run.inner)
@@ -201,7 +204,11 @@ def _train(
     if request.signal is not None:
         # It came after the last step.
         raise Stopped(request.signal)
-    save_network(setup.model, run.last)
+    history = run_callbacks.history.frame()
+    if len(history):
+        ended_with = {"validation_accuracy": float(history["val_accuracy"].iloc[-1])}
+        about = about.also(epoch=len(history), **ended_with)
+    save_network(setup.model, run.last, about)
     diagnosis = examinations[0].found if examinations else None
     outcome = _finish(config, splits, setup, run, run_callbacks, diagnosis, console, brief)
     checkpoints.clear()
@@ -307,7 +314,7 @@ def _export(
         ("saved_model", "litert"),
         run.exports,
         finished.about(),
-        probe=splits.validation.images[:_PROBE],
+        probe=Probe(splits.validation.images[:_PROBE]),
     )
     write_model_card(run.exports, finished, exported)
     return max(each.parity.largest_difference for each in exported)

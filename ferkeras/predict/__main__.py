@@ -7,9 +7,10 @@
 
 RUN is the folder of a finished run or a .tflite file made by python -m ferkeras.export; without
 one the network that comes with ferkeras is used, saved_models/fer2013. PATH is a PNG or JPEG
-file, a folder (with what is below it), a glob pattern or a video. Each picture is taken to be one
-face, cut out already; --detect finds the faces in ordinary photographs. What cannot be read is
-named on stderr and skipped.
+file, a folder (with what is below it), a glob pattern or a video. A picture that is not cut out
+closely is searched for faces; where none is found, the prediction is for all of it, and the last
+line says so. --detect searches every picture and --no-detect none. What cannot be read is named
+on stderr and skipped.
 Exit codes: 0 done, 1 something could not be read, 2 wrong usage or input.
 
 A network that recognises facial expressions is often wrong, and does not know what people feel:
@@ -39,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.cli.console import Console
     from ferkeras.data.pictures import quiet_pillow
+    from ferkeras.predict.cuts import chosen_cut
     from ferkeras.predict.network import load_network
-    from ferkeras.predict.output import Csv, JsonLines, Output, Table
-    from ferkeras.predict.predictions import Cut, predict_views, whole_picture
+    from ferkeras.predict.output import Csv, Hints, JsonLines, Output, Table
+    from ferkeras.predict.predictions import predict_views
     from ferkeras.predict.sources import find_files, is_video, views_of
 
     run, paths = _run_and_paths(arguments.paths)
@@ -56,11 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
     emotions = network.about.emotions
-    cut: Cut = whole_picture
-    if arguments.detect:
-        from ferkeras.predict.detection import FaceDetector
-
-        cut = FaceDetector()
+    cut = chosen_cut(arguments.detect)
     for_programs = arguments.json or arguments.csv
     unreadable = 0
     with Console(sys.stderr if for_programs else None) as console, quiet_pillow():
@@ -75,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ferkeras.predict.drawing import Drawing
 
             outputs.append(Drawing(arguments.draw, emotions))
+        if arguments.detect is None:
+            outputs.append(Hints(console))
         total = None if any(map(is_video, files)) else len(files)
         with console.progress("looking at pictures", total) as advance:
             for seen in predict_views(
@@ -119,11 +119,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--detect",
-        action="store_true",
-        help="find the faces first, with OpenCV's cascade for frontal faces. It misses faces from "
-        "the side, tilted by more than about 20 degrees, half covered, dark, or smaller than 1/24 "
-        "of the picture, more often of some groups of people than of others, and now and then "
-        "takes something else for a face",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="find the faces first, in every picture; --no-detect: take every picture for one "
+        "face, cut out already; neither: as each picture looks. OpenCV's cascade for frontal faces "
+        "misses faces from the side, tilted by more than about 20 degrees, half covered, dark, or "
+        "smaller than 1/24 of the picture, more often of some groups of people than of "
+        "others, and now and then takes something else for a face",
     )
     result.add_argument(
         "--tta",

@@ -11,10 +11,14 @@ from typing import IO, Protocol
 
 from ferkeras.cli.console import Cell, Console, percent
 from ferkeras.cli.foreign_text import for_csv, path_for_csv
+from ferkeras.predict.cuts import has_opencv
 from ferkeras.predict.predictions import PredictedView, Prediction
 
 _ROWS = 40
 """Faces that the table shows one by one; more than that are counted."""
+
+
+_BOX = ("x", "y", "width", "height")
 
 
 class Output(Protocol):
@@ -81,9 +85,7 @@ class Table:
             self._console.table("All faces", ["emotion", "faces", "fraction"], by_emotion)
             self._console.print("every face by itself: --csv or --json")
         if self._without:
-            few = ", ".join(self._without[:5])
-            more = f" and {len(self._without) - 5:,} more" if len(self._without) > 5 else ""
-            self._console.print(f"no face found in {few}{more}")
+            self._console.print(f"no face found in {_few(self._without)}")
 
 
 class JsonLines:
@@ -102,7 +104,12 @@ class JsonLines:
 
     def add(self, seen: PredictedView) -> None:
         """Print one view that was readable."""
-        place = {"picture": seen.name, "seconds": seen.seconds, "faces": len(seen.predicted)}
+        place = {
+            "picture": seen.name,
+            "seconds": seen.seconds,
+            "faces": len(seen.predicted),
+            "source": seen.source,
+        }
         lines = [place] if not seen.predicted else []
         for prediction in seen.predicted:
             values = _row(prediction, self._emotions)
@@ -113,6 +120,40 @@ class JsonLines:
     def close(self) -> None:
         """Let a reader have the last line."""
         self._stream.flush()
+
+
+class Hints:
+    """Says of which pictures the predictions may be of no face, and where faces were looked for.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._uncertain: list[str] = []
+        self._detected: list[str] = []
+
+    def add(self, seen: PredictedView) -> None:
+        """Take one view that was readable."""
+        if seen.source == "uncertain":
+            self._uncertain.append(_place(seen))
+        elif seen.source == "detected":
+            self._detected.append(_place(seen))
+
+    def close(self) -> None:
+        """Print a line for each kind that there was."""
+        if self._detected:
+            self._console.print(
+                f"not cut out closely: {_few(self._detected)}; the predictions are for the faces "
+                "found there, as with --detect (--no-detect: for the whole picture)"
+            )
+        if self._uncertain:
+            why = "no face was found" if has_opencv() else "without OpenCV no face was looked for"
+            self._console.print(
+                f"may be no face: {_few(self._uncertain)}; {why}, and the prediction is for the "
+                "whole picture (--detect: only for faces that are found)"
+            )
 
 
 class Csv:
@@ -128,17 +169,7 @@ class Csv:
         self._stream = stream or sys.stdout
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._writer.writerow(
-            [
-                "picture",
-                "seconds",
-                "x",
-                "y",
-                "width",
-                "height",
-                "label",
-                "confidence",
-                *map(for_csv, emotions),
-            ]
+            ["picture", "seconds", "source", *_BOX, "label", "confidence", *map(for_csv, emotions)]
         )
 
     def add(self, seen: PredictedView) -> None:
@@ -149,7 +180,8 @@ class Csv:
                 [
                     path_for_csv(seen.name),
                     seen.seconds,
-                    *(prediction.box or (None,) * 4),
+                    seen.source,
+                    *(prediction.box or (None,) * len(_BOX)),
                     for_csv(row["label"]),
                     row["confidence"],
                     *row["probabilities"].values(),
@@ -163,6 +195,11 @@ class Csv:
 
 def _place(seen: PredictedView) -> str:
     return seen.name if seen.seconds is None else f"{seen.name} at {seen.seconds:.2f} s"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def _row(prediction: Prediction, emotions: Sequence[str]) -> dict:

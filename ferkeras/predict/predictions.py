@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.pictures import face_of
-from ferkeras.data.task import ImageSpec
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation, augmented_views
 from ferkeras.predict.box import Box
+from ferkeras.predict.cuts import Cut, Found, Source, whole_picture
 from ferkeras.predict.network import Network
 from ferkeras.predict.sources import View
-
-Cut = Callable[[Image.Image, ImageSpec], Sequence[tuple[Box | None, np.ndarray]]]
-"""Takes the faces, uint8 (H, W, C), out of a picture, each with where it was."""
 
 BATCH = 32
 """Pictures that one thread decodes and predicts at a time."""
@@ -51,17 +46,14 @@ class PredictedView:
         seconds: time in the video; None for a picture file.
         predicted: one a face; empty where none was found or the view is unreadable.
         error: why it is unreadable; None where it is not.
+        source: what the predictions are of, see `ferkeras.predict.cuts`.
     """
 
     name: str
     seconds: float | None
     predicted: tuple[Prediction, ...] = ()
     error: str | None = None
-
-
-def whole_picture(picture: Image.Image, spec: ImageSpec) -> list[tuple[Box | None, np.ndarray]]:
-    """The `Cut` for pictures that show one face and nothing else."""
-    return [(None, face_of(picture, spec))]
+    source: Source = "crop"
 
 
 def predict_views(
@@ -101,13 +93,13 @@ def predict_views(
 def _predict(
     batch: list[View], network: Network, cut: Cut, tta: TestTimeAugmentation
 ) -> list[PredictedView]:
-    found: list[Sequence[tuple[Box | None, np.ndarray]] | str] = []
+    found: list[Found | str] = []
     for view in batch:
         try:
             found.append(cut(view.read(), network.image))
         except InputError as error:
             found.append(str(error))
-    faces = [face for each in found if not isinstance(each, str) for _, face in each]
+    faces = [face for each in found if not isinstance(each, str) for _, face in each.faces]
     stacked = np.stack(faces) if faces else np.empty((0, *network.image.shape), np.uint8)
     predicted = [network(each) for each in augmented_views(stacked, tta)]
     probabilities = iter(np.mean(predicted, axis=0))
@@ -117,7 +109,8 @@ def _predict(
         else PredictedView(
             view.name,
             view.seconds,
-            tuple(Prediction(box, face, next(probabilities)) for box, face in each),
+            tuple(Prediction(box, face, next(probabilities)) for box, face in each.faces),
+            source=each.source,
         )
         for view, each in zip(batch, found, strict=True)
     ]

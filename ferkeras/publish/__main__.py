@@ -6,7 +6,7 @@ The copy has the best network (without the optimizer's state), as .keras, SavedM
 file, its model card, the configuration, the history and the figures of python -m ferkeras.evaluate;
 no path of this machine. Every command takes it as a run, as python -m ferkeras.predict takes
 saved_models/fer2013 where no run is named. Exports are compared with the network on 500
-validation faces of the run's data; name them with --data where they have moved.
+validation faces of the run's data, of --data, or on synthetic ones where there are none.
 Exit codes: 0 done, 1 an export predicts otherwise than the network, 2 wrong usage or input.
 """
 
@@ -29,30 +29,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
-    from ferkeras.data.load import load_splits
+    from ferkeras.export.probe import Probe, find_probe
     from ferkeras.runs.finished import open_run
 
     finished = open_run(arguments.run)
     folder = arguments.folder.expanduser()
     if not folder.parent.is_dir():
         raise InputError(f"{folder}: there is no folder {folder.parent} to put it in")
-    config = finished.config
-    if arguments.data is not None:
-        data = config.data.model_copy(update={"path": arguments.data})
-        config = config.model_copy(update={"data": data})
     with Console() as console:
-        faces = load_splits(config, console).validation.images[:_PROBE]
+        found = find_probe(finished, arguments.data, console)
 
         from ferkeras.cli.quiet import import_tensorflow
 
         import_tensorflow()
         from ferkeras.publish.publication import publish
 
-        exported = publish(finished, folder, faces)
+        exported = publish(finished, folder, Probe(found.images[:_PROBE], found.kind))
         for each in exported:
             console.print(
                 f"{each.format}: {each.size / 1e6:.2f} MB; same label as the trained network on "
-                f"{each.parity.label_agreement:.1%} of {each.parity.faces:,} validation faces"
+                f"{each.parity.label_agreement:.1%} of {each.parity.faces:,} {each.compared_on}"
             )
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         console.print(f"{folder}: {size / 1e6:.2f} MB in all; its model card is README.md")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path, PurePath
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from ferkeras.cli.errors import InputError
@@ -15,16 +13,12 @@ from ferkeras.config.file import dump_config
 from ferkeras.config.schema import Output
 from ferkeras.export.formats import Exported, export_network
 from ferkeras.export.model_card import model_card, record_of
+from ferkeras.export.probe import Probe
 from ferkeras.files.inner import InnerPath
-from ferkeras.files.writing import (
-    atomic_file,
-    temporary_name,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from ferkeras.files.writing import temporary_name, write_bytes, write_json, write_text
 from ferkeras.metrics.calibration import temperature_of
 from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EvaluationRecord, read_record
@@ -33,7 +27,7 @@ _CARD = "README.md"
 _LARGEST_RECORD = 256 << 20
 
 
-def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Exported]:
+def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]:
     """Write what others need of a run, and nothing of the machine that it was made on.
 
     The folder is a finished run to every command: `best.keras` without the optimizer's state,
@@ -45,7 +39,7 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
     Args:
         finished: the run.
         folder: must not exist; appears whole or not at all. Its parent must exist.
-        probe: uint8 faces (n, H, W, C), n above 0, on which exports are compared.
+        probe: faces on which exports are compared.
 
     Raises:
         InputError: the folder exists, or the run's network cannot be loaded.
@@ -63,7 +57,8 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
     try:
         about = _of_no_machine(finished, made)
         _write_records(about, finished.run)
-        _save_compressed(model, made.best)
+        temperature = temperature_of(made)
+        save_network(model, made.best, about.about(), temperature=temperature, compressed=True)
         exported = [
             each
             for format in ("saved_model", "litert-float16")
@@ -73,7 +68,7 @@ def publish(finished: FinishedRun, folder: Path, probe: np.ndarray) -> list[Expo
                 made.exports,
                 about.about(),
                 probe=probe,
-                temperature=temperature_of(made),
+                temperature=temperature,
                 compact=format == "saved_model",
             )
         ]
@@ -156,21 +151,3 @@ def _write_records(about: FinishedRun, run: Run) -> None:
             if "source" in content:
                 content["source"] = _last_part(str(content["source"]))
             write_json(made.evaluation(split) / figures.name, content)
-
-
-def _save_compressed(model: keras.Model, path: InnerPath) -> None:
-    """Save a `.keras` file, which is a ZIP archive that Keras does not compress."""
-    plain = path.parent / f"plain-{path.name}"
-    model.save(plain.path)
-    with (
-        plain.open() as saved,
-        zipfile.ZipFile(saved) as source,
-        atomic_file(path) as file,
-        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
-    ):
-        for name in source.namelist():
-            # A fixed date: equal models are equal files.
-            archive.writestr(
-                zipfile.ZipInfo(name), source.read(name), zipfile.ZIP_DEFLATED, compresslevel=9
-            )
-    plain.unlink()

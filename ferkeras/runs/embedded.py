@@ -10,9 +10,9 @@ import io
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
@@ -43,6 +43,10 @@ class About:
     def of_synthetic_faces(self) -> bool:
         """Whether it was trained on the faces that ferkeras draws itself."""
         return str(self.provenance.get("data", "")).startswith(f"{SOURCE}:")
+
+    def also(self, **facts: Any) -> Self:
+        """The same with more, or newer, facts in its provenance."""
+        return replace(self, provenance={**self.provenance, **facts})
 
     def provenance_text(self) -> str:
         """The provenance as JSON text."""

@@ -62,19 +62,26 @@ class FinishedRun:
 
     def about(self) -> About:
         """What its exports tell of themselves; no path of this machine."""
-        data = self.environment["data"]
-        return About(
-            self.task.classes.names,
-            {
-                "run": self.name,
-                "ferkeras": self.environment.get("ferkeras"),
-                "data": PurePath(str(data.get("source"))).name,
-                "fingerprint": self.fingerprint,
-                "epoch": self.metrics["best_epoch"],
-                "seed": self.config.seed,
-                "validation_accuracy": self.metrics["validation"]["accuracy"],
-            },
+        about = about_training(self.run, self.config, self.environment)
+        return about.also(
+            epoch=self.metrics["best_epoch"],
+            validation_accuracy=self.metrics["validation"]["accuracy"],
         )
+
+
+def about_training(run: Run, config: Config, environment: EnvironmentRecord) -> About:
+    """What a network tells of a training that need not be finished; no path of this machine."""
+    data = environment["data"]
+    return About(
+        task_of(environment).classes.names,
+        {
+            "run": run.folder.resolve().name,
+            "ferkeras": environment.get("ferkeras"),
+            "data": PurePath(str(data.get("source"))).name,
+            "fingerprint": data["fingerprint"],
+            "seed": config.seed,
+        },
+    )
 
 
 def task_of(environment: EnvironmentRecord) -> Task:

@@ -66,7 +66,16 @@ class LiteRtNetwork:
         self.image = ImageSpec(*map(int, shape))
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
-        """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C); N may be 0."""
+        """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C); N may be 0.
+
+        Raises:
+            ValueError: other faces; LiteRT by itself is not as clear.
+        """
+        if faces.dtype != np.uint8 or faces.shape[1:] != tuple(self.image.shape):
+            raise ValueError(
+                f"Expected uint8 faces of shape (N, {', '.join(map(str, self.image.shape))}). "
+                f"Received: {faces.dtype} of shape {faces.shape}"
+            )
         if not len(faces):
             return np.empty((0, len(self.about.emotions)), np.float32)
         probabilities = self._runner()(faces=faces)["probabilities"]

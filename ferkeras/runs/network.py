@@ -17,6 +17,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
 from ferkeras.files.inner import InnerPath
 from ferkeras.network.model import build_network
+from ferkeras.network.served import copy_weights, served_network
 from ferkeras.runs.finished import FinishedRun, open_run, task_of
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord
@@ -51,7 +52,8 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
     """Load the best network of a finished run, given its folder or what `open_run` returned.
 
     The network is built from the validated configuration, and `best.keras` gives numbers only:
-    nothing that the file says is executed.
+    nothing that the file says is executed. It computes in the precision of the training, as the
+    run's figures do, where the file by itself computes in float32.
 
     Raises:
         InputError: see `ferkeras.runs.finished.open_run`; or the weights are missing, damaged or
@@ -65,8 +67,8 @@ def load_network(config: Config, environment: EnvironmentRecord, path: InnerPath
     """Build the network of a run and give it the weights of a `.keras` file in its folder.
 
     Returns:
-        uint8 faces (N, H, W, C) to float32 logits (N, K); not compiled: an optimizer would want
-        the file's slots, which are others where weights were averaged, and none in a published run.
+        uint8 faces (N, H, W, C) to float32 logits (N, K); not compiled, with the rates of
+        dropout that are configured for the first step.
 
     Raises:
         InputError: the file is missing, damaged or of another network.
@@ -76,7 +78,9 @@ def load_network(config: Config, environment: EnvironmentRecord, path: InnerPath
         model = build_network(
             config.network, task_of(environment), mean=data["mean"], std=data["std"]
         )
-    _load_weights(model, path)
+    plain = served_network(model, dtype="float32")
+    _load_weights(plain, path)
+    copy_weights(plain, model)
     return model
 
 

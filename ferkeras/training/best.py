@@ -1,4 +1,4 @@
-"""Keep the best network of a run in a file."""
+"""Keep the best network of a run in a file that any Keras 3 opens."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import Any
 import keras
 
 from ferkeras.files.inner import InnerPath
-from ferkeras.files.writing import atomic_path
-
-
-def save_network(model: keras.Model, path: InnerPath) -> None:
-    """Write a `.keras` file whole or not at all."""
-    with atomic_path(path) as temporary:
-        model.save(temporary)
+from ferkeras.network.served import copy_weights, served_network
+from ferkeras.runs.embedded import About
+from ferkeras.runs.keras_file import write_served
 
 
 class BestModelCheckpoint(keras.callbacks.Callback):
     """Save the network after each epoch that is better than all before.
 
     Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file, and it can continue where
-    an earlier process was.
+    an earlier process was. What it writes is the network as it is served, without the state of
+    the training, which checkpoints hold: see `ferkeras.runs.keras_file.save_network`.
 
     Args:
         path: a `.keras` file.
+        about: enclosed in the file; epoch and value of `monitor` are added to its provenance.
         monitor: key in the logs; larger is better. NaN is never better, nor is an epoch whose
             `val_loss` is not finite: predictions that are not numbers can be right by chance.
 
@@ -33,22 +31,32 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         ValueError: an epoch's logs lack the key.
     """
 
-    def __init__(self, path: InnerPath, monitor: str = "val_accuracy") -> None:
+    def __init__(self, path: InnerPath, about: About, monitor: str = "val_accuracy") -> None:
         super().__init__()
         self._path = path
+        self._about = about
         self._monitor = monitor
         self._best = -math.inf
+
+    def set_model(self, model: keras.Model) -> None:
+        """Make the copy that is written, whose weights follow the model's."""
+        super().set_model(model)
+        # Once, and before a state is restored: it draws from Python's random numbers.
+        self._served = served_network(model, dtype="float32")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save, if it is the best."""
         logs = logs or {}
         if self._monitor not in logs:
             raise ValueError(
-                f"BestNetwork reads {self._monitor!r}. Received: logs with {', '.join(logs)}"
+                f"BestModelCheckpoint reads {self._monitor!r}. "
+                f"Received: logs with {', '.join(logs)}"
             )
         value = float(logs[self._monitor])
         if value > self._best and math.isfinite(logs.get("val_loss", 0.0)):
-            save_network(self.model, self._path)
+            copy_weights(self.model, self._served)
+            about = self._about.also(epoch=epoch + 1, validation_accuracy=value)
+            write_served(self._served, self._path, about)
             self._best = value
 
     def get_state(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.pipeline import plain_dataset
 from ferkeras.network.model import dropout_layers
+from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
 from ferkeras.tensorboard.writer import TensorBoardWriter
 from ferkeras.training.best import BestModelCheckpoint
@@ -63,6 +64,7 @@ def build_callbacks(
     run: Run,
     console: Console,
     after_alarm: Callable[[CollapseAlarm, CSVHistory], keras.callbacks.Callback] | None = None,
+    about: About | None = None,
 ) -> RunCallbacks:
     """Build the callbacks that the configuration asks for.
 
@@ -74,6 +76,7 @@ def build_callbacks(
         console: where messages are printed.
         after_alarm: makes a callback that acts on an alarm, from the alarm and the history, which
             stand before it.
+        about: enclosed in the file of the best network; by default no more than its classes.
     """
     monitor, schedule = config.monitor, config.schedule
     ramps = _ramps(config, setup, console)
@@ -137,7 +140,8 @@ def build_callbacks(
                 config.train.warmup_epochs,
             ),
         )
-    callbacks += [BestModelCheckpoint(run.best), history]
+    about = about or About(setup.task.classes.names, {})
+    callbacks += [BestModelCheckpoint(run.best, about), history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
         callbacks.append(

@@ -1,0 +1,71 @@
+"""The faces on which an export is compared with the network that it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ferkeras.cli.console import Console
+from ferkeras.data.load import DEMO, load_splits
+from ferkeras.data.pictures import face_of
+from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.runs.finished import FinishedRun
+
+_SYNTHETIC = 800
+VALIDATION, SYNTHETIC, OTHER = "validation faces", "synthetic faces", "faces of other data"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Faces and where they are from.
+
+    Attributes:
+        images: uint8, shape (N, H, W, C), N above 0.
+        kind: what they are, as the model card says it.
+    """
+
+    images: np.ndarray
+    kind: str = VALIDATION
+
+
+def find_probe(finished: FinishedRun, path: str | None, console: Console) -> Probe:
+    """The validation faces of the data at `path`, or of the run's own, or synthetic ones.
+
+    An export can be checked on any faces: both networks get the same. Synthetic ones are drawn
+    where the run's own data are not on this machine; the console says so.
+
+    Args:
+        finished: the run whose network is exported.
+        path: data to use instead of the run's own; None for those.
+        console: where to say which faces are used.
+
+    Raises:
+        InputError: there are data, but they cannot be read.
+    """
+    data = finished.config.data
+    if path is None and data.path != DEMO and not Path(data.path).expanduser().exists():
+        console.print(
+            f"note: the data of this run, {data.path}, are not here; the export is checked on "
+            f"{SYNTHETIC} (name others with --data)"
+        )
+        return Probe(_synthetic(finished), SYNTHETIC)
+    if path is not None:
+        data = data.model_copy(update={"path": path})
+    splits = load_splits(finished.config.model_copy(update={"data": data}), console)
+    if splits.fingerprint == finished.fingerprint:
+        return Probe(splits.validation.images)
+    console.print(
+        f"note: {splits.source} is not what this run was trained on; its faces are used to check "
+        "the export all the same"
+    )
+    return Probe(splits.validation.images, OTHER)
+
+
+def _synthetic(finished: FinishedRun) -> np.ndarray:
+    """Synthetic faces, of the size and with the channels that the network takes."""
+    drawn = synthetic_faces(_SYNTHETIC, finished.config.seed).faces.images[..., 0]
+    spec = finished.task.image
+    return np.stack([face_of(Image.fromarray(face), spec) for face in drawn])
