@@ -31,7 +31,8 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.keys import flat
-from ferkeras.runs.finished import FinishedRun, open_run, read_json
+from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.records import EvaluationRecord, read_record
 from ferkeras.runs.teachers import open_teachers
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
     path = run.evaluation("validation") / "evaluation-validation.json"
     if not path.is_file():
         raise InputError(f"{path}: missing; first: python -m ferkeras.evaluate {run.folder}")
-    results = {(r["variant"], r["faces"]): r["metrics"] for r in read_json(path)["results"]}
+    results = {
+        (r["variant"], r["faces"]): r["metrics"]
+        for r in read_record(path, EvaluationRecord)["results"]
+    }
     faces, epochs = finished.environment["data"]["faces"]["train"], metrics["epochs"]
     seconds = seconds_an_epoch(run.tensorboard)
     operations = 3 * forward_operations(load_trained(finished).model)

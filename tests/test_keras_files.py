@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.export.model_card import model_card
-from ferkeras.runs.embedded import read_enclosed
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_network
 from ferkeras.runs.shipped import SHIPPED
@@ -60,7 +60,9 @@ def outputs(files, tmp_path_factory):
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_files_of_a_run_output_the_probabilities_of_its_network(name, files, outputs):
     path = files[name]
-    logits = load_network(open_run(path.parent), path).predict(NOISE, verbose=0)
+    finished = open_run(path.parent)
+    network = load_network(finished.config, finished.environment, finished.run.inner / path.name)
+    logits = network.predict(NOISE, verbose=0)
     np.testing.assert_allclose(outputs[name], softmax(logits, axis=1), atol=1e-6)
     np.testing.assert_array_equal(outputs[name], outputs[f"{name} uncompiled"])
 
@@ -72,14 +74,15 @@ def test_the_shipped_network_outputs_probabilities(outputs):
 
 def test_files_name_their_classes_and_the_epoch_that_they_are_of(files):
     metrics = open_run(files["best"].parent).metrics
-    best, last = (read_enclosed(files[name]) for name in ("best", "last"))
+    best, last = (enclosed_in(files[name].read_bytes(), files[name]) for name in ("best", "last"))
     assert best.emotions == last.emotions == FER2013.classes.names
     assert best.provenance["epoch"] == metrics["best_epoch"]
     assert best.provenance["validation_accuracy"] == pytest.approx(
         metrics["validation"]["accuracy"]
     )
     assert last.provenance["epoch"] == metrics["epochs"]
-    assert read_enclosed(files["shipped"]).emotions == FER2013.classes.names
+    shipped = enclosed_in(files["shipped"].read_bytes(), files["shipped"])
+    assert shipped.emotions == FER2013.classes.names
 
 
 def test_the_lines_in_the_model_card_do_what_they_say(files):
