@@ -32,7 +32,6 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.keys import flat
 from ferkeras.runs.finished import FinishedRun, open_run
-from ferkeras.runs.records import EvaluationRecord, read_record
 from ferkeras.runs.teachers import open_teachers
 
 if TYPE_CHECKING:
