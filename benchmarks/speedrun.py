@@ -88,10 +88,8 @@ def measure(finished: FinishedRun) -> dict[str, Any]:
     path = run.evaluation("validation") / "evaluation-validation.json"
     if not path.is_file():
         raise InputError(f"{path}: missing; first: python -m ferkeras.evaluate {run.folder}")
-    results = {
-        (r["variant"], r["faces"]): r["metrics"]
-        for r in read_record(path, EvaluationRecord)["results"]
-    }
+    content = json.loads(path.read_bytes())
+    results = {(r["variant"], r["faces"]): r["metrics"] for r in content["results"]}
     faces, epochs = finished.environment["data"]["faces"]["train"], metrics["epochs"]
     seconds = seconds_an_epoch(run.tensorboard)
     operations = 3 * forward_operations(load_trained(finished).model)
