@@ -38,7 +38,6 @@ REFUSED = {
     "one row": faces(2, 1, 48, 1),
     "three channels": faces(2, 48, 48, 3),
     "channels first": faces(2, 1, 48, 48),
-    "no channel": faces(2, 48, 48),
     "one face that is no batch": faces(48, 48, 1),
     "no face": faces(0, 48, 48, 1),
     "pixels / 255": (faces(2, 48, 48, 1) / 255).astype(np.float32),
@@ -115,6 +114,17 @@ def test_the_keras_file_takes_whole_numbers_of_any_type(paths):
     for dtype in (np.float32, np.float64, np.int64):
         found = probabilities("keras", paths["keras"], images.astype(dtype))
         np.testing.assert_array_equal(found, expected)
+
+
+def test_faces_without_their_one_channel_get_it_or_are_refused(paths):
+    images = faces(2, 48, 48, 1)
+    for name, path in paths.items():
+        if name == "keras":  # Keras itself adds it
+            expected = probabilities(name, path, images)
+            np.testing.assert_array_equal(probabilities(name, path, images[..., 0]), expected)
+        else:
+            with pytest.raises(Exception, match=r"(?s)."):
+                probabilities(name, path, images[..., 0])
 
 
 def test_one_bad_face_leaves_the_others_alone(paths):

@@ -45,9 +45,10 @@ def served_network(
         scores = plain.output
         if temperature != 1.0:
             scores = layers.Rescaling(1 / temperature, name="temperature")(scores)
-        if dtype != "uint8":
-            scores = ops.divide(scores, _are_raw(plain.input))
         probabilities = layers.Softmax(name="probabilities")(scores)
+        if dtype != "uint8":
+            factor = _one_if_raw(plain.input)
+            probabilities = layers.Multiply(name="of_raw_pixels")([probabilities, factor])
     finally:
         keras.config.set_dtype_policy(policy)
     return keras.Model(plain.input, probabilities, name=model.name)
@@ -96,10 +97,11 @@ def _of_one_size(faces: keras.KerasTensor, rescaling: dict) -> keras.Model:
     return keras.Model(pixels, layers.Maximum(name="equal")(pictures), name=rescaling["name"])
 
 
-def _are_raw(faces: keras.KerasTensor) -> keras.KerasTensor:
-    """1.0 for faces whose pixels are whole numbers of 0 to 255, else 0.0; shape (N, 1)."""
+def _one_if_raw(faces: keras.KerasTensor) -> keras.KerasTensor:
+    """1.0 for faces whose pixels are whole numbers of 0 to 255, else NaN; shape (N, 1)."""
     pixels = layers.Reshape((math.prod(faces.shape[1:]),), name="pixels_of_a_face")(faces)
     whole = ops.equal(pixels, ops.floor(pixels))
     in_range = ops.logical_and(ops.greater_equal(pixels, 0.0), ops.less_equal(pixels, 255.0))
     raw = ops.all(ops.logical_and(whole, in_range), axis=-1, keepdims=True)
-    return ops.cast(raw, "float32")
+    # The root of 1 or of -1: what divides by 0 or by itself, compilers may take for something else.
+    return ops.sqrt(ops.subtract(ops.multiply(ops.cast(raw, "float32"), 2.0), 1.0))
