@@ -115,8 +115,9 @@ def face(name: str, content: Callable[[], bytes], expected: str, costly: bool = 
     """A folder with a bad picture in it."""
 
     def make(folder: Path) -> list[str]:
-        (folder / "happy").mkdir()
-        (folder / "happy" / "a.png").write_bytes(picture())
+        for emotion in ("happy", "sad"):
+            (folder / emotion).mkdir()
+            (folder / emotion / "a.png").write_bytes(picture())
         (folder / "happy" / "bad.png").write_bytes(content())
         return [f"data.path={folder}", "data.cache=false"]
 
@@ -169,7 +170,10 @@ def run(name: str, expected: str, verb: str = "evaluate", **files: bytes | None)
             "config.yaml": b"name: made\n",
             "metrics.json": b'{"best_epoch": 1, "epochs": 1, "parameters": 1, "alarms": [], '
             b'"validation": {}}',
-            "environment.json": b'{"data": {"mean": 0.5, "std": 0.2, "fingerprint": "0"}}',
+            "environment.json": b'{"ferkeras": "0", "python": "3.11", "packages": {}, '
+            b'"platform": "Linux", "processor_cores": 2, "command": ["python"], '
+            b'"data": {"source": "a.csv", "fingerprint": "0", "official_split": true, '
+            b'"faces": {"train": 2}, "mean": 0.5, "std": 0.2}}',
         }
         made |= {key.replace("_", "."): content for key, content in files.items()}
         for file, content in made.items():
@@ -188,14 +192,6 @@ def spoilt(content: bytes, at: int) -> bytes:
     changed = bytearray(content)
     changed[at] ^= 0xFF
     return bytes(changed)
-
-
-def moving() -> bytes:
-    """A GIF that moves."""
-    packed = io.BytesIO()
-    first, second = (Image.new("L", (48, 48), grey) for grey in (0, 255))
-    first.save(packed, "GIF", save_all=True, append_images=[second])
-    return packed.getvalue()
 
 
 def many_members() -> bytes:
@@ -220,13 +216,17 @@ DATA = [
     row("a negative pixel", f"2,-1{ROW[1:]},Training", "pixel 1 is '-1'"),
     row("a pixel that is no number", f"2,nan{ROW[1:]},Training", "pixel 1 is 'nan'"),
     row("Arabic digits", f"2,\u0663{ROW[1:]},Training", "pixel 1 is"),
-    row("a class index of 7", f"7,{ROW},Training", "unknown emotion '7'"),
+    row("a class index of 9", f"9,{ROW},Training", "unknown emotion '9'"),
     row(
         "a misspelt emotion", f"hapy,{ROW},Training", "unknown emotion 'hapy'; did you mean 'happy'"
     ),
     row("an unknown split", f"2,{ROW},Trainin", "unknown Usage 'Trainin'; did you mean 'Training'"),
     row("a field too many", f"2,{ROW},Training,x", "4 fields, expected 3"),
-    row("a quote left open", f'"2,{ROW},Training', "quotes that do not match"),
+    data(
+        "fer2013.csv:a quote left open",
+        lambda: table(f"0,{ROW},Training", f"1,{ROW},Training", f'"2,{ROW},Training'),
+        "fer2013.csv, line 4: quotes that do not match",
+    ),
     row("a terminal's escape sequence", f"\x1b[2J,{ROW},Training", "unknown emotion '\\x1b[2J'"),
     data("a.csv:empty file", lambda: b"", "empty file"),
     data("a.csv:header alone", lambda: table(), "no faces: nothing follows"),
@@ -263,7 +263,7 @@ ARCHIVES = [
     ),
     data("a.csv.gz:300,000 empty gzip members", lambda: gzip.compress(b"") * 300_000, "empty mem"),
     data("a.zip:zip cut off", lambda: zipped(a_csv=whole())[:-30], "cannot be opened"),
-    data("a.zip:zip without a table", lambda: zipped(happy__1_png=picture()), "no .csv file"),
+    data("a.zip:zip without a table", lambda: zipped(happy__1_png=picture()), "2 to 1,000 classes"),
     data("a.zip:zip with two tables", lambda: zipped(a_csv=b"", b_csv=b""), "2 .csv files"),
     data(
         "a.zip:zip whose members climb out",
@@ -287,9 +287,7 @@ PICTURES = [
     face("a picture of zero bytes", lambda: b"", "bad.png: unreadable image"),
     face("a PNG cut off", lambda: picture()[:60], "bad.png: unreadable image"),
     face("a JPEG cut off", lambda: picture(kind="JPEG")[:-60], "bad.png: unreadable image"),
-    face("a GIF that moves, named png", moving, "bad.png: unreadable image (neither PNG nor JPEG"),
-    face("a text named png", lambda: b"hello", "neither PNG nor JPEG"),
-    face("a TIFF named png", lambda: picture(kind="TIFF"), "neither PNG nor JPEG"),
+    face("a text named png", lambda: b"hello", "no picture of a known kind"),
     face(
         "a PNG that says 3.6 gigapixels",
         lambda: PNG + header(60_000, 60_000) + chunk(b"IDAT"),
@@ -301,13 +299,13 @@ PICTURES = [
     face(
         "49 megapixels of 16 bits in 95 kB",
         lambda: png(7000, 7000, 16, 0, 16),
-        "no training images of",
+        "no validation images",
         costly=True,
     ),
     face(
         "49 megapixels with alpha in 190 kB",
         lambda: png(7000, 7000, 8, 6, 32),
-        "no training images of",
+        "no validation images",
         costly=True,
     ),
     face(
@@ -324,9 +322,9 @@ PICTURES = [
     ),
     face("a picture of 17 MB", lambda: picture() + bytes(17 << 20), "larger than 16 MiB"),
     tree("a misspelt class folder", "did you mean 'happy'", "hapy/1.png", "sad/1.png"),
-    tree("a class that is no emotion of seven", "'contempt'", "happy/1.png", "contempt/1.png"),
+    tree("classes of one picture", "no validation images", "happy/1.png", "contempt/1.png"),
     tree("a picture outside the classes", "a picture outside the class", "happy/1.png", "2.png"),
-    tree("classes beside splits", "this folder is no split", "train/happy/1.png", "happy/1.png"),
+    tree("classes beside splits", "neither its folder", "train/happy/1.png", "happy/1.png"),
     tree("an empty folder", "no pictures below this folder"),
     tree(
         "a link out of the folder",
@@ -379,10 +377,10 @@ CONFIGURATIONS = [
 COMMAND_LINES = [
     line("no such file", "no such file or folder", "data.path={folder}/none.csv"),
     line("no such configuration", "no such file", "--config", "{folder}/none.yaml"),
-    line("no value", "expected section.key=value", "train.epochs"),
+    line("no value", "expected a value after it", "train.epochs"),
     line("no such key", "did you mean train.epochs?", "train.epcohs=3"),
     line("brackets 3000 deep", "nested more than 16 deep", "train.epochs=" + "[" * 3000),
-    line("no such option", "unrecognized arguments", "--epoch", "3"),
+    line("no such option", "unknown: --epoch", "--epoch", "3"),
     line("a configuration that is a folder", "cannot be read", "--config", "{folder}"),
     line("a device as configuration", "larger than 64 KiB", "--config", "/dev/zero"),
     line("NUL in a path", "data.path", "data.path=a\0b"),
@@ -399,9 +397,7 @@ RUNS = [
     run("a configuration that is none", "config.yaml: expected `section:`", config_yaml=b"- a\n"),
     run("metrics that are no JSON", "metrics.json: damaged", metrics_json=b"{"),
     run("metrics that are a list", "metrics.json: damaged", metrics_json=b"[]"),
-    run(
-        "metrics without anything", "metrics.json: damaged: expected best_epoch", metrics_json=b"{}"
-    ),
+    run("metrics without anything", "metrics.json: damaged: best_epoch", metrics_json=b"{}"),
     run("metrics 100,000 deep", "metrics.json: damaged", metrics_json=b"[" * 100_000),
     run("an environment that is no JSON", "environment.json", environment_json=b"\xff"),
     run("an environment that is missing", "environment.json", environment_json=None),
