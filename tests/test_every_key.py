@@ -371,7 +371,8 @@ EFFECTS = {
         ("schedule.plateau_from_epoch=null", "train.epochs=3"),
     ),
     "train.warmup_epochs": (1.5, rates, (*COSINE, "train.epochs=3")),
-    "train.ema_momentum": (0.9, training, ()),
+    # Low enough that the average is of the training within the few steps of this one.
+    "train.ema_momentum": (0.3, training, ()),
     "train.weight_decay": (0.05, optimizer, ("train.optimizer=adamw",)),
     "train.global_clip_norm": (None, optimizer, ()),
     "train.label_smoothing": (0.1, optimizer, ()),

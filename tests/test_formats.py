@@ -137,7 +137,7 @@ def test_one_bad_face_leaves_the_others_alone(paths):
 
 def test_the_reader_of_litert_files_names_what_it_was_given(paths):
     network = LiteRtNetwork(paths["litert"])
-    for images in (REFUSED["64 pixels"], REFUSED["pixels / 255"], REFUSED["no channel"]):
+    for images in (REFUSED["64 pixels"], REFUSED["pixels / 255"], REFUSED["three channels"]):
         with pytest.raises(ValueError, match=r"Expected uint8 faces .* Received: "):
             network(images)
 
