@@ -308,6 +308,7 @@ def overfitting(config, world):
     run_callbacks = build_callbacks(config, built, world.splits, run, console)
     watch = next(c for c in run_callbacks.callbacks if type(c).__name__ == "OverfittingWatch")
     watch.set_model(built.model)
+    built.model.evaluate(built.validation, verbose=0)
     built.confusion.matrix.assign(np.roll(np.eye(len(EMOTIONS)), 1, axis=1))
     watch.on_test_end()
     watch.on_epoch_end(config.monitor.overfit_every - 1, {})
