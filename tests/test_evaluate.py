@@ -147,7 +147,7 @@ def test_the_model_card_tells_of_test_time_augmentation(evaluated):
         metrics = result_of(evaluation, variant)["metrics"]
         named = f"(`predict --tta {variant}`), without the temperature"
         assert re.search(rf"accuracy .*{re.escape(named)} \| {metrics['accuracy']:.1%} \| \(", card)
-        assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \| \(", card)
+        assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \|", card)
 
 
 def test_copies_of_training_faces_are_counted_and_left_out(copied, tmp_path, make_faces, capsys):
