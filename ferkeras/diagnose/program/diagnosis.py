@@ -72,7 +72,6 @@ TRIED: tuple[Probe, ...] = (
     reach.frozen_layers,
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
-    capacity.network_too_small,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -228,7 +227,11 @@ def _examine(
     findings = [found for probe in HEAD if (found := probe(program))]
     program.head_is_wrong = bool(findings)
     findings += [found for probe in MEASURED if (found := probe(program))]
-    findings += [found for probe in TRIED if (found := probe(program))]
+    tried = [found for probe in TRIED if (found := probe(program))]
+    # Units that cannot be trained, or rows that say nothing, are not for want of width.
+    if not tried and (found := capacity.network_too_small(program)):
+        tried = [found]
+    findings += tried
     remaining: list[ProgramFinding] = []
     explained = any(finding.severity == "broken" for finding in findings)
     if explained:
