@@ -161,7 +161,7 @@ def test_the_remedy_for_overfitting_takes_no_regularisation_away(synthetic):
     case = dataclasses.replace(train_briefly(settings, synthetic, 1), history=pd.DataFrame())
     m = Measurements(case)
     truth = m.train.labels
-    m.on_train = type(m.on_train)(truth, truth)
+    m.on_train = dataclasses.replace(m.on_train, labels=truth, predicted=truth)
     overrides = overfitting(m).remedies[0].overrides
     assert overrides["network.conv_dropout"] == 0.3
     assert overrides["augment.shift"] == 0.3
@@ -190,7 +190,7 @@ def test_statistics_that_lag_behind_the_average_are_to_remember_what_it_does(
 ):
     m = Measurements(train_briefly(config(train__ema_momentum=average), synthetic, 1))
     truth = m.train.labels
-    m.with_batch_statistics = type(m.on_train)(truth, truth)
+    m.with_batch_statistics = dataclasses.replace(m.on_train, labels=truth, predicted=truth)
     remedies = batchnorm_gap(m).remedies
     assert remedies[0].overrides["network.batchnorm_momentum"] == expected
     assert all(remedy.overrides != {"network.conv_dropout": 0.0} for remedy in remedies)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from ferkeras.config.schema import Network
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.export.formats import export_network
+from ferkeras.export.probe import Probe
 from ferkeras.network.batchnorm import FusedBatchNormalization
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.network.model import build_network, dropout_layers
@@ -58,7 +59,7 @@ def test_every_export_predicts_as_the_network_does(variant, tmp_path):
         ("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras"),
         tmp_path,
         About(EMOTIONS, {}),
-        probe=NOISE,
+        probe=Probe(NOISE),
         representative=NOISE,
     )
     assert len(exported) == 6

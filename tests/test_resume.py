@@ -331,7 +331,7 @@ def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path):
         (StoppedAndSaved(15), 143, ["stopped by SIGTERM; the state is saved"]),
         (KeyboardInterrupt(), 130, ["interrupted"]),
         (OSError(28, "No space left on device", "x/best.keras"), 1, ["x/best.keras: No space"]),
-        (OSError("h5py: errno = 28"), 1, ["cannot be written (h5py: errno = 28)"]),
+        (OSError("h5py: errno = 28"), 1, ["a file cannot be read or written (h5py: errno = 28)"]),
         (tf.errors.UnknownError(None, None, "f; Read-only file system"), 1, ["Read-only"]),
         (tf.errors.UnknownError(None, None, "f; Operation not permitted"), 1, ["not permitted"]),
     ],

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.bootstrap import resample
 from ferkeras.metrics.intervals import FEWEST, LEAST, intervals_of, wilson
 from ferkeras.metrics.predictions import Predictions
@@ -22,7 +23,7 @@ def draw(count: int, rng: np.random.Generator) -> Predictions:
     logits[np.arange(count), labels] += 2.2
     odds = np.exp(1.4 * logits)
     probabilities = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
-    return Predictions(probabilities, labels.astype(np.int32))
+    return Predictions(probabilities, labels.astype(np.int32), FER2013.classes)
 
 
 @pytest.mark.parametrize("trials", [5, 10, 20, 50, 200])
@@ -55,7 +56,8 @@ def test_wilson_holds_the_rate_and_stays_between_0_and_1(trials, data):
 def test_one_face_tells_next_to_nothing(right):
     probabilities = np.full((1, CLASSES), 0.05, np.float32)
     probabilities[0, 3] = 0.7
-    found = intervals_of(Predictions(probabilities, np.array([3 if right else 0], np.int32)))
+    label = np.array([3 if right else 0], np.int32)
+    found = intervals_of(Predictions(probabilities, label, FER2013.classes))
     low, high = found["accuracy"]
     assert (low > 0.15, high) == (True, 1) if right else (low, high < 0.85) == (0, True)
     assert high - low > 0.75
