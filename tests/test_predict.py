@@ -142,16 +142,31 @@ def test_what_cannot_be_read_is_named_and_skipped(finished_run, folder, capsys):
     (folder / "broken.png").write_bytes((folder / "00.png").read_bytes()[:200])
     (folder / "clip.mp4").write_bytes(b"not a video")
     (folder / "huge.jpg").write_bytes(bytes((16 << 20) + 1))
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    shutil.copy(folder / "00.png", folder / "png.of_another_name")
+    # What people and systems leave beside pictures is no omission.
+    (folder / "labels.csv").write_text("face,emotion\n")
+    (folder / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    (folder / ".hidden.xyz").write_bytes(b"")
     assert main([str(finished_run), str(folder), "--json"]) == 1
     said = capsys.readouterr()
-    assert len(lines(said.out)) == 70
+    assert len(lines(said.out)) == 71
     skipped = [line for line in said.err.splitlines() if line.startswith("skipped: ")]
     assert [line.split(":")[1].rsplit("/")[-1] for line in skipped] == [
         "broken.png",
         "clip.mp4",
         "huge.jpg",
+        "phone.heic",
     ]
-    assert "3 files were unreadable" in said.err
+    assert "4 files were unreadable" in said.err
+
+
+def test_a_pattern_skips_nothing_in_silence(finished_run, folder, capsys):
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    assert main([str(finished_run), str(folder / "*"), "--csv"]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1 + 69
+    assert "phone.heic" in said.err
 
 
 @pytest.mark.parametrize(

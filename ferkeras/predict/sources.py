@@ -14,6 +14,7 @@ from PIL import Image
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode
+from ferkeras.data.readers.files import BESIDE_PICTURES, is_visible
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -36,9 +37,11 @@ class View:
 def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[Path]:
     """The files that these paths mean, in order.
 
-    A file stands for itself; a folder for all pictures and videos in it and below, by name,
-    hidden ones and symbolic links to folders left out; anything else is taken for a glob pattern
-    (`*`, `?`, `[...]`, `**`).
+    A file stands for itself; a folder for the files in it and below, by name: those whose names
+    say neither picture nor video too, so that whoever reads them tells what is skipped. Passed
+    over are hidden files, symbolic links to folders, and text, tables, documents and what
+    systems leave beside pictures. Anything else is taken for a glob pattern (`*`, `?`, `[...]`,
+    `**`), which is searched likewise.
 
     Args:
         paths: as people write them.
@@ -54,7 +57,7 @@ def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[P
             inside = _below(path)
             if not follow_symlinks:
                 _refuse_links_out_of(path, inside)
-            if not inside:
+            if not any(map(_known, inside)):
                 raise InputError(
                     f"{shown(each)}: no picture or video in this folder; looked for "
                     f"{', '.join((*SUFFIXES, *VIDEO_SUFFIXES))}"
@@ -67,8 +70,8 @@ def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[P
         else:
             # Path.glob knows no absolute patterns.
             matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
-            files = [match for match in map(Path, sorted(matches)) if _known(match)]
-            if not files:
+            files = [match for match in map(Path, sorted(matches)) if _is_meant(match)]
+            if not any(map(_known, files)):
                 raise InputError(f"{shown(each)}: no picture or video matches this pattern")
             found += files
     return found
@@ -123,9 +126,7 @@ def _below(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if _known(path)
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if _is_meant(path) and is_visible(path.relative_to(folder).as_posix())
     ]
 
 
@@ -137,6 +138,12 @@ def _refuse_links_out_of(folder: Path, files: Sequence[Path]) -> None:
                 f"{shown(path)}: a link out of the folder {shown(folder)}, to "
                 f"{shown(path.resolve())}; name it by itself, or allow it with --follow-symlinks"
             )
+
+
+def _is_meant(path: Path) -> bool:
+    return (
+        not path.is_dir() and path.suffix.lower() not in BESIDE_PICTURES and is_visible(path.name)
+    )
 
 
 def _known(path: Path) -> bool:

@@ -207,7 +207,7 @@ class ZipFiles:
         found = sorted(
             Found(each.filename, (each.file_size, each.CRC))
             for each in members
-            if not each.is_dir() and _is_plain(each.filename)
+            if not each.is_dir() and is_visible(each.filename)
         )
         self.pictures = tuple(each for each in found if each.name.lower().endswith(SUFFIXES))
         self.others = tuple(each for each in found if not each.name.lower().endswith(SUFFIXES))
@@ -229,7 +229,8 @@ class ZipFiles:
         return content
 
 
-def _is_plain(name: str) -> bool:
+def is_visible(name: str) -> bool:
+    """Whether no part of a relative path with slashes is hidden or of those that systems leave."""
     parts = PurePosixPath(name).parts
     return not any(part.startswith(".") or part.lower() in _LEFT_BY_SYSTEMS for part in parts)
 
