@@ -11,6 +11,7 @@ From Python, without a console::
     run.export("onnx")
 
     ferkeras.open_run("saved_models/fer2013-fast-001")
+    ferkeras.resume("saved_models/fer2013-fast-001", epochs=6)
     ferkeras.open_run().predict("face.png")      # the network that comes along; no TensorFlow
     ferkeras.load_data("fer2013.csv")
     ferkeras.diagnose_model(model, train, validation)  # why any Keras classifier does not learn
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ferkeras.cli.errors import InputError, Interrupted, RunError
     from ferkeras.diagnose import diagnose_model
-    from ferkeras.facade import Prediction, Run, load_data, open_run, train
+    from ferkeras.facade import Prediction, Run, load_data, open_run, resume, train
 
 __version__ = "0.1.0"
 
@@ -43,6 +44,7 @@ __all__ = [
     "diagnose_model",
     "load_data",
     "open_run",
+    "resume",
     "train",
 ]
 

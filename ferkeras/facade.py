@@ -1,7 +1,9 @@
 """What `import ferkeras` offers: train, open, predict, evaluate, export, without a console.
 
 Everything prints nothing; what a command would print goes, line by line, to `progress`, for which
-`print` will do. TensorFlow is imported by what trains, evaluates and exports, and by nothing else.
+`print` will do. An object with the methods of `ferkeras.cli.lines.Reports` is told instead what is
+being done and what each epoch came to. TensorFlow is imported by what trains, evaluates and
+exports, and by nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.lines import Progress, console_for
+from ferkeras.cli.lines import Progress, Reports, console_for
 from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.keys import with_dots
@@ -27,11 +29,14 @@ from ferkeras.data.load import load_faces, load_splits, split_as_configured
 from ferkeras.data.pictures import quiet_pillow, toned_picture
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.predict.box import Box
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.changes import EPOCHS, PATH
+from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
 from ferkeras.runs.finished import open_run as open_finished
 from ferkeras.runs.history import read_history
 from ferkeras.runs.records import MetricsRecord
 from ferkeras.runs.shipped import SHIPPED
+from ferkeras.runs.so_far import open_trained
+from ferkeras.runs.unfinished import reopened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +85,12 @@ def train(
         settings: what is different in it, as ``{"train.epochs": 3}`` or
             ``{"train": {"epochs": 3}}``; `ferkeras fit --help` lists all keys.
         data: path of the faces, or what `load_data` returned; None: as configured.
-        progress: takes each line of what the command prints.
+        progress: takes each line of what the command prints, as `print` does; or an object that is
+            told of phases and epochs, without a console::
+
+                class Plot:
+                    def phase(self, what): ...  # "loading TensorFlow", "validation", ...
+                    def epoch(self, epoch, epochs, logs): ...  # 3, 60, {"loss": 1.5, ...}
 
     Returns:
         The finished run; `Run.stopped` says whether an alarm ended it early.
@@ -110,32 +120,70 @@ def train(
             else load_splits(resolved, console)
         )
 
-        from ferkeras.cli.quiet import import_tensorflow
+        from ferkeras.fit.fitting import fit
 
-        import_tensorflow()
-        from ferkeras.fit.outcome import print_outcome
-        from ferkeras.fit.run import train as train_run
-
-        outcome = train_run(resolved, splits, console)
-        print_outcome(outcome, resolved, console)
+        reports = progress if isinstance(progress, Reports) else None
+        outcome = fit(resolved, console, splits=splits, reports=reports)
+    assert outcome is not None
     return Run(open_finished(outcome.run.folder))
 
 
+def resume(
+    path: str | Path,
+    *,
+    epochs: int | None = None,
+    data: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Go on with a run that was interrupted, or train a finished one for more epochs.
+
+    It goes on at the step where it was, as `ferkeras fit --resume` does. A finished run for which
+    no more epochs are asked is opened as it is.
+
+    Args:
+        path: its folder.
+        epochs: how many it shall have in all; None: as configured.
+        data: where its faces are now; they must be the same. None: as configured.
+        progress: as for `train`.
+
+    Raises:
+        InputError: it cannot go on, or not as asked for; nothing was changed.
+        RunError: the training failed.
+        Interrupted: as for `train`.
+    """
+    changes: dict[str, Any] = {}
+    if epochs is not None:
+        changes[EPOCHS] = epochs
+    if data is not None:
+        changes[PATH] = str(data)
+    run = find_folder(path)
+    with console_for(progress) as console, reopened(run, changes) as unfinished:
+        if unfinished is not None:
+            from ferkeras.fit.fitting import fit
+
+            reports = progress if isinstance(progress, Reports) else None
+            fit(unfinished.config, console, unfinished, reports=reports)
+    return Run(open_finished(run.folder))
+
+
 def open_run(path: str | Path | None = None) -> Run:
-    """Open a finished run; imports no TensorFlow.
+    """Open a run; imports no TensorFlow.
+
+    One that was cut off, or is still being trained, is opened with its best network so far;
+    `Run.unfinished` says so.
 
     Args:
         path: its folder; None: the network that comes with ferkeras.
 
     Raises:
-        InputError: it is no finished run, or damaged.
+        InputError: it is no run, has no network yet, or is damaged.
 
     Example:
         >>> import ferkeras
         >>> ferkeras.open_run().name
         'fer2013'
     """
-    return Run(open_finished(SHIPPED if path is None else path))
+    return Run(open_trained(SHIPPED if path is None else path))
 
 
 def load_data(
@@ -173,20 +221,27 @@ def load_data(
 
 
 class Run:
-    """A finished run: its folder, its figures, and its network, ready to predict.
+    """A run: its folder, its figures, and its network, ready to predict.
 
-    Made by `train` and `open_run`.
+    Made by `train`, `resume` and `open_run`.
 
     Args:
         finished: what the folder tells of itself.
     """
 
-    def __init__(self, finished: FinishedRun) -> None:
+    def __init__(self, finished: TrainedRun) -> None:
         self._finished = finished
 
     def __repr__(self) -> str:
-        accuracy = self.metrics["validation"]["accuracy"]
-        return f"<ferkeras.Run {self.name}: {accuracy:.1%} of the validation faces>"
+        of = f", {self.unfinished}" if self.unfinished else ""
+        return (
+            f"<ferkeras.Run {self.name}: {self._finished.accuracy:.1%} of the validation faces{of}>"
+        )
+
+    @property
+    def unfinished(self) -> str:
+        """``unfinished after epoch 3 of 60`` for a run without an end; empty for one with it."""
+        return self._finished.unfinished
 
     @property
     def folder(self) -> Path:
@@ -205,13 +260,19 @@ class Run:
 
     @property
     def metrics(self) -> MetricsRecord:
-        """What `metrics.json` holds: best epoch, validation figures, alarms, diagnosis."""
+        """What `metrics.json` holds: best epoch, validation figures, alarms, diagnosis.
+
+        Raises:
+            InputError: the run is unfinished; `history` has its figures so far.
+        """
+        if not isinstance(self._finished, FinishedRun):
+            raise InputError(f"{self.folder}: {self.unfinished}: it has no metrics.json yet")
         return self._finished.metrics
 
     @property
     def stopped(self) -> str | None:
         """Why an alarm ended the training early; None: it did not."""
-        return self.metrics.get("stopped")
+        return None if self.unfinished else self.metrics.get("stopped")
 
     @property
     def history(self) -> pd.DataFrame:
@@ -291,15 +352,16 @@ class Run:
         with console_for(progress) as console:
             path = None if data is None else str(data)
             subject = find_subject(self._finished, split, path, console)
-            if subject.remark:
-                console.print(f"note: {subject.remark}")
+            for note in filter(None, (self.unfinished, subject.remark)):
+                console.print(f"note: {note}")
 
             from ferkeras.cli.quiet import import_tensorflow
 
-            import_tensorflow()
-            from ferkeras.evaluate.assessment import PASSES, assess
-            from ferkeras.metrics.calibration import temperature_of
-            from ferkeras.runs.network import load_trained
+            with console.working("loading TensorFlow"):
+                import_tensorflow()
+                from ferkeras.evaluate.assessment import PASSES, assess
+                from ferkeras.metrics.calibration import temperature_of
+                from ferkeras.runs.network import load_trained
 
             with console.progress("evaluating", PASSES) as advance:
                 return assess(

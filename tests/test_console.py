@@ -196,7 +196,7 @@ def test_commands_are_never_wrapped_so_that_they_can_be_copied(terminal):
 def test_progress_of_a_short_piece_of_work_is_not_shown(terminal, clock):
     with terminal.progress("reading", 100) as step:
         for _ in range(100):
-            clock.now += 0.009
+            clock.now += 0.0045
             step(1)
     assert text(terminal) == ""
 

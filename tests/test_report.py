@@ -93,7 +93,7 @@ def test_text_from_outside_is_only_text(finished_run):
     environment = finished.environment | {"command": [hostile], "platform": hostile}
     environment["data"] = environment["data"] | {"source": hostile}
     page = run_page(
-        FinishedRun(finished.run, finished.config, metrics, environment),
+        FinishedRun(finished.run, finished.config, environment, metrics),
         read_history(finished),
         read_predictions(finished.run.predictions, finished.task.classes),
         [],

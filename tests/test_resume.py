@@ -169,6 +169,15 @@ def test_cut_off_and_resumed_is_the_same_bit_for_bit(place, splits, uninterrupte
     assert events(tmp_path / "run" / "tensorboard") == events(folder / "tensorboard")
 
 
+def test_more_epochs_are_the_same_bit_for_bit(splits, uninterrupted, tmp_path):
+    folder, expected = uninterrupted
+    go(settings("train.epochs=2"), splits, tmp_path / "run")
+    got = go(settings(), splits, tmp_path / "run")
+    assert_same(got, expected)
+    assert (tmp_path / "run/history.csv").read_bytes() == (folder / "history.csv").read_bytes()
+    assert best(tmp_path / "run") == best(folder)
+
+
 RECIPE = (
     "network.architecture=residual",
     "network.residual_blocks=[1]",
@@ -358,9 +367,12 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
         "error: saved_models: no such folder; expected one that python -m ferkeras.fit made\n",
     )
     run = create_run(config)
-    code, text = resume(capsys, run.folder, "train.epochs=9")
+    code, text = resume(capsys, run.folder, "seed=9")
     assert (code, text.count("\n")) == (2, 1)
-    assert "leave out --config, --name and section.key=value" in text
+    assert "'seed': --resume continues a run as it was configured" in text
+    code, text = resume(capsys, run.folder, "--name=b")
+    assert (code, text.count("\n")) == (2, 1)
+    assert "leave out --config and --name" in text
     with exclusive_lock(run.folder):
         code, text = resume(capsys, tmp_path / "saved_models")
     assert code == 2
@@ -371,10 +383,9 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
     assert code == 2
     assert "holds other faces than when the run began" in text
     run.metrics.path.write_text("{}")
-    assert resume(capsys, run.folder) == (
-        0,
-        f"{run.folder}: this run is complete; there is nothing to resume\n",
-    )
+    code, text = resume(capsys, run.folder)
+    assert code == 2
+    assert "metrics.json: damaged" in text
     code, text = resume(capsys)
     assert code == 2
     assert "no unfinished run in it" in text

@@ -38,7 +38,7 @@ def environment(tmp_path):
 )
 def test_a_setting_that_was_edited_is_said(environment, override, said):
     (change,) = changed_conditions(environment, load_config(None, [override]))
-    assert said in change
+    assert said in change.text
 
 
 def test_as_it_was_nothing_is_said_and_no_path_is_kept(environment):
@@ -58,8 +58,8 @@ def test_as_it_was_nothing_is_said_and_no_path_is_kept(environment):
 )
 def test_another_machine_or_version_is_said(environment, key, value, said):
     (change,) = changed_conditions({**environment, key: value}, load_config(None))
-    assert change.startswith(said)
-    assert "was" in change
+    assert change.text.startswith(said)
+    assert "was" in change.text
 
 
 def test_a_run_from_before_settings_were_recorded_goes_on(environment):

@@ -55,20 +55,23 @@ def main(argv: Sequence[str] | None = None) -> int:
                 follow_symlinks=arguments.follow_symlinks,
                 progress=progress,
             )
-        votes = None if arguments.votes is None else read_votes(arguments.votes, material)
-        checked = check_material(material, votes)
+        with console.working("checking"):
+            votes = None if arguments.votes is None else read_votes(arguments.votes, material)
+            checked = check_material(material, votes)
         if arguments.label_errors:
             from ferkeras.cli.quiet import import_tensorflow
 
-            import_tensorflow()
-            from ferkeras.check_data.checks.label_errors import EPOCHS, with_label_errors
+            with console.working("loading TensorFlow"):
+                import_tensorflow()
+                from ferkeras.check_data.checks.label_errors import EPOCHS, with_label_errors
 
-            with console.progress("training on folds", EPOCHS) as advance:
+            with console.working("training on folds", EPOCHS) as advance:
                 checked = with_label_errors(checked, arguments.seed, advance)
         print_check(checked, console)
         name = Path(arguments.path).expanduser().resolve().name.split(".")[0]
         folder = make_folder(arguments.output, f"check_data-{name}")
-        write_check(checked, folder)
+        with console.working("drawing pictures"):
+            write_check(checked, folder)
         console.print(f"\nwritten: {folder}")
     return 1 if checked.level is Level.WRONG else 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import math
 import numbers
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,11 +18,12 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from rich import box
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from ferkeras.cli.foreign_text import for_terminal
+from ferkeras.cli.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +35,7 @@ Cell = str | int | float | None
 
 _BAR_SECONDS = 0.25
 _PLAIN_SECONDS = 30.0
-_QUIET_SECONDS = 1.0
+_QUIET_SECONDS = 0.5
 _UNBOUNDED = 10_000
 
 
@@ -52,7 +54,9 @@ class Console:
 
     Args:
         stream: where to print; the standard output by default.
-        clock: seconds that only grow; for tests.
+        clock: seconds that only grow; for tests: with another one than the default, bars move only
+            when they are moved.
+        phase: called with what is done from now on, whenever that changes.
 
     Attributes:
         clock: seconds that only grow.
@@ -62,7 +66,10 @@ class Console:
     """
 
     def __init__(
-        self, stream: IO[str] | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        stream: IO[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        phase: Callable[[str], object] | None = None,
     ) -> None:
         # In a notebook Rich would show each line as an object of its own, whatever the stream.
         probe = RichConsole(file=stream, force_jupyter=False)
@@ -80,7 +87,10 @@ class Console:
             highlight=False,
         )
         self.clock = clock
-        self._bar: Bar | None = None
+        self._phase = phase
+        self._lock = threading.RLock()
+        self._bars: list[Bar] = []
+        self._drawn: Bar | None = None
         self.epoch: int | None = None
         self.alarms: list[Alarm] = []
 
@@ -96,9 +106,9 @@ class Console:
         self.close()
 
     def close(self) -> None:
-        """Remove a progress bar that still stands; the console can be used on."""
-        if self._bar is not None:
-            self._bar.stop()
+        """Remove progress bars that still stand; the console can be used on."""
+        for bar in [*self._bars]:
+            bar.stop()
 
     @property
     def width(self) -> int:
@@ -265,9 +275,27 @@ class Console:
             self._rich.print(_text(f"    {command}", style="cyan"), soft_wrap=True)
         self.print()
 
+    def phase(self, title: str) -> None:
+        """Let whoever called from Python know what is done from now on; prints nothing."""
+        if self._phase is not None:
+            self._phase(title)
+
+    @contextmanager
+    def working(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """As `progress`, for work of which a log shall tell too: there it is one line at once.
+
+        Args:
+            title: what is being done, as "evaluating the best network".
+            total: steps in all; None when that is not known.
+        """
+        if not self.live:
+            self.print(title)
+        with self.progress(title, total) as advance:
+            yield advance
+
     @contextmanager
     def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show how far a piece of work is; what takes under a second is not shown.
+        """Show how far a piece of work is; what takes under half a second is not shown.
 
         Args:
             title: what is being done.
@@ -276,6 +304,7 @@ class Console:
         Yields:
             A function to call with the number of steps just done. It may be called often.
         """
+        self.phase(title)
         bar = Bar(self, title, total, first_after=_QUIET_SECONDS)
         try:
             yield bar.advance
@@ -296,9 +325,10 @@ class Console:
 class Bar:
     """A progress bar in a terminal, a plain line now and then elsewhere.
 
-    It is drawn by `reach` and `advance` when it is time, at most four times a second (elsewhere:
-    a line every 30 s). No thread runs beside the training, and a call that draws nothing costs
-    one reading of the clock.
+    It is drawn when `reach` and `advance` are called, at most four times a second (elsewhere: a
+    line every 30 s); a call that draws nothing costs one reading of the clock. In a terminal a
+    thread draws it meanwhile, so that it moves while a step takes long. Of several bars only one
+    is drawn at a time: the last that was begun, and those before it again when it is gone.
 
     Args:
         console: where to draw.
@@ -325,10 +355,15 @@ class Bar:
         self._per_step = per_step
         self._done = 0
         self._first: tuple[int, float] | None = None
-        wait = first_after if console.live else _PLAIN_SECONDS
-        self._next = console.clock() + wait
+        self._began = console.clock()
+        self._words = ""
+        self._next = self._began + (first_after if console.live else _PLAIN_SECONDS)
         self._progress: Progress | None = None
         self._task = TaskID(0)
+        console._bars.append(self)
+        self._heartbeat: Heartbeat | None = None
+        if console.live and console.clock is time.monotonic:
+            self._heartbeat = Heartbeat(self._beat, _BAR_SECONDS)
 
     def advance(self, steps: int = 1) -> None:
         """Count `steps` more as done."""
@@ -341,49 +376,75 @@ class Bar:
         if self._first is None and done:
             # The pace is measured from here: the first step of a training compiles the graph.
             self._first = (done, now)
+            self._words = ""
         if now < self._next:
             return
         if self._console.live:
-            self._next = now + _BAR_SECONDS
-            self._draw(self._state(now))
+            self._draw(now)
         else:
             self._next = now + _PLAIN_SECONDS
             self._console.print(f"{self._title}  {self._state(now)}")
 
     def state(self, text: str) -> None:
-        """Show what is being done now, in place of the count."""
+        """Show what is being done now, with the seconds, in place of the count."""
+        self._words, self._began = text, self._console.clock()
         if self._progress is not None:
-            self._draw(text)
+            self._draw(self._began)
 
     def stop(self) -> None:
         """Remove it from the terminal."""
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+            self._heartbeat = None
+        with self._console._lock:
+            self._hide()
+            if self in self._console._bars:
+                self._console._bars.remove(self)
+
+    def _beat(self) -> None:
+        with self._console._lock:
+            now = self._console.clock()
+            if now >= self._next and self._console._drawn in (None, self):
+                self._draw(now)
+
+    def _hide(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
             atexit.unregister(self.stop)
-        if self._console._bar is self:
-            self._console._bar = None
+        if self._console._drawn is self:
+            self._console._drawn = None
 
-    def _draw(self, text: str) -> None:
-        if self._progress is None:
-            self._console.close()
-            self._progress = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None, complete_style="green", finished_style="green"),
-                TextColumn("{task.fields[text]}", markup=False),
-                console=self._console._rich,
-                transient=True,
-                auto_refresh=False,
-                expand=True,
-            )
-            self._task = self._progress.add_task(self._title, total=self._total, text=text)
-            # A process that ends in mid-epoch must leave the cursor visible.
-            atexit.register(self.stop)
-            self._progress.start()
-            self._console._bar = self
-        self._progress.update(self._task, completed=self._done, text=text, refresh=True)
+    def _draw(self, now: float) -> None:
+        with self._console._lock:
+            self._next = now + _BAR_SECONDS
+            text = self._state(now)
+            if self._progress is None:
+                if self._console._drawn is not None:
+                    self._console._drawn._hide()
+                self._progress = Progress(
+                    # In letters that every terminal has.
+                    SpinnerColumn("line"),
+                    TextColumn("{task.description}", markup=False),
+                    BarColumn(bar_width=None, complete_style="green", finished_style="green"),
+                    TextColumn("{task.fields[text]}", markup=False),
+                    console=self._console._rich,
+                    transient=True,
+                    auto_refresh=False,
+                    expand=True,
+                )
+                self._task = self._progress.add_task(self._title, total=self._total, text=text)
+                # A process that ends in mid-epoch must leave the cursor visible.
+                atexit.register(self.stop)
+                self._progress.start()
+                self._console._drawn = self
+            self._progress.update(self._task, completed=self._done, text=text, refresh=True)
 
     def _state(self, now: float) -> str:
+        if self._words:
+            return f"{self._words}  {duration(now - self._began)}"
+        if not self._done and not self._total:
+            return duration(now - self._began)
         parts = [f"{self._done:,}/{self._total:,}" if self._total else f"{self._done:,}"]
         if self._first is not None:
             done, since = self._first

@@ -29,20 +29,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
-    from ferkeras.compare.comparison import load_compared
-    from ferkeras.compare.page import compare_page
-    from ferkeras.compare.report import default_page, print_comparison
-    from ferkeras.files.writing import write_text
 
-    runs = load_compared(finished)
-    page = arguments.output or default_page(runs)
-    try:
-        write_text(page, compare_page(runs))
-    except OSError as error:
-        raise InputError(
-            f"{page}: cannot be written ({error.strerror}); say where with --output FILE"
-        ) from None
     with Console() as console:
+        with console.working("comparing"):
+            from ferkeras.compare.comparison import load_compared
+            from ferkeras.compare.page import compare_page
+            from ferkeras.compare.report import default_page, print_comparison
+            from ferkeras.files.writing import write_text
+
+            runs = load_compared(finished)
+            page = arguments.output or default_page(runs)
+            try:
+                write_text(page, compare_page(runs))
+            except OSError as error:
+                raise InputError(
+                    f"{page}: cannot be written ({error.strerror}); say where with --output FILE"
+                ) from None
         print_comparison(runs, console)
         console.print(f"written: {page}")
     return 0

@@ -80,6 +80,7 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
 def reading_progress(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar for work that tells how much it is only once it has begun."""
     with ExitStack() as stack:
+        stack.enter_context(console.progress(title))
         advance: Callable[[int], None] | None = None
         before = 0
 

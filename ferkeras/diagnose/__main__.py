@@ -65,24 +65,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from ferkeras.cli.quiet import import_tensorflow
 
-        import_tensorflow()
-        from ferkeras.diagnose.case import train_briefly
-        from ferkeras.diagnose.diagnosis import diagnose
-        from ferkeras.diagnose.report import print_diagnosis, write_diagnosis
-        from ferkeras.diagnose.run_case import case_of
-        from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat
+        with console.working("loading TensorFlow"):
+            import_tensorflow()
+            from ferkeras.diagnose.case import train_briefly
+            from ferkeras.diagnose.diagnosis import diagnose
+            from ferkeras.diagnose.report import print_diagnosis, write_diagnosis
+            from ferkeras.diagnose.run_case import case_of
+            from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat
 
         if finished is None:
-            with console.progress("training briefly", _STEPS) as advance:
+            with console.working("training briefly", _STEPS) as advance:
                 case = train_briefly(config, splits, _STEPS, advance=advance)
         else:
-            case = case_of(finished, splits)
-        with console.progress("measuring") as advance:
+            with console.working("building the network"):
+                case = case_of(finished, splits)
+        with console.working("measuring") as advance:
             diagnosis = diagnose(case, advance)
         treatments = []
         if arguments.treat and (remedies := can_be_tried(diagnosis)):
             steps = steps_of(diagnosis) * (1 + len(remedies))
-            with console.progress("trying remedies", steps) as advance:
+            with console.working("trying remedies", steps) as advance:
                 treatments = treat(diagnosis, advance)
         if arguments.treat and not treatments:
             console.print(
@@ -100,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             folder.mkdir(exist_ok=True)
         else:
             folder = make_folder(arguments.output, f"diagnose-{config.name}")
-        write_diagnosis(diagnosis, treatments, command, folder)
+        with console.working("drawing pictures"):
+            write_diagnosis(diagnosis, treatments, command, folder)
         console.print(f"\nwritten: {folder}")
     return 1 if diagnosis.findings else 0
 

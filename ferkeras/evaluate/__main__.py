@@ -1,4 +1,4 @@
-"""Evaluate the network of a finished run, with intervals and checks that make figures reliable.
+"""Evaluate the network of a run, with intervals and checks that make figures reliable.
 
   python -m ferkeras.evaluate saved_models/demo-001                 its validation faces
   python -m ferkeras.evaluate saved_models/demo-001 --split test    once, at the very end
@@ -25,15 +25,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (default: the process's); return its exit code."""
     arguments = _parser().parse_args(argv)
 
-    from ferkeras.runs.finished import open_run
+    from ferkeras.runs.so_far import open_trained
 
-    finished = open_run(arguments.run)
+    finished = open_trained(arguments.run)
 
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
     from ferkeras.evaluate.subject import find_subject
 
+    if finished.unfinished and arguments.calibrate:
+        raise InputError(
+            f"{finished.run.folder}: {finished.unfinished}: a temperature fitted now would not fit "
+            "the network that it ends with; leave out --calibrate, or resume the run first"
+        )
     with Console() as console:
+        if finished.unfinished:
+            console.print(f"note: {finished.unfinished}: this is the best network so far")
         subject = find_subject(finished, arguments.split, arguments.data, console)
         if arguments.calibrate and subject.validation is None:
             raise InputError(
@@ -43,21 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from ferkeras.cli.quiet import import_tensorflow
 
-        import_tensorflow()
-        from ferkeras.evaluate.assessment import PASSES, assess
-        from ferkeras.evaluate.report import print_calibration, print_evaluation, write_evaluation
-        from ferkeras.metrics.calibration import calibrate, store_calibration, temperature_of
-        from ferkeras.metrics.inference import logits_of
-        from ferkeras.runs.network import load_trained
+        with console.working("loading TensorFlow and the network"):
+            import_tensorflow()
+            from ferkeras.evaluate.assessment import PASSES, assess
+            from ferkeras.evaluate.report import (
+                print_calibration,
+                print_evaluation,
+                write_evaluation,
+            )
+            from ferkeras.metrics.calibration import calibrate, store_calibration, temperature_of
+            from ferkeras.metrics.inference import logits_of
+            from ferkeras.runs.network import load_trained
 
-        model = load_trained(finished).model
+            model = load_trained(finished).model
         if subject.remark:
             console.print(f"note: {subject.remark}\n")
         if arguments.calibrate and subject.validation is not None:
-            calibration = calibrate(logits_of(model, subject.validation), subject.validation.labels)
+            with console.working("fitting the temperature"):
+                logits = logits_of(model, subject.validation)
+                calibration = calibrate(logits, subject.validation.labels)
             store_calibration(finished.run, calibration)
             print_calibration(calibration, console)
-        with console.progress("predicting", PASSES) as advance:
+        with console.working("predicting", PASSES) as advance:
             assessment = assess(
                 model,
                 subject,
@@ -65,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 seed=finished.config.seed,
                 progress=advance,
             )
-        folder = write_evaluation(finished, subject, assessment, model)
+        with console.working("drawing pictures"):
+            folder = write_evaluation(finished, subject, assessment, model)
         print_evaluation(subject, assessment, console)
         console.print(f"\nwritten: {folder}")
     return 0
@@ -73,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.evaluate", __doc__)
-    result.add_argument("run", metavar="RUN", help="folder of a finished run")
+    result.add_argument("run", metavar="RUN", help="folder of a run")
     result.add_argument(
         "--split",
         choices=("validation", "test", "train"),

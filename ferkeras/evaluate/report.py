@@ -35,7 +35,7 @@ from ferkeras.report.pictures import (
     draw_reliability,
 )
 from ferkeras.report.verdict import verdict_on
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import TrainedRun
 from ferkeras.runs.records import EvaluationRecord, read_record
 
 _MISTAKES = 40
@@ -44,7 +44,7 @@ _TITLES = {FLIP: "tta flip", MULTISCALE: "tta multiscale", CALIBRATED: "calibrat
 
 
 def write_evaluation(
-    finished: FinishedRun, subject: Subject, assessment: Assessment, model: keras.Model
+    finished: TrainedRun, subject: Subject, assessment: Assessment, model: keras.Model
 ) -> InnerPath:
     """Write pictures, `predictions.npz` and, last, `evaluation-<split>.json`.
 
@@ -107,7 +107,8 @@ def write_evaluation(
         folder / f"evaluation-{subject.name}.json",
         {
             "run": finished.name,
-            "epoch": finished.metrics["best_epoch"],
+            **({"unfinished": finished.unfinished} if finished.unfinished else {}),
+            "epoch": finished.best_epoch,
             "split": subject.name,
             "source": subject.source,
             "fingerprint": subject.fingerprint,
@@ -119,7 +120,7 @@ def write_evaluation(
     return folder
 
 
-def _free_name(finished: FinishedRun, subject: Subject) -> str:
+def _free_name(finished: TrainedRun, subject: Subject) -> str:
     """The subject's name, with a number where an evaluation of other faces has it already."""
     name, number = subject.name, 1
     while subject.name.startswith("data-"):

@@ -12,7 +12,7 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import TrainedRun
 
 SPLITS = ("validation", "test", "train")
 
@@ -43,7 +43,7 @@ class Subject:
 
 
 def find_subject(
-    finished: FinishedRun, split: str | None, data: str | None, console: Console
+    finished: TrainedRun, split: str | None, data: str | None, console: Console
 ) -> Subject:
     """Read the faces to evaluate a run on.
 

@@ -1,4 +1,4 @@
-"""Export the network of a finished run, check it, and write its model card beside it.
+"""Export the network of a run, check it, and write its model card beside it.
 
   python -m ferkeras.export saved_models/demo-001 --format saved_model
   python -m ferkeras.export saved_models/demo-001 --format litert-int8 --output phone/
@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.cli.console import Console
     from ferkeras.export.exporting import check_format, export_run
-    from ferkeras.runs.finished import open_run
+    from ferkeras.runs.so_far import open_trained
 
     check_format(arguments.format)
-    finished = open_run(arguments.run)
+    finished = open_trained(arguments.run)
     with Console() as console:
         export_run(
             finished, arguments.format, console, folder=arguments.output, data=arguments.data
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.export", __doc__)
-    result.add_argument("run", metavar="RUN", help="folder of a finished run")
+    result.add_argument("run", metavar="RUN", help="folder of a run")
     result.add_argument(
         "--format",
         required=True,

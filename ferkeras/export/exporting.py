@@ -12,7 +12,7 @@ from ferkeras.cli.wording import nearest, quoted
 from ferkeras.export.model_card import check_export_folder, write_model_card
 from ferkeras.export.probe import Probe, find_probe
 from ferkeras.files.inner import AnyPath
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import TrainedRun
 
 FORMATS = ("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras")
 
@@ -53,7 +53,7 @@ def check_format(format: str) -> None:
 
 
 def export_run(
-    finished: FinishedRun,
+    finished: TrainedRun,
     format: str,
     console: Console,
     *,
@@ -81,23 +81,28 @@ def export_run(
     check_format(format)
     target: AnyPath = finished.run.exports if folder is None else folder
     check_export_folder(target)
+    if finished.unfinished:
+        console.print(f"note: {finished.unfinished}: this is the best network so far")
     found = find_probe(finished, data, console)
 
-    import_tensorflow()
-    from ferkeras.export.formats import export_network
-    from ferkeras.metrics.calibration import temperature_of
-    from ferkeras.runs.network import load_trained
+    with console.working("loading TensorFlow and the network"):
+        import_tensorflow()
+        from ferkeras.export.formats import export_network
+        from ferkeras.metrics.calibration import temperature_of
+        from ferkeras.runs.network import load_trained
 
-    exported = export_network(
-        load_trained(finished).model,
-        [format],
-        target,
-        finished.about(),
-        probe=Probe(found.images[:_PROBE], found.kind),
-        temperature=temperature_of(finished.run),
-        # With few faces the same serve for both.
-        representative=found.images[-_REPRESENTATIVE:],
-    )
+        model = load_trained(finished).model
+    with console.working(f"exporting as {format}"):
+        exported = export_network(
+            model,
+            [format],
+            target,
+            finished.about(),
+            probe=Probe(found.images[:_PROBE], found.kind),
+            temperature=temperature_of(finished.run),
+            # With few faces the same serve for both.
+            representative=found.images[-_REPRESENTATIVE:],
+        )
     card = write_model_card(target, finished, exported)
     for each in exported:
         parity = each.parity

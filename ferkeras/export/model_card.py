@@ -14,7 +14,7 @@ from ferkeras.config.schema import Config
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json, write_text
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import FinishedRun, TrainedRun
 from ferkeras.runs.records import EvaluationRecord, ExportRecord, ExportsRecord, read_record
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def check_export_folder(folder: AnyPath) -> None:
 
 
 def write_model_card(
-    folder: AnyPath, finished: FinishedRun, exported: Sequence[Exported]
+    folder: AnyPath, finished: TrainedRun, exported: Sequence[Exported]
 ) -> InnerPath:
     """Write `README.md` beside exported networks, for these and for earlier ones still there.
 
@@ -163,7 +163,7 @@ def record_of(exported: Exported) -> ExportRecord:
     return cast(ExportRecord, record)
 
 
-def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
+def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the card of a run's exported network, as Markdown.
 
     Figures come with 95 % intervals: those that `python -m ferkeras.evaluate` has measured;
@@ -182,16 +182,24 @@ def model_card(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) 
     for split in ("validation", "test"):
         path = finished.run.evaluation(split) / f"evaluation-{split}.json"
         if path.is_file():
-            evaluated = evaluated or split == "validation"
-            parts += _evaluation(split, read_record(path, EvaluationRecord))
-    if not evaluated:
+            evaluation = read_record(path, EvaluationRecord)
+            # A run that went on may have another network now.
+            if evaluation["epoch"] == finished.best_epoch:
+                evaluated = evaluated or split == "validation"
+                parts += _evaluation(split, evaluation)
+    if not evaluated and isinstance(finished, FinishedRun):
         parts.append(_training_figures(finished))
     parts.append(_LIMITS)
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
-def _head(finished: FinishedRun) -> str:
-    accuracy = finished.metrics["validation"]["accuracy"]
+def _head(finished: TrainedRun) -> str:
+    accuracy = finished.accuracy
+    unfinished = (
+        f"\n**The training is {finished.unfinished}**: this is its best network so far.\n"
+        if finished.unfinished
+        else ""
+    )
     *names, last = finished.task.classes
     image = finished.task.image
     values = "grey values" if image.channels == 1 else "pixels in colour"
@@ -202,10 +210,10 @@ A convolutional network that takes one face ({image.height} x {image.width} {val
 and gives each of {", ".join(names)} and {last} a probability. It is right on {percent(accuracy)} of
 its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferkeras
 {for_markdown(finished.environment["ferkeras"])}.
-"""
+{unfinished}"""
 
 
-def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
+def _files(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [
         (
             f"`{for_code(name)}/`" if each["format"] == "saved_model" else f"`{for_code(name)}`",
@@ -241,7 +249,7 @@ def _files(finished: FinishedRun, exports: Mapping[str, Mapping[str, Any]]) -> s
     return text + _keras_file(finished, shape)
 
 
-def _keras_file(finished: FinishedRun, shape: str) -> str:
+def _keras_file(finished: TrainedRun, shape: str) -> str:
     name = finished.run.best.name
     return f"""
 The run's `{name}` needs Keras 3 and nothing else, no ferkeras, and loads in safe mode, which is
@@ -251,7 +259,7 @@ Keras's default:
 """
 
 
-def _data(finished: FinishedRun) -> str:
+def _data(finished: TrainedRun) -> str:
     data = finished.environment["data"]
     source = data["source"]
     # The folders of the machine it was trained on do not belong into a card.
@@ -270,14 +278,19 @@ def _data(finished: FinishedRun) -> str:
     )
 
 
-def _recipe(finished: FinishedRun) -> str:
+def _recipe(finished: TrainedRun) -> str:
     config: Config = finished.config
     network, train, distill = config.network, config.train, config.distill
     packages = finished.environment["packages"]
     rows = [
         (
             "network",
-            f"{network.describe()}, {finished.metrics['parameters']:,} parameters",
+            network.describe()
+            + (
+                f", {finished.metrics['parameters']:,} parameters"
+                if isinstance(finished, FinishedRun)
+                else ""
+            ),
         ),
         (
             "optimiser",
@@ -307,8 +320,7 @@ def _recipe(finished: FinishedRun) -> str:
         ),
         (
             "epochs",
-            f"{finished.metrics['epochs']}; this is the network of epoch "
-            f"{finished.metrics['best_epoch']}",
+            f"{finished.epochs}; this is the network of epoch {finished.best_epoch}",
         ),
         (
             "rare emotions",

@@ -12,7 +12,7 @@ from ferkeras.cli.console import Console
 from ferkeras.data.load import DEMO, load_splits
 from ferkeras.data.pictures import face_of
 from ferkeras.data.synthetic.dataset import synthetic_faces
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import TrainedRun
 
 _SYNTHETIC = 800
 VALIDATION, SYNTHETIC, OTHER = "validation faces", "synthetic faces", "faces of other data"
@@ -31,7 +31,7 @@ class Probe:
     kind: str = VALIDATION
 
 
-def find_probe(finished: FinishedRun, path: str | None, console: Console) -> Probe:
+def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Probe:
     """The validation faces of the data at `path`, or of the run's own, or synthetic ones.
 
     An export can be checked on any faces: both networks get the same. Synthetic ones are drawn
@@ -64,7 +64,7 @@ def find_probe(finished: FinishedRun, path: str | None, console: Console) -> Pro
     return Probe(splits.validation.images, OTHER)
 
 
-def _synthetic(finished: FinishedRun) -> np.ndarray:
+def _synthetic(finished: TrainedRun) -> np.ndarray:
     """Synthetic faces, of the size and with the channels that the network takes."""
     drawn = synthetic_faces(_SYNTHETIC, finished.config.seed).faces.images[..., 0]
     spec = finished.task.image

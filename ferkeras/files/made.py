@@ -59,10 +59,6 @@ class Made:
             if folder.is_dir() and not folder.iterdir():
                 folder.rmdir()
 
-    def forget(self) -> None:
-        """Remove the list itself: the run is complete."""
-        self._list.unlink(missing_ok=True)
-
     def _known(self) -> list[InnerPath]:
         try:
             names = json.loads(self._list.read_bytes(_LARGEST))["made"]

@@ -3,6 +3,7 @@
   python -m ferkeras.fit                                   synthetic faces, configs/demo.yaml
   python -m ferkeras.fit --config configs/fer2013.yaml data.path=fer2013.csv
   python -m ferkeras.fit --resume saved_models/demo-001    resume an interrupted run
+  python -m ferkeras.fit --resume saved_models/demo-001 train.epochs=80    more epochs
 
 data.path is a CSV file (fer2013.csv, icml_face_data.csv, train.csv; plain, .gz or .zip), a folder
 with one folder of png or jpg files an emotion, or 'demo'. Everything about the run lands in a new
@@ -19,11 +20,10 @@ from pathlib import Path
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import Config
-from ferkeras.runs.record import Run
-from ferkeras.runs.start import open_start
-from ferkeras.runs.teachers import open_teachers
+from ferkeras.runs.changes import changes_asked
 from ferkeras.runs.unfinished import UnfinishedRun, find_run, reopened
 
 
@@ -38,52 +38,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         const=Path(),
         metavar="RUN",
         help="resume the run in this folder; without RUN, the newest unfinished one in "
-        "saved_models (a folder of runs may be named too); its configuration is its own",
+        "saved_models (a folder of runs may be named too); its configuration is its own, but for "
+        "train.epochs (also of a run that is complete) and data.path (the same faces elsewhere)",
     )
     arguments = parser.parse_args(argv)
     if arguments.resume is None:
         return _fit(configured(arguments))
     _refuse_settings(arguments, parser.get_default("config"))
+    changes = changes_asked(arguments.overrides)
     run = find_run(None if arguments.resume == Path() else arguments.resume)
-    with reopened(run) as unfinished:
+    with reopened(run, changes) as unfinished:
         if unfinished is None:
-            print(f"{run.folder}: this run is complete; there is nothing to resume")
+            more = command_line("fit", "--resume", run.folder, "train.epochs=N")
+            print(f"{run.folder}: this run is complete; to train it for N epochs in all: {more}")
             return 0
         return _fit(unfinished.config, unfinished)
 
 
 def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
     from ferkeras.cli.console import Console
-    from ferkeras.data.load import load_splits
+    from ferkeras.fit.fitting import fit
 
-    teachers = open_teachers(config.distill)
-    start = open_start(config.network.start_from)
-    if unfinished is not None:
-        unfinished.check_teachers(teachers)
-        unfinished.check_start(start)
     with Console() as console:
-        splits = load_splits(config, console)
-        run: Run | None = None
-        if unfinished is not None:
-            unfinished.check_faces(splits)
-            run = unfinished.run
-
-        from ferkeras.cli.quiet import import_tensorflow
-
-        import_tensorflow()
-        from ferkeras.fit.outcome import print_outcome
-        from ferkeras.fit.run import train
-
-        outcome = train(config, splits, console, run)
-        print_outcome(outcome, config, console)
-    return 1 if outcome.stopped else 0
+        outcome = fit(config, console, unfinished)
+    return 1 if outcome is not None and outcome.stopped else 0
 
 
 def _refuse_settings(arguments: argparse.Namespace, default: str) -> None:
-    if arguments.overrides or arguments.name is not None or arguments.config != default:
+    if arguments.name is not None or arguments.config != default:
         raise InputError(
-            "--resume continues a run as it was configured: leave out --config, --name and "
-            "section.key=value, or begin a new run without --resume"
+            "--resume continues a run as it was configured: leave out --config and --name, or "
+            "begin a new run without --resume"
         )
 
 

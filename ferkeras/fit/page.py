@@ -103,6 +103,10 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
     data = found["data"]
     who = "person" if data.get("by_person") else "ferkeras"
     counts = ", ".join(f"{name} {count:,}" for name, count in data["faces"].items())
+    changes = "; ".join(
+        f"{change['key']}: {change['was']}, from epoch {change['epoch'] + 1} on {change['now']}"
+        for change in found.get("changes", [])
+    )
     return {
         "faces": f"{data['source']} ({counts}; "
         + ("official split)" if data["official_split"] else f"split by {who} from the seed)"),
@@ -114,6 +118,7 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
         "machine": f"{found['platform']}, {found['processor_cores']} processor cores",
         "command": shell_words(map(str, found["command"])),
         "seed": str(finished.config.seed),
+        **({"changed when it was resumed": changes} if changes else {}),
     }
 
 

@@ -60,7 +60,7 @@ def write_run_report(
         ),
     ]
     page = run_page(
-        FinishedRun(run, config, cast(MetricsRecord, metrics), environment),
+        FinishedRun(run, config, environment, cast(MetricsRecord, metrics)),
         history,
         validation,
         mosaics,

@@ -37,7 +37,8 @@ from ferkeras.report.pictures import (
     draw_mosaic,
     draw_per_class,
 )
-from ferkeras.runs.conditions import changed_conditions
+from ferkeras.runs.changes import CHANGEABLE, EPOCHS, remove_end, write_changes
+from ferkeras.runs.conditions import Change
 from ferkeras.runs.create import create_run, record_start
 from ferkeras.runs.finished import FinishedRun, about_training
 from ferkeras.runs.keras_file import save_network
@@ -113,8 +114,9 @@ def train(
             something could not be written.
         Interrupted: SIGINT or SIGTERM came; the run can be resumed.
     """
-    make_reproducible(config)
-    setup = build_setup(config, splits)
+    with console.working("building the network"):
+        make_reproducible(config)
+        setup = build_setup(config, splits)
     found = None
     if config.train.learning_rate == "auto":
         config, found = with_automatic_learning_rate(config, setup, console)
@@ -159,7 +161,8 @@ def _train(
         )
     console.print(f"run folder: {run.folder}\n")
     if not brief and not run.picture("train_batch").exists():
-        _draw_train_batch(run, setup)
+        with console.working("augmenting a batch of faces"):
+            _draw_train_batch(run, setup)
     examinations: list[DiagnosisOnAlarm] = []
 
     def after_alarm(collapse: CollapseAlarm, history: CSVHistory) -> DiagnosisOnAlarm:
@@ -170,33 +173,34 @@ def _train(
                 collapse,
                 history,
                 tell=lambda found: report_diagnosis(found, run, console),
-                progress=lambda: console.progress("looking for the cause"),
+                progress=lambda: console.working("looking for the cause"),
             )
         )
         return examinations[0]
 
     about = about_training(run, config, read_record(run.environment, EnvironmentRecord))
-    run_callbacks = build_callbacks(
-        config,
-        setup,
-        splits,
-        run,
-        console,
-        after_alarm if config.monitor.diagnose else None,
-        about,
-    )
+    with console.progress("preparing"):
+        run_callbacks = build_callbacks(
+            config,
+            setup,
+            splits,
+            run,
+            console,
+            after_alarm if config.monitor.diagnose else None,
+            about,
+        )
     checkpoints = CheckpointFolder(run.checkpoints)
     made = Made(run.inner)
     with stop_requests() as request:
         callbacks = [*run_callbacks.callbacks, *watch]
         loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
         if loop.go_on():
-            for change in changed_conditions(
-                read_record(run.environment, EnvironmentRecord), config
-            ):
-                console.alarm(f"resumed under another condition: {change}")
+            _say_changes(write_changes(run, config, loop.epochs_done), config, console)
+            if run.metrics.exists():
+                remove_end(run)
         else:
             # Begin anew, in the folder of a run that was cut off before its first checkpoint.
+            write_changes(run, config, 0)
             remove_events(run.tensorboard)
             made.remove()
             made.expect(_what_a_training_makes(run))
@@ -208,12 +212,29 @@ def _train(
     if len(history):
         ended_with = {"validation_accuracy": float(history["val_accuracy"].iloc[-1])}
         about = about.also(epoch=len(history), **ended_with)
-    save_network(setup.model, run.last, about)
+    with console.working("saving the last network"):
+        save_network(setup.model, run.last, about)
     diagnosis = examinations[0].found if examinations else None
     outcome = _finish(config, splits, setup, run, run_callbacks, diagnosis, console, brief)
-    checkpoints.clear()
-    made.forget()
+    if brief:
+        checkpoints.clear()
+    else:
+        checkpoints.keep_newest()
     return outcome
+
+
+def _say_changes(changes: Sequence[Change], config: Config, console: Console) -> None:
+    for change in changes:
+        if change.key in CHANGEABLE:
+            console.print(f"resumed with {change.text}")
+        else:
+            console.alarm(f"resumed under another condition: {change.text}")
+        if change.key == EPOCHS and config.train.learning_rate_schedule == "cosine":
+            console.print(
+                f"train.learning_rate_schedule=cosine goes on along the curve for {change.now} "
+                f"epochs, not the one for {change.was}: the learning rate jumps to it, and the "
+                f"run is not the same as one begun with {change.now}"
+            )
 
 
 def _what_a_training_makes(run: Run) -> list[InnerPath]:
@@ -256,9 +277,10 @@ def _finish(
     best_epoch = int(history["epoch"].iloc[history["val_accuracy"].argmax()])
     # From the configuration, with the file's numbers: a run that goes on may be a stranger's.
     environment = read_record(run.environment, EnvironmentRecord)
-    model = load_network(config, environment, run.best)
-    validation = predict(model, splits.validation)
-    write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
+    with console.working("evaluating the best network"):
+        model = load_network(config, environment, run.best)
+        validation = predict(model, splits.validation)
+        write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)
     metrics: dict[str, Any] = {
         "best_epoch": best_epoch,
         "epochs": len(history),
@@ -269,10 +291,15 @@ def _finish(
         "diagnosis": diagnosis,
     }
     if not brief:
-        _draw(config, splits, run, history, best_epoch, model, validation)
-        metrics["export_difference"] = _export(config, splits, run, model, metrics)
-        batch = _first_batch(setup)
-        write_run_report(run, config, metrics, history, model, splits.validation, validation, batch)
+        with console.working("drawing curves and matrices"):
+            _draw(config, splits, run, history, best_epoch, model, validation)
+        with console.working("exporting the network"):
+            metrics["export_difference"] = _export(config, splits, run, model, metrics)
+        with console.working("writing the report"):
+            batch = _first_batch(setup)
+            write_run_report(
+                run, config, metrics, history, model, splits.validation, validation, batch
+            )
     write_json(run.metrics, metrics)
     return Outcome(run, best_epoch, validation, metrics, run_callbacks.collapse.stopped)
 
@@ -307,7 +334,7 @@ def _export(
     # Parts of it are there if the run was cut off here.
     Made(run.inner).remove(_what_an_export_makes(run))
     finished = FinishedRun(
-        run, config, cast(MetricsRecord, metrics), read_record(run.environment, EnvironmentRecord)
+        run, config, read_record(run.environment, EnvironmentRecord), cast(MetricsRecord, metrics)
     )
     exported = export_network(
         model,

@@ -46,13 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from ferkeras.cli.quiet import import_tensorflow
 
-        import_tensorflow()
-        from ferkeras.lr_find.range_test import lr_range_test
-        from ferkeras.training.setup import build_setup, make_reproducible
+        with console.working("loading TensorFlow"):
+            import_tensorflow()
+            from ferkeras.lr_find.range_test import lr_range_test
+            from ferkeras.training.setup import build_setup, make_reproducible
 
-        make_reproducible(config)
-        setup = build_setup(config, splits)
-        with console.progress("range test", arguments.steps) as advance:
+        with console.working("building the network"):
+            make_reproducible(config)
+            setup = build_setup(config, splits)
+        with console.working("range test", arguments.steps) as advance:
             found = lr_range_test(
                 setup,
                 lowest=arguments.lowest,
@@ -65,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             command = _training_command(arguments, found.suggestion)
             console.commands("Next", {"train with it": command})
         folder = make_folder(arguments.output, f"lr_find-{config.name}")
-        write_lr_range(found, folder, config.name)
+        with console.working("drawing the curve"):
+            write_lr_range(found, folder, config.name)
         console.print(f"written: {folder}")
     return 1 if found.suggestion is None else 0
 

@@ -5,7 +5,7 @@
   python -m ferkeras.predict saved_models/demo-001 --detect photo.jpg --draw predictions
   python -m ferkeras.predict saved_models/demo-001 clip.mp4 --detect --csv > predictions.csv
 
-RUN is the folder of a finished run or a .tflite file made by python -m ferkeras.export; without
+RUN is the folder of a run or a .tflite file made by python -m ferkeras.export; without
 one the network that comes with ferkeras is used, saved_models/fer2013. PATH is a PNG or JPEG
 file, a folder (with what is below it), a glob pattern or a video. A picture that is not cut out
 closely is searched for faces; where none is found, the prediction is for all of it, and the last
@@ -48,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     run, paths = _run_and_paths(arguments.paths)
     files = find_files(paths, follow_symlinks=arguments.follow_symlinks)
-    network = load_network(run)
+    # What is for programs alone goes to stdout.
+    with Console(sys.stderr) as console:
+        network = load_network(run, console)
     if network.about.of_synthetic_faces:
         words = sys.argv[1:] if argv is None else argv
         better = command_line("predict", *(word for word in words if word != str(run)))
@@ -57,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"that comes with ferkeras has: {better}",
             file=sys.stderr,
         )
+    if unfinished := network.about.provenance.get("unfinished"):
+        print(f"note: {run}: {unfinished}: the best network so far predicts", file=sys.stderr)
     emotions = network.about.emotions
     cut = chosen_cut(arguments.detect)
     for_programs = arguments.json or arguments.csv

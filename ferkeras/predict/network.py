@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import About
-from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.finished import TrainedRun
 from ferkeras.runs.litert import LiteRtNetwork
 from ferkeras.runs.shipped import SHIPPED
+from ferkeras.runs.so_far import open_trained
 
 
 class Network(Protocol):
@@ -31,15 +34,20 @@ class Network(Protocol):
         """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C)."""
 
 
-def load_network(path: str | Path) -> Network:
-    """Load the best network of a finished run, or an exported LiteRT file.
+def load_network(path: str | Path, console: Console | None = None) -> Network:
+    """Load the best network of a run, or an exported LiteRT file.
 
-    TensorFlow is imported only for a run without a LiteRT file in `export/`. Both ways give the
-    same predictions, with the temperature of the run's calibration where it has one. Neither runs
-    code that lies in a file; a SavedModel or a `.keras` file by itself is therefore refused.
+    TensorFlow is imported only for a run without a LiteRT file in `export/`, and for one that has
+    no end yet: then the network is the best one so far, and its provenance says so. Both ways give
+    the same predictions, with the temperature of the run's calibration where it has one. Neither
+    runs code that lies in a file; a SavedModel or a `.keras` file by itself is therefore refused.
+
+    Args:
+        path: a run's folder, or a `.tflite` file.
+        console: says that TensorFlow is being loaded, where that is needed.
 
     Raises:
-        InputError: it is neither, or damaged; see `open_run`, `LiteRtNetwork`, `load_trained`.
+        InputError: it is neither, or damaged; see `open_trained`, `LiteRtNetwork`, `load_trained`.
     """
     path = Path(path).expanduser()
     if path.suffix == ".tflite":
@@ -50,7 +58,10 @@ def load_network(path: str | Path) -> Network:
             f"{path}: a Keras file or SavedModel can carry code and is not loaded by its path; "
             "name the folder of the run, or a .tflite file made by python -m ferkeras.export"
         )
-    finished = open_run(path)
+    finished = open_trained(path)
+    if finished.unfinished:
+        # What lies in `export/` may be of a former end.
+        return _with_keras(finished, 1.0, console)
     temperature = 1.0
     if finished.run.calibration.exists():
         # Brings SciPy along.
@@ -59,7 +70,7 @@ def load_network(path: str | Path) -> Network:
         temperature = temperature_of(finished.run)
     files = [p for p in (finished.run.litert, finished.run.half_litert) if p.is_file()]
     if not files:
-        return KerasNetwork(finished, temperature)
+        return _with_keras(finished, temperature, console)
     network = LiteRtNetwork(files[0], own=finished.run.folder.resolve() == SHIPPED.resolve())
     if network.about.emotions != finished.task.classes.names:
         raise InputError(
@@ -68,6 +79,11 @@ def load_network(path: str | Path) -> Network:
         )
     inside = network.about.provenance.get("temperature", 1.0)
     return network if inside == temperature else Tempered(network, temperature / inside)
+
+
+def _with_keras(finished: TrainedRun, temperature: float, console: Console | None) -> Network:
+    with nullcontext() if console is None else console.working("loading TensorFlow"):
+        return KerasNetwork(finished, temperature)
 
 
 class Tempered:
@@ -107,7 +123,7 @@ class KerasNetwork:
         temperature: what logits are divided by.
     """
 
-    def __init__(self, finished: FinishedRun, temperature: float = 1.0) -> None:
+    def __init__(self, finished: TrainedRun, temperature: float = 1.0) -> None:
         from ferkeras.cli.quiet import import_tensorflow
 
         import_tensorflow()

@@ -41,10 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         from ferkeras.cli.quiet import import_tensorflow
 
-        import_tensorflow()
-        from ferkeras.publish.publication import publish
+        with console.working("loading TensorFlow"):
+            import_tensorflow()
+            from ferkeras.publish.publication import publish
 
-        exported = publish(finished, folder, Probe(found.images[:_PROBE], found.kind))
+        with console.working("exporting the network"):
+            exported = publish(finished, folder, Probe(found.images[:_PROBE], found.kind))
         for each in exported:
             console.print(
                 f"{each.format}: {each.size / 1e6:.2f} MB; same label as the trained network on "

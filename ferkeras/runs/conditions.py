@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from typing import Any
+from typing import Any, NamedTuple
 
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
@@ -15,6 +15,19 @@ PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn",
 
 _OF_THIS_MACHINE = ("name", "data.path", "output.folder", "distill.teachers", "network.start_from")
 """Keys that say where things are; the faces and the teachers themselves are compared."""
+
+
+class Change(NamedTuple):
+    """Something that is not as it was: what, its value then, its value now."""
+
+    key: str
+    was: Any
+    now: Any
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return f"{self.key} = {self.now!r}, was {self.was!r}"
 
 
 def versions() -> dict[str, str | None]:
@@ -31,35 +44,32 @@ def settings_of(config: Config) -> dict[str, Any]:
     }
 
 
-def changed_conditions(environment: EnvironmentRecord, config: Config) -> list[str]:
-    """What is not as it was when a run began, for people; empty: it goes on bit by bit.
+def changed_conditions(environment: EnvironmentRecord, config: Config) -> list[Change]:
+    """What is not as it was when a run last began or was resumed; empty: it goes on bit by bit.
 
     Args:
-        environment: what was recorded then.
+        environment: what was recorded then, with what has been changed since.
         config: the run's configuration as it is now.
     """
-    then = environment.get("settings", {})
-    found = [
-        f"{key} = {value!r}, was {then[key]!r}"
-        for key, value in settings_of(config).items()
-        if key in then and then[key] != value
-    ]
-    now = {
-        **versions(),
-        "Python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "processor cores": os.cpu_count(),
-    }
     before = {
+        **environment.get("settings", {}),
         **environment["packages"],
         "Python": environment["python"],
         "machine": environment["platform"],
         "processor cores": environment["processor_cores"],
     }
-    return found + [
-        f"{name} {now[name]}, was {value}"
-        for name, value in before.items()
-        if name in now and now[name] != value
+    before |= {change["key"]: change["now"] for change in environment.get("changes", [])}
+    now = {
+        **settings_of(config),
+        **versions(),
+        "Python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "processor cores": os.cpu_count(),
+    }
+    return [
+        Change(key, before[key], value)
+        for key, value in now.items()
+        if key in before and before[key] != value
     ]
 
 

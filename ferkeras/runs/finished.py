@@ -6,10 +6,12 @@ Imports no TensorFlow, so that a wrong path is reported at once.
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
 from ferkeras.cli.wording import shown
 from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
@@ -24,20 +26,38 @@ _LARGEST_HISTORY = 16 << 20
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """What a finished run tells of itself.
+class TrainedRun(ABC):
+    """A run that has a network: its best one, at its end or so far.
 
     Attributes:
         run: its folder.
         config: the resolved configuration.
-        metrics: what `metrics.json` holds.
         environment: what `environment.json` holds.
     """
 
     run: Run
     config: Config
-    metrics: MetricsRecord
     environment: EnvironmentRecord
+
+    @property
+    @abstractmethod
+    def epochs(self) -> int:
+        """How many epochs it was trained."""
+
+    @property
+    @abstractmethod
+    def best_epoch(self) -> int:
+        """The epoch of its network, from 1."""
+
+    @property
+    @abstractmethod
+    def accuracy(self) -> float:
+        """Of its network on the validation faces, 0 to 1."""
+
+    @property
+    def unfinished(self) -> str:
+        """What is to be said of a run without an end; empty for one with an end."""
+        return ""
 
     @property
     def name(self) -> str:
@@ -63,10 +83,34 @@ class FinishedRun:
     def about(self) -> About:
         """What its exports tell of themselves; no path of this machine."""
         about = about_training(self.run, self.config, self.environment)
-        return about.also(
-            epoch=self.metrics["best_epoch"],
-            validation_accuracy=self.metrics["validation"]["accuracy"],
-        )
+        unfinished = {"unfinished": self.unfinished} if self.unfinished else {}
+        return about.also(epoch=self.best_epoch, validation_accuracy=self.accuracy, **unfinished)
+
+
+@dataclass(frozen=True)
+class FinishedRun(TrainedRun):
+    """What a finished run tells of itself.
+
+    Attributes:
+        metrics: what `metrics.json` holds.
+    """
+
+    metrics: MetricsRecord
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained."""
+        return self.metrics["epochs"]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of its network, from 1."""
+        return self.metrics["best_epoch"]
+
+    @property
+    def accuracy(self) -> float:
+        """Of its network on the validation faces, 0 to 1."""
+        return self.metrics["validation"]["accuracy"]
 
 
 def about_training(run: Run, config: Config, environment: EnvironmentRecord) -> About:
@@ -102,6 +146,22 @@ def open_run(path: str | Path) -> FinishedRun:
         InputError: there is no such folder, it is no run, the run is not finished, or a file of
             it is damaged; the message names the nearest run where there is one.
     """
+    run = find_folder(path)
+    if not run.metrics.is_file():
+        raise not_finished(run)
+    environment = read_record(run.environment, EnvironmentRecord)
+    check_task(run, environment)
+    return FinishedRun(
+        run, load_config(run.config), environment, read_record(run.metrics, MetricsRecord)
+    )
+
+
+def find_folder(path: str | Path) -> Run:
+    """The run's folder that is meant by a path.
+
+    Raises:
+        InputError: there is no such folder, or it is no run.
+    """
     folder = located(Path(path).expanduser())
     if not folder.is_dir():
         raise _no_folder(folder)
@@ -111,16 +171,17 @@ def open_run(path: str | Path) -> FinishedRun:
             f"{folder}: not a run: it has no {run.config.name}; expected a folder that "
             f"python -m ferkeras.fit has made{_runs_in(folder)}"
         )
-    if not run.metrics.is_file():
-        raise InputError(
-            f"{folder}: this run is not finished: {run.metrics.name}, which is written last, is "
-            f"missing ({_epochs_done(run)}); wait for it, or name a finished run"
-            f"{_runs_in(folder.parent)}"
-        )
-    environment = read_record(run.environment, EnvironmentRecord)
-    check_task(run, environment)
-    return FinishedRun(
-        run, load_config(run.config), read_record(run.metrics, MetricsRecord), environment
+    return run
+
+
+def not_finished(run: Run) -> InputError:
+    """The error for a run that has no end, where one with an end is needed."""
+    folder = run.folder
+    return InputError(
+        f"{folder}: this run is not finished: {run.metrics.name}, which is written last, is "
+        f"missing ({_epochs_done(run)}); wait for it, resume it "
+        f"({command_line('fit', '--resume', folder)}), or name a finished run"
+        f"{_runs_in(folder.parent)}"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, quoted, shown
 from ferkeras.files.inner import InnerPath
-from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.finished import TrainedRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ _LARGEST = 16 << 20
 _MOST_COLUMNS = 1000
 
 
-def read_history(finished: FinishedRun) -> pd.DataFrame:
+def read_history(finished: TrainedRun) -> pd.DataFrame:
     """Read a run's `history.csv`: `epoch` (1, 2, ...) and columns of numbers, which may be NaN.
 
     Raises:

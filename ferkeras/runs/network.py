@@ -1,4 +1,4 @@
-"""The network of a finished run, rebuilt from its configuration."""
+"""The network of a run, rebuilt from its configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ferkeras.config.schema import Config
 from ferkeras.files.inner import InnerPath
 from ferkeras.network.model import build_network
 from ferkeras.network.served import copy_weights, served_network
-from ferkeras.runs.finished import FinishedRun, open_run, task_of
+from ferkeras.runs.finished import TrainedRun, open_run, task_of
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord
 
@@ -27,14 +27,14 @@ _OTHER_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run with its best network.
+    """A run with its best network.
 
     Attributes:
         finished: what the run tells of itself.
         model: uint8 faces (N, H, W, C) to float32 logits (N, K); not compiled.
     """
 
-    finished: FinishedRun
+    finished: TrainedRun
     model: MonitoredModel
 
     @property
@@ -48,8 +48,8 @@ class Trained:
         return self.finished.config
 
 
-def load_trained(path: str | Path | FinishedRun) -> Trained:
-    """Load the best network of a finished run, given its folder or what `open_run` returned.
+def load_trained(path: str | Path | TrainedRun) -> Trained:
+    """Load the best network of a finished run, given its folder, or of any run that was opened.
 
     The network is built from the validated configuration, and `best.keras` gives numbers only:
     nothing that the file says is executed. It computes in the precision of the training, as the
@@ -59,7 +59,7 @@ def load_trained(path: str | Path | FinishedRun) -> Trained:
         InputError: see `ferkeras.runs.finished.open_run`; or the weights are missing, damaged or
             those of another network.
     """
-    finished = path if isinstance(path, FinishedRun) else open_run(path)
+    finished = path if isinstance(path, TrainedRun) else open_run(path)
     return Trained(finished, load_network(finished.config, finished.environment, finished.run.best))
 
 

@@ -2,7 +2,8 @@
 
 A run folder tells how it came about: `config.yaml` (resolved), `environment.json`, `history.csv`,
 `best.keras`, `last.keras`, pictures, `tensorboard/`, `export/1/` and, last of all, `metrics.json`:
-a folder that has it is complete. Until then there are `checkpoints/`, from which it can be resumed.
+a folder that has it is complete. `checkpoints/` are what it can be resumed from; the newest stays,
+so that a complete run can go on for more epochs.
 """
 
 from __future__ import annotations

@@ -123,6 +123,17 @@ class TeacherRecord(TypedDict):
     sha256: str
 
 
+class ChangeRecord(TypedDict):
+    """What was another when a run was resumed: a setting, a version, the machine."""
+
+    __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
+    when: str
+    epoch: Count
+    key: str
+    was: Any
+    now: Any
+
+
 class EnvironmentRecord(TypedDict):
     """`environment.json`."""
 
@@ -137,6 +148,7 @@ class EnvironmentRecord(TypedDict):
     teachers: NotRequired[list[TeacherRecord]]
     start_from: NotRequired[TeacherRecord | None]
     settings: NotRequired[dict[str, Any]]
+    changes: NotRequired[list[ChangeRecord]]
 
 
 class CalibrationRecord(TypedDict):
@@ -170,6 +182,7 @@ class ProvenanceRecord(TypedDict):
     seed: NotRequired[Count]
     validation_accuracy: NotRequired[Fraction | None]
     temperature: NotRequired[Temperature]
+    unfinished: NotRequired[str]
 
 
 ExportsRecord = dict[str, ExportRecord]
@@ -200,6 +213,7 @@ class EvaluationRecord(TypedDict):
 
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
     run: str
+    unfinished: NotRequired[str]
     epoch: Positive
     split: str
     source: str

@@ -1,4 +1,4 @@
-"""Interrupted runs, opened to be resumed.
+"""Runs opened to go on: interrupted ones, and complete ones with more epochs.
 
 Imports no TensorFlow, so that a wrong path is reported at once.
 """
@@ -6,21 +6,24 @@ Imports no TensorFlow, so that a wrong path is reported at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
-from ferkeras.config.file import load_config
+from ferkeras.config.file import load_config, with_values
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
+from ferkeras.runs.changes import EPOCHS, PATH
 from ferkeras.runs.finished import FinishedRun, check_task
+from ferkeras.runs.history import read_rows
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
-from ferkeras.runs.records import EnvironmentRecord, read_record
+from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 from ferkeras.runs.teachers import record_of
 
 
@@ -30,13 +33,15 @@ class UnfinishedRun:
 
     Attributes:
         run: its folder.
-        config: its resolved configuration.
+        config: its resolved configuration, with what is asked for.
         environment: what `environment.json` holds; None if the run had not got that far.
+        complete: whether there is nothing to train: only its data have moved.
     """
 
     run: Run
     config: Config
     environment: EnvironmentRecord | None
+    complete: bool = False
 
     def check_faces(self, splits: Splits) -> None:
         """Refuse other faces than those that the run began with.
@@ -51,7 +56,8 @@ class UnfinishedRun:
             raise InputError(
                 f"{self.run.folder}: data.path = {self.config.data.path} holds other faces than "
                 f"when the run began (fingerprint {splits.fingerprint[:12]}, then "
-                f"{expected[:12]}); restore them, or begin a new run"
+                f"{expected[:12]}); restore them, name where they are now ({PATH}=PATH), or begin "
+                "a new run"
             )
 
     def check_teachers(self, teachers: Sequence[FinishedRun]) -> None:
@@ -105,33 +111,78 @@ def find_run(path: Path | None) -> Run:
 
 
 @contextmanager
-def reopened(run: Run) -> Iterator[UnfinishedRun | None]:
-    """Lock a run and tidy what a killed process left; None if it is complete.
+def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[UnfinishedRun | None]:
+    """Lock a run and tidy what a killed process left; None if there is nothing to do.
 
     All that can be wrong with the folder is found before anything in it is touched.
 
+    Args:
+        run: its folder.
+        changes: more epochs, data at another place: see `ferkeras.runs.changes.changes_asked`.
+
     Raises:
-        InputError: another process has the run, or a file of it is damaged.
+        InputError: another process has the run, a file of it is damaged, or it cannot go on as
+            asked for.
     """
-    _opened(run)
+    _opened(run, changes or {})
     with exclusive_lock(run.folder):
         # Another process may have come in between.
-        unfinished = _opened(run)
+        unfinished = _opened(run, changes or {})
         for folder in (run.inner, run.exports, run.checkpoints):
             remove_temporary_files(folder)
         yield unfinished
 
 
-def _opened(run: Run) -> UnfinishedRun | None:
+def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
+    before, environment = load_config(run.config), _environment(run)
+    config = with_values(before, changes) if changes else before
     if run.metrics.exists():
-        return None
-    config, environment = load_config(run.config), _environment(run)
+        return _complete(run, before, config, environment, asked=EPOCHS in changes)
     if environment is None and not set(Config.model_fields) <= _sections(run.config.read_text()):
         raise InputError(
             f"{shown(run.config)}: a configuration, but not one that python -m ferkeras.fit has "
             "written into a run's folder: it does not name every key; nothing was touched"
         )
+    if EPOCHS in changes:
+        _refuse_fewer(run, config, len(read_rows(run.history)))
     return UnfinishedRun(run, config, environment)
+
+
+def _complete(
+    run: Run, before: Config, config: Config, environment: EnvironmentRecord | None, *, asked: bool
+) -> UnfinishedRun | None:
+    """A run with an end that is to go on, or has moved; None if neither."""
+    metrics = read_record(run.metrics, MetricsRecord)
+    done = metrics["epochs"]
+    if asked:
+        if reason := metrics.get("stopped"):
+            raise InputError(
+                f"{run.folder}: an alarm ended this run ({reason}), and would end it again; begin "
+                "a new run with other settings"
+            )
+        _refuse_fewer(run, config, done)
+    if config.train.epochs > done and not metrics.get("stopped"):
+        if environment is None:
+            raise InputError(
+                f"{shown(run.environment)}: no such file; the run is not complete without it"
+            )
+        if not any(path.suffix == ".npz" for path in run.checkpoints.iterdir()):
+            raise InputError(
+                f"{run.folder}: {run.checkpoints.name}/, from which it would go on, is gone; "
+                f"begin a new run from its network: network.start_from={run.folder}"
+            )
+        return UnfinishedRun(run, config, environment)
+    if config.data.path != before.data.path:
+        return UnfinishedRun(run, config, environment, complete=True)
+    return None
+
+
+def _refuse_fewer(run: Run, config: Config, done: int) -> None:
+    if config.train.epochs < done:
+        raise InputError(
+            f"{EPOCHS}={config.train.epochs}: {run.folder} has trained {done} epochs already; "
+            "name more"
+        )
 
 
 def _sections(text: str) -> set[str]:

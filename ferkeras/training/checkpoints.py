@@ -120,6 +120,12 @@ class CheckpointFolder:
         if self.folder.exists() and not self.folder.iterdir():
             self.folder.rmdir()
 
+    def keep_newest(self) -> None:
+        """Remove all checkpoints but the newest: from it a run that is complete can go on."""
+        remove_temporary_files(self.folder)
+        for _, _, path in self._files()[1:]:
+            path.unlink(missing_ok=True)
+
     def _files(self) -> list[tuple[int, str, InnerPath]]:
         """Number, digest and path of each, the newest first."""
         return sorted(self._matching(), reverse=True)

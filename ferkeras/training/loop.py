@@ -72,6 +72,11 @@ class TrainingLoop:
         self._console.print(f"resuming at {checkpoint.place}")
         return True
 
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs that are done."""
+        return self._epoch - 1
+
     def run(self, *, ended: bool) -> None:
         """Train to the end.
 

@@ -15,8 +15,8 @@ from ferkeras.cli.console import Bar, Console, duration, percent
 class EpochBar(keras.callbacks.Callback):
     """Show how far the epoch is, and tell the console which epoch is running.
 
-    Stand it first in the list of callbacks, so that its bar is gone when others print, and call
-    `fit` with `verbose=0`. It reads no logs: it counts in `on_train_batch_begin`, which Keras
+    Stand it first in the list of callbacks, so that it knows of an epoch before the others, and
+    call `fit` with `verbose=0`. It reads no logs: it counts in `on_train_batch_begin`, which Keras
     calls without any, and leaves the `*_batch_end` methods alone, so that a backend that can
     hand logs to another thread still does (TensorFlow's, in Keras 3.15, fetches them in every
     step of every `fit`, with callbacks or without).
@@ -37,12 +37,16 @@ class EpochBar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Begin an empty bar."""
         epochs = self.params["epochs"]
+        self._remove()
         self._console.epoch = epoch + 1
+        self._console.phase(_title(epoch, epochs))
         # Keras does not know the length of a generator; after one epoch this callback does.
         self._steps = self.params.get("steps") or self._batches or None
         self._bar = Bar(
             self._console, _title(epoch, epochs), self._steps, 0.0, "faces", self._batch_size
         )
+        if not self._batches:
+            self._bar.state("compiling the training step")
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar: `batch` steps are done."""
@@ -52,21 +56,26 @@ class EpochBar(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Say that the epoch is being validated."""
-        if self._bar is not None:
-            self._bar.state("validation")
+        self._say("validation")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Say that the epoch is over: other callbacks measure, draw and save."""
+        self._say("measuring and saving")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away, and let the console know that no epoch is running."""
+        self._remove()
+        self._console.epoch = None
+
+    def _say(self, what: str) -> None:
+        self._console.phase(what)
+        if self._bar is not None:
+            self._bar.state(what)
+
+    def _remove(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-        self._console.epoch = None
 
 
 class EpochLine(keras.callbacks.Callback):

@@ -76,13 +76,15 @@ def diagnose_script(argv: Sequence[str]) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.quiet import import_tensorflow
 
-    import_tensorflow()
-    from ferkeras.diagnose.program.report import print_program, write_program
+    with Console() as console, console.working("loading TensorFlow"):
+        import_tensorflow()
+        from ferkeras.diagnose.program.report import print_program, write_program
 
     call = run_to_fit(script, list(argv[at + 2 :]))
     with Console() as console:
         console.print(f"{call.fit}: fit is called; looking for what keeps it from learning ...")
-        diagnosis = examine_call(call, arguments.seconds)
+        with console.progress("looking for what keeps it from learning"):
+            diagnosis = examine_call(call, arguments.seconds)
         print_program(diagnosis, console)
         if arguments.json is not None:
             write_program(diagnosis, arguments.json)

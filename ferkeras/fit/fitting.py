@@ -1,0 +1,100 @@
+"""What `fit` does, from a configuration to the result, for the command and for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.invocation import command_line
+from ferkeras.cli.lines import Reports
+from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Splits
+from ferkeras.data.load import DEMO, load_splits
+from ferkeras.runs.changes import write_changes
+from ferkeras.runs.record import Run
+from ferkeras.runs.start import open_start
+from ferkeras.runs.teachers import open_teachers
+from ferkeras.runs.unfinished import UnfinishedRun
+
+if TYPE_CHECKING:
+    import keras
+
+    from ferkeras.fit.run import Outcome
+
+
+def fit(
+    config: Config,
+    console: Console,
+    unfinished: UnfinishedRun | None = None,
+    *,
+    splits: Splits | None = None,
+    reports: Reports | None = None,
+) -> Outcome | None:
+    """Train a configuration to the end, and print what came of it.
+
+    TensorFlow is imported when all that can be wrong without it has been checked.
+
+    Args:
+        config: the resolved configuration.
+        console: where messages are printed.
+        unfinished: the run to go on with, locked; None begins a new one.
+        splits: the faces; None: as configured.
+        reports: told of each epoch.
+
+    Returns:
+        What came of it; None where there was nothing to train: only the data have moved.
+
+    Raises:
+        InputError: the faces, teachers or the network to begin with are not (or no longer) right;
+            or see `ferkeras.fit.run.train`.
+        RunError: see `ferkeras.fit.run.train`.
+        Interrupted: likewise.
+    """
+    teachers = open_teachers(config.distill)
+    start = open_start(config.network.start_from)
+    if unfinished is not None:
+        unfinished.check_teachers(teachers)
+        unfinished.check_start(start)
+    if splits is None:
+        splits = _faces(config, console, unfinished)
+    run: Run | None = None
+    if unfinished is not None:
+        unfinished.check_faces(splits)
+        run = unfinished.run
+        if unfinished.complete:
+            write_changes(run, config, config.train.epochs)
+            console.print(f"{run.folder}: its faces are the same, now at {config.data.path}")
+            return None
+    with console.working("loading TensorFlow"):
+        import_tensorflow()
+        from ferkeras.fit.outcome import print_outcome
+        from ferkeras.fit.run import train
+
+    watch = [] if reports is None else [_reporting(reports, config.train.epochs)]
+    outcome = train(config, splits, console, run, watch=watch)
+    print_outcome(outcome, config, console)
+    return outcome
+
+
+def _faces(config: Config, console: Console, unfinished: UnfinishedRun | None) -> Splits:
+    try:
+        return load_splits(config, console)
+    except InputError as error:
+        path = config.data.path
+        if unfinished is None or path == DEMO or Path(path).expanduser().exists():
+            raise
+        moved = command_line("fit", "--resume", unfinished.run.folder, "data.path=PATH")
+        raise InputError(f"{error}\nif the faces have moved: {moved}") from None
+
+
+def _reporting(reports: Reports, epochs: int) -> keras.callbacks.Callback:
+    import keras
+
+    def report(epoch: int, logs: Mapping[str, Any]) -> None:
+        reports.epoch(epoch + 1, epochs, {key: float(value) for key, value in logs.items()})
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=report)

@@ -1,0 +1,206 @@
+"""A run that goes on: more epochs after its end, faces at another place; what is written of it."""
+
+import contextlib
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config, with_values
+from ferkeras.data.load import load_splits
+from ferkeras.fit.__main__ import main
+from ferkeras.fit.page import environment_facts
+from ferkeras.fit.run import train
+from ferkeras.runs import changes
+from ferkeras.runs.changes import changes_asked, remove_end, write_changes
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, read_record
+from ferkeras.runs.unfinished import reopened
+from ferkeras.training.checkpoints import CheckpointFolder
+
+
+@pytest.fixture
+def run(finished_run, tmp_path):
+    """A copy of a complete run of three epochs."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    return Run(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def splits(finished_run):
+    return load_splits(load_config(finished_run / "config.yaml"), Console(io.StringIO()))
+
+
+def content(run):
+    return {
+        str(path.relative_to(run.folder)): path.read_bytes()
+        for path in run.folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def resumed(capsys, run, *overrides):
+    code = main(["--resume", str(run.folder), *overrides])
+    captured = capsys.readouterr()
+    return code, captured.out + captured.err
+
+
+def test_a_complete_run_keeps_one_state_to_go_on_from(finished_run):
+    (kept,) = (finished_run / "checkpoints").iterdir()
+    assert kept.suffix == ".npz"
+    checkpoint = CheckpointFolder(Run(finished_run).checkpoints).newest(pytest.fail)
+    assert (checkpoint.epoch, checkpoint.step) == (4, 0)
+
+
+def test_a_complete_run_is_trained_for_another_epoch_and_says_so(run, splits):
+    before = read_record(run.environment, EnvironmentRecord)
+    run.calibration.path.write_text('{"temperature": 1.5}')
+    console = Console(said := io.StringIO())
+    with reopened(run, {"train.epochs": 4}) as found:
+        # Brief: without exports and report, which take most of the time.
+        train(found.config, splits, console, run, brief=True)
+    assert "resuming at epoch 4, 0 steps done" in said.getvalue()
+    assert "resumed with train.epochs = 4, was 3" in said.getvalue()
+    finished = open_run(run.folder)
+    assert finished.metrics["epochs"] == finished.config.train.epochs == 4
+    (change,) = finished.environment["changes"]
+    assert change.pop("when").endswith("+00:00")
+    assert change == {"epoch": 3, "key": "train.epochs", "was": 3, "now": 4}
+    assert {**finished.environment, "changes": None} == {**before, "changes": None}
+    facts = environment_facts(finished)
+    assert facts["changed when it was resumed"] == "train.epochs: 3, from epoch 4 on 4"
+    # It was fitted to the former best network.
+    assert not run.calibration.exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["train.epochs=2"], "has trained 3 epochs already; name more"),
+        (["train.epochs=0"], "train.epochs"),
+        (["train.epochs=many"], "train.epochs"),
+        (["train.batch_size=8"], "only train.epochs (more epochs) and data.path"),
+        (["train.epochs=4", "train.epochs=5"], "given twice"),
+        (["more"], "'more'"),
+        (["data.path=nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_before_anything_is_touched(
+    overrides, words, run, capsys
+):
+    before = content(run)
+    code, text = resumed(capsys, run, *overrides)
+    assert code == 2
+    assert words in text
+    assert content(run) == before
+
+
+def test_nothing_to_do_is_said_with_how_to_go_on(run, capsys):
+    before = content(run)
+    for overrides in ([], ["train.epochs=3"]):
+        code, text = resumed(capsys, run, *overrides)
+        assert code == 0
+        assert "this run is complete" in text
+        assert "train.epochs=N" in text
+    assert content(run) == before
+
+
+def test_a_run_that_an_alarm_ended_is_not_gone_on_with(run, capsys):
+    metrics = json.loads(run.metrics.read_bytes())
+    run.metrics.path.write_text(json.dumps({**metrics, "stopped": "collapse", "epochs": 2}))
+    code, text = resumed(capsys, run, "train.epochs=9")
+    assert code == 2
+    assert "an alarm ended this run (collapse), and would end it again" in text
+
+
+def test_without_the_state_of_its_end_it_names_another_way(run, capsys):
+    shutil.rmtree(run.checkpoints)
+    code, text = resumed(capsys, run, "train.epochs=9")
+    assert code == 2
+    assert f"network.start_from={run.folder}" in text
+
+
+def test_faces_that_moved_must_be_the_same(run, tmp_path, capsys, monkeypatch):
+    generator = np.random.default_rng(0)
+    pixels = [" ".join(map(str, generator.integers(0, 256, 2304))) for _ in range(14)]
+    lines = [f"{at % 7},{text}" for at, text in enumerate(pixels)]
+    (tmp_path / "other.csv").write_text("\n".join(["emotion,pixels", *lines]))
+    before = content(run)
+    code, text = resumed(capsys, run, f"data.path={tmp_path}/other.csv")
+    assert code == 2
+    assert "holds other faces than when the run began" in text
+    assert content(run) == before
+    # The same faces, as far as the run can tell: its fingerprint is theirs.
+    environment = json.loads(run.environment.read_bytes())
+    config = with_values(load_config(run.config), {"data.path": f"{tmp_path}/other.csv"})
+    environment["data"]["fingerprint"] = load_splits(config, Console(io.StringIO())).fingerprint
+    run.environment.path.write_text(json.dumps(environment))
+    code, text = resumed(capsys, run, f"data.path={tmp_path}/other.csv")
+    assert code == 0, text
+    assert "its faces are the same, now at" in text
+    assert open_run(run.folder).config.data.path == f"{tmp_path}/other.csv"
+    (change,) = open_run(run.folder).environment["changes"]
+    assert (change["key"], change["was"]) == ("data.path", "demo")
+    (tmp_path / "other.csv").unlink()
+    code, text = resumed(capsys, run, "train.epochs=4")
+    assert code == 2
+    assert "if the faces have moved: " in text
+
+
+class Killed(BaseException):
+    """Takes the place of SIGKILL."""
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_kill_at_any_moment_leaves_a_run_that_opens_or_goes_on(after, run, monkeypatch):
+    """After so many files were written or removed."""
+    run.calibration.path.write_text('{"temperature": 1.5}')
+    left = after
+
+    def counted(function):
+        def step(*arguments, **keywords):
+            nonlocal left
+            if not left:
+                raise Killed
+            left -= 1
+            return function(*arguments, **keywords)
+
+        return step
+
+    config = with_values(load_config(run.config), {"train.epochs": 5})
+    with monkeypatch.context() as patch:
+        for name in ("write_text", "write_json"):
+            patch.setattr(changes, name, counted(getattr(changes, name)))
+        patch.setattr(type(run.metrics), "unlink", counted(type(run.metrics).unlink))
+        with contextlib.suppress(Killed):
+            write_changes(run, config, 3)
+            remove_end(run)
+            assert after == 6
+    if after == 0:
+        # Nothing has happened yet.
+        with reopened(run) as found:
+            assert found is None
+        return
+    if run.metrics.exists():
+        assert open_run(run.folder).metrics["epochs"] == 3
+    with reopened(run) as found:
+        assert found.config.train.epochs == 5
+        write_changes(run, found.config, 3)
+    (change,) = read_record(run.environment, EnvironmentRecord)["changes"]
+    assert (change["was"], change["now"]) == (3, 5)
+    # No temperature of a former best network is ever in an unfinished run.
+    assert run.metrics.exists() or not run.calibration.exists()
+
+
+def test_only_two_keys_may_be_given():
+    assert changes_asked(["train.epochs=80", "data.path=a b.csv"]) == {
+        "train.epochs": 80,
+        "data.path": "a b.csv",
+    }
+    with pytest.raises(InputError, match="begin a new run"):
+        changes_asked(["seed=1"])
