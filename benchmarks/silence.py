@@ -4,9 +4,9 @@
 
 Trains a small network on synthetic faces in a pseudo terminal, then evaluates, calibrates,
 exports, publishes, predicts, compares, diagnoses and checks, each in a process of its own, and
-prints for each the seconds it took, the longest time between two outputs, and what stood on the
-screen meanwhile. The time before the first output (Python's start, the configuration) counts.
-Needs a Unix.
+prints for each the seconds it took, the longest time between two outputs with what stood on the
+screen meanwhile, and the time from the last output to the end of the process. The time before the
+first output (Python's start, the configuration) counts. Needs a Unix.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        Image.fromarray(synthetic_faces(9, 0).faces.images[0, :, :, 0]).save(f"{folder}/face.png")
+        Image.fromarray(synthetic_faces(200, 0).faces.images[0, :, :, 0]).save(f"{folder}/face.png")
         for title, words in commands().items():
             # The first two trainings make what the others work on.
             if arguments.only and arguments.only not in title and title not in ("fit", "fit again"):
@@ -53,8 +53,8 @@ def main() -> None:
             found[title] = measured([sys.executable, "-m", *words], folder)
             row = found[title]
             print(
-                f"{title:24} {row['seconds']:6.1f} s, longest silence {row['silence']:5.2f} s "
-                f"after {row['after']!r}, exit code {row['code']}",
+                f"{title:26} {row['seconds']:6.1f} s, longest silence {row['silence']:5.2f} s "
+                f"after {row['after']!r}, end {row['end']:.2f} s, exit code {row['code']}",
                 flush=True,
             )
     if arguments.json:
@@ -122,10 +122,14 @@ def measured(command: list[str], folder: str) -> dict[str, float | int | str]:
         shown = words[-1].strip()[:60] if words else shown
     code = process.wait()
     now = time.monotonic()
-    if now - last > silence:
-        silence, after = now - last, shown
     os.close(ours)
-    return {"seconds": now - begun, "silence": silence, "after": after, "code": code}
+    return {
+        "seconds": now - begun,
+        "silence": silence,
+        "after": after,
+        "end": now - last,
+        "code": code,
+    }
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,51 @@ def test_progress_shows_count_and_time_left_and_then_leaves_the_terminal(termina
     assert "50/100  0:05 left" in printed
     assert printed.endswith("\x1b[2K")
     assert printed.rindex("\x1b[?25h") > printed.rindex("\x1b[?25l")
+
+
+def test_work_is_one_line_in_a_file_and_moves_in_a_terminal_until_it_is_done(plain, monkeypatch):
+    with plain.working("evaluating"):
+        pass
+    assert text(plain) == "evaluating\n"
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    moved = threading.Semaphore(0)
+
+    class Watched(Terminal):
+        def write(self, text: str) -> int:
+            if "0:0" in text:
+                moved.release()
+            return super().write(text)
+
+    console = Console(Watched())
+    with console.working("evaluating"):
+        for _ in range(3):
+            assert moved.acquire(timeout=60)
+    assert "evaluating" in text(console)
+    assert text(console).endswith("\x1b[2K")
+    assert not [each for each in threading.enumerate() if "heartbeat" in each.name]
+
+
+def test_work_within_work_hides_it_for_as_long_as_it_takes(terminal, clock):
+    with terminal.working("outer", 9) as outer:
+        clock.now += 1
+        outer(1)
+        with terminal.progress("inner", 9) as inner:
+            clock.now += 1
+            inner(1)
+        clock.now += 1
+        outer(1)
+    printed = text(terminal)
+    assert printed.index("outer") < printed.index("inner") < printed.rindex("outer")
+    assert printed.count("\x1b[?25h") == printed.count("\x1b[?25l") == 3
+
+
+def test_phases_are_told_to_whoever_asked():
+    phases = []
+    console = Console(io.StringIO(), phase=phases.append)
+    with console.working("a"), console.progress("b"):
+        console.phase("c")
+    assert phases == ["a", "b", "c"]
 
 
 def test_progress_in_a_file_is_one_line_every_thirty_seconds(plain, clock):

@@ -195,14 +195,41 @@ SMALL = {
 }
 
 
+class Told:
+    """Is told everything: lines, phases and epochs."""
+
+    def __init__(self):
+        self.lines, self.phases, self.epochs = [], [], []
+
+    def __call__(self, line):
+        self.lines.append(line)
+
+    def phase(self, what):
+        self.phases.append(what)
+
+    def epoch(self, epoch, epochs, logs):
+        self.epochs.append((epoch, epochs, logs))
+
+
 def test_a_training_is_a_call(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    lines = []
-    run = ferkeras.train("demo", {**SMALL, "data.demo_faces": 200}, progress=lines.append)
+    told = Told()
+    run = ferkeras.train("demo", {**SMALL, "data.demo_faces": 200}, progress=told)
     assert run.folder == Path("saved_models/small-001")
     assert len(run.history) == 1
-    assert any(line.startswith("epoch 1/1") for line in lines)
+    assert any(line.startswith("epoch 1/1") for line in told.lines)
     assert capfd.readouterr() == ("", "")
+    ((epoch, epochs, logs),) = told.epochs
+    assert (epoch, epochs) == (1, 1)
+    row = run.history.iloc[0].drop("epoch")
+    assert logs == pytest.approx(row.to_dict(), nan_ok=True)
+    phases = iter(told.phases)
+    for phase in ("loading TensorFlow", "epoch 1/1", "validation", "exporting the network"):
+        assert phase in phases, told.phases
+    # A finished run of which nothing more is asked.
+    assert ferkeras.resume(run.folder, epochs=1).name == run.name
+    with pytest.raises(ferkeras.InputError, match="expected whole number"):
+        ferkeras.resume(run.folder, epochs=0)
 
 
 def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch):
