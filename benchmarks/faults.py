@@ -28,7 +28,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kill_and_resume import contents
+from kill_and_resume import contents, hidden
 
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -323,7 +323,7 @@ def happen(fault: Fault, folder: Path, disk: Path, reference: dict[str, object])
     fault.lift(scene)
     again = resume(folder, scene).wait()
     printed = (folder / "stdout").read_text().splitlines()
-    place = [line for line in printed if line.startswith("resuming") or "nothing to resume" in line]
+    place = [line for line in printed if line.startswith("resuming") or "is complete" in line]
     place = [line.removeprefix(f"{scene.run.folder}: ") for line in place]
     then, got = hidden(out), results(scene.run)
     shutil.rmtree(out)
@@ -393,11 +393,6 @@ def whole(run: Run) -> tuple[int, int]:
         hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.split("-")[1])
         for path in paths
     ), len(paths)
-
-
-def hidden(out: Path) -> list[str]:
-    """Temporary files and locks that are left."""
-    return sorted(str(path.relative_to(out)) for path in out.rglob(".*"))
 
 
 def results(run: Run) -> dict[str, object]:

@@ -32,6 +32,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ferkeras.cli.quiet import import_tensorflow
+from ferkeras.files.made import MADE_FILE
+from ferkeras.runs.lock import LOCK_FILE
 
 SETTINGS = (
     "name=kill",
@@ -116,8 +118,8 @@ def measure(folder: Path, runs: int, seed: int, whole: bool) -> dict:
         if different:
             figures["odd"].append({"run": number, "exit code": code, "different": different})
             print(f"run {number}: different: {different}; exit code {code}")
-        left_over = [str(p) for p in run.rglob(".*")] + [str(p) for p in run.glob("checkpoints")]
-        figures["unclean"] += left_over
+        # The state of the end stays, so that the run can go on for more epochs.
+        figures["unclean"] += [*hidden(run), *map(str, sorted(run.glob("checkpoints/*"))[:-1])]
         print(
             f"{figures['kills']:4} kills, {figures['identical']} of {figures['runs']} identical",
             flush=True,
@@ -183,7 +185,7 @@ def writing(run: Path, skip: int) -> Callable[[], bool]:
     def finished() -> bool:
         for folder in (run / "checkpoints", run):
             for path in folder.glob(".*"):
-                if path.name != ".ferkeras.lock":
+                if path.name not in (LOCK_FILE, MADE_FILE):
                     seen.add(path.name)
                     return len(seen) > skip
         return False
@@ -191,9 +193,16 @@ def writing(run: Path, skip: int) -> Callable[[], bool]:
     return finished
 
 
+def hidden(folder: Path) -> list[str]:
+    """Temporary files and locks in a folder and below; the list of what was made stays."""
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob(".*") if path.name != MADE_FILE
+    )
+
+
 def place(run: Path) -> str:
     """Where a kill fell, by what it left."""
-    temporary = {p for p in run.rglob(".*") if p.name != ".ferkeras.lock"}
+    temporary = {run / name for name in hidden(run) if not name.endswith(LOCK_FILE)}
     if any(p.parent.name == "checkpoints" for p in temporary):
         return "inside the writing of a checkpoint"
     if temporary:

@@ -205,11 +205,11 @@ def test_progress_of_a_short_piece_of_work_is_not_shown(terminal, clock):
 def test_progress_shows_count_and_time_left_and_then_leaves_the_terminal(terminal, clock):
     with terminal.progress("reading", 100) as step:
         for _ in range(50):
-            clock.now += 0.1
+            clock.now += 0.125
             step(1)
     printed = text(terminal)
     assert "reading" in printed
-    assert "50/100  0:05 left" in printed
+    assert "50/100  0:06 left" in printed
     assert printed.endswith("\x1b[2K")
     assert printed.rindex("\x1b[?25h") > printed.rindex("\x1b[?25l")
 

@@ -30,14 +30,27 @@ class RunSoFar(TrainedRun):
     """A run without an end, with the best network of the epochs that it has.
 
     Attributes:
-        epochs: how many epochs are done.
-        best_epoch: the epoch of the network, from 1.
-        accuracy: of the network on the validation faces, 0 to 1.
+        done: how many epochs are done.
+        best: the epoch of the network, from 1, and its accuracy on the validation faces, 0 to 1.
     """
 
-    epochs: int
-    best_epoch: int
-    accuracy: float
+    done: int
+    best: tuple[int, float]
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained."""
+        return self.done
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of its network, from 1."""
+        return self.best[0]
+
+    @property
+    def accuracy(self) -> float:
+        """Of its network on the validation faces, 0 to 1."""
+        return self.best[1]
 
     @property
     def unfinished(self) -> str:
@@ -70,4 +83,4 @@ def open_trained(path: str | Path) -> TrainedRun:
         )
     # A process that is cut off between the two has written the network, not yet its epoch.
     epochs = max(epoch, len(read_rows(run.history)))
-    return RunSoFar(run, load_config(run.config), environment, epochs, epoch, accuracy)
+    return RunSoFar(run, load_config(run.config), environment, epochs, (epoch, accuracy))
