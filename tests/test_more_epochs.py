@@ -14,9 +14,10 @@ from ferkeras.config.file import load_config, with_values
 from ferkeras.data.load import load_splits
 from ferkeras.fit.__main__ import main
 from ferkeras.fit.page import environment_facts
-from ferkeras.fit.run import train
+from ferkeras.fit.run import say_changes, train
 from ferkeras.runs import changes
 from ferkeras.runs.changes import changes_asked, remove_end, write_changes
+from ferkeras.runs.conditions import Change
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
@@ -150,6 +151,17 @@ def test_faces_that_moved_must_be_the_same(run, tmp_path, capsys, monkeypatch):
     code, text = resumed(capsys, run, "train.epochs=4")
     assert code == 2
     assert "if the faces have moved: " in text
+
+
+def test_a_cosine_for_the_new_length_and_what_nobody_asked_for_are_said():
+    console = Console(said := io.StringIO())
+    changes = [Change("train.epochs", 6, 12), Change("keras", "3.9", "3.15")]
+    say_changes(changes, load_config(None, ["train.learning_rate_schedule=cosine"]), console)
+    assert "resumed with train.epochs = 12, was 6\n" in said.getvalue()
+    assert "goes on along the curve for 12 epochs, not the one for 6" in said.getvalue()
+    # Only what was not asked for is an alarm.
+    (alarm,) = console.alarms
+    assert alarm.text == "resumed under another condition: keras = '3.15', was '3.9'"
 
 
 class Killed(BaseException):

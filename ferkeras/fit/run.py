@@ -195,7 +195,7 @@ def _train(
         callbacks = [*run_callbacks.callbacks, *watch]
         loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
         if loop.go_on():
-            _say_changes(write_changes(run, config, loop.epochs_done), config, console)
+            say_changes(write_changes(run, config, loop.epochs_done), config, console)
             if run.metrics.exists():
                 remove_end(run)
         else:
@@ -223,7 +223,8 @@ def _train(
     return outcome
 
 
-def _say_changes(changes: Sequence[Change], config: Config, console: Console) -> None:
+def say_changes(changes: Sequence[Change], config: Config, console: Console) -> None:
+    """Print under what a run goes on: as asked for, or as an alarm."""
     for change in changes:
         if change.key in CHANGEABLE:
             console.print(f"resumed with {change.text}")
