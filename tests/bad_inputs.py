@@ -387,7 +387,7 @@ COMMAND_LINES = [
     line("no such home", "not a path", "data.path=~nobody-of-this-name/faces"),
     line("resume where nothing is", "no such folder", "--resume", "{folder}/none"),
     line("resume what was never begun", "no unfinished run", "--resume", "{folder}"),
-    line("resume with settings", "leave out", "--resume", "{folder}", "train.epochs=3"),
+    line("resume with settings", "only train.epochs", "--resume", "{folder}", "seed=3"),
     line("evaluate nothing", "no such run folder", "{folder}/none", verb="evaluate"),
 ]
 
