@@ -6,9 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score
 
 from ferkeras.compare.__main__ import main
 from ferkeras.compare.comparison import differences_to, load_compared
+from ferkeras.compare.folds import cross_validation
 from ferkeras.files.writing import write_npz
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
@@ -113,3 +115,39 @@ def test_one_run_is_not_enough(runs):
     with pytest.raises(SystemExit) as stopped:
         main([str(runs[0])])
     assert stopped.value.code == 2
+
+
+@pytest.fixture
+def folds(runs):
+    """Two of three folds."""
+    for at, folder in enumerate(runs, start=1):
+        path = Run(folder).config.path
+        text = re.sub("learning_rate: 0.01", "learning_rate: 0.001", path.read_text())
+        text = re.sub(r"folds: null", "folds: 3", re.sub("seed: 5", "seed: 0", text))
+        path.write_text(re.sub(r"\bfold: 1", f"fold: {at}", text))
+    return runs
+
+
+def test_folds_are_taken_together(folds, capsys):
+    compared = load_compared([open_run(path) for path in folds])
+    together = cross_validation(compared)
+    labels = np.concatenate([run.validation.labels for run in compared])
+    predicted = np.concatenate([run.validation.predicted for run in compared])
+    assert together.faces == len(labels)
+    assert together.results["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
+    assert together.missing == (3,)
+    assert main([*map(str, folds), "--output", str(folds[0].parent / "folds.html")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 in all; fold 3 is missing" in said
+    assert "less tiny-001" not in said
+    page = (folds[0].parent / "folds.html").read_text()
+    assert "All folds together" in page
+    assert "Differences to" not in page
+    assert '"#differences"' not in page
+
+
+@pytest.mark.parametrize(("before", "after"), [("fold: 2", "fold: 1"), ("seed: 0", "seed: 1")])
+def test_runs_that_may_share_faces_are_no_folds(folds, before, after):
+    path = Run(folds[1]).config.path
+    path.write_text(re.sub(rf"\b{before}", after, path.read_text()))
+    assert cross_validation(load_compared([open_run(path) for path in folds])) is None

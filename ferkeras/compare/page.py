@@ -16,6 +16,7 @@ from ferkeras.compare.comparison import (
     ranking,
     same_faces,
 )
+from ferkeras.compare.folds import cross_validation
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
 from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.measures import DASH, MEASURES, formatted_difference
@@ -44,8 +45,12 @@ class Cell:
 
 
 def compare_page(runs: Sequence[Compared]) -> str:
-    """Two or more runs side by side as one HTML page that fetches nothing and runs nothing."""
+    """Two or more runs side by side as one HTML page that fetches nothing and runs nothing.
+
+    Folds of one data set are taken together in place of their differences.
+    """
     first, *others = runs
+    folds = cross_validation(runs)
     found = [{d.key: d for d in differences_to(first, other)} for other in others]
     ends = [abs(end) for each in found for d in each.values() for end in (d.low, d.high)]
     reach = max(ends, default=0) or 1
@@ -60,7 +65,8 @@ def compare_page(runs: Sequence[Compared]) -> str:
         if len(runs) == 2
         else f"{len(runs)} runs side by side",
         version=ferkeras.__version__,
-        verdict=ranking(runs),
+        verdict=ranking(runs) if folds is None else folds.verdict,
+        folds=folds,
         runs=[
             {
                 "name": run.name,
@@ -86,7 +92,7 @@ def compare_page(runs: Sequence[Compared]) -> str:
             inline_svg(figure, title)
             for title, figure in compared_figures({run.name: run.history for run in runs}).items()
         ],
-        differences=rows,
+        differences=rows if folds is None else [],
         compared=sum(len(each) for each in found),
         pairing="All runs were validated on the same faces: the draws are paired."
         if paired

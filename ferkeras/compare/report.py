@@ -7,8 +7,15 @@ from pathlib import Path
 
 from ferkeras.cli.console import Cell, Console
 from ferkeras.compare.comparison import Compared, differences_to, differing_settings, ranking
+from ferkeras.compare.folds import CrossValidation, cross_validation
 from ferkeras.metrics.bootstrap import CONFIDENCE
-from ferkeras.metrics.measures import MEASURES, formatted, formatted_difference, measure_of
+from ferkeras.metrics.measures import (
+    MEASURES,
+    PER_CLASS,
+    formatted,
+    formatted_difference,
+    measure_of,
+)
 from ferkeras.report.html.settings import setting
 
 _LONGEST_NAME = 150
@@ -23,7 +30,10 @@ def default_page(runs: Sequence[Compared]) -> Path:
 
 
 def print_comparison(runs: Sequence[Compared], console: Console) -> None:
-    """Print figures side by side, the settings that differ, and differences by emotion."""
+    """Print figures side by side, the settings that differ, and differences by emotion.
+
+    Folds of one data set are not compared, but taken together.
+    """
     first, *others = runs
     names = [run.name for run in runs]
     rows: list[list[Cell]] = [
@@ -32,6 +42,10 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
     ]
     rows.append(["best epoch", *(str(run.finished.metrics["best_epoch"]) for run in runs)])
     console.table("Validation faces", ["measure", *names], rows)
+    folds = cross_validation(runs)
+    if folds is not None:
+        print_cross_validation(folds, console)
+        return
     console.print(f"{ranking(runs)}\n")
     different = differing_settings([run.finished for run in runs])
     if different:
@@ -64,3 +78,22 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
                 if (each := found.get(key)) is not None
             ],
         )
+
+
+def print_cross_validation(folds: CrossValidation, console: Console) -> None:
+    """Print what the folds of one data set say together."""
+    console.print(f"{folds.verdict}\n")
+    console.table(
+        "All folds together",
+        ["measure", "all faces", f"{CONFIDENCE:.0%} interval", "mean ± std of the folds (range)"],
+        [[each.name, each.value, each.interval, each.folds] for each in folds.figures],
+    )
+    classes = folds.results["emotions"]
+    console.table(
+        "Classes",
+        ["class", "faces", *(measure.name for measure in PER_CLASS.values())],
+        [
+            [name, f"{found['support']:,}", *(formatted(key, found[key]) for key in PER_CLASS)]
+            for name, found in classes.items()
+        ],
+    )
