@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 
 import hypothesis
 import numpy as np
@@ -27,6 +28,20 @@ hypothesis.settings.load_profile("ferkeras")
 def _secret_of_the_tests(tmp_path_factory):
     """The account's secret is made in a folder of the tests, not in the account's own."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture
+def eager():
+    """Training steps are not traced, which takes most of the time of a few steps of a tiny model:
+    for what is said or computed after them. That it holds for traced steps is tested elsewhere."""
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        # That functions of tf.data are traced all the same.
+        warnings.simplefilter("ignore", UserWarning)
+        tf.config.run_functions_eagerly(True)
+        yield
+        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

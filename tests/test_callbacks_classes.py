@@ -12,6 +12,8 @@ from callbacks import ConfusionMatrix
 from callbacks.collapse_alarm import CollapseAlarm, describe, find_collapse
 from callbacks.per_class_report import PerClassReport, format_table, score_classes
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 NAMES = ("angry", "disgust", "fear")
 matrices = arrays(np.int64, (3, 3), elements=st.integers(0, 30)).filter(np.any)
 

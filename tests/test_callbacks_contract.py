@@ -20,6 +20,8 @@ from callbacks.plateau import DelayedReduceLROnPlateau
 from callbacks.ramp import VariableRamp
 from ferkeras.network.loss import SmoothedCrossentropy
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 NAMES = ("a", "b", "c")
 X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 24)

@@ -9,6 +9,8 @@ import pytest
 from callbacks.cosine import CosineLearningRate, cosine_rate
 from callbacks.publish import PublishVariables
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 24)
 

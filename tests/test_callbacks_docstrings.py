@@ -10,6 +10,8 @@ import pytest
 
 import callbacks
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def examples(value):
     return [

@@ -12,6 +12,8 @@ from callbacks import MonitoredModel
 from callbacks.gradient_norms import GradientNormMonitor, describe, layer_norms
 from ferkeras.network.loss import SmoothedCrossentropy
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 
 def test_norms_by_layer_are_those_of_the_kernels():
     assert layer_norms(

@@ -7,6 +7,8 @@ import pytest
 from callbacks import ConfusionMatrix
 from callbacks.overfitting import OverfittingWatch, inference_accuracy
 
+pytestmark = pytest.mark.usefixtures("eager")
+
 X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 20)
 BATCHES = [(X[:8], Y[:8]), (X[8:16], Y[8:16, None]), (X[16:], Y[16:])]

@@ -44,7 +44,7 @@ def build(labels, monitored=False, rate=0.5, **compiling):
     hidden = [keras.Input((4,)), keras.layers.Dense(8, "tanh"), dropout]
     model = keras.Sequential([*hidden, keras.layers.Dense(columns, activation)])
     if monitored:
-        model = callbacks.MonitoredModel(model.inputs, model.outputs)
+        model = callbacks.MonitoredModel(model.input, model.output)
     optimizer = keras.optimizers.SGD(rate, use_ema=True, ema_momentum=0.5)
     model.compile(optimizer, loss, metrics=["accuracy"], **compiling)
     return model
@@ -81,6 +81,9 @@ def test_every_callback_is_in_the_table():
         for value in exported
         if isinstance(value, type) and issubclass(value, keras.callbacks.Callback)
     }
+
+
+EAGER = {"run_eagerly": True}
 
 
 def published(names):
@@ -124,6 +127,7 @@ def fit_all(labels, tmp_path, data="arrays", validate=True, epochs=3, compiling=
     return ours, history
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("data", ["arrays", "tf.data"])
 @pytest.mark.parametrize("labels", ["integers", "one-hot", "binary", "one logit"])
 def test_all_of_them_with_any_labels_and_data(labels, data, tmp_path):
@@ -149,12 +153,12 @@ def test_all_of_them_with_any_labels_and_data(labels, data, tmp_path):
 @pytest.mark.parametrize(
     ("labels", "validate", "compiling", "options"),
     [
-        ("integers", False, {}, {}),
+        ("integers", False, EAGER, {}),
         ("one-hot", True, {}, {"class_weight": {0: 1.0, 1: 2.0, 2: 1.0}}),
-        ("binary", True, {}, {"class_weight": {0: 1.0, 1: 2.0}}),
-        ("one-hot", True, {}, {"steps_per_epoch": 4, "validation_steps": 3}),
+        ("binary", True, EAGER, {"class_weight": {0: 1.0, 1: 2.0}}),
+        ("one-hot", True, EAGER, {"steps_per_epoch": 4, "validation_steps": 3}),
         ("binary", True, {"steps_per_execution": 3}, {}),
-        ("integers", True, {"run_eagerly": True}, {"validation_freq": 2}),
+        ("integers", True, EAGER, {"validation_freq": 2}),
     ],
 )
 def test_all_of_them_however_it_is_fitted(labels, validate, compiling, options, tmp_path):
@@ -165,6 +169,7 @@ def test_all_of_them_however_it_is_fitted(labels, validate, compiling, options, 
     assert measured == ([False, True] if "validation_freq" in options else [validate] * 2)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("labels", LABELS)
 def test_labels_of_every_shape_are_counted_and_predicted_alike(labels):
     y, columns, activation, _, names = LABELS[labels]
@@ -183,6 +188,7 @@ def test_labels_of_every_shape_are_counted_and_predicted_alike(labels):
     assert inference_accuracy(model, [(X, y)]) == np.mean(found == index)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", sorted(set(MAKE) - {"GradientNormMonitor"}))
 def test_each_alone_leaves_a_plain_model_as_it_was(name, tmp_path):
     y, *_, names = LABELS["one-hot"]
@@ -258,3 +264,27 @@ def test_several_outputs_are_refused_with_the_way_out():
         model.evaluate(
             X, [INDEX, INDEX], verbose=0, callbacks=[callbacks.PerClassReport(THREE, log=quiet)]
         )
+
+
+def test_where_the_average_takes_over_validation_accuracy_does_not_fall():
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(10, 20)).astype(np.float32)
+    y = rng.integers(0, 10, 1200)
+    x = centres[y] + rng.normal(size=(1200, 20)).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input((20,)), keras.layers.Dense(64, "tanh"), keras.layers.Dense(10, "softmax")]
+    model = keras.Sequential(layers)
+    optimizer = keras.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.99)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    # 25 steps an epoch: the average takes over after 300 of them.
+    history = model.fit(
+        x[:800],
+        y[:800],
+        batch_size=32,
+        epochs=16,
+        validation_data=(x[800:], y[800:]),
+        verbose=0,
+        callbacks=[callbacks.AveragedWeights()],
+    ).history["val_accuracy"]
+    assert history[0] < 0.5
+    assert min(np.diff(history)) > -0.05
