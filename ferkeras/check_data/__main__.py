@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
 
     from ferkeras.check_data.check import check_material
+    from ferkeras.check_data.checks.known_network import check_known_network
     from ferkeras.check_data.checks.votes import read_votes
     from ferkeras.check_data.finding import Level
     from ferkeras.check_data.material import gather
@@ -40,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.extras import need_extra
     from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.config.file import load_config
-    from ferkeras.data.load import reading_progress, wanted
+    from ferkeras.data.load import DEMO, reading_progress, wanted
+    from ferkeras.runs.finished import open_run
+    from ferkeras.runs.litert import LiteRtNetwork
+    from ferkeras.runs.shipped import SHIPPED
 
     check_output(arguments.output)
     config = load_config(None, arguments.overrides)
@@ -58,6 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         with console.working("checking"):
             votes = None if arguments.votes is None else read_votes(arguments.votes, material)
             checked = check_material(material, votes)
+            if arguments.path != DEMO and SHIPPED.is_dir():
+                # Synthetic faces are strange to it.
+                known = open_run(SHIPPED)
+                network = LiteRtNetwork(known.run.half_litert)
+                finding = check_known_network(material, known.name, known.task, network)
+                checked = replace(checked, findings=(*checked.findings, finding))
         if arguments.label_errors:
             from ferkeras.cli.quiet import import_tensorflow
 

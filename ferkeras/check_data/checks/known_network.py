@@ -1,0 +1,88 @@
+"""What a network that is already trained says of the labels: do their names mean what it knows?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from ferkeras.check_data.checks.label_order import SURE, best_order
+from ferkeras.check_data.finding import Finding, Level
+from ferkeras.check_data.material import Material
+from ferkeras.data.pictures import face_of
+from ferkeras.data.task import Task
+
+OF_EACH = 60
+"""Faces of each class that the network is asked about."""
+
+FEWEST_CLASSES, FEWEST_FACES = 3, 100
+
+KNOWS = 0.45
+"""Mean recall, with other names, from which the network knows what it is looking at."""
+
+
+def check_known_network(
+    material: Material, name: str, task: Task, predict: Callable[[np.ndarray], np.ndarray]
+) -> Finding:
+    """Whether a trained network contradicts the order of the classes.
+
+    It predicts some faces of the classes that it knows. If other names fit its predictions better
+    by `SURE` standard errors, and well, the class indices may stand for other names than they were
+    given. It is a hint and no proof: the network may see these faces otherwise than its own.
+
+    Args:
+        material: what is checked.
+        name: of the network, for people.
+        task: what it has learnt.
+        predict: its probabilities, (N, K), of uint8 faces (N, H, W, C) of its size.
+    """
+    faces = material.faces
+    shared = [each for each in faces.classes if each in task.classes.names]
+    index = _some_of_each([faces.classes.index(each) for each in shared], faces.labels)
+    if len(shared) < FEWEST_CLASSES or len(index) < FEWEST_FACES:
+        return Finding(
+            "against a trained network",
+            Level.OK,
+            "not asked: too few faces of classes that it knows",
+        )
+    images = np.stack([face_of(_picture(faces.images[which]), task.image) for which in index])
+    columns = [task.classes.index(each) for each in shared]
+    predicted = predict(images)[:, columns].argmax(axis=1)
+    labels = np.array([shared.index(material.label(which)) for which in index])
+    order = best_order(labels, predicted, len(shared))
+    renamed = np.mean(
+        [
+            (predicted[labels == label] == order.truth_of[label]).mean()
+            for label in np.unique(labels)
+        ]
+    )
+    found = (
+        f"{name} recalls {order.recall:.0%} of {len(index):,} faces (chance {1 / len(shared):.0%})"
+    )
+    numbers = {"recall": order.recall, "renamed": float(renamed), "errors": order.errors}
+    if order.errors <= SURE or renamed < KNOWS:
+        return Finding("against a trained network", Level.OK, found, "", numbers)
+    moved = ", ".join(
+        f"its {shared[label]} look {shared[truth]}"
+        for label, truth in enumerate(order.truth_of)
+        if truth != label
+    )
+    return Finding(
+        "against a trained network",
+        Level.LOOK,
+        f"{found}, and {renamed:.0%} if {moved}",
+        "look at the pictures of the classes: are class indices in another order? data.classes "
+        "says what they mean",
+        numbers,
+    )
+
+
+def _some_of_each(classes: list[int], labels: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    chosen = [rng.permutation(np.flatnonzero(labels == each))[:OF_EACH] for each in classes]
+    return np.concatenate(chosen) if chosen else np.empty(0, np.int64)
+
+
+def _picture(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
