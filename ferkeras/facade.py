@@ -385,7 +385,8 @@ class Run:
         Args:
             format: ``saved_model``, ``litert``, ``litert-float16``, ``litert-int8``, ``onnx`` or
                 ``keras``.
-            folder: where to; None: `export/` of the run.
+            folder: where to; None: `export/` of the run; of the network that comes along,
+                `saved_models/fer2013-results/export/` below the current folder.
             data: where the run's faces are, where they have moved.
             progress: takes each line of what the command prints.
 

@@ -4,8 +4,9 @@
 
 Every other run is compared with the first one named; differences have bootstrap intervals, paired
 where the runs were validated on the same faces. Prints a table, and writes one page like a run's
-report: compare-<run>-<run>.html beside the first run, or where --output says. Needs no data and
-no TensorFlow. Exit codes: 0 done, 2 wrong usage or input.
+report: compare-<run>-<run>.html beside the first run (for the network that comes along, in
+saved_models/ of the current folder), or where --output says. Needs no data and no TensorFlow.
+Exit codes: 0 done, 2 wrong usage or input.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             runs = load_compared(finished)
             page = arguments.output or default_page(runs)
             try:
+                if arguments.output is None:
+                    page.parent.mkdir(parents=True, exist_ok=True)
                 write_text(page, compare_page(runs))
             except OSError as error:
                 raise InputError(

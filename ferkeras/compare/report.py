@@ -26,7 +26,7 @@ def default_page(runs: Sequence[Compared]) -> Path:
     names = "-".join(run.finished.name for run in runs)
     if len(names) > _LONGEST_NAME:
         names = f"{runs[0].finished.name}-and-{len(runs) - 1}-more"
-    return runs[0].finished.run.folder.resolve().parent / f"compare-{names}.html"
+    return runs[0].finished.run.results.path.resolve().parent / f"compare-{names}.html"
 
 
 def print_comparison(runs: Sequence[Compared], console: Console) -> None:

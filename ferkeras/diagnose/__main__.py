@@ -11,8 +11,8 @@ speaks for; where that explains nothing, the training is repeated briefly with o
 always with the weights as they are (no train.ema_momentum) and the labels alone (no teachers). The
 result is a verdict in a sentence, the numbers behind it, and remedies as settings, the most
 promising first; with --try, also which of them worked. It goes to the console and, as
-diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis, or for a configuration to a
-new folder.
+diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis (of the network that comes along,
+to saved_models/fer2013-results/diagnosis), or for a configuration to a new folder.
 
 With --script a program of your own is run up to its first `fit`, and model and data are examined;
 `python -m ferkeras.diagnose --help --script` says more.
@@ -25,13 +25,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import DEFAULT, config_parser, configured
 from ferkeras.diagnose.program.script import OPTION, diagnose_script
+
+if TYPE_CHECKING:
+    from ferkeras.runs.finished import FinishedRun
 
 _STEPS = 240
 """Steps of a configuration's training: twenty seconds for the synthetic faces."""
@@ -99,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_diagnosis(diagnosis, treatments, command, console)
         if finished is not None and arguments.output is None:
             folder: AnyPath = finished.run.diagnosis
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         else:
             folder = make_folder(arguments.output, f"diagnose-{config.name}")
         with console.working("drawing pictures"):
@@ -136,10 +139,10 @@ def _refuse_settings(arguments: argparse.Namespace) -> None:
         )
 
 
-def _command(arguments: argparse.Namespace, finished: object) -> str:
+def _command(arguments: argparse.Namespace, finished: FinishedRun | None) -> str:
     """The training that was examined, as a command that takes further settings."""
     if finished is not None:
-        words = [str(Path(arguments.overrides[0]) / "config.yaml")]
+        words = [str(finished.run.config)]
     else:
         words = [arguments.config, *arguments.overrides]
     return command_line("fit", "--config", *words)

@@ -7,7 +7,8 @@
 Figures with bootstrap intervals: without test-time augmentation, with flip (2 views of each face)
 and with multiscale (6 views: 3 sizes, each mirrored too), with and without faces that also occur
 in training; pictures; and all of it under RUN/evaluation/<split>/. --calibrate fits a temperature
-on the validation faces and stores it with the run, for the export to use.
+on the validation faces and stores it with the run, for the export to use. The network that comes
+along is left as it is: its results go to saved_models/fer2013-results/ in the current folder.
 Exit codes: 0 done, 2 wrong usage or input.
 """
 

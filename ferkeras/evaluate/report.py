@@ -49,13 +49,13 @@ def write_evaluation(
     """Write pictures, `predictions.npz` and, last, `evaluation-<split>.json`.
 
     Args:
-        finished: the run, into whose folder everything goes.
+        finished: the run.
         subject: the faces.
         assessment: what was measured on them.
         model: the run's network.
 
     Returns:
-        The folder `evaluation/<split>` of the run.
+        The folder `evaluation/<split>` of the run's results.
     """
     subject = replace(subject, name=_free_name(finished, subject))
     folder = finished.run.evaluation(subject.name)
@@ -124,7 +124,7 @@ def _free_name(finished: TrainedRun, subject: Subject) -> str:
     """The subject's name, with a number where an evaluation of other faces has it already."""
     name, number = subject.name, 1
     while subject.name.startswith("data-"):
-        path = finished.run.evaluation(name) / f"evaluation-{name}.json"
+        path = finished.run.figures(name)
         if (
             not path.exists()
             or read_record(path, EvaluationRecord)["fingerprint"] == subject.fingerprint

@@ -52,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FORMAT",
         help="saved_model, litert, litert-float16, litert-int8, onnx or keras",
     )
-    result.add_argument("--output", type=Path, metavar="DIR", help="where to (default: RUN/export)")
+    result.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where to (default: RUN/export; for the network that comes along, "
+        "saved_models/fer2013-results/export)",
+    )
     result.add_argument(
         "--data", metavar="PATH", help="where the faces are (default: as the run was configured)"
     )

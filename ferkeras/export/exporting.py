@@ -66,7 +66,7 @@ def export_run(
         finished: the run.
         format: of `FORMATS`.
         console: where messages are printed.
-        folder: where to; None: `export/` of the run.
+        folder: where to; None: `export/` of the run's results.
         data: where faces to check the export on are; None: as the run was configured, or synthetic
             ones where those are not on this machine.
 

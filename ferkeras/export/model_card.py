@@ -180,7 +180,7 @@ def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -
     parts = [_head(finished), _USES, _files(finished, exports), _data(finished), _recipe(finished)]
     evaluated = False
     for split in ("validation", "test"):
-        path = finished.run.evaluation(split) / f"evaluation-{split}.json"
+        path = finished.run.figures(split)
         if path.is_file():
             evaluation = read_record(path, EvaluationRecord)
             # A run that went on may have another network now.
@@ -268,7 +268,7 @@ def _data(finished: TrainedRun) -> str:
     how = "made by ferkeras from the seed"
     if data.get("official_split"):
         how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
-    evaluated = finished.run.evaluation("test").exists()
+    evaluated = finished.run.figures("test").exists()
     test = "" if evaluated else "Its test faces were not used: no figure here is of them.\n"
     return (
         f"## Data\n\n{source}, fingerprint\n`{for_code(data['fingerprint'])}`.\n"

@@ -123,7 +123,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
 
 def store_calibration(run: Run, calibration: Calibration) -> None:
     """Keep a calibration with its run; an earlier one is replaced."""
-    write_json(run.calibration, asdict(calibration))
+    run.results.mkdir(parents=True, exist_ok=True)
+    write_json(run.results / run.calibration.name, asdict(calibration))
 
 
 def temperature_of(run: Run) -> float:

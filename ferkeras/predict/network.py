@@ -15,7 +15,7 @@ from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import TrainedRun
 from ferkeras.runs.litert import LiteRtNetwork
-from ferkeras.runs.shipped import SHIPPED
+from ferkeras.runs.shipped import is_shipped
 from ferkeras.runs.so_far import open_trained
 
 
@@ -71,7 +71,7 @@ def load_network(path: str | Path, console: Console | None = None) -> Network:
     files = [p for p in (finished.run.litert, finished.run.half_litert) if p.is_file()]
     if not files:
         return _with_keras(finished, temperature, console)
-    network = LiteRtNetwork(files[0], own=finished.run.folder.resolve() == SHIPPED.resolve())
+    network = LiteRtNetwork(files[0], own=is_shipped(finished.run.folder))
     if network.about.emotions != finished.task.classes.names:
         raise InputError(
             f"{shown(files[0])}: its classes are not those of the run "

@@ -144,7 +144,7 @@ def _write_records(about: FinishedRun, run: Run) -> None:
         if path.is_file():
             write_bytes(made.inner / path.name, path.read_bytes(_LARGEST_RECORD))
     for split in ("validation", "test"):
-        figures = run.evaluation(split) / f"evaluation-{split}.json"
+        figures = run.figures(split)
         if figures.is_file():
             made.evaluation(split).mkdir(parents=True)
             content = read_record(figures, EvaluationRecord)

@@ -20,7 +20,7 @@ from ferkeras.data.task import Task
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
-from ferkeras.runs.shipped import located
+from ferkeras.runs.shipped import located, results_of
 
 _LARGEST_HISTORY = 16 << 20
 
@@ -165,7 +165,7 @@ def find_folder(path: str | Path) -> Run:
     folder = located(Path(path).expanduser())
     if not folder.is_dir():
         raise _no_folder(folder)
-    run = Run(folder)
+    run = Run(folder, results_of(folder))
     if not run.config.is_file():
         raise InputError(
             f"{folder}: not a run: it has no {run.config.name}; expected a folder that "

@@ -19,17 +19,30 @@ LITERT_FILE = "model.tflite"
 HALF_LITERT_FILE = "model-float16.tflite"
 """The same with its weights in 16 bits each, which is what a published run has."""
 
+_EXPORTS = "export"
+
 
 @dataclass(frozen=True)
 class Run:
-    """One folder that a training fills; every name in it stands here."""
+    """One folder that a training fills; every name in it stands here.
+
+    Attributes:
+        folder: what the training left.
+        apart: where commands put what they find out about it; None: in the folder itself.
+    """
 
     folder: Path
+    apart: InnerPath | None = None
 
     @property
     def inner(self) -> InnerPath:
         """The folder, as the root of every path in it."""
         return InnerPath(self.folder)
+
+    @property
+    def results(self) -> InnerPath:
+        """The folder of what is exported, evaluated and diagnosed after the training."""
+        return self.inner if self.apart is None else self.apart
 
     @property
     def config(self) -> InnerPath:
@@ -68,23 +81,23 @@ class Run:
 
     @property
     def export(self) -> InnerPath:
-        """The SavedModel, in the folder layout of TensorFlow Serving."""
-        return self.exports / "1"
+        """The training's SavedModel, in the folder layout of TensorFlow Serving."""
+        return self.inner / _EXPORTS / "1"
 
     @property
     def exports(self) -> InnerPath:
         """Everything exported: numbered SavedModels, files, and the model card README.md."""
-        return self.inner / "export"
+        return self.results / _EXPORTS
 
     @property
     def litert(self) -> InnerPath:
         """The network as a LiteRT file, which predicts without TensorFlow."""
-        return self.exports / LITERT_FILE
+        return self.inner / _EXPORTS / LITERT_FILE
 
     @property
     def half_litert(self) -> InnerPath:
         """The LiteRT file with weights of 16 bits."""
-        return self.exports / HALF_LITERT_FILE
+        return self.inner / _EXPORTS / HALF_LITERT_FILE
 
     @property
     def predictions(self) -> InnerPath:
@@ -99,7 +112,7 @@ class Run:
     @property
     def calibration(self) -> InnerPath:
         """The temperature, if `python -m ferkeras.evaluate --calibrate` has fitted one."""
-        return self.inner / "calibration.json"
+        return self._last("calibration.json")
 
     @property
     def report(self) -> InnerPath:
@@ -109,12 +122,21 @@ class Run:
     @property
     def diagnosis(self) -> InnerPath:
         """The folder of why the run did not learn, or that it did."""
-        return self.inner / "diagnosis"
+        return self.results / "diagnosis"
 
     def evaluation(self, split: str) -> InnerPath:
         """The folder of what `python -m ferkeras.evaluate` found on a split."""
-        return self.inner / "evaluation" / split
+        return self.results / "evaluation" / split
+
+    def figures(self, split: str) -> InnerPath:
+        """The figures of an evaluation on a split: the last, or those that came with the run."""
+        return self._last("evaluation", split, f"evaluation-{split}.json")
 
     def picture(self, name: str) -> InnerPath:
         """Where the picture `name` goes."""
         return self.inner / f"{name}.png"
+
+    def _last(self, *names: str) -> InnerPath:
+        """What a command has added, or else what came with the run."""
+        added = InnerPath(self.results.root, *self.results.parts, *names)
+        return added if added.exists() else InnerPath(self.folder, *names)
