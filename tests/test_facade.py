@@ -5,6 +5,7 @@ import inspect
 import io
 import os
 import pydoc
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -230,6 +231,22 @@ def test_a_training_is_a_call(tmp_path, monkeypatch, capfd):
     assert ferkeras.resume(run.folder, epochs=1).name == run.name
     with pytest.raises(ferkeras.InputError, match="expected whole number"):
         ferkeras.resume(run.folder, epochs=0)
+
+
+def test_a_finished_run_is_gone_on_with_as_asked(finished_run, tmp_path, monkeypatch):
+    seen = []
+
+    def fit(config, console, unfinished, *, reports):
+        seen.append((config.train.epochs, config.data.path, unfinished.run.folder, reports))
+
+    monkeypatch.setattr("ferkeras.fit.fitting.fit", fit)
+    folder = shutil.copytree(finished_run, tmp_path / "run-001")
+    told = Told()
+    run = ferkeras.resume(folder, epochs=5, data="elsewhere.csv", progress=told)
+    assert seen == [(5, "elsewhere.csv", folder, told)]
+    assert run.name == "run-001"
+    with pytest.raises(ferkeras.InputError, match="has trained 3 epochs already"):
+        ferkeras.resume(folder, epochs=2)
 
 
 def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch):
