@@ -34,6 +34,11 @@ class EpochBar(keras.callbacks.Callback):
         self._steps: int | None = None
         self._batches = 0
 
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Say that others open their files and trace their graphs."""
+        self._remove()
+        self._bar = Bar(self._console, "preparing the training", None)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Begin an empty bar."""
         epochs = self.params["epochs"]
