@@ -18,6 +18,7 @@ from ferkeras.check_data.checks.label_order import check_label_order
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
+from ferkeras.check_data.checks.people import check_people
 from ferkeras.check_data.checks.votes import Votes, check_votes
 from ferkeras.check_data.finding import Exhibit, Finding, Level
 from ferkeras.check_data.material import Material
@@ -95,6 +96,7 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
         check_contradictions(material, copies),
         check_near_copies(material, copies, near),
         check_leaks(material, copies, near),
+        check_people(material),
         check_normalisation(material),
         check_label_order(material),
     ]
