@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ferkeras.ablate.plan import Plan
+from ferkeras.ablate.plan import MOST_SEEDS, Plan
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.wording import shown
@@ -16,7 +16,7 @@ from ferkeras.fit.brief import train_briefly
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.study.effects import Effect, Measured, effects
 from ferkeras.study.measure import measured
-from ferkeras.study.storage import create_study, join_study
+from ferkeras.study.storage import create_study, join_study, stored
 from ferkeras.study.training import Trainer
 from ferkeras.study.work import Failed, Next, Surplus, work
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 _FIRST_SEEDS = 2
 """Of every arm, before a budget is spent where the decision is least sure."""
-
-_MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Ablation:
 
     def __init__(self, folder: Path, study: optuna.Study) -> None:
         self.folder = folder
-        self.plan = Plan.from_json(study.user_attrs["plan"])
+        self.plan = stored(study, "plan", Plan.from_json, "a search and no ablation")
         self._study = study
         self._names = list(self.plan.arms)
 
@@ -82,10 +80,7 @@ class Ablation:
         Raises:
             InputError: there is none.
         """
-        study = join_study(folder)
-        if "plan" not in study.user_attrs:
-            raise InputError(f"{shown(folder)}: holds a search and no ablation")
-        return cls(folder, study)
+        return cls(folder, join_study(folder))
 
     def work(self, console: Console) -> None:
         """Train what is to be trained, together with other processes that do.
@@ -99,7 +94,7 @@ class Ablation:
 
         def objective(trial: optuna.Trial) -> float:
             arm = trial.suggest_int("arm", 0, len(self._names) - 1)
-            seed = trial.suggest_int("seed", 0, _MOST_SEEDS)
+            seed = trial.suggest_int("seed", 0, MOST_SEEDS)
             cell = Cell(self._names[arm], seed)
             if self._is_taken(cell, trial):
                 raise Surplus
@@ -120,7 +115,7 @@ class Ablation:
             InputError: the folder of one is gone or damaged.
         """
         return {
-            self._cell(trial): open_run(trial.user_attrs["run"])
+            self._cell(trial): open_run(str(trial.user_attrs.get("run", "run")))
             for trial in self._trials()
             if trial.state.name == "COMPLETE"
         }
@@ -148,7 +143,11 @@ class Ablation:
         return effects(arms, self.plan.comparisons)
 
     def _trials(self) -> list[Frozen]:
-        return [t for t in self._study.get_trials(deepcopy=False) if "arm" in t.params]
+        return [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if "seed" in trial.params and trial.params.get("arm") in range(len(self._names))
+        ]
 
     def _cell(self, trial: Frozen) -> Cell:
         return Cell(self._names[trial.params["arm"]], trial.params["seed"])
@@ -204,7 +203,7 @@ class Ablation:
         undecided.sort(key=lambda e: math.inf if math.isnan(e.low) else e.high - e.low)
         for effect in reversed(undecided):
             pair = (effect.comparison.reference, effect.comparison.arm)
-            for seed in range(_MOST_SEEDS):
+            for seed in range(MOST_SEEDS):
                 cells = [cell for arm in pair if (cell := Cell(arm, seed)) not in there]
                 if cells:
                     return cells

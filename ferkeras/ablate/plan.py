@@ -5,7 +5,9 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted
@@ -19,6 +21,8 @@ _FIXED = ("name", "seed", "output", "data", "checkpoint")
 """What no variant changes: it would compare other things than recipes."""
 
 BASE = "base"
+
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,8 @@ class Plan:
 
     arms: Mapping[str, Config]
     comparisons: Sequence[Comparison]
-    seeds: int
-    hours: float | None
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)]
+    hours: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
     def config(self, arm: str, seed: int) -> Config:
         """The configuration of one training."""
@@ -53,13 +57,13 @@ class Plan:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Plan:
-        """What `as_json` gave."""
-        return cls(
-            {name: Config.model_validate(each) for name, each in content["arms"].items()},
-            [Comparison(**each) for each in content["comparisons"]],
-            content["seeds"],
-            content["hours"],
-        )
+        """What `as_json` gave; ValueError for anything else."""
+        plan: Plan = TypeAdapter(cls).validate_python(content)
+        if not plan.arms or not plan.arms.keys() >= {
+            name for each in plan.comparisons for name in (each.arm, each.reference)
+        }:
+            raise ValueError("no arms, or comparisons of others")
+        return plan
 
 
 def plan_variants(

@@ -41,8 +41,12 @@ _MEMORY = (
 def is_of_the_machine(error: BaseException) -> bool:
     """Whether an error is about files or memory, and not a mistake in the program."""
     return isinstance(error, (OSError, MemoryError)) or bool(
-        _of_tensorflow(error, "ResourceExhaustedError")
-        or (_of_tensorflow(error, "OpError") and any(words in str(error) for words in _DISK))
+        _is(error, "tensorflow", "errors", "ResourceExhaustedError")
+        or _is_of_a_database(error)
+        or (
+            _is(error, "tensorflow", "errors", "OpError")
+            and any(words in str(error) for words in _DISK)
+        )
     )
 
 
@@ -52,7 +56,9 @@ def words_for(error: BaseException) -> str:
     Args:
         error: one for which `is_of_the_machine` holds.
     """
-    if isinstance(error, MemoryError) or _of_tensorflow(error, "ResourceExhaustedError"):
+    if isinstance(error, MemoryError) or _is(
+        error, "tensorflow", "errors", "ResourceExhaustedError"
+    ):
         return _MEMORY.format(what=_wanted(error))
     if isinstance(error, OSError) and error.strerror:
         named = [shown(str(name)) for name in (error.filename, error.filename2) if name]
@@ -61,15 +67,23 @@ def words_for(error: BaseException) -> str:
         remedy = _REMEDIES.get(error.errno or 0)
         return f"{where}{error.strerror}{f'; {remedy}' if remedy else ''}"
     text = shown(" ".join(str(error).split())[:300])
+    if _is_of_a_database(error):
+        reason = shown(" ".join(str(error.__cause__ or error).split())[:200])
+        return f"the store of the study is damaged, or cannot be written to ({reason})"
     if not isinstance(error, OSError):
         text = next(words for words in _DISK if words in str(error))
     return f"a file cannot be read or written ({text or type(error).__name__})"
 
 
-def _of_tensorflow(error: BaseException, name: str) -> bool:
-    """Whether an error is of a class of `tf.errors`; TensorFlow is not imported for that."""
-    tensorflow = sys.modules.get("tensorflow")
-    kind = getattr(getattr(tensorflow, "errors", None), name, None)
+def _is_of_a_database(error: BaseException) -> bool:
+    return _is(error, "sqlalchemy", "exc", "DBAPIError") or _is(
+        error, "optuna", "exceptions", "StorageInternalError"
+    )
+
+
+def _is(error: BaseException, package: str, module: str, name: str) -> bool:
+    """Whether an error is of a class of a package, which is not imported for that."""
+    kind = getattr(getattr(sys.modules.get(package), module, None), name, None)
     return kind is not None and isinstance(error, kind)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from ferkeras.cli.errors import InputError
+from ferkeras.data.decoding_cost import wasted_work
 from ferkeras.data.task import ImageSpec
 
 # Pillow spends most of a second and 80 MB on each MiB of empty segments before it gives up.
@@ -124,9 +125,12 @@ def decode(content: bytes, channels: int) -> Image.Image:
     pictures in one file the first is taken.
 
     Raises:
-        InputError: no picture of a kind that is read, truncated, damaged, or more than 50 million
-            pixels. The message leaves it to the caller to name the file.
+        InputError: no picture of a kind that is read, truncated, damaged, more than 50 million
+            pixels, or more work than a picture is. The message leaves it to the caller to name the
+            file.
     """
+    if wasted := wasted_work(content):
+        raise InputError(f"{wasted}, which no picture needs; save it anew with another program")
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
         width, height = image.size

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
 
-_ERRORS = (
+ARCHIVE_ERRORS = (
     ValueError,
     KeyError,
     EOFError,
-    TypeError,
-    OverflowError,
     RuntimeError,
     NotImplementedError,
-    SyntaxError,
-    MemoryError,
+    struct.error,
+    zlib.error,
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
 )
-"""What `zipfile` and `numpy.lib.format` raise on damaged files."""
+"""What `zipfile` raises on damaged archives."""
+
+_HEADER_ERRORS = (TypeError, OverflowError, SyntaxError, MemoryError, tokenize.TokenError)
+"""What `numpy.lib.format` raises on damaged headers besides."""
 
 
 class DamagedArrays(ValueError):
@@ -59,7 +63,7 @@ def read_arrays(
             return {
                 name: _array(archive, member) for name, member in zip(names, wanted, strict=True)
             }
-    except _ERRORS as error:
+    except (*ARCHIVE_ERRORS, *_HEADER_ERRORS) as error:
         reason = " ".join(str(error).split())[:100].encode("ascii", "backslashreplace").decode()
         raise DamagedArrays(f"{type(error).__name__}: {reason}") from None
 

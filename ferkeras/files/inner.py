@@ -141,7 +141,8 @@ class InnerPath(os.PathLike[str]):
     def read_bytes(self, limit: int = LARGEST_FILE) -> bytes:
         """The content of a regular file of at most `limit` bytes."""
         with self.open(limit=limit) as file:
-            content = file.read(limit + 1)
+            # As much memory is taken as is asked for, whatever there is to read.
+            content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
         if len(content) > limit:
             raise _too_large(self, limit)
         return content

@@ -44,9 +44,9 @@ class Made:
         names = {"/".join(path.parts) for path in (*known, *paths)}
         write_json(self._list, {"made": sorted(names)})
 
-    def remove(self, only: Sequence[InnerPath] | None = None) -> None:
-        """Remove what is on the list (and in `only`), and folders that are empty then."""
-        known = [path for path in self._known() if only is None or path in only]
+    def remove(self, only: Sequence[InnerPath]) -> None:
+        """Remove what is on the list and in `only`, and folders that are empty then."""
+        known = [path for path in self._known() if path in only]
         folders = {
             InnerPath(path.root, *path.parts[:depth])
             for path in known

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -20,6 +19,9 @@ from ferkeras.predict.sources import View
 
 BATCH = 32
 """Pictures that one thread decodes and predicts at a time."""
+
+_HELD_BYTES = 256 << 20
+"""Of frames that wait: more than that is only held where it is a single frame."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def predict_views(
     """Predict views in their order, some batches ahead of the reader and no more.
 
     Each thread decodes a batch and runs the network on it, so all cores are busy with either,
-    and what is in memory does not grow with the number of views.
+    and what is in memory does not grow with the number of views, nor with the size of frames.
 
     Args:
         views: read lazily, in the thread of the caller.
@@ -76,18 +78,35 @@ def predict_views(
         threads: how many; the number of cores by default.
     """
     threads = threads or os.cpu_count() or 1
-    remaining = iter(views)
     pool = ThreadPoolExecutor(threads)
-    pending: deque[Future[list[PredictedView]]] = deque()
+    pending: deque[tuple[int, Future[list[PredictedView]]]] = deque()
+    most = _HELD_BYTES // (2 * threads + 2)
     try:
-        while batch := list(islice(remaining, BATCH)):
-            pending.append(pool.submit(_predict, batch, network, cut, tta))
-            if len(pending) > 2 * threads:
-                yield from pending.popleft().result()
+        for batch in _batches(views, most):
+            held = sum(view.held for view in batch)
+            # Before the next batch is taken: frames are held from then on.
+            pending.append((held, pool.submit(_predict, batch, network, cut, tta)))
+            del batch
+            while len(pending) > 2 * threads or sum(h for h, _ in pending) + most > _HELD_BYTES:
+                yield from pending.popleft()[1].result()
         while pending:
-            yield from pending.popleft().result()
+            yield from pending.popleft()[1].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _batches(views: Iterable[View], most: int) -> Iterator[list[View]]:
+    """Up to `BATCH` views each, and no more once they hold `most` bytes."""
+    batch: list[View] = []
+    held = 0
+    for view in views:
+        batch.append(view)
+        held += view.held
+        if len(batch) == BATCH or held >= most:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _predict(

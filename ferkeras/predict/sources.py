@@ -26,12 +26,14 @@ class View:
     Attributes:
         name: the path it was found under.
         seconds: time in the video it is a frame of; None for a picture file.
-        read: returns it in grey (mode L), upright; raises InputError where it is unreadable.
+        read: returns it in mode RGB, upright; raises InputError where it is unreadable.
+        held: bytes of it that are in memory before it is read.
     """
 
     name: str
     seconds: float | None
     read: Callable[[], Image.Image]
+    held: int = 0
 
 
 def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[Path]:

@@ -18,7 +18,7 @@ from ferkeras.predict.sources import View
 
 
 def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
-    """Frames of a video, in grey, each with its time in seconds.
+    """Frames of a video, each with its time in seconds.
 
     A file that cannot be read is one view, whose reading says so.
 
@@ -47,7 +47,7 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
             readable, frame = capture.retrieve()
             if readable:
                 shown_one = True
-                yield View(name, seconds, partial(_read, frame))
+                yield View(name, seconds, partial(_read, frame), frame.nbytes)
     finally:
         capture.release()
     if not shown_one:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +16,7 @@ from typing import Any, Self
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
 from ferkeras.data.synthetic import SOURCE
+from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import AnyPath
 from ferkeras.runs.records import ProvenanceRecord, parse_record
 
@@ -78,16 +78,7 @@ def enclosed_in(content: bytes, path: AnyPath) -> About:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = tuple(_text(archive, _LABELS).splitlines())
             about = _text(archive, _ABOUT).encode()
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        RuntimeError,
-        NotImplementedError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
+    except (OSError, *ARCHIVE_ERRORS) as error:
         raise InputError(
             f"{shown(path)}: not a model that ferkeras exported: it has no {_LABELS} and {_ABOUT} "
             f"inside ({quoted(' '.join(str(error).split()), 100)[1:-1]})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.errors import InputError
@@ -31,7 +32,10 @@ def read_history(finished: TrainedRun) -> pd.DataFrame:
         content = path.read_bytes(_LARGEST)
         if content.partition(b"\n")[0].count(b",") >= _MOST_COLUMNS:
             raise ValueError(f"more than {_MOST_COLUMNS} columns")
-        history = pd.read_csv(io.BytesIO(content), index_col=False)
+        with warnings.catch_warnings():
+            # Of rows with other numbers of cells than the header pandas only warns.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            history = pd.read_csv(io.BytesIO(content), index_col=False)
         if not len(history) or "epoch" not in history:
             raise ValueError("no column 'epoch', or no row")
         history = history.astype(float)
@@ -43,16 +47,27 @@ def read_history(finished: TrainedRun) -> pd.DataFrame:
         ) from None
     except OSError as error:
         raise cannot_read(path, error) from None
-    except (ValueError, OverflowError, TypeError) as error:
+    except (ValueError, OverflowError, TypeError, pd.errors.ParserWarning) as error:
         reason = quoted(" ".join(str(error).split()), 100)[1:-1]
         raise InputError(f"{shown(path)}: damaged ({reason})") from None
     return history
 
 
-def read_rows(path: InnerPath) -> list[dict[str, str]]:
-    """The epochs so far of a run that is not finished; none if there is no `history.csv` yet."""
+def read_so_far(path: InnerPath, column: str) -> list[float]:
+    """A column of the epochs so far of a run that is not finished; none where there are none yet.
+
+    Raises:
+        InputError: it is damaged.
+    """
     try:
-        text = path.read_bytes(_LARGEST).decode("utf-8", "replace")
-        return list(csv.DictReader(io.StringIO(text, newline="")))
+        text = path.read_bytes(_LARGEST).decode()
+        return [
+            float(row[column])
+            for row in csv.DictReader(io.StringIO(text, newline=""))
+            if column in row
+        ]
     except FileNotFoundError:
         return []
+    except (ValueError, TypeError, csv.Error) as error:
+        reason = quoted(" ".join(str(error).split()), 100)[1:-1]
+        raise InputError(f"{shown(path)}: damaged ({reason})") from None

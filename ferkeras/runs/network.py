@@ -15,6 +15,7 @@ import numpy as np
 from ferkeras.callbacks import MonitoredModel
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
+from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import InnerPath
 from ferkeras.network.model import build_network
 from ferkeras.network.served import copy_weights, served_network
@@ -97,7 +98,7 @@ def _load_weights(model: keras.Model, path: InnerPath) -> None:
             f"{path}: no such file; without it the run has no network; train again"
         ) from None
     # h5py and zipfile raise these on damaged files, Keras on weights of other shapes.
-    except (OSError, ValueError, KeyError, RuntimeError, UserWarning, zipfile.BadZipFile) as error:
+    except (OSError, UserWarning, *ARCHIVE_ERRORS) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{path}: damaged, or not of the network that config.yaml beside it "

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import read_override, with_values
 from ferkeras.config.keys import flat
@@ -157,11 +159,11 @@ def to_json(space: Space) -> dict[str, Any]:
 
 
 def from_json(content: Mapping[str, Any]) -> Space:
-    """What `to_json` gave."""
+    """What `to_json` gave; ValueError for anything else."""
     return {
-        key: Choices(tuple(each["values"]))
-        if each["kind"] == "Choices"
-        else Range(**{k: v for k, v in each.items() if k != "kind"})
+        key: TypeAdapter(Choices if each["kind"] == "Choices" else Range).validate_python(
+            {name: value for name, value in each.items() if name != "kind"}
+        )
         for key, each in content.items()
     }
 

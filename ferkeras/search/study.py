@@ -8,17 +8,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.config.file import with_values
 from ferkeras.config.keys import as_arguments
 from ferkeras.config.schema import Config
 from ferkeras.fit.brief import train_briefly
-from ferkeras.runs.history import read_rows
+from ferkeras.runs.history import read_so_far
 from ferkeras.search.cost import cost_of
 from ferkeras.search.goals import GOALS, excess
 from ferkeras.search.space import Space, from_json, to_json, values_of
-from ferkeras.study.storage import create_study, is_address, join_study
+from ferkeras.study.storage import create_study, is_address, join_study, stored
 from ferkeras.study.training import Trainer
 from ferkeras.study.work import Next, Surplus, work
 
@@ -69,6 +71,17 @@ class Task:
         return cls(content, to_json(space), goals, limits, trials, pruner, confirm)
 
 
+_MISSING = "an ablation and no search"
+
+
+def _read(content: Any) -> tuple[Task, Config, Space]:
+    """A stored task; ValueError for anything else."""
+    task = TypeAdapter(Task).validate_python(content)
+    if not 1 <= len(task.goals) <= 2 or not {*task.goals} <= {*GOALS}:
+        raise ValueError(f"goals {task.goals}")
+    return task, Config.model_validate(task.base), from_json(task.space)
+
+
 class Search:
     """A search which any number of processes may work at.
 
@@ -85,9 +98,7 @@ class Search:
 
     def __init__(self, folder: Path, study: optuna.Study) -> None:
         self.folder = folder
-        self.task = Task(**study.user_attrs["search"])
-        self.base = Config.model_validate(self.task.base)
-        self.space = from_json(self.task.space)
+        self.task, self.base, self.space = stored(study, "search", _read, _MISSING)
         self._study = study
         study.sampler = _sampler(self.base.seed + len(study.get_trials(deepcopy=False)))
         study.pruner = _pruner(self.task)
@@ -127,11 +138,9 @@ class Search:
             InputError: there is none.
         """
         study = join_study(store)
-        if "search" not in study.user_attrs:
-            raise InputError(f"{store}: holds an ablation and no search")
         folder = Path(store)
         if is_address(store):
-            base = Config.model_validate(Task(**study.user_attrs["search"]).base)
+            _, base, _ = stored(study, "search", _read, _MISSING)
             folder = Path(base.output.folder) / study.study_name
         return cls(folder, study)
 
@@ -251,8 +260,7 @@ class Search:
             from ferkeras.search.pruning import TrialWatch
 
             column = GOALS[task.goals[0]].column if len(task.goals) == 1 else None
-            rows = read_rows(run.history) if run is not None and column else []
-            before = [float(row[column]) for row in rows if column in row]
+            before = read_so_far(run.history, column) if run is not None and column else []
             limit = task.limits.get("minutes")
             return [TrialWatch(trial, column, limit, before, minutes_before, remember)]
 

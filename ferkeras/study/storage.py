@@ -6,15 +6,17 @@ the queue, from which any process takes it.
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import need_extra
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import quoted, shown
+from ferkeras.files.inner import InnerPath
 
 if TYPE_CHECKING:
     import optuna
@@ -32,6 +34,8 @@ _RETRIES = 5
 """Times that a trial is begun again after its process died: one that kills each is left."""
 
 _BUSY_SECONDS = 120
+
+Stored = TypeVar("Stored")
 
 
 def create_study(store: str | Path, name: str, **options: Any) -> optuna.Study:
@@ -79,6 +83,25 @@ def join_study(store: str | Path, **options: Any) -> optuna.Study:
         return optuna.load_study(storage=storage, study_name=name or names[0], **options)
 
 
+def stored(study: optuna.Study, key: str, read: Callable[[Any], Stored], missing: str) -> Stored:
+    """What the one who began a study has stored of it, read by `read`.
+
+    Raises:
+        InputError: it is not there, which `missing` says, or not what `read` takes.
+    """
+    try:
+        attributes = study.user_attrs
+        if key not in attributes:
+            raise InputError(f"study {shown(study.study_name)}: {missing}")
+        return read(attributes[key])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        # The first line of pydantic's message is a count.
+        reason = quoted(" ".join(str(error).split("\n")[-3:]), 200)[1:-1]
+        raise InputError(
+            f"study {shown(study.study_name)}: damaged: {key} ({reason}); begin a new one"
+        ) from None
+
+
 def is_address(store: str | Path) -> bool:
     """Whether a store is a database's address and no folder."""
     return "://" in str(store)
@@ -116,7 +139,10 @@ def _open(store: str | Path) -> Any:
     options: dict[str, Any] = {}
     address = str(store)
     if not is_address(store):
-        address = f"sqlite:///{(Path(store) / STORE).resolve().as_posix()}"
+        path = InnerPath(Path(store).resolve(), STORE)
+        if path.exists():
+            path.for_library()
+        address = f"sqlite:///{path.path.as_posix()}"
     if address.startswith("sqlite:"):
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with warnings.catch_warnings():
@@ -148,6 +174,7 @@ def _troubles(store: str | Path) -> Iterator[Any]:
         ImportError,
         OSError,
         RuntimeError,
+        json.JSONDecodeError,
     ) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise InputError(
