@@ -4,21 +4,23 @@
 
 A tiny run is trained, evaluated, exported and cut off once. Then each file that a verb reads back
 (`environment.json`, `metrics.json`, `calibration.json`, `history.csv`, `config.yaml`,
-`predictions.npz`, `best.keras`, `model.tflite`, `exports.json`, `evaluation-validation.json`, a
-checkpoint) is altered again and again, by its structure (JSON: values of other types, keys that
+`predictions.npz`, `best.keras`, `last.keras`, `model.tflite`, `exports.json`,
+`evaluation-validation.json`, a checkpoint, `.ferkeras-made.json`, the lock, an ablation's
+`study.db`) is altered again and again, by its structure (JSON: values of other types, keys that
 are missing, numbers out of range, deep nests; npz: dtypes, shapes, headers, members, packing;
 keras: bytes of the archive and of the weights; tflite: bytes, trailer, names, provenance;
 CSV and YAML: cells, lines, quotes) and by its bytes, and read by what the verbs read it with. A
 child process reads many alterations in turn, within 2 GiB and 20 seconds each. Anything but a
 value that is sound or an InputError of one sentence is a finding: another error, a process that
 is killed, time, memory, or a file outside the run's folder that changed (a decoy tree beside it is
-compared). Exit code 1 if there are any.
+compared). Exit code 1 if there are any. `fuzz_verbs.py` gives alterations to whole verbs.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import copy
 import hashlib
 import io
@@ -26,10 +28,12 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -42,16 +46,19 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 _SECONDS = 20
+"""Of the processor."""
+_GIVEN_UP = 120
+"""Seconds by the clock after which a child is ended."""
 _BYTES = 2 << 30
+"""More than the process had when it had read the sound file."""
 _TINY = (
     "data.demo_faces=200",
     "network.filters=[4,8]",
     "network.dense_units=[8]",
-    "train.epochs=1",
-    "monitor.tensorboard=false",
-    "checkpoint.every_steps=2",
-    "name=tiny",
+    "monitor.diagnose=false",
 )
+_WHOLE = ("train.epochs=1", "monitor.tensorboard=false", "name=tiny")
+_CUT = ("train.epochs=2", "monitor.tensorboard=true", "checkpoint.every_steps=1", "name=cut")
 
 _ODD_LINES = ('"', "&a [*a]", "!!python/object:os.system x", "- " * 500, "\t")
 
@@ -190,7 +197,8 @@ def _array(rng: random.Random) -> np.ndarray:
     shape = rng.choice(((), (0,), (1,), (5,), (5, 7), (40, 7), (2, 3, 4)))
     values = np.full(shape, rng.choice((0, 1, -1, 99, 1e30)))
     kind = rng.choice((np.float32, np.float64, np.int32, np.int8, bool, complex, "S3", "U3"))
-    array = values.astype(np.float64).astype(kind)
+    with np.errstate(invalid="ignore"):
+        array = values.astype(np.float64).astype(kind)
     if array.dtype.kind == "f" and array.size and rng.random() < 0.5:
         array.reshape(-1)[0] = rng.choice((np.nan, np.inf, -np.inf))
     return array
@@ -225,6 +233,31 @@ def of_keras(content: bytes, rng: random.Random) -> bytes:
         for each, data in members.items():
             out.writestr(each, data)
     return target.getvalue()
+
+
+def of_sqlite(content: bytes, rng: random.Random) -> bytes:
+    """Change the plan of an ablation in its database, or the database."""
+    if rng.random() < 0.4:
+        return of_bytes(content, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "study.db"
+        path.write_bytes(content)
+        with contextlib.closing(sqlite3.connect(path)) as base:
+            match rng.randrange(4):
+                case 0:
+                    names = [name for (name,) in base.execute(
+                        "select name from sqlite_master where type = 'table'"
+                    )]  # fmt: skip
+                    base.execute(f"drop table {rng.choice(names)}")
+                case _:
+                    key = "select value_json from study_user_attributes where key = 'plan'"
+                    ((plan,),) = base.execute(key).fetchall()
+                    base.execute(
+                        "update study_user_attributes set value_json = ? where key = 'plan'",
+                        (of_json(plan.encode(), rng).decode("utf-8", "replace"),),
+                    )
+            base.commit()
+        return path.read_bytes()
 
 
 def of_litert(content: bytes, rng: random.Random) -> bytes:
@@ -276,32 +309,48 @@ def of_checkpoint(content: bytes, rng: random.Random) -> bytes:
 
 def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     """By name of the file: where it is, how it is altered, and what verbs read it with."""
-    from ferkeras.export.model_card import model_card
+    from ferkeras.ablate.ablation import Ablation
+    from ferkeras.cli.errors import InputError
+    from ferkeras.compare.comparison import load_compared
+    from ferkeras.config.file import dump_config
+    from ferkeras.export.model_card import model_card, write_model_card
+    from ferkeras.files.made import MADE_FILE, Made
     from ferkeras.metrics.calibration import temperature_of
     from ferkeras.metrics.predictions import read_predictions
+    from ferkeras.runs.conditions import changed_conditions
     from ferkeras.runs.finished import open_run
-    from ferkeras.runs.history import read_history
+    from ferkeras.runs.history import read_history, read_so_far
+    from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
     from ferkeras.runs.record import Run
-    from ferkeras.runs.records import ExportsRecord, read_record
+    from ferkeras.runs.teachers import record_of
     from ferkeras.runs.unfinished import reopened
 
-    of = Run(run)
+    of, cut = Run(run), Run(run / "cut")
 
     def opened() -> object:
+        """All that verbs use of a run's records."""
         finished = open_run(run)
         finished.about().provenance_text()
+        dump_config(finished.config)
+        changed_conditions(finished.environment, finished.config)
+        record_of([finished])
+        load_compared([finished, finished])
         return model_card(finished, {})
 
     def predicted() -> object:
         found = read_predictions(of.predictions, open_run(run).task.classes)
         return found.metrics()
 
-    def network() -> object:
-        from ferkeras.runs.network import load_trained
+    def network(path: Any) -> Callable[[], object]:
+        def read() -> object:
+            from ferkeras.runs.network import load_network
 
-        model = load_trained(run).model
-        assert np.isfinite(model(np.zeros((1, 48, 48, 1), np.uint8))).all()
-        return model
+            finished = open_run(run)
+            model = load_network(finished.config, finished.environment, path)
+            assert np.isfinite(model(np.zeros((1, 48, 48, 1), np.uint8))).all()
+            return model
+
+        return read
 
     def litert() -> object:
         from ferkeras.predict.network import load_network
@@ -311,39 +360,66 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
         return answers
 
     def unfinished() -> object:
-        metrics = of.metrics.path.read_bytes()
-        of.metrics.unlink()
+        with reopened(cut) as found:
+            if found is not None and found.environment is not None:
+                changed_conditions(found.environment, found.config)
+            return found
+
+    def made() -> object:
+        keep = [path for path in cut.folder.iterdir() if path.is_file() and path.name != MADE_FILE]
+        before = {path: path.read_bytes() for path in keep}
         try:
-            with reopened(of) as found:
-                return found
+            return Made(cut.inner).remove([cut.best, cut.history])
         finally:
-            of.metrics.path.write_bytes(metrics)
+            gone = {path for path in keep if not path.exists()}
+            for path in gone:
+                path.write_bytes(before[path])
+            assert gone <= {cut.best.path, cut.history.path}, gone
+
+    def joined() -> object:
+        ablation = Ablation.join(of.folder / "study")
+        with contextlib.suppress(InputError):  # its training is not here
+            ablation.runs()
+        return ablation.failures(), ablation.hours(), ablation._next()
+
+    def locked() -> object:
+        with exclusive_lock(cut.folder):
+            return None
 
     evaluation = of.evaluation("validation") / "evaluation-validation.json"
     return {
         "environment.json": (of.environment.path, of_json, opened),
-        "environment.json, resumed": (of.environment.path, of_json, unfinished),
+        "environment.json, resumed": (cut.environment.path, of_json, unfinished),
         "metrics.json": (of.metrics.path, of_json, opened),
         "config.yaml": (of.config.path, of_text, opened),
-        "config.yaml, resumed": (of.config.path, of_text, unfinished),
+        "config.yaml, resumed": (cut.config.path, of_text, unfinished),
         "calibration.json": (of.calibration.path, of_json, lambda: temperature_of(of)),
         "exports.json": (
             (of.exports / "exports.json").path,
             of_json,
-            lambda: read_record(of.exports / "exports.json", ExportsRecord),
+            lambda: write_model_card(of.exports, open_run(run), []),
         ),
         "evaluation-validation.json": (evaluation.path, of_json, opened),
         "history.csv": (of.history.path, of_text, lambda: read_history(of)),
         "predictions.npz": (of.predictions.path, of_npz, predicted),
         "model.tflite": (of.litert.path, of_litert, litert),
-        "best.keras": (of.best.path, of_keras, network),
-        "checkpoint": (_checkpoint(of), of_checkpoint, lambda: _newest(of)),
-        "checkpoint, restored": (_checkpoint(of), of_checkpoint, _checkpoint_reader(of)),
+        "best.keras": (of.best.path, of_keras, network(of.best)),
+        "last.keras": (of.last.path, of_keras, network(of.last)),
+        "history.csv, of a search": (
+            cut.history.path,
+            of_text,
+            lambda: read_so_far(cut.history, "val_accuracy"),
+        ),
+        "made": ((cut.inner / MADE_FILE).path, of_json, made),
+        "lock": ((cut.inner / LOCK_FILE).path, of_bytes, locked),
+        "study.db": (of.folder / "study" / "study.db", of_sqlite, joined),
+        "checkpoint": (_checkpoint(cut), of_checkpoint, lambda: _newest(cut)),
+        "checkpoint, restored": (_checkpoint(cut), of_checkpoint, _checkpoint_reader(cut)),
     }
 
 
 def _checkpoint(run: Any) -> Path:
-    return next(path.path for path in run.checkpoints.iterdir())
+    return max(path.path for path in run.checkpoints.iterdir())
 
 
 def _checkpoint_reader(run: Any) -> Callable[[], object]:
@@ -352,22 +428,23 @@ def _checkpoint_reader(run: Any) -> Callable[[], object]:
 
     def read() -> object:
         from ferkeras.cli.console import Console
+        from ferkeras.cli.signals import StopRequest
         from ferkeras.config.file import load_config
         from ferkeras.data.load import load_splits
         from ferkeras.training.callbacks import build_callbacks
         from ferkeras.training.checkpoints import CheckpointFolder
+        from ferkeras.training.loop import TrainingLoop
         from ferkeras.training.setup import build_setup
-        from ferkeras.training.state import TrainingState
 
         if not made:
             config, console = load_config(run.config), Console(io.StringIO())
             splits = load_splits(config, console)
             setup = build_setup(config, splits)
             callbacks = build_callbacks(config, setup, splits, run, console).callbacks
-            made.append(TrainingState(setup.model, callbacks, console))
+            folder = CheckpointFolder(run.checkpoints)
+            made.append(TrainingLoop(config, setup, callbacks, folder, console, StopRequest()))
         _named_by_its_digest(run)
-        made[0].restore(CheckpointFolder(run.checkpoints).newest(lambda text: None))
-        return made[0]
+        return made[0].go_on()
 
     return read
 
@@ -376,7 +453,7 @@ def _named_by_its_digest(run: Any) -> None:
     """Name the checkpoint by the digest of what it holds now, as a forger would."""
     path = _checkpoint(run)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
-    path.rename(path.with_name(f"000001-{digest}.npz"))
+    path.rename(path.with_name(f"000009-{digest}.npz"))
 
 
 def _newest(run: Any) -> object:
@@ -393,20 +470,22 @@ def read_many(run: Path, name: str, first: int, last: int) -> int:
     from ferkeras.cli.errors import InputError
     from ferkeras.cli.quiet import import_tensorflow
 
-    if name in ("best.keras", "checkpoint, restored"):
+    if name in ("best.keras", "last.keras", "checkpoint, restored"):
         import_tensorflow()
     path, mutate, read = readers(run)[name]
     sound = path.read_bytes()
     read()
-    path = _checkpoint(_run(run)) if name.startswith("checkpoint") else path
+    path = _checkpoint(_run(run / "cut")) if name.startswith("checkpoint") else path
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (_mapped() + _BYTES, hard))
     for number in range(first, last):
         rng = random.Random(f"{name} {number}")
         if name.startswith("checkpoint"):
-            path = _checkpoint(_run(run))
+            path = _checkpoint(_run(run / "cut"))
         path.write_bytes(mutate(sound, rng))
         print(f"begin {number}", flush=True)
-        before = time.monotonic()
+        before = time.process_time()
         try:
             read()
             result = "read"
@@ -415,10 +494,15 @@ def read_many(run: Path, name: str, first: int, last: int) -> int:
             result = "refused" if text.replace("\n", "").isprintable() else f"unprintable {text!r}"
         except BaseException as error:
             result = f"{type(error).__name__}: {str(error)[:150]!r}"
-        seconds = time.monotonic() - before
+        seconds = time.process_time() - before
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         print(f"end {number} {seconds:.2f} {peak} {result}", flush=True)
     return 0
+
+
+def _mapped() -> int:
+    """Bytes of address space that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _run(folder: Path) -> Any:
@@ -452,27 +536,38 @@ def fuzz(template: Path, name: str, mutations: int) -> dict[str, Any]:
             ]
             env = {**os.environ, "FERKERAS_CACHE": str(base / "cache"),
                    "XDG_CONFIG_HOME": str(base / "config"), "PYTHONPATH": str(ROOT)}  # fmt: skip
-            child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
-            )
-            started = number
-            for line in child.stdout:
-                word, at, *rest = line.split(maxsplit=4)
-                if word == "begin":
-                    number = int(at)
-                    continue
-                seconds, mib, result = float(rest[0]), int(rest[1]), rest[2].strip()
-                slowest, peak = max(slowest, seconds), max(peak, mib)
-                counts[result.partition(":")[0]] += 1
-                if result not in ("read", "refused") or seconds > _SECONDS or mib << 20 > _BYTES:
-                    findings.append(f"{name} {number}: {result} ({seconds:.1f} s, {mib} MiB)")
-                number = int(at) + 1
-            code = child.wait()
+            begun = None
+            with tempfile.TemporaryFile("w+") as said:
+                child = subprocess.Popen(
+                    command, stdout=subprocess.PIPE, stderr=said, text=True, env=env
+                )
+                watch = threading.Timer(_GIVEN_UP, child.kill)
+                for line in child.stdout:
+                    watch.cancel()
+                    watch = threading.Timer(_GIVEN_UP, child.kill)
+                    watch.start()
+                    word, at, *rest = line.split(maxsplit=4)
+                    if word == "begin":
+                        begun = number = int(at)
+                        continue
+                    seconds, mib, result = float(rest[0]), int(rest[1]), rest[2].strip()
+                    slowest, peak = max(slowest, seconds), max(peak, mib)
+                    counts[result.partition(":")[0]] += 1
+                    if result not in ("read", "refused") or seconds > _SECONDS:
+                        findings.append(f"{name} {number}: {result} ({seconds:.1f} s, {mib} MiB)")
+                    number = int(at) + 1
+                watch.cancel()
+                code = child.wait()
+                said.seek(0)
+                words = said.read().strip()
+            if begun is None:
+                raise RuntimeError(f"{name}: as it was made it cannot be read: {words[-2000:]}")
+            if words:
+                findings.append(f"{name} {begun}: printed on stderr: {words[-300:]}")
             if code and number < mutations:
-                said = child.stderr.read().strip()[-300:]
-                findings.append(f"{name} {number}: the process ended with {code}: {said}")
+                findings.append(f"{name} {number}: the process ended with {code}")
                 counts["ended"] += 1
-                number = max(number + 1, started + 1)
+                number += 1
         left = sorted(path.name for path in base.iterdir())
         if left not in (
             ["cache", "config", "mine", "run"],
@@ -497,27 +592,50 @@ def make_run(folder: Path) -> Path:
     """A finished run with every file that a verb reads back, and a checkpoint."""
     command = [sys.executable, "-m"]
     quiet = {"cwd": ROOT, "check": True, "stdout": subprocess.DEVNULL}
-    subprocess.run([*command, "ferkeras.fit", *_TINY, f"output.folder={folder}"], **quiet)
+    settings = [*_TINY, *_WHOLE, f"output.folder={folder}"]
+    subprocess.run([*command, "ferkeras.fit", *settings], **quiet)
     run = folder / "tiny-001"
     subprocess.run([*command, "ferkeras.evaluate", str(run), "--calibrate"], **quiet)
-    cut = f"""
-import os
+    settings = [*_TINY, *_CUT, f"output.folder={folder}"]
+    subprocess.run([*command[:1], "-c", _CUT_OFF, *settings], **quiet)
+    (folder / "cut-001").rename(run / "cut")
+    (run / "study").mkdir()
+    subprocess.run([*command[:1], "-c", _STUDY, str(run)], **quiet)
+    return run
+
+
+_CUT_OFF = """
+import os, sys
 from ferkeras.training import checkpoints
 real = checkpoints.CheckpointFolder.save
 def save(self, checkpoint):
     path = real(self, checkpoint)
-    if checkpoint.step:
+    if checkpoint.epoch == 2 and checkpoint.step:
         os._exit(0)
     return path
 checkpoints.CheckpointFolder.save = save
 from ferkeras.fit.__main__ import main
-main({[*_TINY[:-1], "name=cut", f"output.folder={folder}"]!r})
+main(sys.argv[1:])
 """
-    subprocess.run([sys.executable, "-c", cut], **quiet)
-    (newest, *_) = sorted((folder / "cut-001" / "checkpoints").iterdir(), reverse=True)
-    (run / "checkpoints").mkdir()
-    shutil.copy(newest, run / "checkpoints" / newest.name)
-    return run
+
+_STUDY = """
+import sys
+from pathlib import Path
+from optuna import create_trial
+from optuna.distributions import IntDistribution
+from ferkeras.ablate.ablation import Ablation
+from ferkeras.ablate.plan import plan_variants
+from ferkeras.config.file import load_config
+from ferkeras.study.storage import join_study
+run = Path(sys.argv[1])
+plan = plan_variants(load_config(None), {"no ramp": {"schedule.dropout_from_epoch": 9}}, 1, None)
+Ablation.begin(run / "study", plan)
+join_study(run / "study").add_trial(create_trial(
+    params={"arm": 0, "seed": 0},
+    distributions={"arm": IntDistribution(0, 1), "seed": IntDistribution(0, 99)},
+    user_attrs={"run": "none"}, value=0.5,
+))
+"""
 
 
 def main() -> int:

@@ -376,7 +376,7 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
     with exclusive_lock(run.folder):
         code, text = resume(capsys, tmp_path / "saved_models")
     assert code == 2
-    assert f"process {os.getpid()} is training in this folder" in text
+    assert f"process {os.getpid()} is at work in this folder" in text
     data = {"source": "demo", "official_split": False, "faces": {}, "mean": 0.5, "std": 0.2}
     record_start(run, config, {**data, "fingerprint": "0123456789abcdef"})
     code, text = resume(capsys)

@@ -21,6 +21,7 @@ from ferkeras.files.writing import (
     write_text,
 )
 from ferkeras.fit.__main__ import main as fit
+from ferkeras.fit.run import _what_a_training_makes
 from ferkeras.runs.create import create_run
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
@@ -258,7 +259,7 @@ def test_only_what_was_listed_before_it_was_made_is_removed(tmp_path):
     made.remove([folder / "best.keras"])
     assert not (tmp_path / "best.keras").exists()
     assert (tmp_path / "export/1/saved_model.pb").exists()
-    made.remove()
+    made.remove(paths)
     left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert left == [MADE_FILE, "export/1/notes.txt", "mine.txt"]
 
@@ -268,7 +269,7 @@ def test_a_file_that_was_there_before_is_not_replaced(tmp_path):
     made = Made(InnerPath(tmp_path))
     with pytest.raises(InputError, match=r"best\.keras: not made by"):
         made.expect([InnerPath(tmp_path, "best.keras")])
-    made.remove()
+    made.remove([InnerPath(tmp_path, "best.keras")])
     assert (tmp_path / "best.keras").read_text() == "theirs"
 
 
@@ -282,8 +283,17 @@ def test_a_forged_list_removes_nothing(content, tmp_path):
     run.mkdir()
     (run / MADE_FILE).write_text(content)
     with pytest.raises(InputError, match="damaged"):
-        Made(InnerPath(run)).remove()
+        Made(InnerPath(run)).remove([])
     assert (tmp_path / "mine").exists()
+
+
+def test_a_list_of_a_stranger_removes_no_file_that_a_training_does_not_make(tmp_path):
+    run = create_run(load_config(None, ["name=a", f"output.folder={tmp_path}"]))
+    (run.folder / "thesis.tex").write_text("years of work")
+    write_json(run.inner / MADE_FILE, {"made": ["thesis.tex", "config.yaml", "best.keras"]})
+    Made(run.inner).remove(_what_a_training_makes(run))
+    assert (run.folder / "thesis.tex").read_text() == "years of work"
+    assert run.config.is_file()
 
 
 @unix

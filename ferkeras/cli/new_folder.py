@@ -7,15 +7,21 @@ from pathlib import Path
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
+from ferkeras.files.writing import demand_room
 
 
 def check_output(output: str | None) -> None:
     """Refuse a folder for the results that has something in it, before any work is done.
 
+    Args:
+        output: the folder; None: one will be made in the working folder.
+
     Raises:
         InputError: it is not empty, or no folder.
+        OSError: nothing can be written there.
     """
     if output is None:
+        demand_room(Path())
         return
     folder = Path(output).expanduser()
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -32,6 +38,7 @@ def check_output(output: str | None) -> None:
         raise InputError(
             f"--output {shown(folder)}: cannot be written to ({error.strerror}); name a new folder"
         ) from None
+    demand_room(folder)
 
 
 def make_folder(output: str | None, name: str) -> Path:

@@ -36,13 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ferkeras.compare.comparison import load_compared
             from ferkeras.compare.page import compare_page
             from ferkeras.compare.report import default_page, print_comparison
-            from ferkeras.files.writing import write_text
+            from ferkeras.files.writing import demand_room, write_text
 
             runs = load_compared(finished)
             page = arguments.output or default_page(runs)
             try:
                 if arguments.output is None:
                     page.parent.mkdir(parents=True, exist_ok=True)
+                demand_room(page.parent)
                 write_text(page, compare_page(runs))
             except OSError as error:
                 raise InputError(

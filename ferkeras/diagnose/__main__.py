@@ -61,8 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import load_splits
     from ferkeras.files.inner import AnyPath
+    from ferkeras.files.writing import demand_room
 
-    check_output(arguments.output)
+    if finished is not None and arguments.output is None:
+        demand_room(finished.run.inner)
+    else:
+        check_output(arguments.output)
     with Console() as console:
         splits = load_splits(config, console)
 

@@ -33,12 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
     from ferkeras.evaluate.subject import find_subject
+    from ferkeras.files.writing import demand_room
 
     if finished.unfinished and arguments.calibrate:
         raise InputError(
             f"{finished.run.folder}: {finished.unfinished}: a temperature fitted now would not fit "
             "the network that it ends with; leave out --calibrate, or resume the run first"
         )
+    demand_room(finished.run.inner)
     with Console() as console:
         if finished.unfinished:
             console.print(f"note: {finished.unfinished}: this is the best network so far")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ferkeras.cli.console import Console
@@ -11,8 +13,11 @@ from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.cli.wording import nearest, quoted
 from ferkeras.export.model_card import check_export_folder, write_model_card
 from ferkeras.export.probe import Probe, find_probe
-from ferkeras.files.inner import AnyPath
+from ferkeras.files.inner import InnerPath, folder_of
+from ferkeras.files.writing import demand_room, remove_temporary_files
 from ferkeras.runs.finished import TrainedRun
+from ferkeras.runs.lock import exclusive_lock
+from ferkeras.runs.record import FILES
 
 FORMATS = ("saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras")
 
@@ -74,36 +79,38 @@ def export_run(
         The file, or the folder of a SavedModel.
 
     Raises:
-        InputError: see `check_format`; the folder is no place for an export, or the faces cannot
-            be read.
+        InputError: see `check_format`; the folder is no place for an export, another export is
+            at work in it, or the faces cannot be read.
+        OSError: nothing can be written in the folder.
         RunError: the export predicts otherwise than the network.
     """
     check_format(format)
-    target: AnyPath = finished.run.exports if folder is None else folder
-    check_export_folder(target)
+    target = finished.run.exports if folder is None else folder_of(folder)
+    check_export_folder(target, FILES.get(format))
     if finished.unfinished:
         console.print(f"note: {finished.unfinished}: this is the best network so far")
-    found = find_probe(finished, data, console)
+    with _alone_in(target):
+        found = find_probe(finished, data, console)
 
-    with console.working("loading TensorFlow and the network"):
-        import_tensorflow()
-        from ferkeras.export.formats import export_network
-        from ferkeras.metrics.calibration import temperature_of
-        from ferkeras.runs.network import load_trained
+        with console.working("loading TensorFlow and the network"):
+            import_tensorflow()
+            from ferkeras.export.formats import export_network
+            from ferkeras.metrics.calibration import temperature_of
+            from ferkeras.runs.network import load_trained
 
-        model = load_trained(finished).model
-    with console.working(f"exporting as {format}"):
-        exported = export_network(
-            model,
-            [format],
-            target,
-            finished.about(),
-            probe=Probe(found.images[:_PROBE], found.kind),
-            temperature=temperature_of(finished.run),
-            # With few faces the same serve for both.
-            representative=found.images[-_REPRESENTATIVE:],
-        )
-    card = write_model_card(target, finished, exported)
+            model = load_trained(finished).model
+        with console.working(f"exporting as {format}"):
+            exported = export_network(
+                model,
+                [format],
+                target,
+                finished.about(),
+                probe=Probe(found.images[:_PROBE], found.kind),
+                temperature=temperature_of(finished.run),
+                # With few faces the same serve for both.
+                representative=found.images[-_REPRESENTATIVE:],
+            )
+        card = write_model_card(target, finished, exported)
     for each in exported:
         parity = each.parity
         console.print(
@@ -113,3 +120,18 @@ def export_run(
         )
     console.print(f"{card}: what it is, how good it is, and how it may not be used")
     return Path(exported[0].path)
+
+
+@contextmanager
+def _alone_in(folder: InnerPath) -> Iterator[None]:
+    """Make the folder, lock it, remove what a killed export left; a folder left empty goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with exclusive_lock(folder.path):
+            demand_room(folder)
+            remove_temporary_files(folder)
+            yield
+    finally:
+        if not folder.iterdir():
+            with suppress(OSError):
+                folder.rmdir()

@@ -23,16 +23,7 @@ from ferkeras.runs.embedded import About
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.litert import LiteRtNetwork
 from ferkeras.runs.litert_check import remember_litert
-from ferkeras.runs.record import HALF_LITERT_FILE, LITERT_FILE
-
-FILES = {
-    "litert": LITERT_FILE,
-    "litert-float16": HALF_LITERT_FILE,
-    "litert-int8": "model-int8.tflite",
-    "onnx": "model.onnx",
-    "keras": "model.keras",
-}
-"""Formats of one file and how the file is called; `saved_model`, a folder, is numbered."""
+from ferkeras.runs.record import FILES
 
 _LARGEST_DIFFERENCE = {"litert-float16": 0.02, "litert-int8": 1.0}
 """Of a probability, where more is allowed than `_ROUNDING`."""

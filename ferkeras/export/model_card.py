@@ -14,6 +14,7 @@ from ferkeras.config.schema import Config
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json, write_text
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun, TrainedRun
 from ferkeras.runs.records import EvaluationRecord, ExportRecord, ExportsRecord, read_record
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _CARD = "README.md"
 _LIST = "exports.json"
+_LARGEST = 256 << 20
 
 CARD = (_CARD, _LIST)
 """Files that `write_model_card` writes."""
@@ -112,11 +114,16 @@ probabilities = network.predict(faces)  # {shape}, whole numbers of 0 to 255
 }
 
 
-def check_export_folder(folder: AnyPath) -> None:
-    """Refuse a folder in which the card would replace somebody else's README.md.
+def check_export_folder(folder: AnyPath, file: str | None = None) -> None:
+    """Refuse a folder in which an export would replace what no export has made.
+
+    Args:
+        folder: where to; need not exist.
+        file: what the exported file will be called; None for a SavedModel, which gets a new name.
 
     Raises:
-        InputError: it holds a README.md that is no model card, or is no folder.
+        InputError: it holds a README.md that is no model card, or a file of that name that no
+            export has made, or is no folder.
     """
     folder = folder_of(folder)
     if folder.path.exists() and not folder.path.is_dir():
@@ -126,6 +133,23 @@ def check_export_folder(folder: AnyPath) -> None:
             f"{folder}: holds a {_CARD} that is not a model card, which an export would replace; "
             "name another folder"
         )
+    if file is not None and (folder / file).exists() and not _was_exported(folder, file):
+        raise InputError(
+            f"{folder / file}: not made by python -m ferkeras.export, which would replace it; move "
+            "it away, or name another folder"
+        )
+
+
+def _was_exported(folder: InnerPath, file: str) -> bool:
+    """Whether `exports.json` lists a file, or it says itself how it came about."""
+    listed = folder / _LIST
+    if listed.exists() and file in read_record(listed, ExportsRecord):
+        return True
+    try:
+        enclosed_in((folder / file).read_bytes(_LARGEST), folder / file)
+    except InputError:
+        return False
+    return True
 
 
 def write_model_card(

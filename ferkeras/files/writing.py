@@ -20,6 +20,8 @@ from ferkeras.files.inner import AnyPath, InnerPath, Refused, folder_of, inside
 _TEMPORARY = re.compile(r"\.ferkeras-[0-9a-f]{16}(\..*)?")
 """Names that `temporary_name` makes; nobody else calls a file so."""
 
+_ROOM = 1 << 20
+
 
 def write_json(path: AnyPath, content: Any) -> None:
     """Write JSON whole or not at all."""
@@ -71,6 +73,28 @@ def atomic_path(path: AnyPath) -> Iterator[Path]:
         yield temporary.path
         with temporary.open() as file:
             os.fsync(file.fileno())
+
+
+def demand_room(folder: AnyPath) -> None:
+    """Write a mebibyte into a folder, or into the nearest one there is above it, and remove it.
+
+    For what is to be written after long work: better now than then.
+
+    Raises:
+        OSError: as writing would then; it names the folder.
+    """
+    named = Path(folder)
+    there = next((p for p in (named, *named.absolute().parents) if p.is_dir()), named)
+    path = InnerPath(there, temporary_name())
+    try:
+        descriptor = path.create()
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(bytes(_ROOM))
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(there)) from None
 
 
 def temporary_name(suffix: str = "") -> str:

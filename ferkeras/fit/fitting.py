@@ -14,6 +14,7 @@ from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import DEMO, load_splits
+from ferkeras.files.writing import demand_room
 from ferkeras.runs.changes import write_changes
 from ferkeras.runs.record import Run
 from ferkeras.runs.start import open_start
@@ -59,6 +60,7 @@ def fit(
     if unfinished is not None:
         unfinished.check_teachers(teachers)
         unfinished.check_start(start)
+    demand_room(Path(config.output.folder) if unfinished is None else unfinished.run.inner)
     if splits is None:
         splits = _faces(config, console, unfinished)
     run: Run | None = None

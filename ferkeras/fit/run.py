@@ -202,7 +202,8 @@ def _train(
             # Begin anew, in the folder of a run that was cut off before its first checkpoint.
             write_changes(run, config, 0)
             remove_events(run.tensorboard)
-            made.remove()
+            # Of what the list names only files that a training makes: a stranger's may name others.
+            made.remove(_what_a_training_makes(run))
             made.expect(_what_a_training_makes(run))
         loop.run(ended=run_callbacks.collapse.stopped is not None)
     if request.signal is not None:

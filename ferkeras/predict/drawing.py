@@ -14,7 +14,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import decode
-from ferkeras.files.writing import atomic_file
+from ferkeras.files.writing import atomic_file, demand_room
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import read_bounded
 from ferkeras.report.mosaic import mosaic_figure
@@ -39,6 +39,7 @@ class Drawing:
 
     Raises:
         InputError: the folder cannot be made.
+        OSError: nothing can be written in it.
     """
 
     def __init__(self, folder: Path, emotions: Sequence[str]) -> None:
@@ -48,6 +49,7 @@ class Drawing:
             raise InputError(
                 f"--draw {shown(folder)}: this folder cannot be made ({error.strerror})"
             ) from None
+        demand_room(folder)
         self._folder = folder
         self._emotions = emotions
         self._faces: list[tuple[np.ndarray, str, str]] = []

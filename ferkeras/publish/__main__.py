@@ -30,12 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
     from ferkeras.export.probe import Probe, find_probe
+    from ferkeras.files.writing import demand_room
     from ferkeras.runs.finished import open_run
 
     finished = open_run(arguments.run)
     folder = arguments.folder.expanduser()
     if not folder.parent.is_dir():
         raise InputError(f"{folder}: there is no folder {folder.parent} to put it in")
+    if folder.exists():
+        raise InputError(f"{folder}: exists already; name a folder that does not, or remove it")
+    demand_room(folder.parent)
     with Console() as console:
         found = find_probe(finished, arguments.data, console)
 

@@ -34,11 +34,11 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise InputError(
-            f"{folder}: {_holder(path)} is training in this folder; wait for it or stop it"
+            f"{folder}: {_holder(path)} is at work in this folder; wait for it or stop it"
         ) from None
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be locked for training ({error.strerror}); it must be a folder "
+            f"{folder}: cannot be locked ({error.strerror}); it must be a folder "
             "that can be written"
         ) from None
     try:
@@ -62,8 +62,7 @@ def _check(path: InnerPath) -> None:
         raise cannot_read(path, error) from None
     if not single or (holder and not holder.isdigit()):
         raise InputError(
-            f"{shown(path)}: cannot be locked for training: not a lock that ferkeras left; move it "
-            "away"
+            f"{shown(path)}: cannot be locked: not a lock that ferkeras left; move it away"
         )
 
 

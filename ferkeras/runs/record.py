@@ -21,6 +21,15 @@ HALF_LITERT_FILE = "model-float16.tflite"
 
 _EXPORTS = "export"
 
+FILES = {
+    "litert": LITERT_FILE,
+    "litert-float16": HALF_LITERT_FILE,
+    "litert-int8": "model-int8.tflite",
+    "onnx": "model.onnx",
+    "keras": "model.keras",
+}
+"""Formats of one file and how the file is called; `saved_model`, a folder, is numbered."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -19,7 +19,7 @@ from ferkeras.runs.finished import (
     not_finished,
     open_run,
 )
-from ferkeras.runs.history import read_rows
+from ferkeras.runs.history import read_so_far
 from ferkeras.runs.records import EnvironmentRecord, read_record
 
 _LARGEST = 2 << 30
@@ -82,5 +82,5 @@ def open_trained(path: str | Path) -> TrainedRun:
             f"{shown(run.best)}: damaged: does not say of which epoch it is; resume the run"
         )
     # A process that is cut off between the two has written the network, not yet its epoch.
-    epochs = max(epoch, len(read_rows(run.history)))
+    epochs = max(epoch, len(read_so_far(run.history, "epoch")))
     return RunSoFar(run, load_config(run.config), environment, epochs, (epoch, accuracy))

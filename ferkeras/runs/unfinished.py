@@ -20,7 +20,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
 from ferkeras.runs.changes import EPOCHS, PATH
 from ferkeras.runs.finished import FinishedRun, check_task
-from ferkeras.runs.history import read_rows
+from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
@@ -144,7 +144,7 @@ def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
             "written into a run's folder: it does not name every key; nothing was touched"
         )
     if EPOCHS in changes:
-        _refuse_fewer(run, config, len(read_rows(run.history)))
+        _refuse_fewer(run, config, len(read_so_far(run.history, "epoch")))
     return UnfinishedRun(run, config, environment)
 
 

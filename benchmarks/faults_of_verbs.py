@@ -1,0 +1,291 @@
+"""Break every write and every phase of every verb, and see how it ends.
+
+    python benchmarks/faults_of_verbs.py [--only VERB] [--json FILE]
+
+Each verb is run once on a tiny run, by its own main in a process forked from one that has imported
+everything. Before each step on the disk (a file or folder is made, a finished file gets its name)
+and at each phase (faces are read, a network is loaded, progress moves for the first time, a page
+or picture is drawn) that process is forked once per fault, and the fork meets it there: no space
+left, a read-only file system, no right to write, SIGTERM, SIGINT, SIGHUP. Its folder is put back
+as it was, and the verb goes on to the next step. Asked of each end: exit code 1 or 2, or 128 plus
+the signal; one sentence on stderr and no traceback; no file made by half, none left under a
+temporary name. Beside that, each verb is run without a folder for temporary files, and in a folder
+in which it may not write. Signals between the steps of a training, where the state is saved first,
+are for faults.py and kill_and_resume.py. Needs Linux. Exit code 1 if any end is not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import errno
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from fuzz_runs import make_run  # noqa: E402
+
+FAULTS: dict[str, int] = {
+    "no space": errno.ENOSPC,
+    "read-only": errno.EROFS,
+    "no right": errno.EACCES,
+    "SIGTERM": -signal.SIGTERM,
+    "SIGINT": -signal.SIGINT,
+    "SIGHUP": -signal.SIGHUP,
+}
+"""What happens: an error number, or a signal as a negative number."""
+
+VERBS: dict[str, list[str]] = {
+    "compare": ["RUN", "RUN", "--output", "BASE/out.html"],
+    "predict": ["RUN", "RUN/curves.png", "--no-detect", "--draw", "BASE/drawn"],
+    "check_data": ["demo", "--output", "BASE/checked"],
+    "evaluate": ["RUN", "--calibrate"],
+    "export": ["RUN", "--format", "saved_model", "--output", "BASE/exported"],
+    "lr_find": ["data.demo_faces=200", "--steps", "20", "--output", "BASE/found"],
+    "publish": ["RUN", "BASE/published"],
+    "diagnose": ["RUN"],
+    "fit": ["--resume", "RUN/cut"],
+}
+
+PHASES = (
+    "ferkeras.data.load.load_splits",
+    "ferkeras.data.load.load_faces",
+    "ferkeras.check_data.report.print_check",
+    "ferkeras.check_data.check.check_material",
+    "ferkeras.runs.network.load_trained",
+    "ferkeras.runs.network.load_network",
+    "ferkeras.compare.page.compare_page",
+    "ferkeras.evaluate.assessment.assess",
+    "ferkeras.diagnose.diagnosis.diagnose",
+    "ferkeras.lr_find.range_test.lr_range_test",
+    "ferkeras.fit.report.write_run_report",
+)
+"""Functions whose beginning is a phase of a verb."""
+
+_SECONDS = 60
+_WARM = (
+    "ferkeras.evaluate.report", "ferkeras.export.formats", "ferkeras.publish.publication",
+    "ferkeras.compare.page", "ferkeras.compare.report", "ferkeras.diagnose.report",
+    "ferkeras.diagnose.run_case", "ferkeras.fit.run", "ferkeras.fit.outcome",
+    "ferkeras.predict.predictions", "ferkeras.predict.drawing", "ferkeras.lr_find.report",
+    "ferkeras.check_data.report", "ferkeras.check_data.material", "scipy.optimize", "pandas",
+)  # fmt: skip
+
+Tree = dict[str, bytes]
+
+
+class Breaker:
+    """Forks the process at every event, once per fault, and notes how the fork ends."""
+
+    def __init__(self, base: Path, said: Path, report: Path) -> None:
+        self._base, self._said, self._report = base, said, report
+        self._where: str | None = None
+        self._seen: collections.Counter[str] = collections.Counter()
+        self.inside = False
+
+    def event(self, name: str, writes: bool) -> None:
+        """Meet every fault here, each in a fork; in one of them this raises."""
+        if self.inside:
+            return
+        self._seen[name] += 1
+        # Progress and repeated steps of one kind: the first three tell.
+        if self._seen[name] > 3:
+            return
+        for fault, number in FAULTS.items():
+            if number > 0 and not writes:
+                continue
+            if number < 0 and _between_steps():
+                continue
+            self._meet(f"{name} {self._seen[name]}", fault, number)
+
+    def _meet(self, where: str, fault: str, number: int) -> None:
+        before = tree(self._base)
+        sys.stdout.flush()
+        process = os.fork()
+        if process == 0:
+            self.inside = True
+            self._where = where
+            descriptor = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(descriptor, 2)
+            if number > 0:
+                raise OSError(number, os.strerror(number), where)
+            os.kill(os.getpid(), -number)
+            time.sleep(_SECONDS)
+            os._exit(99)
+        code = ended(process)
+        said = self._said.read_text("utf-8", "replace") if self._said.exists() else ""
+        after = tree(self._base)
+        self._put_back(before, after)
+        made = sorted(name for name in after.keys() - before.keys())
+        wrong = []
+        if code not in ((1, 2) if number > 0 else (128 - number,)):
+            wrong.append(f"exit code {code}")
+        if "Traceback" in said:
+            wrong.append("traceback: " + said.strip()[-300:])
+        elif number > 0 and said.count("error: ") != 1:
+            wrong.append(f"said {said[-200:]!r}")
+        elif number < 0 and not said.strip():
+            wrong.append("said nothing")
+        wrong += [f"left {name}" for name in made if ".ferkeras-" in name and "made" not in name]
+        row = {"where": where, "fault": fault, "code": code, "wrong": wrong, "said": said[-300:]}
+        with self._report.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def _put_back(self, before: Tree, after: Tree) -> None:
+        for name in after.keys() - before.keys():
+            path = self._base / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        for name, content in sorted(before.items()):
+            path = self._base / name
+            if name.endswith("/"):
+                path.mkdir(exist_ok=True)
+            elif after.get(name) != content:
+                path.write_bytes(content)
+
+
+def ended(process: int) -> int:
+    """Wait for a fork to end; 98 if it does not."""
+    last = time.monotonic() + _SECONDS
+    while time.monotonic() < last:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    return 98
+
+
+def tree(base: Path) -> Tree:
+    """Every file below a folder with its content; folders end with a slash."""
+    return {
+        f"{path.relative_to(base)}/" if path.is_dir() else str(path.relative_to(base)): b""
+        if path.is_dir() or path.name.endswith(".lock")
+        else path.read_bytes()
+        for path in base.rglob("*")
+    }
+
+
+def _between_steps() -> bool:
+    """Whether signals are collected, as between the steps of a training."""
+    handler = signal.getsignal(signal.SIGINT)
+    return getattr(handler, "__qualname__", "").startswith("stop_requests")
+
+
+def hook(breaker: Breaker) -> None:
+    """Call the breaker before each step on the disk and at each phase."""
+    from ferkeras.cli import console
+    from ferkeras.files import inner
+
+    def before(owner: Any, name: str, title: Callable[..., str | None], writes: bool) -> None:
+        real = getattr(owner, name)
+
+        def call(*arguments: Any, **more: Any) -> Any:
+            if (what := title(*arguments)) is not None:
+                breaker.event(what, writes)
+            return real(*arguments, **more)
+
+        setattr(owner, name, call)
+
+    folder = inner._Folder
+    made = os.O_CREAT
+    before(folder, "open", lambda s, n, f, *m: f"file in {s.path.name}" if f & made else None, True)
+    before(folder, "mkdir", lambda s, n: f"folder in {s.path.name}", True)
+    before(folder, "replace", lambda s, a, b: f"name {kind(b)}", True)
+    before(console.Console, "print", lambda s, *a, **k: "printing", False)
+    for place in PHASES:
+        module, _, name = place.rpartition(".")
+        owner, title = importlib.import_module(module), f"phase {name}"
+        real = getattr(owner, name)
+        before(owner, name, lambda *a, title=title: title, False)
+        # Where it was imported by its name.
+        for each in list(sys.modules.values()):
+            ours = getattr(each, "__name__", "").startswith("ferkeras")
+            if ours and vars(each).get(name) is real:
+                setattr(each, name, getattr(owner, name))
+
+
+def kind(name: str) -> str:
+    """A file's name without what differs from run to run."""
+    return name if not name.endswith(".npz") else "an archive of arrays"
+
+
+def broken(verb: str, template: Path) -> list[dict[str, Any]]:
+    """Run a verb to its end and break it everywhere on the way."""
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder) / "base"
+        base.mkdir()
+        shutil.copytree(template, base / "tiny-001")
+        report = Path(folder) / "report"
+        report.touch()
+        process = os.fork()
+        if process == 0:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+            descriptor = os.open(Path(folder) / "own", os.O_WRONLY | os.O_CREAT)
+            os.dup2(descriptor, 2)
+            code = 97
+            try:
+                os.chdir(base)
+                hook(Breaker(base, Path(folder) / "said", report))
+                main = importlib.import_module(f"ferkeras.{verb}.__main__").main
+                code = main([each.replace("RUN", str(base / "tiny-001")).replace("BASE", str(base))
+                             for each in VERBS[verb]])  # fmt: skip
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(process, 0)
+        code = os.waitstatus_to_exitcode(status)
+        rows = [json.loads(line) for line in report.read_text().splitlines()]
+        if code not in (0, 1):
+            own = (Path(folder) / "own").read_text()[-500:]
+            rows.append({"where": "its end", "fault": "none", "code": code, "wrong": [own]})
+    return rows
+
+
+def main() -> int:
+    """Break every verb; print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="only verbs whose name contains this")
+    parser.add_argument("--run", type=Path, help="a run that fuzz_runs.py made here")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp()
+    from ferkeras.cli.quiet import import_tensorflow
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        template = options.run / "tiny-001" if options.run else make_run(Path(temporary))
+        import_tensorflow()
+        for module in (*_WARM, *(f"ferkeras.{verb}.__main__" for verb in VERBS)):
+            importlib.import_module(module)
+        for verb in VERBS:
+            if options.only not in verb:
+                continue
+            rows = found[verb] = broken(verb, template)
+            by_fault = collections.Counter(row["fault"] for row in rows)
+            bad = [row for row in rows if row["wrong"]]
+            print(f"{verb:12} {len({row['where'] for row in rows}):3} places, {len(rows):4} ends: "
+                  + ", ".join(f"{name} {count}" for name, count in by_fault.items())
+                  + f"; {len(bad)} not as it should be", flush=True)  # fmt: skip
+            for row in bad[:12]:
+                print(f"    {row['where']}, {row['fault']}: {'; '.join(row['wrong'])}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    return int(any(row["wrong"] for rows in found.values() for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
