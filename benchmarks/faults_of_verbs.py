@@ -9,9 +9,10 @@ or picture is drawn) that process is forked once per fault, and the fork meets i
 left, a read-only file system, no right to write, SIGTERM, SIGINT, SIGHUP. Its folder is put back
 as it was, and the verb goes on to the next step. Asked of each end: exit code 1 or 2, or 128 plus
 the signal; one sentence on stderr and no traceback; no file made by half, none left under a
-temporary name. Beside that, each verb is run without a folder for temporary files, and in a folder
-in which it may not write. Signals between the steps of a training, where the state is saved first,
-are for faults.py and kill_and_resume.py. Needs Linux. Exit code 1 if any end is not as it should be.
+temporary name. Beside that, each verb is run without a folder for temporary files, and by somebody
+who may write nothing. Signals between the steps of a training, where the state is saved first, are
+for faults.py and kill_and_resume.py. Needs root on Linux. Exit code 1 if any end is not as it
+should be.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ PHASES = (
 )
 """Functions whose beginning is a phase of a verb."""
 
-_SECONDS = 60
+_SECONDS = 20
 _WARM = (
     "ferkeras.evaluate.report", "ferkeras.export.formats", "ferkeras.publish.publication",
     "ferkeras.compare.page", "ferkeras.compare.report", "ferkeras.diagnose.report",
@@ -185,7 +186,7 @@ def _between_steps() -> bool:
 
 def hook(breaker: Breaker) -> None:
     """Call the breaker before each step on the disk and at each phase."""
-    from ferkeras.cli import console
+    from ferkeras.cli import console, heartbeat
     from ferkeras.files import inner
 
     def before(owner: Any, name: str, title: Callable[..., str | None], writes: bool) -> None:
@@ -203,6 +204,9 @@ def hook(breaker: Breaker) -> None:
     before(folder, "open", lambda s, n, f, *m: f"file in {s.path.name}" if f & made else None, True)
     before(folder, "mkdir", lambda s, n: f"folder in {s.path.name}", True)
     before(folder, "replace", lambda s, a, b: f"name {kind(b)}", True)
+    # A fork has no second thread, but the locks that one held.
+    heartbeat.Heartbeat.__init__ = lambda *arguments: None  # type: ignore[method-assign]
+    heartbeat.Heartbeat.stop = lambda self: None  # type: ignore[method-assign]
     before(console.Console, "print", lambda s, *a, **k: "printing", False)
     for place in PHASES:
         module, _, name = place.rpartition(".")
@@ -219,6 +223,67 @@ def hook(breaker: Breaker) -> None:
 def kind(name: str) -> str:
     """A file's name without what differs from run to run."""
     return name if not name.endswith(".npz") else "an archive of arrays"
+
+
+def without_a_temporary_folder() -> None:
+    """Let every search for one fail."""
+
+    def none() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    tempfile.tempdir = None
+    tempfile._get_default_tempdir = none
+
+
+def as_nobody() -> None:
+    """Be somebody who may write in none of the folders."""
+    os.setegid(65534)
+    os.seteuid(65534)
+
+
+GROUNDS = {"no temporary folder": without_a_temporary_folder, "read-only folder": as_nobody}
+
+
+def on_bad_ground(verb: str, template: Path) -> list[dict[str, Any]]:
+    """Run a verb where something is amiss from the beginning."""
+    rows = []
+    for name, spoil in GROUNDS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            base = Path(folder) / "base"
+            base.mkdir()
+            shutil.copytree(template, base / "tiny-001")
+            before, own = tree(base), Path(folder) / "own"
+            process = os.fork()
+            if process == 0:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, 1)
+                os.dup2(os.open(own, os.O_WRONLY | os.O_CREAT), 2)
+                code = 97
+                try:
+                    os.chdir(base)
+                    Path(folder).chmod(0o755)
+                    spoil()
+                    main = importlib.import_module(f"ferkeras.{verb}.__main__").main
+                    code = main(arguments(verb, base))
+                finally:
+                    os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            said = own.read_text("utf-8", "replace")
+            wrong = ["traceback: " + said.strip()[-300:]] if "Traceback" in said else []
+            if spoil is as_nobody:
+                wrong += [] if code in (1, 2) and said.count("error: ") == 1 else [f"exit {code}"]
+                wrong += ["changed something"] if tree(base) != before else []
+            elif code not in (0, 1):
+                wrong.append(f"exit {code}")
+            rows.append({"where": name, "fault": name, "code": code, "wrong": wrong,
+                         "said": said[-300:]})  # fmt: skip
+    return rows
+
+
+def arguments(verb: str, base: Path) -> list[str]:
+    """What a verb is called with."""
+    run = str(base / "tiny-001")
+    return [each.replace("RUN", run).replace("BASE", str(base)) for each in VERBS[verb]]
 
 
 def broken(verb: str, template: Path) -> list[dict[str, Any]]:
@@ -240,8 +305,7 @@ def broken(verb: str, template: Path) -> list[dict[str, Any]]:
                 os.chdir(base)
                 hook(Breaker(base, Path(folder) / "said", report))
                 main = importlib.import_module(f"ferkeras.{verb}.__main__").main
-                code = main([each.replace("RUN", str(base / "tiny-001")).replace("BASE", str(base))
-                             for each in VERBS[verb]])  # fmt: skip
+                code = main(arguments(verb, base))
             finally:
                 os._exit(code)
         _, status = os.waitpid(process, 0)
@@ -274,7 +338,7 @@ def main() -> int:
         for verb in VERBS:
             if options.only not in verb:
                 continue
-            rows = found[verb] = broken(verb, template)
+            rows = found[verb] = broken(verb, template) + on_bad_ground(verb, template)
             by_fault = collections.Counter(row["fault"] for row in rows)
             bad = [row for row in rows if row["wrong"]]
             print(f"{verb:12} {len({row['where'] for row in rows}):3} places, {len(rows):4} ends: "

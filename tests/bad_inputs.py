@@ -72,6 +72,16 @@ def picture(mode: str = "L", size: tuple[int, int] = (48, 48), kind: str = "PNG"
     return packed.getvalue()
 
 
+def _with_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again, empty."""
+    packed = io.BytesIO()
+    Image.new("L", (48, 48)).save(packed, "JPEG", progressive=True)
+    content = packed.getvalue()
+    at = content.rindex(b"\xff\xda")
+    scan = content[at : at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")]
+    return content[:-2] + (scan + b"\0") * count + b"\xff\xd9"
+
+
 def chunk(kind: bytes, content: bytes = b"") -> bytes:
     """A chunk of a PNG file."""
     checksum = struct.pack(">I", zlib.crc32(kind + content))
@@ -311,14 +321,17 @@ PICTURES = [
     face(
         "a JPEG of 4 million empty comments",
         lambda: b"\xff\xd8" + b"\xff\xfe\x00\x02" * (2**22 - 1),
-        "unreadable image",
-        costly=True,
+        "bad.png: more than 4,000 segments",
     ),
     face(
         "a PNG of 1.4 million empty chunks",
         lambda: PNG + header(8, 8) + chunk(b"abCd") * 1_398_000,
-        "unreadable image",
-        costly=True,
+        "bad.png: more than 50,000 chunks",
+    ),
+    face(
+        "a JPEG of 1,000 empty scans",
+        lambda: _with_scans(1000),
+        "bad.png: 65 scans or more over 2,304 pixels",
     ),
     face("a picture of 17 MB", lambda: picture() + bytes(17 << 20), "larger than 16 MiB"),
     tree("a misspelt class folder", "did you mean 'happy'", "hapy/1.png", "sad/1.png"),

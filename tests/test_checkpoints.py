@@ -112,7 +112,7 @@ def test_what_a_killed_save_leaves_is_removed_and_nothing_else(folder):
 def test_a_folder_has_one_process_at_a_time(tmp_path):
     with (
         exclusive_lock(tmp_path),
-        pytest.raises(InputError, match=f"process {os.getpid()} is training"),
+        pytest.raises(InputError, match=f"process {os.getpid()} is at work"),
         exclusive_lock(tmp_path),
     ):
         pytest.fail("two at once")
@@ -168,7 +168,7 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path):
     )
     assert holder.stdout.readline() == b"held\n"
     with (
-        pytest.raises(InputError, match=f"process {holder.pid} is training"),
+        pytest.raises(InputError, match=f"process {holder.pid} is at work"),
         exclusive_lock(tmp_path),
     ):
         pytest.fail("two at once")

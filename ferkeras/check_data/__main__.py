@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.check_data.report import print_check, write_check
     from ferkeras.cli.console import Console
     from ferkeras.cli.extras import need_extra
-    from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.config.file import load_config
     from ferkeras.data.load import DEMO, reading_progress, wanted
+    from ferkeras.files.new_folder import check_output, make_folder
     from ferkeras.runs.finished import open_run
     from ferkeras.runs.litert import LiteRtNetwork
     from ferkeras.runs.shipped import SHIPPED

@@ -58,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = configured(arguments)
 
     from ferkeras.cli.console import Console
-    from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import load_splits
     from ferkeras.files.inner import AnyPath
+    from ferkeras.files.new_folder import check_output, make_folder
     from ferkeras.files.writing import demand_room
 
     if finished is not None and arguments.output is None:

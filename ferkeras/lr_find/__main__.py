@@ -36,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = configured(arguments)
 
     from ferkeras.cli.console import Console
-    from ferkeras.cli.new_folder import check_output, make_folder
     from ferkeras.data.load import load_splits
+    from ferkeras.files.new_folder import check_output, make_folder
     from ferkeras.lr_find.report import print_lr_range, write_lr_range
 
     check_output(arguments.output)
