@@ -401,7 +401,7 @@ def test_nothing_else_opens_files_by_their_path():
     assert not found
     run = Run(Path("x"))
     for name in dir(Run):
-        if not name.startswith("_") and name not in ("folder", "evaluation", "picture"):
+        if not name.startswith("_") and name not in ("folder", "apart", "evaluation", "picture"):
             assert isinstance(getattr(run, name), InnerPath), name
 
 
