@@ -27,7 +27,8 @@ import numpy as np
 
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.file import load_config
-from ferkeras.config.schema import Config, Network
+from ferkeras.config.networks.residual import Residual
+from ferkeras.config.schema import Config
 from ferkeras.data.presets.fer2013 import FER2013
 
 BASELINE = "Keras, float32, BatchNormalization"
@@ -47,8 +48,8 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_intermixed_args()
     config = load_config(arguments.config, arguments.overrides)
-    if config.network.architecture != "residual" or config.network.dense_units:
-        parser.error("wants network.architecture=residual and network.dense_units=[]")
+    if config.network.kind != "residual" or config.network.dense_units:
+        parser.error("wants network.kind=residual and network.dense_units=[]")
     import_tensorflow()
     rng = np.random.default_rng(config.seed)
     faces = rng.integers(0, 256, (config.train.batch_size, 48, 48, 1), np.uint8)
@@ -177,7 +178,8 @@ def _in_torch(config: Config, faces: np.ndarray, labels: np.ndarray) -> dict[str
 
     def steps_of(autocast: bool) -> Steps:
         torch.manual_seed(config.seed)
-        model = torch_network(config.network).to(memory_format=torch.channels_last)
+        network = torch_network(config.network.for_faces(48, 48))
+        model = network.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
             model.parameters(),
             config.train.first_learning_rate,
@@ -206,7 +208,7 @@ def _in_torch(config: Config, faces: np.ndarray, labels: np.ndarray) -> dict[str
     }
 
 
-def torch_network(settings: Network) -> Any:
+def torch_network(settings: Residual) -> Any:
     """`ferkeras.network.architectures.residual` in PyTorch: the same layers and parameters.
 
     Raises:

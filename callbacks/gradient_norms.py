@@ -135,7 +135,9 @@ class GradientNormMonitor(keras.callbacks.Callback):
         return self.model.gradient_norms.mean_norms()
 
     def _layers(self) -> list[str]:
-        kernels = layer_norms({v.path: 0.0 for v in self.model.trainable_weights})
+        # What the optimizer knows: a layer that is frozen for some epochs has its column all along.
+        known = self.model.optimizer._trainable_variables or self.model.trainable_weights
+        kernels = layer_norms({v.path: 0.0 for v in known})
         return list(kernels)
 
     def _judge(self, epoch: int, logs: Mapping[str, Any]) -> None:

@@ -21,6 +21,8 @@ class VariableDropout(keras.layers.Layer):
         rate: fraction of the inputs to drop at first, 0 <= rate < 1. At 0 all of them pass.
         seed: integer for a reproducible order of masks, or None to draw one from Keras's
             global seed.
+        group: name of the layers that it belongs to, by which a program finds those whose rates
+            change together.
 
     Call arguments:
         inputs: float tensor of any shape; the output has the same shape and dtype.
@@ -42,7 +44,9 @@ class VariableDropout(keras.layers.Layer):
         overfitting".
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, rate: float, seed: int | None = None, group: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(
@@ -50,6 +54,7 @@ class VariableDropout(keras.layers.Layer):
                 f"below 1. Received: rate={rate}"
             )
         self.seed = seed
+        self.group = group
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Half precision would round a rate of 0.1 by more than one step of a slow ramp.
         self.rate = self.add_weight(
@@ -79,4 +84,4 @@ class VariableDropout(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The arguments, with the rate that is in force now."""
         rate = float(ops.convert_to_numpy(self.rate))
-        return {**super().get_config(), "rate": rate, "seed": self.seed}
+        return {**super().get_config(), "rate": rate, "seed": self.seed, "group": self.group}

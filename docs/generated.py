@@ -17,11 +17,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from ferkeras.__main__ import verbs
-from ferkeras.config.keys import as_yaml, fields_of, rule_of
-from ferkeras.config.schema import Config, Section
+from ferkeras.config.keys import as_yaml, blocks, rule_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "docs/notebooks"
@@ -127,29 +125,17 @@ def help_of(name: str, *options: str) -> str:
 def configuration_page() -> str:
     """Every key with its default, range and meaning, a table a section."""
     lines = [CONFIGURATION]
-    section = None
-    for key, field in fields_of(Config):
-        above = key.rpartition(".")[0]
-        if above != section:
-            section = above
-            title, about = _section(above)
-            lines += [
-                f"\n## {title}\n\n{about}\n",
-                "| key | default | values | |",
-                "|---|---|---|---|",
-            ]
-        default = as_yaml(field.get_default())
-        cells = (f"`{key}`", f"`{default}`", rule_of(field), field.description or "")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for block in blocks():
+        lines += [
+            f"\n## {block.title or 'name and seed'}\n\n{_unwrapped(block.about)}\n",
+            "| key | default | values | |",
+            "|---|---|---|---|",
+        ]
+        for key, field in block.fields.items():
+            default = as_yaml(field.get_default())
+            cells = (f"`{key}`", f"`{default}`", rule_of(field), field.description or "")
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
-
-
-def _section(dotted: str) -> tuple[str, str]:
-    section: Any = Config
-    for name in filter(None, dotted.split(".")):
-        section = section.model_fields[name].annotation
-    assert issubclass(section, Section)
-    return dotted or "name and seed", _unwrapped(section.__doc__ or "")
 
 
 def configurations_page() -> str:

@@ -45,6 +45,41 @@ def eager():
 
 
 @pytest.fixture
+def tiny_backbones(monkeypatch):
+    """Networks of a few layers in place of those of Keras Applications, which are not small.
+
+    "imagenet" are weights of 0.02; they are had without a network connection.
+    """
+    import keras
+    from keras import layers
+
+    def maker(filters):
+        def make(weights, include_top, include_preprocessing, input_tensor=None, input_shape=None):
+            assert not include_top
+            assert not include_preprocessing
+            x = keras.Input(input_shape) if input_tensor is None else input_tensor
+            source = x if input_tensor is None else keras.utils.get_source_inputs(input_tensor)[0]
+            x = layers.Conv2D(filters, 3, strides=4, use_bias=False, name="conv")(x)
+            x = layers.BatchNormalization(momentum=0.999, epsilon=1e-3, name="conv_bn")(x)
+            # As Keras writes hard swish in MobileNetV3.
+            x = layers.Multiply()([x, layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)])
+            x = layers.Dropout(0.1, noise_shape=(None, 1, 1, 1), name="drop")(x)
+            x = layers.DepthwiseConv2D(3, strides=4, use_bias=False, name="deep")(x)
+            x = layers.BatchNormalization(momentum=0.999, name="deep_bn")(x)
+            model = keras.Model(source, layers.Activation("hard_swish")(x))
+            if weights == "imagenet":
+                for name in ("conv", "deep"):
+                    (kernel,) = model.get_layer(name).get_weights()
+                    model.get_layer(name).set_weights([np.full_like(kernel, 0.02)])
+            return model
+
+        return make
+
+    for filters, name in enumerate(("MobileNetV3Small", "MobileNetV3Large", "EfficientNetV2B0"), 4):
+        monkeypatch.setattr(keras.applications, name, maker(filters))
+
+
+@pytest.fixture
 def make_faces():
     """Noise faces with the labels given: `make_faces([0, 3, 3])`."""
 

@@ -134,10 +134,10 @@ def test_a_cosine_is_the_only_one_to_move_the_learning_rate():
 
 def test_blocks_are_given_for_all_stages_or_for_each():
     sizes = "network.filters=[4,8,16]"
-    each = load_config(None, [sizes, "network.residual_blocks=[1,2,3]"]).network
+    residual = "network.kind=residual"
+    each = load_config(None, [sizes, residual, "network.residual_blocks=[1,2,3]"]).network
     assert each.blocks_of_stages == (1, 2, 3)
-    assert load_config(None, [sizes]).network.blocks_of_stages == (2, 2, 2)
-    residual = "network.architecture=residual"
+    assert load_config(None, [sizes, residual]).network.blocks_of_stages == (2, 2, 2)
     wrong = problems(None, sizes, residual, "network.residual_blocks=[1,2]")
     assert "residual_blocks has 2 numbers for the 3 stages" in wrong
 

@@ -35,7 +35,7 @@ from ferkeras.training.divergence import diagnose_divergence
 from ferkeras.training.setup import build_setup
 
 MODERN = {
-    "network.architecture": "residual",
+    "network.kind": "residual",
     "network.filters": [4, 8],
     "network.residual_blocks": [1, 2],
     "network.stem_filters": 4,

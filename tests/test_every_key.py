@@ -14,8 +14,8 @@ from callbacks.divergence import DivergenceGuard
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.signals import StopRequest
-from ferkeras.config.file import load_config
-from ferkeras.config.keys import flat
+from ferkeras.config.file import load_config, with_values
+from ferkeras.config.keys import all_keys, flat
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
@@ -59,7 +59,7 @@ def synthetic() -> Splits:
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch, synthetic):
+def world(tmp_path, monkeypatch, synthetic, tiny_backbones):
     """What observers may read; the reader's cache lies in the test's own folder."""
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -150,7 +150,11 @@ def network(config, world):
         {k: v for k, v in layer.get_config().items() if k in WATCHED_LAYER_SETTINGS}
         for layer in built.model.layers
     ]
-    return [layers, str(built.model.layers[2].compute_dtype)]
+    return [
+        layers,
+        str(built.model.layers[2].compute_dtype),
+        built.model.layers[-1].input.shape[1:],
+    ]
 
 
 WATCHED_LAYER_SETTINGS = ("filters", "strides", "units", "rate", "momentum", "epsilon")
@@ -287,7 +291,7 @@ class BreakTwice(keras.callbacks.Callback):
             self.model.trainable_weights[0].assign(self.model.trainable_weights[0] * np.nan)
 
 
-RESIDUAL = ("network.architecture=residual",)
+RESIDUAL = ("network.kind=residual",)
 
 
 def first_weights(config, world):
@@ -295,6 +299,26 @@ def first_weights(config, world):
     return [built.model.get_layer("stem").get_weights()[0].tobytes(), built.mean]
 
 
+def trunk(config, world):
+    """Size of the last maps, first weights and what is frozen, of a backbone."""
+    model = setup(config, world).model
+    first, last = model.get_layer("conv"), model.get_layer("average")
+    return [last.input.shape[1:], first.get_weights()[0].tobytes(), first.trainable]
+
+
+def first_step(config, world):
+    """How far the first step moves the first layer and the last."""
+    built = setup(config, world)
+    layers = [layer for layer in built.model.layers if layer.trainable_weights]
+    before = [layers[at].get_weights()[0] for at in (0, -1)]
+    built.model.train_on_batch(*next(iter(built.pipeline.dataset(1, 1))))
+    return [
+        float(abs(layers[at].get_weights()[0] - old).max())
+        for at, old in zip((0, -1), before, strict=True)
+    ]
+
+
+BACKBONE = ("network.kind=backbone",)
 COSINE = ("train.learning_rate_schedule=cosine", "schedule.plateau_from_epoch=null")
 BREAKS = ("recovery.after_skipped_steps=2", "train.epochs=1")
 
@@ -357,7 +381,13 @@ EFFECTS = {
     "augment.brightness": (0.0, first_batch, ()),
     "augment.contrast": (0.0, first_batch, ()),
     "augment.erase": (0.9, first_batch, ()),
-    "network.architecture": ("residual", network, ()),
+    "network.kind": ("residual", network, ()),
+    "network.first_layer_rate": (0.1, first_step, ()),
+    "network.first_stride": (2, network, ()),
+    "network.backbone": ("EfficientNetV2B0", trunk, BACKBONE),
+    "network.weights": ("none", trunk, BACKBONE),
+    "network.unfreeze_after_epochs": (0, trunk, BACKBONE),
+    "network.resize": (64, trunk, BACKBONE),
     "network.start_from": (SHIPPED, first_weights, (*RESIDUAL, "network.stem_filters=16")),
     "network.filters": ([2, 3], network, ()),
     "network.stem_filters": (5, network, RESIDUAL),
@@ -428,19 +458,15 @@ EFFECTS = {
 
 
 def test_the_table_has_every_key():
-    assert set(EFFECTS) == set(flat(Config()))
+    assert set(EFFECTS) == set(all_keys())
 
 
 @pytest.mark.parametrize("key", [key for key in EFFECTS if EFFECTS[key][1] is not None])
 def test_key_has_an_effect(key, world):
     value, observe, setting = EFFECTS[key]
-    base = load_config(None, [*TINY, OUT, *setting])
-    section, _, name = key.rpartition(".")
-    if section:
-        inner = getattr(base, section).model_dump() | {name: value}
-        changed = Config.model_validate(base.model_dump() | {section: inner})
-    else:
-        changed = Config.model_validate(base.model_dump() | {name: value})
+    tiny = [each for each in TINY if setting != BACKBONE or each != "network.filters=[2]"]
+    base = load_config(None, [*tiny, OUT, *setting])
+    changed = with_values(base, {key: value})
     assert flat(changed)[key] != flat(base)[key]
     try:
         assert observe(changed, world) != observe(base, world)

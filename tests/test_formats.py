@@ -10,7 +10,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from ferkeras.config.schema import Network
+from ferkeras.config.networks.residual import Residual
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.export.formats import export_network
@@ -50,7 +50,7 @@ REFUSED = {
 def network():
     """Ends in an average over all places, and so would itself take faces of any size."""
     keras.utils.set_random_seed(0)
-    settings = Network(architecture="residual", filters=(8, 8), stem_filters=8, dense_units=())
+    settings = Residual(filters=(8, 8), stem_filters=8)
     model = build_network(settings, FER2013, mean=0.5, std=0.25)
     last = model.get_layer("logits")
     last.set_weights([10 * each for each in last.get_weights()])

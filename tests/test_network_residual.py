@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ferkeras.config.schema import Network
+from ferkeras.config.networks.residual import Residual
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.export.formats import export_network
 from ferkeras.export.probe import Probe
@@ -20,8 +20,8 @@ NOISE = np.random.default_rng(0).integers(0, 256, (40, 48, 48, 1), dtype=np.uint
 
 def build(**settings):
     keras.utils.set_random_seed(0)
-    sizes = {"architecture": "residual", "filters": (4, 6), "dense_units": (), "stem_filters": 4}
-    return build_network(Network(**(sizes | settings)), FER2013, mean=0.5, std=0.25)
+    sizes = {"filters": (4, 6), "stem_filters": 4}
+    return build_network(Residual(**(sizes | settings)), FER2013, mean=0.5, std=0.25)
 
 
 def test_stages_halve_the_side_and_dropout_stands_after_each():

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import dump_config, load_config
-from ferkeras.config.schema import Network
+from ferkeras.config.networks.residual import Residual
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.export.formats import predictions_of
 from ferkeras.export.model_card import model_card
@@ -135,7 +135,7 @@ def half_precision_network():
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        settings = Network(architecture="residual", filters=(8,), dense_units=(3,), stem_filters=8)
+        settings = Residual(filters=(8,), dense_units=(3,), stem_filters=8)
         return build_network(settings, FER2013, mean=0.5, std=0.25)
     finally:
         keras.config.set_dtype_policy("float32")

@@ -179,7 +179,7 @@ def test_more_epochs_are_the_same_bit_for_bit(splits, uninterrupted, tmp_path):
 
 
 RECIPE = (
-    "network.architecture=residual",
+    "network.kind=residual",
     "network.residual_blocks=[1]",
     "network.squeeze_excite=0.5",
     "train.optimizer=adamw",

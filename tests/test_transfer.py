@@ -5,7 +5,8 @@ import pytest
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
-from ferkeras.config.schema import Network
+from ferkeras.config.networks.plain import Plain
+from ferkeras.config.networks.residual import Residual
 from ferkeras.data.faces import Splits
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Classes, ImageSpec, Task
@@ -15,17 +16,15 @@ from ferkeras.runs.start import open_start, was_trained_on_validation
 from ferkeras.training.transfer import take_over
 
 SMALL = {
-    "architecture": "residual",
     "filters": (4, 8),
     "stem_filters": 4,
     "residual_blocks": (1,),
-    "dense_units": (),
 }
 OWN = Classes(("happy", "sleepy", "sad"))
 
 
 def network(task: Task, **settings: object):
-    return build_network(Network(**{**SMALL, **settings}), task, mean=0.5, std=0.25)
+    return build_network(Residual(**{**SMALL, **settings}), task, mean=0.5, std=0.25)
 
 
 def faces(task: Task, count: int = 6) -> np.ndarray:
@@ -92,7 +91,7 @@ def test_dropout_stays_as_configured():
 
 def test_nothing_in_common_is_refused():
     source = network(FER2013)
-    model = network(FER2013, architecture="plain", filters=(3,), dense_units=(5,))
+    model = build_network(Plain(filters=(3,), dense_units=(5,)), FER2013, mean=0.5, std=0.25)
     with pytest.raises(InputError, match="no weights fit"):
         take_over(model, FER2013.classes, source, FER2013.classes)
 

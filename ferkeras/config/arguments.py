@@ -10,7 +10,7 @@ from ferkeras.cli.command import parser
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS, hint_for_option, missing_config
-from ferkeras.config.keys import describe_keys, fields_of
+from ferkeras.config.keys import all_keys, describe_keys
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import cut
 
@@ -20,7 +20,7 @@ DEFAULT = "demo"
 
 def config_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
     """A `parser` that takes --config, --name and section.key=value, and documents every key."""
-    known = [key for key, _ in fields_of(Config)]
+    known = all_keys()
     result = parser(
         module,
         documentation,

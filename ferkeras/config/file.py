@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
 from ferkeras.config.hints import hint_for_key, hint_for_word
-from ferkeras.config.keys import as_yaml, fields_of, rule_of
+from ferkeras.config.keys import all_keys, as_yaml, field_of, kinds_of, kinds_with, rule_of
+from ferkeras.config.networks import KINDS, kind_of
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import UNREADABLE, brief, cut, read_value, read_yaml
 from ferkeras.files.inner import AnyPath
@@ -26,7 +27,8 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
     Args:
         path: a YAML file whose top level is `name`, `seed` and the sections; None for the
             defaults alone. A file that gives no `name` is named after itself.
-        overrides: texts `section.key=value`, of which later ones win; the value is read as YAML.
+        overrides: texts `section.key=value`, in any order; of one key the last wins; the value is
+            read as YAML. Another `network.kind` than the file's takes over what both kinds have.
 
     Raises:
         InputError: no such file, not YAML, or keys and values that break a rule; the message
@@ -39,14 +41,16 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
         values, lines = read_yaml(path)
         places = {key: f"{shown(path)}:{line}" for key, line in lines.items()}
         values.setdefault("name", path.stem)
+    given: dict[str, Any] = {}
     for text in overrides:
         try:
             key, value = read_override(text)
         except InputError as error:
             problems.append(str(error))
             continue
-        _put(values, key, value)
+        given[key] = value
         places[key] = "command line"
+    _change(values, given)
     config, found = _validate(values, places)
     problems += found
     if config is None or problems:
@@ -62,8 +66,7 @@ def read_override(text: str) -> tuple[str, Any]:
     """
     key, sign, value = text.partition("=")
     if not sign or not key:
-        known = [name for name, _ in fields_of(Config)]
-        raise InputError(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], known)}")
+        raise InputError(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], all_keys())}")
     try:
         return key, read_value(value) if value else ""
     except UNREADABLE as error:
@@ -80,12 +83,13 @@ def dump_config(config: Config) -> str:
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     """The configuration with other values at some dotted keys.
 
+    Another `network.kind` takes over what both kinds have.
+
     Raises:
         InputError: they break a rule, alone or with the rest.
     """
     content = config.model_dump(mode="json")
-    for key, value in values.items():
-        _put(content, key, value)
+    _change(content, values)
     changed, problems = _validate(content, {})
     if changed is None or problems:
         raise _refused(problems)
@@ -98,6 +102,18 @@ def _refused(problems: Sequence[str]) -> InputError:
         count = f"more than {_MOST_PROBLEMS} errors"
     listed = (f"  {text}" for text in problems[:_MOST_PROBLEMS])
     return InputError("\n".join([f"{count} in the configuration:", *listed]))
+
+
+def _change(values: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Put values at dotted keys; what another kind of network does not have goes."""
+    before = values.get("network")
+    if "network.kind" in given and isinstance(before, dict):
+        old, new = (KINDS.get(each) for each in (kind_of(before), str(given["network.kind"])))
+        if old is not None and new is not None:
+            lost = old.model_fields.keys() - new.model_fields.keys()
+            values["network"] = {key: v for key, v in before.items() if key not in lost}
+    for key, value in given.items():
+        _put(values, key, value)
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:
@@ -113,7 +129,7 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
 def _validate(values: dict[str, Any], places: dict[str, str]) -> tuple[Config | None, list[str]]:
     """The configuration, or every error: rules between keys are checked once keys are right."""
     problems: list[str] = []
-    keys = {tuple(key.split(".")) for key, _ in fields_of(Config)}
+    keys = {tuple(key.split(".")) for key in all_keys()}
     while True:
         try:
             return Config.model_validate(values), problems
@@ -125,14 +141,16 @@ def _validate(values: dict[str, Any], places: dict[str, str]) -> tuple[Config | 
             first.setdefault(_location(item["loc"], keys), item)
         # A handful of them helps; looking for the names nearest to thousands takes minutes.
         for location, item in list(first.items())[: _MOST_PROBLEMS + 1]:
-            problems.append(_explain(item, list(location), places))
+            problems.append(_explain(item, list(location), places, kind_of(values.get("network"))))
         if not all(_drop(values, list(location)) for location in first):
             return None, problems
 
 
 def _location(place: Sequence[int | str], keys: set[tuple[str, ...]]) -> tuple[str, ...]:
-    """Section and key; without the place in a list and the kind of value that was tried."""
+    """Section and key; without the place in a list, and the kind of section or value."""
     parts = tuple(part for part in place if isinstance(part, str))
+    if len(parts) > 1 and parts[1] in kinds_of(parts[0]):
+        parts = (parts[0], *parts[2:])
     return next((parts[:count] for count in (1, 2) if parts[:count] in keys), parts)
 
 
@@ -144,25 +162,34 @@ def _drop(values: dict[str, Any], location: list[str]) -> bool:
     return bool(location) and values.pop(location[-1], values) is not values
 
 
-def _explain(item: Any, location: list[str], places: dict[str, str]) -> str:
+def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) -> str:
+    """One error as a line: where, what was found, and what was expected in this kind of network."""
     key = ".".join(location)
-    known = dict(fields_of(Config))
     where = places.get(key, places.get(location[0], "")) if location else ""
     where = f"{where}: " if where else ""
+    if item["type"] == "union_tag_invalid":
+        key, item = f"{key}.kind", {**item, "input": item["input"].get("kind")}
+        where = f"{places[key]}: " if key in places else where
+    if item["type"] == "extra_forbidden" and (owners := kinds_with(key)):
+        section = location[0]
+        return (
+            f"{where}{cut(key)}: belongs to {section}.kind={' or '.join(owners)}, and this is "
+            f"{kind}; leave it out, or set {section}.kind"
+        )
     if item["type"] == "extra_forbidden":
-        hint = hint_for_key(key, list(known), Config.model_fields)
+        hint = hint_for_key(key, all_keys(), Config.model_fields)
         return f"{where}{cut(key)}: no such key; {hint or 'see --help for all keys'}"
     message = item["msg"].removeprefix("Value error, ")
     if location[:1] == ["class_weight"] and item["type"] in ("model_type", "invalid_key"):
-        return f"{where}class_weight: {hint_for_key('class_weight', list(known), ())}"
+        return f"{where}class_weight: {hint_for_key('class_weight', all_keys(), ())}"
     if item["type"] == "model_type":
         return (
             f"{where}{key}: expected a section of `key: value` lines, found "
             f"{cut(repr(item['input']))}"
         )
-    if key not in known:
+    field = field_of(key, kind)
+    if field is None:
         return f"{where}{key + ': ' if key else ''}{message[0].lower()}{message[1:]}"
-    field = known[key]
     value = f"{key} = {as_yaml(item['input'])}"
     if item["type"] == "value_error":
         return f"{where}{value}: {message} (rule: {rule_of(field)})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args, get_origin
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import annotated_types
 import yaml
@@ -13,13 +14,101 @@ from ferkeras.cli.invocation import shell_words
 from ferkeras.config.schema import Config, Section
 
 
-def fields_of(section: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every dotted key below a section with its field, in the order of definition."""
-    for key, field in section.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from fields_of(field.annotation, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", field
+@dataclass(frozen=True)
+class Block:
+    """Keys that stand together.
+
+    Attributes:
+        title: the section, and which kind of it.
+        about: what it is, in a sentence.
+        fields: each dotted key with its field, in the order of definition.
+    """
+
+    title: str
+    about: str
+    fields: Mapping[str, FieldInfo]
+
+
+def blocks() -> Iterator[Block]:
+    """Every key of every kind in the order of definition, name and seed first.
+
+    Of a section of several kinds what all have alike stands first, then the rest of each kind.
+    """
+    fields = Config.model_fields
+    alone = {key: field for key, field in fields.items() if not kinds_of(key)}
+    yield Block("", Config.__doc__ or "", alone)
+    for section in (key for key in fields if key not in alone):
+        kinds = kinds_of(section)
+        if len(kinds) == 1:
+            (only,) = kinds.values()
+            yield Block(section, only.__doc__ or "", _dotted(section, only))
+            continue
+        first, *others = (_dotted(section, kind) for kind in kinds.values())
+        alike = {f"{section}.kind": _which(kinds)} | {
+            key: field
+            for key, field in first.items()
+            if all(repr(field) == repr(other.get(key)) for other in others)
+        }
+        common = next(iter(kinds.values())).__base__
+        yield Block(section, common.__doc__ or "" if common else "", alike)
+        for name, kind in kinds.items():
+            own = {k: f for k, f in _dotted(section, kind).items() if k not in alike}
+            yield Block(f"{section}.kind={name}", kind.__doc__ or "", own)
+
+
+def kinds_of(section: str) -> dict[str, type[Section]]:
+    """The kinds of a section by name; one without a name where there is one only.
+
+    Empty for a key that is no section.
+    """
+    annotation = Config.model_fields[section].annotation
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return {"": annotation}
+    classes = [get_args(each)[0] for each in get_args(annotation) if get_origin(each) is Annotated]
+    return {
+        each.model_fields["kind"].default: each for each in classes if issubclass(each, Section)
+    }
+
+
+def all_keys() -> list[str]:
+    """Every dotted key, whatever the kind of its section."""
+    return list(dict.fromkeys(key for block in blocks() for key in block.fields))
+
+
+def kinds_with(key: str) -> list[str]:
+    """The kinds of its section that have a dotted key."""
+    section, _, name = key.partition(".")
+    if section not in Config.model_fields:
+        return []
+    return [kind for kind, each in kinds_of(section).items() if name in each.model_fields]
+
+
+def field_of(key: str, kind: str = "") -> FieldInfo | None:
+    """The field of a dotted key, in this kind of its section; None where it has no such key."""
+    section, _, name = key.partition(".")
+    if section not in Config.model_fields:
+        return None
+    kinds = kinds_of(section)
+    if not name:
+        return None if kinds else Config.model_fields[section]
+    if name == "kind" and len(kinds) > 1:
+        return _which(kinds)
+    found = kinds.get(kind) or next(iter(kinds.values()), None)
+    return found.model_fields.get(name) if found else None
+
+
+def _which(kinds: Mapping[str, type[Section]]) -> FieldInfo:
+    """The field `kind` of a section that is of one of these."""
+    fields = {name: each.model_fields["kind"] for name, each in kinds.items()}
+    return FieldInfo(
+        annotation=Literal[tuple(kinds)],  # type: ignore[arg-type]
+        default=next(iter(kinds)),
+        description="; ".join(f"{name}: {field.description}" for name, field in fields.items()),
+    )
+
+
+def _dotted(prefix: str, section: type[Section]) -> dict[str, FieldInfo]:
+    return {f"{prefix}.{key}": field for key, field in section.model_fields.items()}
 
 
 def flat(config: Section, prefix: str = "") -> dict[str, Any]:
@@ -54,14 +143,12 @@ def as_arguments(values: Mapping[str, Any]) -> str:
 def describe_keys() -> str:
     """Every key with its default, meaning, type and range, one block a section."""
     lines: list[str] = []
-    section = ""
-    for key, field in fields_of(Config):
-        if key.rpartition(".")[0] != section:
-            section = key.rpartition(".")[0]
-            annotation = Config.model_fields[section].annotation
-            lines += ["", f"{section}: {annotation.__doc__}"]
-        lines.append(f"  {key}={as_yaml(field.get_default())}")
-        lines.append(f"      {field.description} ({rule_of(field)})")
+    for block in blocks():
+        if block.title:
+            lines += ["", f"{block.title}: {block.about}"]
+        for key, field in block.fields.items():
+            lines.append(f"  {key}={as_yaml(field.get_default())}")
+            lines.append(f"      {field.description} ({rule_of(field)})")
     return "\n".join(lines)
 
 

@@ -6,41 +6,18 @@ Epochs are counted from 1 everywhere, as they are printed.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Units = Annotated[int, Field(ge=1, le=4096)]
-Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
+from ferkeras.config.networks import Network
+from ferkeras.config.networks.plain import Plain
+from ferkeras.config.section import Count, Epoch, Fraction, Rate, Section
+
 Side = Annotated[int, Field(ge=16, le=512)]
 
 GREATEST_RATE = 10.0
 """The highest learning rate that is taken."""
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused, numbers finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        # pydantic would read `epochs: true` as 1.
-        annotation = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and bool not in (annotation, *get_args(annotation)):
-            raise ValueError("true and false are no value for this key")
-        return value
 
 
 class Data(Section):
@@ -127,108 +104,6 @@ class Augment(Section):
     )
     contrast: Rate = Field(0.2, description="largest contrast change, as a fraction")
     erase: Fraction = Field(0.1, description="probability that a rectangle of the face is erased")
-
-
-class Network(Section):
-    """The convolutional network."""
-
-    architecture: Literal["plain", "residual"] = Field(
-        "plain",
-        description="plain: blocks of two convolutions and a pooling, flattened; residual: a "
-        "stem, stages of residual blocks, averaged",
-    )
-    start_from: Annotated[str, Field(min_length=1)] | None = Field(
-        None,
-        description="folder of a finished run whose weights are taken over as far as they fit; "
-        "null: begin at random",
-    )
-    filters: tuple[Units, ...] = Field(
-        (32, 64, 128, 256),
-        min_length=1,
-        max_length=5,
-        description="filters of each block (two convolutions and a pooling that halves the side) "
-        "or residual stage (all but the first halve it)",
-    )
-    stem_filters: Units = Field(32, description="filters of the 5 x 5 convolution before; residual")
-    stem_stride: Annotated[int, Field(ge=1, le=4)] = Field(
-        2, description="what the stem divides the side by; residual"
-    )
-    residual_blocks: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(
-        (2,),
-        min_length=1,
-        max_length=5,
-        description="blocks of each stage; one number serves all stages; residual",
-    )
-    squeeze_excite: Fraction = Field(
-        0.0,
-        description="width of each block's squeeze and excitation, as a fraction of its filters; "
-        "0: none; residual",
-    )
-    separable: bool = Field(
-        False,
-        description="depthwise and 1 x 1 convolutions in place of 3 x 3: a fraction of the "
-        "parameters; residual",
-    )
-    dense_units: tuple[Units, ...] = Field(
-        (256,),
-        max_length=8,
-        description="units of each dense layer; delete a number to remove its layer",
-    )
-    conv_dropout: Rate = Field(0.1, description="dropout rate after each block, at the start")
-    dense_dropout: Rate = Field(
-        0.3, description="dropout rate after each dense layer, at the start"
-    )
-    batchnorm_momentum: float = Field(
-        0.9,
-        ge=0.5,
-        lt=1,
-        description="BatchNormalization: weight of the OLD running average (PyTorch's 0.1 is 0.9)",
-    )
-    batchnorm_epsilon: float = Field(
-        1e-5, gt=0, le=0.1, description="BatchNormalization: added to the variance"
-    )
-
-    @field_validator("batchnorm_momentum", mode="before")
-    @classmethod
-    def _name_the_pytorch_habit(cls, value: object) -> object:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 0.5:
-            raise ValueError(
-                f"in Keras this is the weight of the OLD average, so {value:g} throws "
-                f"{1 - value:.0%} of it away at every step; PyTorch's momentum {value:g} is "
-                f"written {1 - value:g} here, which was probably meant"
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _one_number_of_blocks_a_stage(self) -> Self:
-        if self.architecture == "residual" and len(self.residual_blocks) not in (
-            1,
-            len(self.filters),
-        ):
-            raise ValueError(
-                f"residual_blocks has {len(self.residual_blocks)} numbers for the "
-                f"{len(self.filters)} stages of network.filters; give one for each, or one for all"
-            )
-        return self
-
-    @property
-    def blocks_of_stages(self) -> tuple[int, ...]:
-        """Residual blocks of each stage, as many numbers as there are `filters`."""
-        if len(self.residual_blocks) == 1:
-            return self.residual_blocks * len(self.filters)
-        return self.residual_blocks
-
-    def describe(self) -> str:
-        """Architecture and sizes in one line, for people."""
-        filters = " ".join(map(str, self.filters))
-        dense = " ".join(map(str, self.dense_units)) or "none"
-        if self.architecture == "plain":
-            return f"blocks {filters}, dense {dense}"
-        kind = "separable residual" if self.separable else "residual"
-        blocks = " ".join(map(str, self.blocks_of_stages))
-        return (
-            f"{kind}, stem {self.stem_filters}, stages {filters} of {blocks} blocks, dense {dense}"
-        )
 
 
 class Train(Section):
@@ -439,7 +314,7 @@ class Config(Section):
     )
     data: Data = Data()
     augment: Augment = Augment()
-    network: Network = Network()
+    network: Network = Plain()
     train: Train = Train()
     distill: Distill = Distill()
     class_weight: ClassWeight = ClassWeight()

@@ -21,7 +21,7 @@ from ferkeras.diagnose.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
 from ferkeras.lr_find.range_test import LrRange, lr_range_test
 from ferkeras.metrics.inference import logits_of
 from ferkeras.network.model import dropout_layers
-from ferkeras.training.movement import movement_of_kernels
+from ferkeras.training.movement import movement_of_kernels, trained_variables
 from ferkeras.training.state import restored_after
 
 _FIRST_STEPS = 5
@@ -160,6 +160,8 @@ class Measurements:
         """
         model = self.case.setup.model
         relus = [layer for layer in model.layers if isinstance(layer, keras.layers.ReLU)]
+        if not relus:
+            return {}
         inside = keras.Model(model.input, [layer.output for layer in relus])
         with self._without_dropout():
             outputs = inside(self.train.images[:_BATCH], training=True)
@@ -192,7 +194,7 @@ class Measurements:
                 if variable is not model.optimizer.learning_rate:
                     variable.assign(keras.ops.zeros_like(variable))
             model.optimizer.learning_rate.assign(case.config.train.first_learning_rate)
-            for variable, value in zip(model.trainable_weights, case.start, strict=True):
+            for variable, value in zip(trained_variables(model), case.start, strict=True):
                 variable.assign(value)
             logs = model.fit(
                 case.setup.pipeline.dataset(1, _FIRST_STEPS),

@@ -6,6 +6,7 @@ import keras
 import pandas as pd
 
 from ferkeras.cli.errors import InputError
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Case, isolated_rng, without_ema_and_teachers
 from ferkeras.network.model import dropout_layers
@@ -15,6 +16,7 @@ from ferkeras.runs.history import read_history
 from ferkeras.runs.network import load_network
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
+from ferkeras.training.unfreezing import freeze_backbone
 
 
 def case_of(finished: FinishedRun, splits: Splits) -> Case:
@@ -37,13 +39,14 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
     history = read_history(finished)
     with isolated_rng(config):
         setup = build_setup(without_ema_and_teachers(config), splits)
-    setup.model.optimizer.build(setup.model.trainable_weights)
     start = weights_of(setup.model)
     ended_with = load_network(
         config, finished.environment, run.last if run.last.exists() else run.best
     )
     copy_weights(ended_with, setup.model)
     _set_rates(setup.model, history)
+    if isinstance(config.network, Backbone):
+        freeze_backbone(setup.model, int(finished.metrics["epochs"]), config.network.frozen_epochs)
     steps = int(finished.metrics["epochs"]) * setup.pipeline.steps_per_epoch
     return Case(config, splits, setup, start, history, steps)
 

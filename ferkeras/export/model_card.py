@@ -305,11 +305,12 @@ def _data(finished: TrainedRun) -> str:
 def _recipe(finished: TrainedRun) -> str:
     config: Config = finished.config
     network, train, distill = config.network, config.train, config.distill
+    described = network.describe(finished.task.image.height, finished.task.image.width)
     packages = finished.environment["packages"]
     rows = [
         (
             "network",
-            network.describe()
+            described
             + (
                 f", {finished.metrics['parameters']:,} parameters"
                 if isinstance(finished, FinishedRun)

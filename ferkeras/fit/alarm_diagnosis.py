@@ -11,6 +11,7 @@ import keras
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.cli.invocation import command_line
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Advance, Case, isolated_rng, without_ema_and_teachers
@@ -20,6 +21,7 @@ from ferkeras.runs.record import Run
 from ferkeras.training.history import CSVHistory
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
+from ferkeras.training.unfreezing import freeze_backbone
 
 
 class DiagnosisOnAlarm(keras.callbacks.Callback):
@@ -83,9 +85,10 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
     def _case(self, epochs: int) -> Case:
         with isolated_rng(self._config):
             setup = build_setup(without_ema_and_teachers(self._config), self._splits)
-        setup.model.optimizer.build(setup.model.trainable_weights)
         start = weights_of(setup.model)
         setup.model.set_weights(self.model.get_weights())
+        if isinstance(self._config.network, Backbone):
+            freeze_backbone(setup.model, epochs, self._config.network.frozen_epochs)
         return Case(
             self._config,
             self._splits,

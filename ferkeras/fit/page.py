@@ -124,11 +124,12 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
 
 def _what_was_trained(finished: FinishedRun) -> str:
     config, metrics = finished.config, finished.metrics
-    network, train = config.network, config.train
+    train, image = config.train, finished.task.image
+    described = config.network.describe(image.height, image.width)
     data = finished.environment["data"]
     return (
         f"A convolutional network of {metrics['parameters']:,} parameters ("
-        f"{network.describe()}), trained for {metrics['epochs']} of {train.epochs} epochs on "
+        f"{described}), trained for {metrics['epochs']} of {train.epochs} epochs on "
         f"{data['faces']['train']:,} faces ({data['source']}) with {train.optimizer}, learning "
         f"rate {train.first_learning_rate:g}, batches of {train.batch_size}, seed {config.seed}."
     )

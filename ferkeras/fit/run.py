@@ -13,6 +13,7 @@ from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import Stopped, stop_requests
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.warp import BACKEND
@@ -357,21 +358,26 @@ def _named(splits: Splits) -> dict[str, Faces]:
 def _print_what_will_be_trained(
     config: Config, splits: Splits, setup: TrainingSetup, console: Console, found: LrRange | None
 ) -> None:
-    network, train = config.network, config.train
+    network, train, image = config.network, config.train, setup.task.image
+    described = network.describe(image.height, image.width)
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
     facts = {"teachers": describe(setup.teachers, config.distill)} if setup.teachers else {}
     if setup.start is not None:
         facts["starts from"] = f"{setup.start.name}: {setup.transferred}"
+    elif isinstance(network, Backbone) and network.has_learned:
+        facts["starts from"] = "the weights of ImageNet"
+    if isinstance(network, Backbone) and network.frozen_epochs:
+        facts["backbone"] = f"frozen for {network.frozen_epochs} of {train.epochs} epochs"
     console.header(
         f"ferkeras: {config.name}",
         {
             "faces": f"{splits.source} ({splits.how()})",
             **({"read as": splits.recognised} if splits.recognised else {}),
-            "pixels": f"mean {setup.mean:.3f}, standard deviation {setup.std:.3f} "
-            "of pixel / 255, standardised in the network",
-            "network": f"{network.describe()}, {setup.model.count_params():,} parameters",
+            "pixels": f"mean {setup.mean:.3f}, standard deviation {setup.std:.3f} of pixel / 255"
+            + ("" if isinstance(network, Backbone) else ", standardised in the network"),
+            "network": f"{described}, {setup.model.count_params():,} parameters",
             "training": f"{train.epochs} epochs of {setup.pipeline.steps_per_epoch} steps of "
             f"{train.batch_size} faces, {train.optimizer}, {rate}",
             **facts,

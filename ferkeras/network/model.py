@@ -6,8 +6,11 @@ import keras
 from keras import layers
 
 from ferkeras.callbacks import VariableDropout
-from ferkeras.config.schema import Network
+from ferkeras.config.networks import Network
+from ferkeras.config.networks.backbone import Backbone
+from ferkeras.config.networks.plain import Plain
 from ferkeras.data.task import Task
+from ferkeras.network.architectures.backbone import backbone_features
 from ferkeras.network.architectures.plain import plain_features
 from ferkeras.network.architectures.residual import residual_features
 from ferkeras.network.step import DistilledModel
@@ -20,16 +23,24 @@ def build_network(settings: Network, task: Task, *, mean: float, std: float) -> 
     Each dense layer is followed by BatchNormalization, ReLU and dropout.
 
     Args:
-        settings: architecture, its sizes, dense units, dropout rates and BatchNormalization.
+        settings: its kind, sizes, dense units, dropout rates and BatchNormalization.
         task: size and colour of the faces, and the classes.
-        mean: of the training faces' pixels / 255.
+        mean: of the training faces' pixels / 255. A backbone has those that it was trained with.
         std: standard deviation of the same, above 0.
+
+    Raises:
+        InputError: faces are too small for it.
     """
     faces = keras.Input(task.image.shape, dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255, name="rescale")(faces)
-    x = layers.Normalization(mean=mean, variance=std**2, name="standardise")(x)
-    features = plain_features if settings.architecture == "plain" else residual_features
-    x = features(x, settings)
+    if isinstance(settings, Backbone):
+        x = backbone_features(x, settings)
+    else:
+        x = layers.Normalization(mean=mean, variance=std**2, name="standardise")(x)
+        if isinstance(settings, Plain):
+            x = plain_features(x, settings)
+        else:
+            x = residual_features(x, settings)
     for number, units in enumerate(settings.dense_units, start=1):
         name = f"dense{number}"
         x = layers.Dense(units, use_bias=False, kernel_initializer="he_normal", name=name)(x)
@@ -39,13 +50,13 @@ def build_network(settings: Network, task: Task, *, mean: float, std: float) -> 
             name=f"{name}_bn",
         )(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
-        x = VariableDropout(settings.dense_dropout, name=f"{name}_dropout")(x)
+        x = VariableDropout(settings.dense_dropout, group="dense", name=f"{name}_dropout")(x)
     logits = layers.Dense(len(task.classes), dtype="float32", name="logits")(x)
     return DistilledModel(faces, logits, name="ferkeras")
 
 
 def dropout_layers(model: keras.Model) -> tuple[list[VariableDropout], list[VariableDropout]]:
-    """The dropout layers after convolution blocks, and those after dense layers."""
+    """The dropout layers after convolutions, and those after dense layers."""
     dropouts = [layer for layer in model.layers if isinstance(layer, VariableDropout)]
-    conv = [layer for layer in dropouts if layer.name.startswith("block")]
-    return conv, [layer for layer in dropouts if layer not in conv]
+    conv, dense = ([each for each in dropouts if each.group == g] for g in ("conv", "dense"))
+    return conv, dense

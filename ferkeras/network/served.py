@@ -68,7 +68,10 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
             target.get_layer(layer.name).set_weights(layer.get_weights())
 
 
-def _plain_layer(layer: layers.Layer, faces: keras.KerasTensor) -> layers.Layer:
+def _plain_layer(layer: keras.Operation, faces: keras.KerasTensor) -> keras.Operation:
+    if not isinstance(layer, layers.Layer):
+        # Arithmetic of tensors, which has no weights and no precision of its own.
+        return layer
     if isinstance(layer, VariableDropout):
         # With a seed of its own it takes none from the random state of a running training.
         return layers.Dropout(layer.get_config()["rate"], seed=0, name=layer.name)

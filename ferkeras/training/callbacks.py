@@ -22,6 +22,7 @@ from ferkeras.callbacks import (
     VariableRamp,
 )
 from ferkeras.cli.console import Console
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.pipeline import plain_dataset
@@ -33,6 +34,7 @@ from ferkeras.training.best import BestModelCheckpoint
 from ferkeras.training.history import CSVHistory
 from ferkeras.training.progress import EpochBar, EpochLine
 from ferkeras.training.setup import TrainingSetup
+from ferkeras.training.unfreezing import Unfreezing
 
 _SAMPLES = 21
 """Validation faces whose predictions TensorBoard shows."""
@@ -130,6 +132,8 @@ def build_callbacks(
                 log=console.print,
             )
         )
+    if isinstance(config.network, Backbone) and config.network.frozen_epochs:
+        callbacks.insert(0, Unfreezing(config.network.frozen_epochs, console.print))
     if config.train.learning_rate_schedule == "cosine":
         callbacks.insert(
             0,

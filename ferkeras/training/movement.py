@@ -8,16 +8,26 @@ import keras
 import numpy as np
 
 
+def trained_variables(model: keras.Model) -> list[keras.Variable]:
+    """What the optimizer changes in the course of a training.
+
+    These are the trainable weights in the model's order, those of layers that are frozen now too.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_weights)
+    return list(model.optimizer._trainable_variables)
+
+
 def weights_of(model: keras.Model) -> list[np.ndarray]:
-    """Copies of the trainable weights, in the model's order."""
+    """Copies of `trained_variables`."""
     # Copied: on a processor the array may be the variable's own memory.
-    return [np.array(variable.numpy()) for variable in model.trainable_weights]
+    return [np.array(variable.numpy()) for variable in trained_variables(model)]
 
 
 def movement_of_kernels(model: keras.Model, before: Sequence[np.ndarray]) -> dict[str, float]:
     """Relative change ||after - before|| / ||before|| of each kernel, by its path.
 
-    Kernels that were zero are left out.
+    Kernels that were zero are left out, and those that are frozen.
 
     Args:
         model: as it is after.
@@ -28,6 +38,6 @@ def movement_of_kernels(model: keras.Model, before: Sequence[np.ndarray]) -> dic
     """
     return {
         variable.path: float(np.linalg.norm(variable.numpy() - old) / np.linalg.norm(old))
-        for variable, old in zip(model.trainable_weights, before, strict=True)
-        if variable.path.endswith("kernel") and np.any(old)
+        for variable, old in zip(trained_variables(model), before, strict=True)
+        if variable.trainable and variable.path.endswith("kernel") and np.any(old)
     }

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from ferkeras.config.schema import Train
+from ferkeras.training.rates import with_rates
+
+_KINDS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+}
 
 
-def build_optimizer(settings: Train) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    settings: Train, factors: Sequence[float] | None = None
+) -> keras.optimizers.Optimizer:
     """Return Adam, AdamW or SGD with Nesterov momentum 0.9.
 
     Gradients are clipped by their norm over all weights together (`global_clipnorm`; Keras's
     `clipnorm` would clip each weight by itself). Weight decay is decoupled and spares biases and
     BatchNormalization (Loshchilov & Hutter 2019). The moving average of the weights, if one is
     asked for, is the optimizer's own.
+
+    Args:
+        settings: which optimizer, its rate and decay.
+        factors: of the learning rate of each trainable weight; None: one rate for all.
     """
     common: dict[str, Any] = {
         "learning_rate": settings.first_learning_rate,
@@ -23,13 +37,16 @@ def build_optimizer(settings: Train) -> keras.optimizers.Optimizer:
     }
     if settings.ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": settings.ema_momentum}
+    kind = _KINDS[settings.optimizer]
+    if factors is not None:
+        kind = with_rates(kind, factors)
     if settings.optimizer == "adam":
-        return keras.optimizers.Adam(**common)
+        return kind(**common)
     if settings.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(**common, weight_decay=settings.weight_decay)
+        optimizer = kind(**common, weight_decay=settings.weight_decay)
     else:
         decay = settings.weight_decay or None
-        optimizer = keras.optimizers.SGD(**common, momentum=0.9, nesterov=True, weight_decay=decay)
+        optimizer = kind(**common, momentum=0.9, nesterov=True, weight_decay=decay)
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

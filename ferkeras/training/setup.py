@@ -8,11 +8,13 @@ import keras
 import tensorflow as tf
 
 from ferkeras.callbacks import ConfusionMatrix
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
 from ferkeras.data.statistics import pixel_statistics
 from ferkeras.data.task import Task
+from ferkeras.network.architectures.backbone import load_imagenet
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.model import build_network
@@ -23,7 +25,9 @@ from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
 from ferkeras.training.class_weights import ClassBalance, class_balance
 from ferkeras.training.optimizer import build_optimizer
+from ferkeras.training.rates import rates_by_depth
 from ferkeras.training.transfer import Transferred, take_over
+from ferkeras.training.unfreezing import freeze_backbone
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
 
     Raises:
         InputError: a run of `distill.teachers` or `network.start_from` is none, has lost its
-            network, or has nothing in common with the one that is built.
+            network, or has nothing in common with the one that is built; the weights of a backbone
+            cannot be had; or the faces are too small for the network.
     """
     start = open_start(config.network.start_from)
     begun = None if start is None else load_trained(start)
@@ -77,13 +82,18 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
     mean, std = pixel_statistics(splits.train) if start is None else start.pixel_statistics
     model = build_network(config.network, splits.task, mean=mean, std=std)
     transferred = None
-    if begun is not None:
+    if begun is None and isinstance(config.network, Backbone):
+        if config.network.weights == "imagenet":
+            load_imagenet(model, config.network)
+    elif begun is not None:
         transferred = take_over(
             model, splits.task.classes, begun.model, begun.finished.task.classes
         )
     confusion = ConfusionMatrix(len(splits.task.classes))
+    first = config.network.first_layer_rate
+    factors = rates_by_depth(model, first) if first < 1 else None
     model.compile(
-        optimizer=build_optimizer(config.train),
+        optimizer=build_optimizer(config.train, factors),
         loss=SmoothedCrossentropy(config.train.label_smoothing),
         metrics=[
             keras.metrics.SparseCategoricalAccuracy(name="accuracy"),
@@ -93,6 +103,10 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         ],
         jit_compile=False,  # XLA is several times slower for convolutions on a processor
     )
+    # Before anything is frozen, so that it knows what is trained later.
+    model.optimizer.build(model.trainable_weights)
+    if isinstance(config.network, Backbone):
+        freeze_backbone(model, 1, config.network.frozen_epochs)
     teachers = open_teachers(config.distill)
     if teachers:
         networks = [load_trained(each).model for each in teachers]

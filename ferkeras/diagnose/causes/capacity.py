@@ -19,7 +19,7 @@ def network_too_small(m: Measurements) -> Finding | None:
     if parameters >= _PARAMETERS or not is_not_learning(m):
         return None
     wider = {
-        "network.architecture": "plain",
+        "network.kind": "plain",
         "network.filters": _FILTERS,
         "network.dense_units": _DENSE,
     }

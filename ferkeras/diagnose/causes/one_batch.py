@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ferkeras.config.schema import Network, Train
+from ferkeras.config.networks.plain import Plain
+from ferkeras.config.schema import Train
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
@@ -29,7 +30,7 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
     memorised = m.one_batch(_FREE)
     if memorised >= _MEMORISED:
         return None
-    network, train = Network(), Train()
+    network, train = Plain(), Train()
     return Finding(
         "cannot_learn_one_batch",
         f"Not even {BATCH_FACES} faces can be memorised: what is wrong is the network, the "
@@ -43,8 +44,8 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
                 "take network and optimizer from the recommended recipe",
                 f"{BATCH_FACES} faces memorised in {BATCH_STEPS} steps",
                 {
-                    "network.architecture": network.architecture,
-                    "network.filters": list(network.filters),
+                    "network.kind": network.kind,
+                    "network.filters": network.filters,
                     "network.dense_units": list(network.dense_units),
                     "train.optimizer": train.optimizer,
                     "train.weight_decay": train.weight_decay,

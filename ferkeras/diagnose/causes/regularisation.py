@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ferkeras.config.schema import Augment, Config, Network, Train
+from ferkeras.config.networks.plain import Plain
+from ferkeras.config.schema import Augment, Config, Train
 from ferkeras.diagnose.causes.dropout import dropout_overrides
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
@@ -76,7 +77,7 @@ def fixes(m: Measurements, trial: Trial) -> bool:
 def _suspects(config: Config) -> list[str]:
     """Kinds of regularisation of which there is more than in the recommended recipe."""
     network, train, augment = config.network, config.train, config.augment
-    usual = Network()
+    usual = Plain()
     found = {
         "dropout": network.conv_dropout > usual.conv_dropout
         or (bool(network.dense_units) and network.dense_dropout > usual.dense_dropout),
@@ -98,7 +99,7 @@ def _off(name: str, config: Config) -> dict[str, Any]:
 def _light(name: str, config: Config) -> dict[str, Any]:
     """As in the recommended recipe; what is lighter already stays as it is."""
     if name == "dropout":
-        network, usual = config.network, Network()
+        network, usual = config.network, Plain()
         return dropout_overrides(
             config,
             conv=min(network.conv_dropout, usual.conv_dropout),

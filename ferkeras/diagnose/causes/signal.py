@@ -16,6 +16,8 @@ _VANISHED = 1e-3
 def dead_units(m: Measurements) -> Finding | None:
     """A layer whose units are zero for every face: nothing passes, and no gradient returns."""
     silent = m.silent_units
+    if not silent:
+        return None
     layer = max(silent, key=silent.__getitem__)
     if silent[layer] < _SILENT or not is_not_learning(m):
         return None

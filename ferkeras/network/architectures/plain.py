@@ -6,10 +6,10 @@ import keras
 from keras import layers
 
 from ferkeras.callbacks import VariableDropout
-from ferkeras.config.schema import Network
+from ferkeras.config.networks.plain import Plain
 
 
-def plain_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor:
+def plain_features(x: keras.KerasTensor, settings: Plain) -> keras.KerasTensor:
     """Features (N, F) of standardised faces (N, H, W, C).
 
     Each block is convolution, BatchNormalization, ReLU, twice; pooling by two; dropout.
@@ -17,13 +17,19 @@ def plain_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor
     Args:
         x: the faces.
         settings: filters of each block, dropout after each, BatchNormalization.
+
+    Raises:
+        InputError: the blocks halve the faces to nothing.
     """
-    for block, filters in enumerate(settings.filters, start=1):
+    settings = settings.for_faces(*x.shape[1:3])
+    first_stride = settings.first_stride or 1
+    for block, filters in enumerate(settings.filters or (), start=1):
         for part in "ab":
             name = f"block{block}{part}"
             x = layers.Conv2D(
                 filters,
                 3,
+                strides=first_stride if name == "block1a" else 1,
                 padding="same",
                 use_bias=False,  # BatchNormalization has one
                 kernel_initializer="he_normal",
@@ -36,5 +42,5 @@ def plain_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor
             )(x)
             x = layers.ReLU(name=f"{name}_relu")(x)
         x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
-        x = VariableDropout(settings.conv_dropout, name=f"block{block}_dropout")(x)
+        x = VariableDropout(settings.conv_dropout, group="conv", name=f"block{block}_dropout")(x)
     return layers.Flatten(name="flatten")(x)

@@ -6,13 +6,13 @@ import keras
 from keras import layers
 
 from ferkeras.callbacks import VariableDropout
-from ferkeras.config.schema import Network
+from ferkeras.config.networks.residual import Residual
 from ferkeras.network.batchnorm import FusedBatchNormalization
 
 _STEM_KERNEL = 5
 
 
-def residual_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTensor:
+def residual_features(x: keras.KerasTensor, settings: Residual) -> keras.KerasTensor:
     """Features (N, F) of standardised faces (N, H, W, C): the mean of the last stage's maps.
 
     The stem is one convolution. Each stage has residual blocks and dropout after them; all but
@@ -29,10 +29,12 @@ def residual_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTen
         He et al. 2019, "Bag of tricks for image classification with convolutional neural
         networks", ResNet-D.
     """
+    stride = settings.for_faces(*x.shape[1:3]).stem_stride or 1
     x = layers.Conv2D(
         settings.stem_filters,
-        _STEM_KERNEL,
-        strides=settings.stem_stride,
+        # Every pixel is seen, whatever the stride.
+        max(_STEM_KERNEL, stride + 1),
+        strides=stride,
         padding="same",
         use_bias=False,  # BatchNormalization has one
         kernel_initializer="he_normal",
@@ -45,12 +47,12 @@ def residual_features(x: keras.KerasTensor, settings: Network) -> keras.KerasTen
         for block in range(1, blocks + 1):
             halve = stage > 1 and block == 1
             x = _block(x, filters, settings, f"block{stage}_{block}", halve=halve)
-        x = VariableDropout(settings.conv_dropout, name=f"block{stage}_dropout")(x)
+        x = VariableDropout(settings.conv_dropout, group="conv", name=f"block{stage}_dropout")(x)
     return layers.GlobalAveragePooling2D(name="average")(x)
 
 
 def _block(
-    x: keras.KerasTensor, filters: int, settings: Network, name: str, *, halve: bool
+    x: keras.KerasTensor, filters: int, settings: Residual, name: str, *, halve: bool
 ) -> keras.KerasTensor:
     shortcut = x
     x = _convolved(x, filters, settings, f"{name}a", stride=2 if halve else 1)
@@ -69,7 +71,7 @@ def _block(
 
 
 def _convolved(
-    x: keras.KerasTensor, filters: int, settings: Network, name: str, *, stride: int = 1
+    x: keras.KerasTensor, filters: int, settings: Residual, name: str, *, stride: int = 1
 ) -> keras.KerasTensor:
     if settings.separable:
         x = layers.DepthwiseConv2D(
@@ -102,7 +104,7 @@ def _excited(x: keras.KerasTensor, fraction: float, name: str) -> keras.KerasTen
     return layers.Multiply(name=f"{name}_excited")([x, weights])
 
 
-def _normalised(x: keras.KerasTensor, settings: Network, name: str) -> keras.KerasTensor:
+def _normalised(x: keras.KerasTensor, settings: Residual, name: str) -> keras.KerasTensor:
     return FusedBatchNormalization(
         momentum=settings.batchnorm_momentum,
         epsilon=settings.batchnorm_epsilon,

@@ -1,0 +1,71 @@
+"""What every kind of network has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from ferkeras.config.section import Rate, Section, Units
+
+
+class AnyNetwork(Section):
+    """Keys of every kind of network: where it starts, and what stands before its outputs."""
+
+    kind: str
+    start_from: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="folder of a finished run whose weights are taken over as far as they fit; "
+        "null: begin at random, or with the weights of a backbone",
+    )
+    first_layer_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="learning rate of the first layer, as a fraction of that of the last; rates of "
+        "layers between rise evenly (geometrically). Below 1 for networks that begin with what "
+        "another has learned",
+    )
+    dense_units: tuple[Units, ...] = Field(
+        (),
+        max_length=8,
+        description="units of each dense layer; delete a number to remove its layer",
+    )
+    conv_dropout: Rate = Field(
+        0.1,
+        description="dropout rate after each block or stage, or after a backbone, at the start",
+    )
+    dense_dropout: Rate = Field(
+        0.3, description="dropout rate after each dense layer, at the start"
+    )
+    batchnorm_momentum: float = Field(
+        0.9,
+        ge=0.5,
+        lt=1,
+        description="BatchNormalization: weight of the OLD running average (PyTorch's 0.1 is 0.9)",
+    )
+
+    @field_validator("batchnorm_momentum", mode="before")
+    @classmethod
+    def _name_the_pytorch_habit(cls, value: object) -> object:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 0.5:
+            raise ValueError(
+                f"in Keras this is the weight of the OLD average, so {value:g} throws "
+                f"{1 - value:.0%} of it away at every step; PyTorch's momentum {value:g} is "
+                f"written {1 - value:g} here, which was probably meant"
+            )
+        return value
+
+
+def stride_for(height: int, width: int, side: int) -> int:
+    """The smallest power of two that brings faces to at most `side` pixels, in the mean of sides.
+
+    What follows then costs about the same whatever the size of the faces.
+    """
+    stride = 1
+    while height * width > (side * stride) ** 2:
+        stride *= 2
+    return stride
+
+
+def words(numbers: tuple[int, ...]) -> str:
+    """Numbers one after the other, for people."""
+    return " ".join(map(str, numbers)) or "none"

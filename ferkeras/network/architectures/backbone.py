@@ -1,0 +1,95 @@
+"""A network of Keras Applications as the trunk of another one."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from ferkeras.callbacks import VariableDropout
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.config.networks.backbone import Backbone
+
+_POOL = "average"
+"""Name of the layer that the trunk ends in."""
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_PIXELS = {
+    "MobileNetV3Small": ((0.5,) * 3, (0.5,) * 3),
+    "MobileNetV3Large": ((0.5,) * 3, (0.5,) * 3),
+    "EfficientNetV2B0": _IMAGENET,
+}
+"""Mean and standard deviation of pixels / 255 that each was trained with."""
+
+
+def backbone_features(x: keras.KerasTensor, settings: Backbone) -> keras.KerasTensor:
+    """Features (N, F) of faces (N, H, W, C), pixels / 255: the mean of the last maps.
+
+    Grey is repeated to three channels, the faces are resized where that is asked for or they are
+    small, and standardised as the network was trained with. Its weights begin at random; see
+    `load_imagenet`.
+
+    Args:
+        x: the faces.
+        settings: which network, size inside, dropout on the features, BatchNormalization.
+
+    Source:
+        Howard et al. 2019, "Searching for MobileNetV3"; Tan & Le 2021, "EfficientNetV2: smaller
+        models and faster training".
+    """
+    size = settings.size_inside(*x.shape[1:3])
+    if x.shape[3] == 1:
+        x = layers.Concatenate(name="grey_in_three")([x, x, x])
+    if size != tuple(x.shape[1:3]):
+        # Not the layer `Resizing`: called without `training`, it takes all layers for in training.
+        x = keras.ops.image.resize(x, size)
+    mean, std = _PIXELS[settings.backbone]
+    variance = [each**2 for each in std]
+    x = layers.Normalization(mean=list(mean), variance=variance, name="standardise")(x)
+    trunk = _application(settings.backbone, weights=None, input_tensor=x)
+    for layer in trunk.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = settings.batchnorm_momentum
+    x = layers.GlobalAveragePooling2D(name=_POOL)(trunk.output)
+    return VariableDropout(settings.conv_dropout, group="conv", name=f"{_POOL}_dropout")(x)
+
+
+def load_imagenet(model: keras.Model, settings: Backbone) -> int:
+    """Give the backbone of a network the weights that Keras offers for ImageNet.
+
+    Args:
+        model: made with `backbone_features`; changed in place.
+        settings: which network.
+
+    Returns:
+        How many numbers were taken over.
+
+    Raises:
+        InputError: the weights are neither on this machine nor can they be downloaded.
+    """
+    try:
+        source = _application(settings.backbone, weights="imagenet", input_shape=(224, 224, 3))
+    except Exception as error:  # Keras raises a bare Exception where it cannot download
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"network.weights=imagenet: the weights of {settings.backbone} are not on this machine "
+            f"and cannot be downloaded ({shown(reason)}); go online once, or put the file that is "
+            "named into ~/.keras/models, or set network.weights=none"
+        ) from None
+    taken = 0
+    for layer in source.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+            taken += layer.count_params()
+    return taken
+
+
+def backbone_layers(model: keras.Model) -> list[layers.Layer]:
+    """The layers of a network that lie before the average of its maps."""
+    names = [layer.name for layer in model.layers]
+    return model.layers[: names.index(_POOL)]
+
+
+def _application(name: str, **arguments: object) -> keras.Model:
+    make = getattr(keras.applications, name)
+    return make(include_top=False, include_preprocessing=False, **arguments)
