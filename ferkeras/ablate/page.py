@@ -97,7 +97,9 @@ def _named(effect: Effect) -> str:
 def _settings(plan: Plan, name: str) -> str:
     first = flat(next(iter(plan.arms.values())))
     own = flat(plan.arms[name])
-    changed: dict[str, Any] = {key: own[key] for key in own if own[key] != first[key]}
+    changed: dict[str, Any] = {
+        key: value for key, value in own.items() if key not in first or value != first[key]
+    }
     return as_arguments({k: list(v) if isinstance(v, tuple) else v for k, v in changed.items()})
 
 

@@ -121,6 +121,8 @@ def plan_between(
     changes = grouped(differing(first, second), groups)
     end = _changed(first, {k: v for each in changes.values() for k, v in each.items()}, "the end")
     begin_values, end_values = flat(first), flat(end)
+    # Keys that only the first kind of network has come back with the kind.
+    only_first = {key: v for key, v in begin_values.items() if key not in end_values}
     arms = _Arms()
     start_name, end_name = arms.add("first", first), arms.add("second", end)
     comparisons = [Comparison("all changes", end_name, start_name, "all")]
@@ -128,7 +130,9 @@ def plan_between(
         arm = arms.add(f"+ {name}", _changed(first, values, f"{quoted(name)} alone"))
         comparisons.append(Comparison(name, arm, start_name, "alone"))
     for name, values in changes.items():
-        without = {key: begin_values[key] for key in values}
+        without = {key: begin_values[key] for key in values if key in begin_values}
+        if "network.kind" in values:
+            without |= only_first
         arm = arms.add(f"- {name}", _changed(end, without, f"all but {quoted(name)}"))
         # As for the others: what the change does, here on top of all others.
         comparisons.append(Comparison(name, end_name, arm, "last"))
@@ -150,9 +154,9 @@ def differing(first: Config, second: Config) -> dict[str, Any]:
     """
     before, after = flat(first), flat(second)
     found = {
-        key: after[key]
-        for key in before
-        if key.split(".")[0] not in _FIXED and before[key] != after[key]
+        key: value
+        for key, value in after.items()
+        if key.split(".")[0] not in _FIXED and (key not in before or before[key] != value)
     }
     if not found:
         raise InputError("--between: the two recipes do not differ; name two that do")

@@ -133,9 +133,13 @@ def ranking(runs: Sequence[Compared]) -> str:
 
 
 def differing_settings(runs: Sequence[FinishedRun]) -> list[tuple[str, list[Any]]]:
-    """Keys whose values are not the same in all runs, with the values; names are left out."""
+    """Keys whose values are not the same in all runs, with the values; names are left out.
+
+    A run whose kind of network does not have a key has a dash.
+    """
     flats = [flat(finished.config) for finished in runs]
-    table = {key: [values[key] for values in flats] for key in flats[0] if key != "name"}
+    keys = dict.fromkeys(key for values in flats for key in values if key != "name")
+    table = {key: [values.get(key, "-") for values in flats] for key in keys}
     return [(key, values) for key, values in table.items() if any(v != values[0] for v in values)]
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import numpy as np
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -25,7 +24,7 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.util import tensor_util
 
-from ferkeras.config.keys import flat
+from ferkeras.config.keys import blocks, flat
 from ferkeras.config.schema import Config
 from ferkeras.report.columns import is_sparse, tag_of
 from ferkeras.report.panels import PANELS, Panel
@@ -151,15 +150,12 @@ def hyperparameters(config: Config, trial: str) -> Summary:
         config: the resolved configuration; each key but the run's name is a hyperparameter.
         trial: what the run is called.
     """
-    # From the defaults, so that a key that is null in one run keeps its type.
-    usual = _values(Config())
+    fields = {key: field for block in blocks() for key, field in block.fields.items()}
     described = [
         hp.HParam(
-            key,
-            _Anything(type(usual[key]) if key in usual else _kind(field), key in _SHOWN_FIRST),
-            description=field.description or "",
+            key, _Anything(_kind(field), key in _SHOWN_FIRST), description=field.description or ""
         )
-        for key, field in _fields(Config).items()
+        for key, field in fields.items()
         if key != "name"
     ]
     metrics = [hp.Metric(tag, display_name=title) for tag, title in RESULTS.items()]
@@ -212,19 +208,14 @@ def _values(config: Config) -> dict[str, float | bool | str]:
     }
 
 
-def _fields(model: type[BaseModel], prefix: str = "") -> dict[str, FieldInfo]:
-    fields: dict[str, FieldInfo] = {}
-    for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            fields |= _fields(field.annotation, f"{prefix}{key}.")
-        else:
-            fields[prefix + key] = field
-    return fields
-
-
 def _kind(field: FieldInfo) -> type:
-    """The type of a key whose default is null: `Annotated[type, ...] | None`."""
+    """The type of a key's values, which one that is null in a run keeps; sequences are text."""
+    default = field.get_default()
+    if default is not None:
+        return str if isinstance(default, tuple) else type(default)
     annotated = next(each for each in get_args(field.annotation) if each is not type(None))
+    if get_origin(annotated) is tuple:
+        return str
     kind: type = (get_args(annotated) or (annotated,))[0]
     return kind
 

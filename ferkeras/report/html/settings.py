@@ -9,8 +9,8 @@ from ferkeras.config.schema import Config
 
 
 def settings_by_section(config: Config) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    """Every section with its keys: name, value, and whether it differs from the default."""
-    defaults = flat(Config())
+    """Every section with its keys: name, value, and whether it differs from its kind's default."""
+    defaults = flat(Config(network=type(config.network)()))
     sections: dict[str, list[tuple[str, str, bool]]] = {}
     for key, value in flat(config).items():
         section, _, name = key.rpartition(".")
