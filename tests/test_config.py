@@ -15,7 +15,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.arguments import find_config
 from ferkeras.config.file import dump_config, load_config
 from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
-from ferkeras.config.keys import describe_keys, flat
+from ferkeras.config.keys import all_keys, describe_keys, flat
 from ferkeras.config.schema import Config
 from ferkeras.fit import __main__ as fit
 
@@ -244,7 +244,7 @@ def test_configuration_errors_come_before_tensorflow_is_imported():
 
 # Words that people bring from elsewhere.
 
-KEYS = list(flat(Config()))
+KEYS = all_keys()
 
 
 @pytest.mark.parametrize(("keys", "words"), CALLED.items())
