@@ -39,7 +39,9 @@ def with_rates(
         kind: Keras's class.
         factors: for each of the weights that it is built with.
     """
-    return type(kind.__name__, (_StepsByFactor, kind), {"factors": tuple(factors)})
+    # Where Keras writes it down, as it does for a copy of the model, it is the class of Keras.
+    attributes = {"factors": tuple(factors), "__module__": kind.__module__}
+    return type(kind.__name__, (_StepsByFactor, kind), attributes)
 
 
 class _StepsByFactor:
