@@ -88,7 +88,7 @@ def test_grey_is_repeated_and_pixels_are_what_the_backbone_was_trained_with():
     ("side", "resize", "inside"), [(16, None, 96), (48, None, 96), (112, None, 112), (48, 64, 64)]
 )
 def test_small_faces_are_enlarged(side, resize, inside):
-    model = built(Backbone(weights="none", resize=resize), side=side)
+    model = built(Backbone(weights="none", input_side=resize), side=side)
     assert model.get_layer("standardise").output.shape[1:] == (inside, inside, 3)
 
 

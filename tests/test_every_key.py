@@ -387,7 +387,7 @@ EFFECTS = {
     "network.backbone": ("EfficientNetV2B0", trunk, BACKBONE),
     "network.weights": ("none", trunk, BACKBONE),
     "network.unfreeze_after_epochs": (0, trunk, BACKBONE),
-    "network.resize": (64, trunk, BACKBONE),
+    "network.input_side": (64, trunk, BACKBONE),
     "network.start_from": (SHIPPED, first_weights, (*RESIDUAL, "network.stem_filters=16")),
     "network.filters": ([2, 3], network, ()),
     "network.stem_filters": (5, network, RESIDUAL),

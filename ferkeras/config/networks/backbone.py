@@ -27,7 +27,7 @@ class Backbone(AnyNetwork):
         description="epochs in which the backbone stays as it is and only the head is trained; "
         "null: 2, and 0 for one that begins at random",
     )
-    resize: Annotated[int, Field(ge=32, le=512)] | None = Field(
+    input_side: Annotated[int, Field(ge=32, le=512)] | None = Field(
         None,
         description="side in pixels to which faces are resized inside the network; null: as they "
         "are, those below 96 pixels twice or more as large",
@@ -73,8 +73,8 @@ class Backbone(AnyNetwork):
 
     def size_inside(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the faces that the backbone sees."""
-        if self.resize is not None:
-            return self.resize, self.resize
+        if self.input_side is not None:
+            return self.input_side, self.input_side
         factor = -(-_SIDE // min(height, width))
         return height * factor, width * factor
 
