@@ -51,6 +51,13 @@ CALLBACKS = """# Callbacks
 Drop-in for any compiled Keras 3 classifier: `from ferkeras.callbacks import CollapseAlarm`, or copy
 the folder `callbacks/` into a project. They need Keras and NumPy, nothing of ferkeras. A
 [notebook](notebooks/callbacks_in_your_project.md) uses them in a plain Keras project.
+
+All but `GradientNormMonitor`, which needs TensorFlow's gradient tape, were tried with Keras 3.15.1
+on TensorFlow 2.21.0, JAX 0.10.2 and torch 2.13.0, on processors, with Python 3.11: each by itself
+and all at once, with class indices, one-hot and binary labels, beside Keras's `EarlyStopping` and
+`CSVLogger`, without ferkeras, and on JAX and torch without TensorFlow (`benchmarks/backends.py`).
+On torch, binary cross-entropy itself raises where a prediction is NaN, before `DivergenceGuard` is
+asked.
 """
 
 VERBS = """# Verbs

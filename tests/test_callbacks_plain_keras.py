@@ -7,71 +7,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from plain_keras import BINARY, INDEX, LABELS, MAKE, THREE, TWO, X, build, published, quiet
 
 import callbacks
 from callbacks.overfitting import inference_accuracy
-
-RNG = np.random.default_rng(0)
-INDEX = RNG.integers(0, 3, 48)
-X = (np.eye(3)[INDEX] @ RNG.normal(size=(3, 4)) + 0.1 * RNG.normal(size=(48, 4))).astype("float32")
-BINARY = (INDEX > 0).astype("float32")
-THREE = ("a", "b", "c")
-TWO = ("no", "yes")
-
-
-def quiet(line):
-    pass
-
-
-LABELS = {
-    # name: (labels, columns of predictions, activation, loss, names)
-    "integers": (INDEX, 3, "softmax", "sparse_categorical_crossentropy", THREE),
-    "one column": (INDEX[:, None], 3, "softmax", "sparse_categorical_crossentropy", THREE),
-    "logits": (INDEX, 3, None, keras.losses.SparseCategoricalCrossentropy(from_logits=True), THREE),
-    "one-hot": (np.eye(3)[INDEX], 3, "softmax", "categorical_crossentropy", THREE),
-    "smoothed": (0.9 * np.eye(3)[INDEX] + 0.1 / 3, 3, "softmax", "categorical_crossentropy", THREE),
-    "binary": (BINARY, 1, "sigmoid", "binary_crossentropy", TWO),
-    "one logit": (BINARY[:, None], 1, None, keras.losses.BinaryCrossentropy(True), TWO),
-    "booleans": (INDEX > 0, 1, "sigmoid", "binary_crossentropy", TWO),
-    "two one-hot": (np.eye(2)[BINARY.astype(int)], 2, "softmax", "categorical_crossentropy", TWO),
-}  # fmt: skip
-
-
-def build(labels, monitored=False, rate=0.5, **compiling):
-    _, columns, activation, loss, _ = LABELS[labels]
-    keras.utils.set_random_seed(0)
-    dropout = callbacks.VariableDropout(0.0, name="dropout")
-    hidden = [keras.Input((4,)), keras.layers.Dense(8, "tanh"), dropout]
-    model = keras.Sequential([*hidden, keras.layers.Dense(columns, activation)])
-    if monitored:
-        model = callbacks.MonitoredModel(model.input, model.output)
-    optimizer = keras.optimizers.SGD(rate, use_ema=True, ema_momentum=0.5)
-    model.compile(optimizer, loss, metrics=["accuracy"], **compiling)
-    return model
-
-
-MAKE = {
-    "AveragedWeights": lambda model, names, data: callbacks.AveragedWeights(),
-    "CollapseAlarm": lambda model, names, data: callbacks.CollapseAlarm(names, alarm=quiet),
-    "CosineLearningRate": lambda model, names, data: callbacks.CosineLearningRate(0.5, 6, 3),
-    "DelayedReduceLROnPlateau": lambda model, names, data: callbacks.DelayedReduceLROnPlateau(
-        2, log=quiet, monitor="loss"
-    ),
-    "DivergenceGuard": lambda model, names, data: callbacks.DivergenceGuard(2),
-    "GradientNormMonitor": lambda model, names, data: callbacks.GradientNormMonitor(
-        log=quiet, alarm=quiet
-    ),
-    "OverfittingWatch": lambda model, names, data: callbacks.OverfittingWatch(
-        data, every=2, log=quiet, alarm=quiet
-    ),
-    "PerClassReport": lambda model, names, data: callbacks.PerClassReport(names, log=quiet),
-    "PublishVariables": lambda model, names, data: callbacks.PublishVariables(
-        {"learning_rate": model.optimizer.learning_rate}
-    ),
-    "VariableRamp": lambda model, names, data: callbacks.VariableRamp(
-        "dropout", [model.get_layer("dropout").rate], 0.1, 0.2, 2, 1, gate=None, log=quiet
-    ),
-}
 
 
 def test_every_callback_is_in_the_table():
@@ -84,12 +23,6 @@ def test_every_callback_is_in_the_table():
 
 
 EAGER = {"run_eagerly": True}
-
-
-def published(names):
-    per_class = {f"val_{k}/{n}" for k in ("recall", "precision", "f1", "predicted") for n in names}
-    own = {"val_collapse_fraction", "inference_accuracy", "learning_rate", "dropout"}
-    return per_class | own
 
 
 def fit_all(labels, tmp_path, data="arrays", validate=True, epochs=3, compiling=None, **options):
