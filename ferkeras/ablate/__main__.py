@@ -30,6 +30,7 @@ from pathlib import Path
 from ferkeras.ablate.variants import read_groups, read_variants
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError, Interrupted
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured, find_config
 from ferkeras.config.file import load_config
 
@@ -65,9 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             ablation.work(console)
         except Interrupted as stop:
+            again = command_line("ablate", "--join", ablation.folder)
             stop.args = (
-                "stopped; what is done is kept, and the ablation goes on with\n"
-                f"  python -m ferkeras.ablate --join {ablation.folder}",
+                f"stopped; what is done is kept, and the ablation goes on with\n  {again}",
             )
             raise
 

@@ -9,6 +9,7 @@ from typing import Any
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
 from ferkeras.config.file import read_override
+from ferkeras.config.keys import with_dots
 from ferkeras.config.yaml_text import read_yaml
 
 
@@ -30,7 +31,7 @@ def read_variants(given: Sequence[Sequence[str]], file: Path | None) -> dict[str
                     f"{shown(file)}: {quoted(name)}: expected settings, such as "
                     "{train.learning_rate: 0.0005}"
                 )
-            found[name] = dict(_dotted(values))
+            found[name] = with_dots(values)
     for name, *settings in given:
         if name in found:
             raise InputError(f"--variant {quoted(name)} is there twice; give it another name")
@@ -56,14 +57,4 @@ def read_groups(given: Sequence[Sequence[str]]) -> dict[str, list[str]]:
                 f"--group {quoted(name)}: expected a name of its own and keys: --group NAME KEY..."
             )
         found[name] = patterns
-    return found
-
-
-def _dotted(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found += _dotted(value, f"{prefix}{key}.")
-        else:
-            found.append((f"{prefix}{key}", value))
     return found

@@ -75,9 +75,7 @@ def stop_requests() -> Iterator[StopRequest]:
             # terminal may be gone, too.
             with suppress(OSError):
                 show = _SHOW_CURSOR if os.isatty(2) else b""
-                os.write(
-                    2, show + b"\nfinishing this step and saving; Ctrl-C again leaves at once\n"
-                )
+                os.write(2, show + _FINISHING)
 
     with _handled(receive, STOPPING):
         yield request

@@ -101,8 +101,7 @@ def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
 def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) -> bool:
     """Whether a run was validated on the first one's faces, in the same order."""
     return (
-        first.finished.fingerprint is not None
-        and first.finished.fingerprint == finished.fingerprint
+        first.finished.fingerprint == finished.fingerprint
         and first.validation.classes == validation.classes
         and np.array_equal(first.validation.labels, validation.labels)
     )
@@ -110,8 +109,7 @@ def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) 
 
 def same_data(runs: Sequence[Compared]) -> bool:
     """Whether all runs had faces of the same data, be they split alike or not."""
-    fingerprints = {run.finished.fingerprint for run in runs}
-    return len(fingerprints) == 1 and None not in fingerprints
+    return len({run.finished.fingerprint for run in runs}) == 1
 
 
 def ranking(runs: Sequence[Compared]) -> str:

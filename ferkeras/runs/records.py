@@ -108,6 +108,8 @@ class DataRecord(TypedDict):
     source: str
     fingerprint: str
     official_split: bool
+    recognised: NotRequired[str]
+    by_person: NotRequired[bool]
     faces: dict[str, Count]
     mean: Fraction
     std: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -198,7 +200,7 @@ class BootstrapRecord(TypedDict):
 
 
 class ResultRecord(TypedDict):
-    """Figures of one way to answer, on some of the faces."""
+    """Figures of one variant of the predictions, on some of the faces."""
 
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
     variant: str

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError, Interrupted
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, find_config
 from ferkeras.config.file import load_config
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
@@ -67,10 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             search.work(console)
             confirmation = confirm(search, console)
         except Interrupted as stop:
-            stop.args = (
-                "stopped; what is done is kept, and the search goes on with\n"
-                f"  python -m ferkeras.search --join {arguments.join or search.folder}",
-            )
+            again = command_line("search", "--join", arguments.join or search.folder)
+            stop.args = (f"stopped; what is done is kept, and the search goes on with\n  {again}",)
             raise
         report(search, confirmation, console)
     return 0

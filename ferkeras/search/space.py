@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import read_override, with_values
-from ferkeras.config.keys import flat
+from ferkeras.config.keys import flat, with_dots
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import read_yaml
 
@@ -107,7 +107,7 @@ def read_space(
     """
     kinds = flat(base)
     space: dict[str, Range | Choices] = {}
-    for key, value in _flattened(read_yaml(file)[0] if file else {}):
+    for key, value in with_dots(read_yaml(file)[0] if file else {}).items():
         found = _parsed(key, value, kinds)
         if found is None:
             raise InputError(
@@ -199,13 +199,3 @@ def _range(key: str, kind: str, text: str, whole: bool) -> Range:
             + (", whole numbers" if whole else "")
         ) from None
     return Range(low, high, kind == "log", step, whole)
-
-
-def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found += _flattened(value, f"{prefix}{key}.")
-        else:
-            found.append((f"{prefix}{key}", value))
-    return found

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ferkeras.cli.console import Console, percent
 from ferkeras.cli.errors import InputError
@@ -18,6 +18,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.unfinished import reopened
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class Trainer:
 
 def _trained_on(run: Run, fingerprint: str) -> bool:
     try:
-        content: Any = json.loads(run.environment.read_bytes())
-        return content["data"]["fingerprint"] == fingerprint
-    except (OSError, ValueError, KeyError, TypeError):
+        environment = read_record(run.environment, EnvironmentRecord)
+    except InputError:
         return False
+    return environment["data"]["fingerprint"] == fingerprint
