@@ -37,7 +37,7 @@ def task(tmp_path, **changes):
     from ferkeras.search.space import read_space
 
     space, _ = read_space(
-        base, ["train.learning_rate=log(1e-4,1e-1)", "network.conv_dropout=[0,0.1,0.2]"], None
+        ["train.learning_rate=log(1e-4,1e-1)", "network.conv_dropout=[0,0.1,0.2]"], None
     )
     return replace(Task.of(base, space, ["accuracy"], {}, 6, "none", 0), **changes)
 

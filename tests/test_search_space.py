@@ -20,7 +20,7 @@ BASE = load_config(None)
 
 
 def space_of(*texts, file=None):
-    return read_space(BASE, texts, file)
+    return read_space(texts, file)
 
 
 def test_ranges_and_choices_are_told_from_plain_values():
@@ -40,6 +40,19 @@ def test_ranges_and_choices_are_told_from_plain_values():
     }
     assert plain == ["network.filters=[8,16]", "train.epochs=3"]
     assert from_json(to_json(space)) == space
+
+
+def test_what_a_key_takes_is_known_of_every_kind_of_network_and_where_its_default_is_null():
+    space, plain = space_of(
+        "network.stem_stride=linear(1,4)",
+        "network.residual_blocks=[1,2]",
+        "network.unfreeze_after_epochs=[0,2]",
+    )
+    assert space == {
+        "network.stem_stride": Range(1, 4, False, None, True),
+        "network.unfreeze_after_epochs": Choices((0, 2)),
+    }
+    assert plain == ["network.residual_blocks=[1,2]"]
 
 
 def test_a_file_of_ranges_by_key_or_by_section(tmp_path):

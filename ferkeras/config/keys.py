@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 import yaml
@@ -81,6 +82,27 @@ def kinds_with(key: str) -> list[str]:
     if section not in Config.model_fields:
         return []
     return [kind for kind, each in kinds_of(section).items() if name in each.model_fields]
+
+
+def types_of(key: str) -> set[type]:
+    """The types that a dotted key takes, in any kind of its section: ``{float, str}``."""
+    section, _, name = key.partition(".")
+    fields = (
+        kind.model_fields[name]
+        for kind in (kinds_of(section) if section in Config.model_fields else {}).values()
+        if name in kind.model_fields
+    )
+    return {each for field in fields for each in _types(field.annotation)}
+
+
+def _types(annotation: Any) -> set[type]:
+    if get_origin(annotation) is Annotated:
+        return _types(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return {each for part in get_args(annotation) for each in _types(part)}
+    if get_origin(annotation) is Literal:
+        return {type(each) for each in get_args(annotation)}
+    return {get_origin(annotation) or annotation}
 
 
 def field_of(key: str, kind: str = "") -> FieldInfo | None:

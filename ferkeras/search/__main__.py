@@ -83,8 +83,7 @@ def _begun(arguments: argparse.Namespace) -> Search:
             "chance, or 0 for none"
         )
     file = find_config(arguments.config)
-    base = load_config(file)
-    space, plain = read_space(base, arguments.overrides, arguments.space)
+    space, plain = read_space(arguments.overrides, arguments.space)
     if arguments.name is not None:
         plain.append(f"name={arguments.name}")
     base = load_config(file, plain)

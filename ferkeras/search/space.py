@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import read_override, with_values
-from ferkeras.config.keys import flat, with_dots
+from ferkeras.config.keys import types_of, with_dots
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import read_yaml
 
@@ -92,23 +92,19 @@ Space = Mapping[str, Range | Choices]
 """What is searched, by dotted key."""
 
 
-def read_space(
-    base: Config, overrides: Sequence[str], file: Path | None
-) -> tuple[Space, list[str]]:
+def read_space(overrides: Sequence[str], file: Path | None) -> tuple[Space, list[str]]:
     """Ranges among overrides and in a file; and the overrides that are none.
 
     Args:
-        base: the configuration, for the kinds of its keys.
         overrides: texts ``section.key=value``.
         file: a YAML file ``section.key: range``, or by sections; None for none.
 
     Raises:
         InputError: a range is not readable.
     """
-    kinds = flat(base)
     space: dict[str, Range | Choices] = {}
     for key, value in with_dots(read_yaml(file)[0] if file else {}).items():
-        found = _parsed(key, value, kinds)
+        found = _parsed(key, value)
         if found is None:
             raise InputError(
                 f"{file}: {key}: expected log(LOW,HIGH), linear(LOW,HIGH), or a list of choices"
@@ -118,7 +114,7 @@ def read_space(
     for text in overrides:
         key, _, value = text.partition("=")
         # What YAML takes for text as it stands: log(1e-4,1e-2).
-        found = _parsed(key, value if _RANGE.fullmatch(value) else read_override(text)[1], kinds)
+        found = _parsed(key, value if _RANGE.fullmatch(value) else read_override(text)[1])
         if found is None:
             plain.append(text)
         else:
@@ -168,14 +164,14 @@ def from_json(content: Mapping[str, Any]) -> Space:
     }
 
 
-def _parsed(key: str, value: Any, kinds: Mapping[str, Any]) -> Range | Choices | None:
+def _parsed(key: str, value: Any) -> Range | Choices | None:
     """A range or choices, None for a plain value."""
+    types = types_of(key)
     if isinstance(value, str) and (found := _RANGE.fullmatch(value.replace(" ", ""))):
-        return _range(key, found[1], found[2], isinstance(kinds.get(key), int))
+        return _range(key, found[1], found[2], int in types)
     if not isinstance(value, list):
         return None
-    is_list = isinstance(kinds.get(key), tuple)
-    if is_list and not (value and all(isinstance(each, list) for each in value)):
+    if tuple in types and not (value and all(isinstance(each, list) for each in value)):
         return None
     if not 2 <= len(value) <= _MOST_CHOICES:
         raise InputError(f"{key}: expected 2 to {_MOST_CHOICES} choices, found {len(value)}")
