@@ -12,7 +12,7 @@ from ferkeras.cli.wording import nearest, quoted
 from ferkeras.data.emotions import KNOWN, SPELLINGS, known_emotion
 from ferkeras.data.presets.all import PRESETS
 from ferkeras.data.presets.preset import Preset
-from ferkeras.data.task import MOST_CLASSES, Classes
+from ferkeras.data.task import LONGEST_NAME, MOST_CLASSES, Classes
 
 ClassesWanted = str | Sequence[str] | Mapping[str, Sequence[str]] | None
 """A preset's name, names to keep, names with what becomes them, or None for what there is."""
@@ -21,7 +21,6 @@ DROPPED = -1
 """Class index of a face that is left out."""
 
 _LISTED = 12
-_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Chosen:
         """Class index of each label, int32, shape (N,)."""
         return np.fromiter((self.index_of[each] for each in labels), np.int32, len(labels))
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """What was renamed and what was left out, for people; empty where nothing was."""
         renamed = [
             f"{written} is {self.classes[index]}"
@@ -71,7 +70,7 @@ def choose_classes(
         places: every way in which a label is written, with where it first is.
         wanted: what `data.classes` says.
         preset: the data set that the layout is known to be of.
-        expected: the classes of a network that is to answer these faces; others are left out,
+        expected: the classes of a network that is to predict these faces; others are left out,
             and some may be missing.
 
     Raises:
@@ -151,10 +150,10 @@ def _names(
 
 
 def _name(label: str, places: Mapping[str, str]) -> str:
-    if not label or len(label) > _LONGEST_NAME or not label.isprintable():
+    if not label or len(label) > LONGEST_NAME or not label.isprintable():
         raise InputError(
             f"{places[label]}: unknown emotion {quoted(label)}; expected a class index or a name "
-            f"of 1 to {_LONGEST_NAME} printable characters"
+            f"of 1 to {LONGEST_NAME} printable characters"
         )
     return known_emotion(label) or label
 

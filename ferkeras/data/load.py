@@ -18,7 +18,7 @@ DEMO = "demo"
 
 
 def load_splits(config: Config, console: Console, expected: Task | None = None) -> Splits:
-    """Read or draw the configured faces and split them.
+    """Read or make the configured faces and split them.
 
     Args:
         config: `data` and `seed` are used.
@@ -49,7 +49,7 @@ def wanted(data: Data, expected: Task | None = None) -> Wanted:
 
 
 def load_faces(config: Config, console: Console, expected: Task | None = None) -> ReadFaces:
-    """Read or draw the configured faces.
+    """Read or make the configured faces.
 
     Args:
         config: `data` and `seed` are used.
@@ -61,7 +61,7 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
         InputError: see `read_faces`.
     """
     data = config.data
-    title = "drawing faces" if data.path == DEMO else f"reading {data.path}"
+    title = "making synthetic faces" if data.path == DEMO else f"reading {data.path}"
     with reading_progress(console, title) as reach:
         if data.path == DEMO:
             return synthetic_faces(

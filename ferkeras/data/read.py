@@ -185,7 +185,7 @@ def _read(
     if source.groups is not None:
         numbers = np.unique(np.asarray(source.groups, object)[index].astype(str), False, True)[1]
         groups = numbers.astype(np.int32)
-    told = chosen.told()
+    summary = chosen.summary()
     names = source.pictures.names
     return Reading(
         ReadFaces(
@@ -194,7 +194,7 @@ def _read(
             str(path),
             fingerprint_of(faces, usage),
             groups,
-            f"{source.layout}; {spec}{f'; {told}' if told else ''}",
+            f"{source.layout}; {spec}{f'; {summary}' if summary else ''}",
         ),
         None if names is None else [names[which] for which in index.tolist()],
         unreadable,

@@ -13,7 +13,8 @@ from typing import Any
 
 MOST_CLASSES = 1000
 SMALLEST_SIDE, LARGEST_SIDE = 16, 512
-_LONGEST_NAME = 100
+LONGEST_NAME = 100
+"""Characters of the name of a class."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Classes:
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"expected different class names, found {twice!r} twice")
         for name in names:
-            if not (name.strip() and name.isprintable() and len(name) <= _LONGEST_NAME):
+            if not (name.strip() and name.isprintable() and len(name) <= LONGEST_NAME):
                 raise ValueError(
-                    f"expected class names of 1 to {_LONGEST_NAME} printable characters, found "
-                    f"{name[:_LONGEST_NAME]!r}"
+                    f"expected class names of 1 to {LONGEST_NAME} printable characters, found "
+                    f"{name[:LONGEST_NAME]!r}"
                 )
 
     def __len__(self) -> int:

@@ -19,8 +19,8 @@ _ROOM = 5.0
 LONGEST_STEP = 0.015
 """Relative change of the middle kernel in one step that a suggestion keeps to. The usual is a
 thousandth, give or take a factor of ten (Karpathy, CS231n); at 0.1 ten steps replace every weight.
-In between, ``benchmarks/lr_find.py`` decided: FER2013 in batches of 128 trained best at 0.02, drawn
-faces in batches of 64 at 0.01."""
+In between, ``benchmarks/lr_find.py`` decided: FER2013 in batches of 128 trained best at 0.02,
+synthetic faces in batches of 64 at 0.01."""
 
 
 def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
 from ferkeras.data.synthetic import SOURCE
+from ferkeras.data.task import Classes
 from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import AnyPath
 from ferkeras.runs.records import ProvenanceRecord, parse_record
@@ -23,8 +24,6 @@ from ferkeras.runs.records import ProvenanceRecord, parse_record
 _LABELS = "labels.txt"
 _ABOUT = "about.json"
 _LARGEST = 1 << 20
-_MOST_CLASSES = 100
-_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -76,24 +75,21 @@ def enclosed_in(content: bytes, path: AnyPath) -> About:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = tuple(_text(archive, _LABELS).splitlines())
+            labels = _text(archive, _LABELS)
             about = _text(archive, _ABOUT).encode()
     except (OSError, *ARCHIVE_ERRORS) as error:
         raise InputError(
             f"{shown(path)}: not a model that ferkeras exported: it has no {_LABELS} and {_ABOUT} "
             f"inside ({quoted(' '.join(str(error).split()), 100)[1:-1]})"
         ) from None
-    if (
-        not 2 <= len(names) <= _MOST_CLASSES
-        or len(set(names)) < len(names)
-        or not all(name.isprintable() and len(name) <= _LONGEST_NAME for name in names)
-    ):
+    try:
+        classes = Classes(tuple(labels.splitlines()))
+    except ValueError as error:
         raise InputError(
-            f"{shown(path)}: {_LABELS} inside is damaged: expected 2 to {_MOST_CLASSES} different "
-            "names, one a line; export it again"
-        )
+            f"{shown(path)}: {_LABELS} inside is damaged: {error}; export it again"
+        ) from None
     provenance = parse_record(about, ProvenanceRecord, f"{shown(path)}: {_ABOUT} inside")
-    return About(names, dict(provenance))
+    return About(classes.names, dict(provenance))
 
 
 def _text(archive: zipfile.ZipFile, name: str) -> str:
