@@ -294,8 +294,8 @@ class Run:
 
         Args:
             pictures: one or many: paths, Pillow images, or uint8 arrays; an array of many grey
-                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size will do; RGB
-                becomes grey.
+                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size will do; colour
+                becomes grey where the network takes grey.
             tta: test-time augmentation: ``none``, ``flip`` or ``multiscale``.
             detect: find the faces in each picture first; else each picture is one face, cut out.
 

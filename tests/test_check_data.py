@@ -542,3 +542,17 @@ def test_label_errors_need_several_photographs_of_a_class(folder, tmp_path, caps
         path.unlink()
     assert main([str(folder), "--label-errors", "--output", str(tmp_path / "o")]) == 2
     assert "3 different photographs of disgust" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("setting", ["train.epochs=3", "data.folds=5", "seed=1"])
+def test_a_key_that_changes_nothing_of_the_check_is_refused(setting, capsys):
+    assert main(["demo", setting]) == 2
+    assert "changes nothing of what is checked" in capsys.readouterr().err
+
+
+def test_the_split_that_is_checked_is_the_one_that_is_trained_on(tmp_path):
+    write_csv(tmp_path / "fer.csv", patterned(140), np.ones(140, np.int8))
+    output = tmp_path / "found"
+    main([str(tmp_path / "fer.csv"), "data.validation_fraction=0.5", "--output", str(output)])
+    counts = json.loads((output / "check_data.json").read_text())["counts"]
+    assert sum(counts["validation"].values()) == 70

@@ -12,7 +12,7 @@ from ferkeras.ablate.plan import MOST_SEEDS, Plan
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.wording import shown
-from ferkeras.fit.brief import train_briefly
+from ferkeras.fit.brief import train_one
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.study.effects import Effect, Measured, effects
 from ferkeras.study.measure import measured
@@ -90,7 +90,7 @@ class Ablation:
             Interrupted: a signal came.
         """
         first = next(iter(self.plan.arms.values()))
-        trainer = Trainer(self.folder / "runs", [Path(first.output.folder)], console, train_briefly)
+        trainer = Trainer(self.folder / "runs", [Path(first.output.folder)], console, train_one)
 
         def objective(trial: optuna.Trial) -> float:
             arm = trial.suggest_int("arm", 0, len(self._names) - 1)

@@ -6,9 +6,10 @@
 
 PATH is whatever python -m ferkeras.fit reads, or 'demo'. Counted in seconds: faces per class and
 split, missing classes, unreadable, flat, blank images, exact and near-duplicates, contradicting
-labels, leaks from training into held-out splits and what they are worth, grey values before and
-after the network's normalisation, labels in another order. A table is printed; the table, lists
-of rows and pictures go to a new folder.
+labels, leaks from training into held-out splits and what they are worth, people on both sides of
+the split, grey values before and after the network's normalisation, labels in another order, also
+by what the network that comes along says of them. A table is printed; the table, lists of rows and
+pictures go to a new folder.
 
 Exit codes: 0 training can go ahead. 1 training would be wrong: a picture is unreadable, training
 lacks a class or validation has no faces; more than 5 % of the faces are blank, are no faces or
@@ -25,6 +26,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import quoted
+
+_KEYS = (
+    "data.classes",
+    "data.size",
+    "data.color",
+    "data.group_column",
+    "data.validation_fraction",
+    "data.cache",
+)
+"""Keys of a configuration that say which faces there are, and how they are split."""
 
 
 @verb
@@ -49,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     check_output(arguments.output)
     config = load_config(None, arguments.overrides)
+    _refuse_keys_without_effect(arguments.overrides)
     if arguments.label_errors:
         need_extra("labels", "--label-errors")
     with Console() as console:
@@ -57,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments.path,
                 wanted(config.data),
                 seed=arguments.seed,
+                validation_fraction=config.data.validation_fraction,
+                cache=config.data.cache,
                 follow_symlinks=arguments.follow_symlinks,
                 progress=progress,
             )
@@ -87,6 +103,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if checked.level is Level.WRONG else 0
 
 
+def _refuse_keys_without_effect(overrides: Sequence[str]) -> None:
+    for each in overrides:
+        key = each.partition("=")[0]
+        if key not in _KEYS:
+            raise InputError(
+                f"{quoted(key, 80)}: changes nothing of what is checked; leave it out (seed and "
+                "links are --seed and --follow-symlinks here); the keys that act are "
+                f"{', '.join(_KEYS)}"
+            )
+
+
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.check_data", __doc__)
     result.add_argument("path", metavar="PATH", help="table, folder of class folders, or 'demo'")
@@ -94,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "overrides",
         metavar="data.key=value",
         nargs="*",
-        help="as in training: data.classes, data.size, data.color, data.group_column",
+        help=f"as in training: {', '.join(_KEYS)}",
     )
     result.add_argument("--votes", metavar="CSV", help="fer2013new.csv of FER+, row for row")
     result.add_argument(

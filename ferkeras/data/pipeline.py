@@ -9,6 +9,8 @@ from ferkeras.config.schema import Augment
 from ferkeras.data.augment import NUMBERS, augment
 from ferkeras.data.faces import Faces
 
+_PLAIN_BATCH = 256
+
 
 class TrainingPipeline:
     """Batches of training faces, the same for the same (seed, epoch, step) however they began.
@@ -93,10 +95,10 @@ class TrainingPipeline:
         )
 
 
-def plain_dataset(faces: Faces, batch_size: int = 256) -> tf.data.Dataset:
+def plain_dataset(faces: Faces) -> tf.data.Dataset:
     """Batches (uint8 (B, H, W, C), int32 (B,)) in the order given, without augmentation."""
     dataset = tf.data.Dataset.from_tensor_slices((faces.images, faces.labels.astype(np.int32)))
-    return untuned(dataset.batch(batch_size).prefetch(2))
+    return untuned(dataset.batch(_PLAIN_BATCH).prefetch(2))
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:

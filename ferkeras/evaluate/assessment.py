@@ -51,7 +51,7 @@ class Assessment:
 
     Attributes:
         results: one for every variant and choice of faces; the plain one on all comes first.
-        logits: float32, shape (N, 7).
+        logits: float32, shape (N, K).
         in_training: bool, shape (N,); None where that cannot be known or all are.
         temperature: of the run; 1.0 if it was not calibrated.
     """

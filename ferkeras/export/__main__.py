@@ -5,9 +5,9 @@
 
 Formats: saved_model (TensorFlow Serving's layout: each export gets the next number), litert
 (TensorFlow Lite, float32), litert-float16 (half the size), litert-int8 (8-bit integers), onnx,
-keras (loads in Keras 3 without ferkeras). Each takes raw uint8 faces (N, 48, 48, 1), gives
-probabilities, and carries the names of the emotions and where it comes from. A temperature fitted
-by python -m ferkeras.evaluate --calibrate goes in.
+keras (loads in Keras 3 without ferkeras). Each takes raw uint8 faces of the size that the network
+was trained on, gives probabilities, and carries the names of the classes and where it comes from.
+A temperature fitted by python -m ferkeras.evaluate --calibrate goes in.
 
 Each export is compared with the trained network on 500 faces: validation faces of the run's data,
 of --data, or synthetic ones where the run's data are not on this machine; the ranges of 8-bit

@@ -69,7 +69,7 @@ def export_network(
     """Write a network in some formats and compare each with the network.
 
     All compute in float32 (`litert-int8` in integers; `litert-float16` stores its weights in half
-    of the bits), take uint8 faces (N, 48, 48, 1) and give `probabilities` and, but for `keras`,
+    of the bits), take uint8 faces (N, H, W, C) and give `probabilities` and, but for `keras`,
     `label`. A SavedModel gets the next free number in
     `folder`, the files replace their predecessors.
 
@@ -129,7 +129,7 @@ def export_network(
 
 
 def predictions_of(format: str, path: AnyPath, faces: np.ndarray) -> np.ndarray:
-    """Probabilities, float32 (N, K), of an exported network for uint8 faces (N, 48, 48, 1).
+    """Probabilities, float32 (N, K), of an exported network for uint8 faces (N, H, W, C).
 
     Args:
         format: of `FILES`, or `saved_model`.

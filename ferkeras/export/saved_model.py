@@ -135,7 +135,7 @@ def _compact(weights: tf.Tensor) -> tf.Tensor:
 
 
 def saved_model_predictions(folder: Path, faces: np.ndarray) -> np.ndarray:
-    """Probabilities (N, K) of a SavedModel for uint8 faces (N, 48, 48, 1).
+    """Probabilities (N, K) of a SavedModel for uint8 faces (N, H, W, C).
 
     A SavedModel is a program: only those written by this process or its own run are loaded.
     """

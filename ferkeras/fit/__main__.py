@@ -5,10 +5,11 @@
   python -m ferkeras.fit --resume saved_models/demo-001    resume an interrupted run
   python -m ferkeras.fit --resume saved_models/demo-001 train.epochs=80    more epochs
 
-data.path is a CSV file (fer2013.csv, icml_face_data.csv, train.csv; plain, .gz or .zip), a folder
-with one folder of png or jpg files an emotion, or 'demo'. Everything about the run lands in a new
-folder saved_models/<name>-NNN. Ctrl-C (or SIGTERM) finishes the step, saves and leaves. Exit
-codes: 0 done, 1 failed or collapsed, 2 wrong usage or input, 130 or 143 stopped by a signal.
+data.path is a table of faces (fer2013.csv, icml_face_data.csv, train.csv; plain, .gz or .zip), a
+folder with one folder of pictures a class, a list of pictures, NumPy's arrays, or 'demo'.
+Everything about the run lands in a new folder saved_models/<name>-NNN. Ctrl-C (or SIGTERM)
+finishes the step, saves and leaves. Exit codes: 0 done, 1 failed or collapsed, 2 wrong usage or
+input, 130 or 143 stopped by a signal.
 """
 
 from __future__ import annotations

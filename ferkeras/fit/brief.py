@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def train_briefly(
+def train_one(
     config: Config,
     splits: Splits,
     console: Console,

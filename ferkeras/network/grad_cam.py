@@ -18,7 +18,7 @@ def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.
 
     Args:
         model: functional; uint8 faces to logits.
-        images: uint8, shape (N, height, width, 1).
+        images: uint8, shape (N, height, width, C).
         classes: int, shape (N,): which logit to explain for each.
 
     Returns:

@@ -5,12 +5,11 @@
   python -m ferkeras.predict saved_models/demo-001 --detect photo.jpg --draw predictions
   python -m ferkeras.predict saved_models/demo-001 clip.mp4 --detect --csv > predictions.csv
 
-RUN is the folder of a run or a .tflite file made by python -m ferkeras.export; without
-one the network that comes with ferkeras is used, saved_models/fer2013. PATH is a PNG or JPEG
-file, a folder (with what is below it), a glob pattern or a video. A picture that is not cut out
-closely is searched for faces; where none is found, the prediction is for all of it, and the last
-line says so. --detect searches every picture and --no-detect none. What cannot be read is named
-on stderr and skipped.
+RUN is the folder of a run or a .tflite file made by python -m ferkeras.export; without one the
+network that comes with ferkeras is used, saved_models/fer2013. PATH is a picture, a folder (with
+what is below it), a glob pattern or a video. A picture that is not cut out closely is searched for
+faces; where none is found, the prediction is for all of it, and the last line says so. --detect
+searches every picture and --no-detect none. What cannot be read is named on stderr and skipped.
 Exit codes: 0 done, 1 something could not be read, 2 wrong usage or input.
 
 A network that recognises facial expressions is often wrong, and does not know what people feel:

@@ -39,7 +39,6 @@ class LiteRtNetwork:
 
     Args:
         path: a file that `ferkeras.export.litert` wrote.
-        threads: cores that one call uses.
         own: whether this process or the package brought the file; no trial is needed then.
 
     Attributes:
@@ -50,9 +49,8 @@ class LiteRtNetwork:
         InputError: there is no such file, or it is damaged or not exported by ferkeras.
     """
 
-    def __init__(self, path: AnyPath, threads: int = 1, *, own: bool = False) -> None:
+    def __init__(self, path: AnyPath, *, own: bool = False) -> None:
         self._path = path
-        self._threads = threads
         self._local = threading.local()
         # Read once: the file may be replaced while threads still start.
         self._content = _content_of(path)
@@ -92,7 +90,7 @@ class LiteRtNetwork:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
-            interpreter = Interpreter(model_content=self._content, num_threads=self._threads)
+            interpreter = Interpreter(model_content=self._content, num_threads=1)
             interpreter.allocate_tensors()
             return interpreter.get_signature_runner("serving_default")
         except (ValueError, RuntimeError) as error:

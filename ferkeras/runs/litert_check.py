@@ -57,7 +57,7 @@ print("sound")
 
 
 def check_litert(content: bytes, path: AnyPath, classes: Sequence[str]) -> None:
-    """Refuse a LiteRT file that does not answer faces as an exported network does.
+    """Refuse a LiteRT file that does not predict faces as an exported network does.
 
     Args:
         content: the file's.

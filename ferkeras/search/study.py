@@ -15,7 +15,7 @@ from ferkeras.cli.errors import InputError, RunError
 from ferkeras.config.file import with_values
 from ferkeras.config.keys import as_arguments
 from ferkeras.config.schema import Config
-from ferkeras.fit.brief import train_briefly
+from ferkeras.fit.brief import train_one
 from ferkeras.runs.history import read_so_far
 from ferkeras.search.cost import cost_of
 from ferkeras.search.goals import GOALS, excess
@@ -207,9 +207,7 @@ class Search:
             InputError: the faces cannot be read.
             Interrupted: a signal came.
         """
-        trainer = Trainer(
-            self.folder / "runs", [Path(self.base.output.folder)], console, train_briefly
-        )
+        trainer = Trainer(self.folder / "runs", [Path(self.base.output.folder)], console, train_one)
         work(self._study, lambda trial: self._try(trial, trainer, console), self._next, console)
 
     def _next(self) -> Next:

@@ -62,7 +62,7 @@ class Trainer:
         folder: of the runs that are begun.
         others: folders of runs, in which one that is wanted may be found, finished.
         console: shows one line a training, and how far it is.
-        train: does one training, as `ferkeras.fit.brief.train_briefly`.
+        train: does one training, as `ferkeras.fit.brief.train_one`.
     """
 
     def __init__(

@@ -61,8 +61,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
             shape (K, K), truth by row.
         sample_images: uint8, shape (n, H, W, C): a few validation faces.
         sample_labels: integer, shape (n,): what they show.
-        trial: what the run is called on the HParams page; by default as the folder that holds
-            `folder`. Runs with one name would be averaged there.
     """
 
     def __init__(
@@ -73,7 +71,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
         confusion: Callable[[], np.ndarray],
         sample_images: np.ndarray,
         sample_labels: np.ndarray,
-        trial: str | None = None,
     ) -> None:
         super().__init__()
         self._folder = folder_of(folder)
@@ -82,7 +79,8 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._confusion = confusion
         self._images = sample_images
         self._labels = sample_labels
-        self._trial = trial or self._folder.path.resolve().parent.name
+        # What the run is called on the HParams page, where runs with one name would be averaged.
+        self._trial = self._folder.path.resolve().parent.name
         self._best: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0

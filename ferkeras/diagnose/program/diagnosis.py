@@ -115,7 +115,7 @@ class ProgramDiagnosis:
 
     @property
     def verdict(self) -> str:
-        """The answer in a sentence."""
+        """The verdict in a sentence."""
         if self.findings:
             return self.findings[0].verdict
         return "Nothing was found that keeps this classifier from learning."
