@@ -118,7 +118,7 @@ def test_what_is_there_is_not_replaced(run, published, tmp_path, capsys):
     ("word", "expected"),
     [
         ("data.path=/home/ann/fer2013.csv", "data.path=fer2013.csv"),
-        ("/opt/ferkeras/configs/demo.yaml", "demo.yaml"),
+        ("/srv/ferkeras/configs/demo.yaml", "demo.yaml"),
         ("configs/demo.yaml", "configs/demo.yaml"),
         ("train.epochs=3", "train.epochs=3"),
         ("network.filters=[8,16]", "network.filters=[8,16]"),

@@ -2,8 +2,8 @@
 
   python -m ferkeras.ablate --variant "lr 5e-4" train.learning_rate=5e-4 \\
       --variant "no dropout" network.conv_dropout=0 network.dense_dropout=0
-  python -m ferkeras.ablate --config configs/fer2013.yaml --variants variants.yaml --hours 6
-  python -m ferkeras.ablate --between configs/stuck.yaml configs/fer2013.yaml train.epochs=8 \\
+  python -m ferkeras.ablate --config fer2013 --variants variants.yaml --hours 6
+  python -m ferkeras.ablate --between stuck fer2013 train.epochs=8 \\
       --group dropout 'network.*dropout' 'schedule.*dropout*'
   python -m ferkeras.ablate --join saved_models/ablate-fer2013      help with it, or go on
 

@@ -1,7 +1,7 @@
 """Find out why a training does not learn: the cause, the measurements, the remedy.
 
   python -m ferkeras.diagnose saved_models/fer2013-001             a finished run
-  python -m ferkeras.diagnose --config configs/stuck.yaml data.path=fer2013.csv
+  python -m ferkeras.diagnose --config stuck data.path=fer2013.csv
   python -m ferkeras.diagnose --try --config my.yaml               and try the first remedies
   python -m ferkeras.diagnose --script train.py                    any Keras program's first fit
 

@@ -1,7 +1,7 @@
 """Train a network on faces, report its results, and export it as a SavedModel.
 
   python -m ferkeras.fit                                   synthetic faces, configs/demo.yaml
-  python -m ferkeras.fit --config configs/fer2013.yaml data.path=fer2013.csv
+  python -m ferkeras.fit --config fer2013 data.path=fer2013.csv
   python -m ferkeras.fit --resume saved_models/demo-001    resume an interrupted run
   python -m ferkeras.fit --resume saved_models/demo-001 train.epochs=80    more epochs
 

@@ -1,7 +1,7 @@
 """Find a learning rate: train a few steps at ever higher ones, and compare the losses.
 
   python -m ferkeras.lr_find                                   synthetic faces, configs/demo.yaml
-  python -m ferkeras.lr_find --config configs/fer2013.yaml data.path=fer2013.csv
+  python -m ferkeras.lr_find --config fer2013 data.path=fer2013.csv
   python -m ferkeras.fit train.learning_rate=auto              the same, and trains with it
 
 The configured network takes some steps on the configured faces, as in training, while the

@@ -1,7 +1,7 @@
 """Search the best configuration within ranges, by any number of processes.
 
   python -m ferkeras.search 'train.learning_rate=log(1e-4,1e-2)' 'network.conv_dropout=[0,0.1,0.2]'
-  python -m ferkeras.search --config configs/fer2013-fast.yaml data.path=fer2013.csv \\
+  python -m ferkeras.search --config fer2013-fast data.path=fer2013.csv \\
       --space space.yaml --trials 60 --limit parameters=1000000 --limit litert_ms=3
   python -m ferkeras.search 'network.filters=[[8,16],[16,32]]' --objective accuracy litert_ms
   python -m ferkeras.search --join saved_models/search-demo        help with it, or go on
