@@ -502,7 +502,7 @@ def _cell(cell: Cell) -> str:
 def _is_number(cell: Cell) -> bool:
     if not isinstance(cell, str):
         return True
-    return cell == "-" or cell.lstrip("+-<>= ")[:1].isdigit()
+    return cell in ("-", "\N{EN DASH}") or cell.lstrip("+-<>= ")[:1].isdigit()
 
 
 def _is_tty(stream: IO[str]) -> bool:

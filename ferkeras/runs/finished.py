@@ -156,6 +156,24 @@ def open_run(path: str | Path) -> FinishedRun:
     )
 
 
+def open_configured(key: str, path: str) -> FinishedRun:
+    """Open the finished run that a key of the configuration names, for its network.
+
+    Raises:
+        InputError: as `open_run`, or the run has lost its network; the message names the key.
+    """
+    try:
+        finished = open_run(path)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from None
+    if not finished.run.best.is_file():
+        raise InputError(
+            f"{key}: {finished.run.best}: no such file; without it the run has no network; name "
+            "another"
+        )
+    return finished
+
+
 def find_folder(path: str | Path) -> Run:
     """The run's folder that is meant by a path.
 

@@ -78,7 +78,10 @@ class LiteRtNetwork:
             return np.empty((0, len(self.about.emotions)), np.float32)
         probabilities = self._runner()(faces=faces)["probabilities"]
         if not np.isfinite(probabilities).all():
-            raise InputError(f"{shown(self._path)}: damaged: gives probabilities that are none")
+            raise InputError(
+                f"{shown(self._path)}: damaged: gives probabilities that are not finite; export "
+                "it again"
+            )
         return probabilities
 
     def _runner(self) -> Any:

@@ -11,27 +11,16 @@ from collections.abc import Sequence
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config, Distill
 from ferkeras.data.faces import Splits
-from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.finished import FinishedRun, open_configured
 
 
 def open_teachers(settings: Distill) -> list[FinishedRun]:
     """Open the configured runs.
 
     Raises:
-        InputError: a folder is no finished run (see `ferkeras.runs.finished.open_run`), or the
-            run has lost its network.
+        InputError: see `ferkeras.runs.finished.open_configured`.
     """
-    try:
-        teachers = [open_run(path) for path in settings.teachers]
-    except InputError as error:
-        raise InputError(f"distill.teachers: {error}") from None
-    for each in teachers:
-        if not each.run.best.is_file():
-            raise InputError(
-                f"distill.teachers: {each.run.best}: no such file; without it the run has no "
-                "network; name another"
-            )
-    return teachers
+    return [open_configured("distill.teachers", path) for path in settings.teachers]
 
 
 def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:
