@@ -174,6 +174,8 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--variant", "a", "data.path=x"], "the same for all arms"),
         (["--variant", "a", "train.learning_rate=auto"], "give a number"),
         (["--seeds", "1", "--variant", "a", "train.epochs=3"], "at least 2"),
+        (["--seeds", "0", "--variant", "a", "train.epochs=3"], "at least 2"),
+        (["--group", "g", "augment.*", "--variant", "a", "train.epochs=3"], "--between"),
         (["--seeds", "3", "--hours", "1", "--variant", "a", "train.epochs=3"], "one of them"),
         (["--between", "configs/demo.yaml", "configs/demo.yaml"], "do not differ"),
         (["--between", "configs/stuck.yaml", "configs/fer2013.yaml", "--group", "g", "augmnt.*"],

@@ -82,22 +82,29 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from ferkeras.ablate.plan import plan_between, plan_variants
 
     if arguments.seeds is not None and arguments.hours is not None:
-        raise InputError("--seeds and --hours: one of them; hours decide the number of seeds")
-    if (arguments.seeds or _SEEDS) < 2:
-        raise InputError("--seeds: at least 2; one seed cannot tell a change from chance")
+        raise InputError("--seeds and --hours: give one of them; hours decide the number of seeds")
+    seeds = _SEEDS if arguments.seeds is None else arguments.seeds
+    if seeds < 2:
+        raise InputError(
+            f"--seeds {seeds}: expected at least 2; one seed cannot tell a change from chance"
+        )
     if arguments.hours is not None and not arguments.hours > 0:
-        raise InputError("--hours: above 0")
-    seeds = arguments.seeds or _SEEDS
+        raise InputError(f"--hours {arguments.hours:g}: expected a number above 0")
     if arguments.between is None:
         if arguments.group:
-            raise InputError("--group: goes with --between")
+            raise InputError(
+                "--group: groups the changes of --between; name two configurations with that, or "
+                "leave it out"
+            )
         base = configured(arguments)
         variants = read_variants(arguments.variant, arguments.variants)
         plan = plan_variants(base, variants, seeds, arguments.hours)
         name = base.name
     else:
         if arguments.variant or arguments.variants:
-            raise InputError("--between and --variant: one of them")
+            raise InputError(
+                "--between and --variant: give one of them; --between makes its variants itself"
+            )
         first, second = (
             load_config(find_config(each), arguments.overrides) for each in arguments.between
         )
@@ -112,7 +119,10 @@ def _refuse_more(arguments: argparse.Namespace, parser: argparse.ArgumentParser)
            "hours", "output")  # fmt: skip
     if any(getattr(arguments, key) != parser.get_default(key) and getattr(arguments, key)
            for key in own):  # fmt: skip
-        raise InputError("--join FOLDER: takes nothing else; the ablation is as it was begun")
+        raise InputError(
+            "--join FOLDER: takes nothing else, as the ablation is the one that was begun; leave "
+            "the rest out"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -61,7 +61,9 @@ class Ablation:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{shown(folder)}: cannot be made ({error.strerror})") from None
+            raise InputError(
+                f"{shown(folder)}: cannot be made ({error.strerror}); name another with --output"
+            ) from None
         study = create_study(folder, "ablation")
         # Through JSON, for tuples.
         wanted = json.loads(json.dumps(plan.as_json()))

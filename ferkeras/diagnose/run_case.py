@@ -34,7 +34,8 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
         raise InputError(
             f"{run.folder}: data.path = {config.data.path} holds other faces than the run was "
             f"trained on (fingerprint {splits.fingerprint[:12]}, then "
-            f"{finished.fingerprint[:12]}); restore them"
+            f"{finished.fingerprint[:12]}); restore them, or diagnose "
+            f"the configuration: --config {run.config}"
         )
     history = read_history(finished)
     with isolated_rng(config):

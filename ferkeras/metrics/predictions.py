@@ -135,7 +135,10 @@ def read_predictions(path: AnyPath, classes: Classes) -> Predictions:
     except OSError as error:
         raise cannot_read(path, error) from None
     except DamagedArrays as error:
-        raise InputError(f"{shown(path)}: damaged ({error})") from None
+        raise InputError(
+            f"{shown(path)}: damaged ({error}); take the file from a copy of the run, or train "
+            "again"
+        ) from None
     probabilities, labels = found["probabilities"], found["labels"]
     if (
         probabilities.ndim != 2

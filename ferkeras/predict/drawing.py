@@ -47,7 +47,8 @@ class Drawing:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"--draw {shown(folder)}: this folder cannot be made ({error.strerror})"
+                f"--draw {shown(folder)}: this folder cannot be made ({error.strerror}); name "
+                "another"
             ) from None
         demand_room(folder)
         self._folder = folder

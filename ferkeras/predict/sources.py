@@ -74,7 +74,10 @@ def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[P
             matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
             files = [match for match in map(Path, sorted(matches)) if _is_meant(match)]
             if not any(map(_known, files)):
-                raise InputError(f"{shown(each)}: no picture or video matches this pattern")
+                raise InputError(
+                    f"{shown(each)}: no picture or video matches this pattern; looked for "
+                    f"{', '.join((*SUFFIXES, *VIDEO_SUFFIXES))}"
+                )
             found += files
     return found
 

@@ -79,8 +79,8 @@ def _begun(arguments: argparse.Namespace) -> Search:
     goals, limits = read_goals(arguments.objective), read_limits(arguments.limit)
     if arguments.trials < 1 or arguments.confirm < 0 or arguments.confirm == 1:
         raise InputError(
-            "--trials: at least 1; --confirm: at least 2 seeds, which tell a difference from "
-            "chance, or 0 for none"
+            f"--trials {arguments.trials}, --confirm {arguments.confirm}: expected at least 1 "
+            "trial, and at least 2 seeds, which tell a difference from chance, or 0 for none"
         )
     file = find_config(arguments.config)
     space, plain = read_space(arguments.overrides, arguments.space)
@@ -104,7 +104,10 @@ def _joined(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> S
         getattr(arguments, key) and getattr(arguments, key) != parser.get_default(key)
         for key in others
     ):
-        raise InputError("--join STUDY: takes nothing else; the search is as it was begun")
+        raise InputError(
+            "--join STUDY: takes nothing else, as the search is the one that was begun; leave the "
+            "rest out"
+        )
 
     from ferkeras.search.study import Search
 

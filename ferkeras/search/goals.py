@@ -54,7 +54,9 @@ def read_goals(names: Sequence[str]) -> list[str]:
                 f"are {', '.join(GOALS)}"
             )
     if len(set(names)) != len(names) or len(names) > _MOST_GOALS:
-        raise InputError("--objective: one, or two different ones")
+        raise InputError(
+            f"--objective {' '.join(names)}: expected one objective, or two different ones"
+        )
     return list(names)
 
 

@@ -118,7 +118,9 @@ class Search:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"{folder}: cannot be made ({error.strerror})") from None
+            raise InputError(
+                f"{folder}: cannot be made ({error.strerror}); name another with --output"
+            ) from None
         directions = [GOALS[name].direction for name in task.goals]
         study = create_study(store or folder, folder.name, directions=directions)
         wanted = asdict(task)

@@ -28,7 +28,10 @@ def measured(run: FinishedRun) -> Measured:
     predictions = read_predictions(run.run.predictions, run.task.classes)
     history = read_history(run)
     if "val_accuracy" not in history:
-        raise InputError(f"{run.run.history}: damaged: no column val_accuracy")
+        raise InputError(
+            f"{run.run.history}: damaged: no column val_accuracy; take the file from a copy "
+            "of the run, or train again"
+        )
     reached = history["epoch"][history["val_accuracy"] >= _HALF]
     threshold = run.config.monitor.collapse_fraction
     # A split that is drawn from the seed has the same fingerprint and other rows.

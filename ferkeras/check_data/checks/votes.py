@@ -82,12 +82,17 @@ def read_votes(path: str | Path, material: Material) -> Votes:
                 places = _places(at, fields)
                 continue
             if len(fields) != places[-1]:
-                raise InputError(f"{at}: {len(fields)} fields, expected {places[-1]}")
+                raise InputError(
+                    f"{at}: {len(fields)} fields, expected {places[-1]} as in the first line"
+                )
             if len(rows) == MAX_ROWS:
                 raise InputError(f"{at}: more than {MAX_ROWS:,} rows")
             usage = fields[places[0]].strip().lower()
             if usage not in _USAGE_CODES:
-                raise InputError(f"{at}: unknown Usage {quoted(usage)}; expected Training, ...")
+                raise InputError(
+                    f"{at}: unknown Usage {quoted(usage)}; expected Training, "
+                    "PublicTest or PrivateTest"
+                )
             usages.append(_USAGE_CODES[usage])
             rows.append([_vote(at, fields[place]) for place in places[1:-1]])
     _check_rows(path, material, np.array(usages, np.int8))
@@ -123,7 +128,9 @@ def _places(at: str, fields: list[str]) -> list[int]:
 def _vote(at: str, field: str) -> int:
     text = field.strip()
     if not (text.isascii() and text.isdigit() and len(text) < 5) or int(text) > _MOST_VOTES:
-        raise InputError(f"{at}: {quoted(field)} is no number of votes")
+        raise InputError(
+            f"{at}: {quoted(field)} is no number of votes; expected 0 to {_MOST_VOTES:,}"
+        )
     return int(text)
 
 

@@ -93,9 +93,12 @@ def _source(
     arrays: Mapping[str, np.ndarray],
 ) -> Source:
     if len(images) != len(labels):
-        raise InputError(f"{shown(path)}: {len(images):,} images and {len(labels):,} labels")
+        raise InputError(
+            f"{shown(path)}: {len(images):,} images and {len(labels):,} labels; expected one "
+            "label an image"
+        )
     if not len(images):
-        raise InputError(f"{shown(path)}: no images")
+        raise InputError(f"{shown(path)}: no images in it; expected at least one")
     names = _first(arrays, _NAMES)
     if names is not None and labels.dtype.kind in "iu" and names.ndim == 1:
         if labels.min() < 0 or labels.max() >= len(names):
@@ -110,7 +113,10 @@ def _source(
         places.setdefault(label, f"{shown(path)}, image {row:,}")
     groups = _first(arrays, _GROUPS)
     if groups is not None and groups.shape != (len(images),):
-        raise InputError(f"{shown(path)}: {len(images):,} images and groups {groups.shape}")
+        raise InputError(
+            f"{shown(path)}: {len(images):,} images and groups of shape {groups.shape}; "
+            "expected one group, that is one person, an image"
+        )
     return Source(
         "arrays",
         written,
@@ -142,7 +148,10 @@ def _as_faces(path: Path, images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind not in "iuf" or not np.isfinite(images).all():
-        raise InputError(f"{shown(path)}: images of {images.dtype}, or not finite")
+        raise InputError(
+            f"{shown(path)}: images of {images.dtype}, or not finite; expected uint8 "
+            "from 0 to 255, or finite fractions from 0 to 1"
+        )
     low, high = float(images.min()), float(images.max())
     whole = images.dtype.kind != "f" or bool((images == np.rint(images)).all())
     if low >= 0 and high <= 255 and whole and high > 1:

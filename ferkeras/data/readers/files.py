@@ -125,7 +125,9 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
             name = Path(entry.path).relative_to(root).as_posix()
             if stat.S_ISDIR(status.st_mode):
                 if entry.name.lower().endswith(SUFFIXES):
-                    raise InputError(f"{shown(entry.path)}: not a file, though named as a picture")
+                    raise InputError(
+                        f"{shown(entry.path)}: not a file, though named as a picture; remove it"
+                    )
                 if depth == _DEEPEST:
                     raise InputError(f"{shown(entry.path)}: more than {_DEEPEST} folders deep")
                 pending.append((Path(entry.path), depth + 1))

@@ -66,10 +66,10 @@ def diagnose_script(argv: Sequence[str]) -> int:
     at = list(argv).index(OPTION)
     arguments = _parser().parse_args(list(argv[:at]))
     if at + 1 >= len(argv):
-        raise InputError(f"{OPTION}: expected a Python file after it")
+        raise InputError(f"{OPTION}: expected a Python file after it, such as {OPTION} train.py")
     script = Path(argv[at + 1])
     if not script.is_file():
-        raise InputError(f"{script}: no such file")
+        raise InputError(f"{script}: no such file; expected a Python program after {OPTION}")
     if arguments.json is not None and arguments.json.exists():
         raise InputError(f"{arguments.json}: exists already; name a new file")
 
@@ -168,7 +168,10 @@ def run_to_fit(script: Path, arguments: Sequence[str]) -> Call:
         finally:
             sys.argv = argv
             sys.path[:] = path
-    raise InputError(f"{script}: it ended without calling fit on a Keras model")
+    raise InputError(
+        f"{script}: it ended without calling fit on a Keras model; a program that trains "
+        "with a loop of its own can call ferkeras.diagnose_model"
+    )
 
 
 @contextlib.contextmanager
