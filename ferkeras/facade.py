@@ -330,7 +330,7 @@ class Run:
         data: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Assessment:
-        """Measure the network, with bootstrap intervals; writes nothing.
+        """Measure the network, with 95 % intervals; writes nothing.
 
         Args:
             split: ``validation``, ``test`` or ``train``; None: validation, or all of `data`.

@@ -17,7 +17,7 @@ from ferkeras.compare.comparison import (
     same_faces,
 )
 from ferkeras.compare.folds import cross_validation
-from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
+from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.measures import DASH, MEASURES, formatted_difference
 from ferkeras.report.curves import compared_figures
@@ -99,7 +99,6 @@ def compare_page(runs: Sequence[Compared]) -> str:
         else "Not all runs were validated on the same faces: those that were not are compared "
         "by draws of their own, and part of each difference is one of the faces.",
         confidence=f"{CONFIDENCE:.0%}",
-        resamples=RESAMPLES,
     )
 
 

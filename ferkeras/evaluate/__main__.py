@@ -4,7 +4,7 @@
   python -m ferkeras.evaluate saved_models/demo-001 --split test    once, at the very end
   python -m ferkeras.evaluate saved_models/demo-001 --data faces/   any other faces
 
-Figures with bootstrap intervals: without test-time augmentation, with flip (2 views of each face)
+Figures with 95 % intervals: without test-time augmentation, with flip (2 views of each face)
 and with multiscale (6 views: 3 sizes, each mirrored too), with and without faces that also occur
 in training; pictures; and all of it under RUN/evaluation/<split>/. --calibrate fits a temperature
 on the validation faces and stores it with the run, for the export to use. The network that comes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import ferkeras
 from ferkeras.cli.invocation import shell_words
-from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
+from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
 from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.predictions import Predictions
@@ -68,7 +68,6 @@ def run_page(
         faces=results["faces"],
         best_epoch=metrics["best_epoch"],
         confidence=f"{CONFIDENCE:.0%}",
-        resamples=RESAMPLES,
         events=list(zip(letters(len(events)), events, strict=False)),
         charts=[
             inline_svg(figure, title)

@@ -67,7 +67,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
     return Finding(
         "batchnorm_too_fast",
         f"BatchNormalization's running statistics are made of about {remembered:.0f} faces: they "
-        "jump from step to step, and so does of the network.",
+        "jump from step to step, and so does the skill of the network.",
         (
             Evidence(
                 "faces that the running statistics remember (batch size times memory)",

@@ -28,8 +28,8 @@ def network_too_small(m: Measurements) -> Finding | None:
         return None
     return Finding(
         "network_too_small",
-        f"A network of {parameters:,} parameters is too small for seven emotions: one of three "
-        "blocks learns more in fewer steps.",
+        f"A network of {parameters:,} parameters is too small for {len(m.classes)} classes: one "
+        "of three blocks learns more in fewer steps.",
         (
             Evidence(
                 f"skill on training faces after {trial.steps} steps of filters 16, 32, 64",

@@ -19,7 +19,7 @@ def wrong_normalisation(m: Measurements) -> Finding | None:
         "What reaches the network is not what it standardises for: mean "
         f"{mean:.2g}, std {std:.2g} instead of 0 and 1.",
         (
-            Evidence("mean behind the standardisation", f"{mean:.3g}", "-1 to 1", mean),
+            Evidence("mean after standardisation", f"{mean:.3g}", "-1 to 1", mean),
             Evidence(
                 "standard deviation after standardisation",
                 f"{std:.3g}",
