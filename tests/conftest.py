@@ -2,7 +2,6 @@
 
 import io
 import os
-import warnings
 
 import hypothesis
 import numpy as np
@@ -32,16 +31,11 @@ def _secret_of_the_tests(tmp_path_factory):
 
 @pytest.fixture
 def eager():
-    """Training steps are not traced, which takes most of the time of a few steps of a tiny model:
-    for what is said or computed after them. That it holds for traced steps is tested elsewhere."""
-    import tensorflow as tf
+    """`untraced`, all through a test; that it holds for traced steps is tested elsewhere."""
+    from untraced import untraced
 
-    with warnings.catch_warnings():
-        # That functions of tf.data are traced all the same.
-        warnings.simplefilter("ignore", UserWarning)
-        tf.config.run_functions_eagerly(True)
+    with untraced():
         yield
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

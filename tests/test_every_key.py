@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from untraced import untraced
 
 from callbacks.divergence import DivergenceGuard
 from ferkeras.cli.console import Console
@@ -222,7 +223,8 @@ def rates(config, world):
 def training(config, world):
     """Console, history and events of a small fit with all callbacks."""
     if config not in TRAINED:
-        TRAINED[config] = train_once(config, world)
+        with untraced():
+            TRAINED[config] = train_once(config, world)
     return TRAINED[config]
 
 
