@@ -48,6 +48,8 @@ class Measured:
 
     def __init__(self, norms):
         self.trainable_weights = [Variable("first/kernel"), Variable("last/kernel")]
+        self.optimizer = self
+        self._trainable_variables = self.trainable_weights
         self.gradient_norms = self
         self.norms = norms
 

@@ -156,7 +156,8 @@ def test_faces_that_moved_must_be_the_same(run, tmp_path, capsys, monkeypatch):
 def test_a_cosine_for_the_new_length_and_what_nobody_asked_for_are_said():
     console = Console(said := io.StringIO())
     changes = [Change("train.epochs", 6, 12), Change("keras", "3.9", "3.15")]
-    say_changes(changes, load_config(None, ["train.learning_rate_schedule=cosine"]), console)
+    cosine = ("train.learning_rate_schedule=cosine", "schedule.plateau_from_epoch=null")
+    say_changes(changes, load_config(None, cosine), console)
     assert "resumed with train.epochs = 12, was 6\n" in said.getvalue()
     assert "goes on along the curve for 12 epochs, not the one for 6" in said.getvalue()
     # Only what was not asked for is an alarm.
