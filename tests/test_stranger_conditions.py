@@ -32,7 +32,7 @@ def environment(tmp_path):
         ("train.precision=mixed_bfloat16", "train.precision = 'mixed_bfloat16', was 'float32'"),
         ("train.epochs=99", "train.epochs = 99, was "),
         ("train.learning_rate=0.5", "train.learning_rate = 0.5, was "),
-        ("network.filters=[3]", "network.filters = [3], was ["),
+        ("network.filters=[3]", "network.filters = [3], was None"),
         ("seed=7", "seed = 7, was 0"),
     ],
 )
