@@ -10,12 +10,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ferkeras.cli.wording import shown
 from ferkeras.files.inner import AnyPath, InnerPath, Refused, folder_of, inside
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _TEMPORARY = re.compile(r"\.ferkeras-[0-9a-f]{16}(\..*)?")
 """Names that `temporary_name` makes; nobody else calls a file so."""
@@ -41,6 +42,8 @@ def write_bytes(path: AnyPath, content: bytes) -> None:
 
 def write_npz(path: AnyPath, **arrays: np.ndarray) -> None:
     """Write compressed arrays whole or not at all."""
+    import numpy as np
+
     with atomic_file(path) as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
