@@ -1,6 +1,6 @@
 """How often `ablate` claims a difference where there is none, and how often it finds one.
 
-  python benchmarks/ablation_coverage.py --ablations 200 --json coverage.json
+  PYTHONPATH=. python benchmarks/ablation_coverage.py --ablations 200 --json coverage.json
 
 Simulates the predictions of trainings, not the trainings. Each face has its own difficulty and each
 arm its own taste of faces; each seed and each training shift the skill; the noise of a training on

@@ -1,6 +1,6 @@
 """Every backbone of `network.backbone`, as Keras has it: exported to each format, and compared.
 
-  python benchmarks/backbones.py [SIDE]
+  PYTHONPATH=. python benchmarks/backbones.py [SIDE]
 
 Weights are random (no network connection is needed); BatchNormalization has statistics of noise.
 """

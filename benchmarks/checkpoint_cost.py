@@ -1,6 +1,6 @@
 """What checkpoints cost: one after each epoch, and one a minute.
 
-  python benchmarks/checkpoint_cost.py
+  PYTHONPATH=. python benchmarks/checkpoint_cost.py
 
 Trains a few steps of the demo's and of FER2013's network on synthetic faces, saves the state a few
 times, and prints the processor time of a save against that of an epoch (of the demo's 5,100, of

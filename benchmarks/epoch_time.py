@@ -1,6 +1,6 @@
 """Where the time of a training step goes, and how fast the input pipeline is by itself.
 
-  python benchmarks/epoch_time.py --config configs/fer2013-teacher.yaml data.path=demo
+  PYTHONPATH=. python benchmarks/epoch_time.py --config configs/fer2013-teacher.yaml data.path=demo
 
 Trains a few steps under TensorFlow's profiler and adds up, for each kind of operation, the time
 that threads spend in it and not in what it calls; prints the fractions and writes JSON. Then draws

@@ -1,6 +1,6 @@
 """Every export format of a run: parity with the Keras model, size, and time a face.
 
-  python benchmarks/exports.py saved_models/fer2013-001 --json exports.json
+  PYTHONPATH=. python benchmarks/exports.py saved_models/fer2013-001 --json exports.json
 
 Exports the run's network to a temporary folder in all formats. Labels and probabilities are
 compared with the Keras model's on all validation faces of the run's data (PublicTest for

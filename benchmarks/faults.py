@@ -1,6 +1,6 @@
 """Break the ground under a training, and print what happened.
 
-  python benchmarks/faults.py --json faults.json
+  PYTHONPATH=. python benchmarks/faults.py --json faults.json
 
 Needs root on Linux: the runs lie on a small file system of their own, which is filled up and made
 immutable. Each case is a short run (synthetic faces in a table, a tiny network, a checkpoint after

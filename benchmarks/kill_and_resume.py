@@ -1,6 +1,6 @@
 """Kill a training again and again, at random moments, and see that it always ends the same.
 
-  python benchmarks/kill_and_resume.py --runs 100 --json kills.json
+  PYTHONPATH=. python benchmarks/kill_and_resume.py --runs 100 --json kills.json
 
 A short run (synthetic faces, a tiny network, a checkpoint after every step) is trained once without
 interruption. Then, for each kill, the same run is begun anew in an own process, killed with

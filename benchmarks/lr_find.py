@@ -1,7 +1,7 @@
 """Whether the rate that a range test suggests trains better than half and twice of it.
 
-  python benchmarks/lr_find.py --json lr_find.json data.path=fer2013.csv
-  python benchmarks/lr_find.py --seeds 1                          the same on synthetic faces
+  PYTHONPATH=. python benchmarks/lr_find.py --json lr_find.json data.path=fer2013.csv
+  PYTHONPATH=. python benchmarks/lr_find.py --seeds 1             the same on synthetic faces
 
 For each seed: build the configured network (a small one with batches of 128 faces, if nothing else
 is asked for), let the range test suggest a learning rate, and train 3 epochs from the same start at

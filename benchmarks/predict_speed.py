@@ -1,6 +1,6 @@
 """How long predict takes for many faces, compared with the network's bare forward pass.
 
-  python benchmarks/predict_speed.py saved_models/demo-001 --faces 10000 --json speed.json
+  PYTHONPATH=. python benchmarks/predict_speed.py saved_models/demo-001 --json speed.json
 
 Synthetic faces (`ferkeras.data.synthetic.dataset`, as many as asked for) are written as PNG and
 as JPEG files into a temporary folder. Then, in one process and by turns, the same network is run

@@ -1,7 +1,7 @@
 """What networks reach, and what it took: the rows of the speedrun table from finished runs.
 
   python -m ferkeras.evaluate saved_models/fer2013-fast-001
-  python benchmarks/speedrun.py saved_models/fer2013-fast-00[1-3] saved_models/fer2013-best-001
+  PYTHONPATH=. python benchmarks/speedrun.py saved_models/fer2013-fast-00[1-3] RUN...
 
 Prints a Markdown table, a row a configuration: runs of one configuration that differ in the seed
 alone are one row, mean and standard deviation. Accuracies are those of `python -m ferkeras.evaluate
