@@ -10,6 +10,7 @@ import numpy as np
 from ferkeras.check_data.check import DataCheck
 from ferkeras.check_data.finding import Exhibit
 from ferkeras.check_data.material import SPLITS, Material
+from ferkeras.data.selection import blocks, select
 from ferkeras.report.palette import THIRD, TRAIN, VALIDATION
 from ferkeras.report.pictures import draw_mosaic
 
@@ -98,7 +99,8 @@ def _draw_means(material: Material, folder: Path) -> Path:
 def _mean(material: Material, index: np.ndarray) -> np.ndarray:
     if not len(index):
         return np.full(material.faces.images.shape[1:], 255, np.uint8)
-    mean = material.faces.images[index].mean(axis=0, dtype=np.float64)
+    of_class = select(material.faces.images, index)
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks(of_class)) / len(index)
     # Means are pale: stretched, so that they can be distinguished.
     low, high = mean.min(), mean.max()
     return ((mean - low) / max(high - low, 1e-9) * 255).astype(np.uint8)

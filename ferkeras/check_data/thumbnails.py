@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from ferkeras.data.reduced import block_means, block_sizes
+from ferkeras.data.selection import Images, blocks
 
 SIDE = 12
 """Height and width of a thumbnail."""
 
 _CHUNK = 4096
+_CHUNK_BYTES = 2**24
 
 
-def thumbnails(images: np.ndarray) -> np.ndarray:
+def thumbnails(images: Images) -> np.ndarray:
     """Standardise faces and project them onto the means of 12 x 12 blocks of pixels.
 
     A face is first freed of its mean and scaled to length 1, so that the scalar product of two
@@ -28,11 +30,12 @@ def thumbnails(images: np.ndarray) -> np.ndarray:
     result = np.empty((len(images), SIDE * SIDE), np.float32)
     _, height, width, channels = images.shape
     scale = np.sqrt(block_sizes(height, width, SIDE) / channels)
-    for first in range(0, len(images), _CHUNK):
-        some = images[first : first + _CHUNK]
+    first = 0
+    for some in blocks(images, _CHUNK):
         over_channels = standardised(some).reshape(some.shape).sum(axis=3)
-        blocks = block_means(over_channels, SIDE) * scale
-        result[first : first + _CHUNK] = blocks.reshape(len(some), -1)
+        means = block_means(over_channels, SIDE) * scale
+        result[first : first + len(some)] = means.reshape(len(some), -1)
+        first += len(some)
     return result
 
 
@@ -44,7 +47,7 @@ def standardised(images: np.ndarray) -> np.ndarray:
     return np.divide(unit, length, out=unit, where=length > 1e-3)
 
 
-def correlations(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def correlations(images: Images, pairs: np.ndarray) -> np.ndarray:
     """Correlation (-1 to 1) of the pixels of pairs of faces.
 
     Args:
@@ -55,8 +58,9 @@ def correlations(images: np.ndarray, pairs: np.ndarray) -> np.ndarray:
         float32, shape (P,).
     """
     result = np.empty(len(pairs), np.float32)
-    for first in range(0, len(pairs), _CHUNK):
-        some = pairs[first : first + _CHUNK]
+    chunk = max(1, min(_CHUNK, _CHUNK_BYTES // images[:1].nbytes))
+    for first in range(0, len(pairs), chunk):
+        some = pairs[first : first + chunk]
         one, other = standardised(images[some[:, 0]]), standardised(images[some[:, 1]])
-        result[first : first + _CHUNK] = np.einsum("ij,ij->i", one, other)
+        result[first : first + chunk] = np.einsum("ij,ij->i", one, other)
     return result

@@ -4,7 +4,8 @@ A kept reading is one ``.npy`` file with one record (classes and layout as JSON,
 people, pixels and a fingerprint), which is mapped into memory, not copied. It is written beside
 its final name and moved into place, so that it is there as a whole or not at all. It is sealed with
 a secret of this account (`ferkeras.files.secret`): what is damaged, or was made by somebody else,
-is passed over and written anew.
+is passed over and written anew. Faces that are too many for memory are written there while they are
+being read (`on_disk`), and never anywhere else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import json
 import logging
 import os
 import re
+import shutil
+import tempfile
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -25,16 +30,18 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
+from ferkeras.data.selection import blocks
 from ferkeras.data.task import Classes
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.secret import is_signed, sign
-from ferkeras.files.writing import atomic_file, is_temporary
+from ferkeras.files.writing import atomic_file, demand_room, is_temporary
 
 READER_VERSION = 3
 """Raised whenever the readers would read the same files differently."""
 
-KEPT = 8
-"""Readings kept; the ones longest unused go first. FER2013 takes 80 MB."""
+KEPT, KEPT_BYTES = 8, 32 * 2**30
+"""Readings kept, and their size in all, where there is more than one; the ones longest unused go
+first. FER2013 takes 80 MB, 300,000 colour faces of 112 pixels take 11 GB."""
 
 FOLDER = "ferkeras-faces"
 """The folder of the entries in the cache folder; nothing else is touched there."""
@@ -42,6 +49,9 @@ FOLDER = "ferkeras-faces"
 _ENTRY = re.compile(r"faces-v\d+-[0-9a-f]{64}\.npy")
 
 _ABANDONED_SECONDS = 3600
+
+_LARGEST = 2**40
+"""Bytes of an entry; it is mapped, not read."""
 
 _SIZES = re.compile(
     rb"'about', '\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
@@ -82,7 +92,7 @@ def load(key: str) -> ReadFaces | None:
     try:
         if not path.exists():
             return None
-        with path.open() as file:
+        with path.open(limit=_LARGEST) as file:
             record = _mapped(file)
     except (OSError, ValueError, InputError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
@@ -121,32 +131,152 @@ def store(key: str, read: ReadFaces) -> None:
         key: hexadecimal digest of the source.
         read: what was read.
     """
-    path = _path(key)
-    faces = read.faces
-    about = {"classes": faces.classes.names, "recognised": read.recognised}
-    text = json.dumps(about).encode()
-    people = np.full(len(faces), -1, np.int32) if read.groups is None else read.groups
-    people = people.astype("<i4")
-    fingerprint = read.fingerprint.encode("ascii")
-    seal = sign(_claim(key, fingerprint, text, people))
-    if path is None or seal is None:
+    path, head = _path(key), _head(key, read)
+    if path is None or head is None:
         return
     try:
-        path.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.parent.mkdir(exist_ok=True)
+        _make_folder(path)
         # Written, not mapped: a full disk is then an OSError and not a killed process.
         with atomic_file(path) as file:
-            file.write(_header(_Record(len(text), len(faces), *faces.images.shape[1:])))
-            file.write(fingerprint)
-            file.write(seal.encode("ascii"))
-            file.write(text)
-            file.write(faces.labels.astype("<i4").tobytes())
-            file.write(read.usage.astype("i1").tobytes())
-            file.write(people.tobytes())
-            file.write(np.ascontiguousarray(faces.images).data)
+            file.write(head)
+            for block in blocks(read.faces.images):
+                file.write(np.ascontiguousarray(block).data)
         _prune(path.parent)
     except (OSError, InputError) as error:
         _log.info("%s: what was read cannot be kept (%s)", path.parent, error)
+
+
+def on_disk(
+    key: str | None,
+    expected: ReadFaces,
+    images: Iterable[np.ndarray],
+    finish: Callable[[np.ndarray], ReadFaces],
+) -> ReadFaces:
+    """Write images to the disk as they come; memory holds one block of them at a time.
+
+    They go straight into the entry of `key`, which is kept if all came that were expected.
+    Otherwise, and where nothing can be kept, into a file that is gone when the process ends.
+
+    Args:
+        key: hexadecimal digest of the source; None where it shall not be kept.
+        expected: the reading, with images of the right size but none of them, and no fingerprint.
+        images: uint8, each of shape (n, H, W, C).
+        finish: makes the reading from all images, mapped read-only.
+
+    Raises:
+        InputError: the disk has no room for them.
+    """
+    record = _record_of(expected)
+    path = None if key is None else _path(key)
+    if key is not None and path is not None and _head(key, expected) is not None:
+        try:
+            _make_folder(path)
+            demand_room(path.parent)
+        except (OSError, InputError) as error:
+            _log.info("%s: what was read cannot be kept (%s)", path.parent, error)
+            path = None
+    else:
+        path = None
+    place = Path(tempfile.gettempdir()) if path is None else path.parent.path
+    if path is not None:
+        _prune(path.parent, record.bytes)
+    free = shutil.disk_usage(place).free
+    if free < record.bytes:
+        raise _no_room(place, record, free)
+    try:
+        if path is None or key is None:
+            # Its mapping keeps the file alive.
+            with tempfile.TemporaryFile() as file:
+                return finish(_written(file, record, images))
+        with atomic_file(path) as file:
+            read = finish(_written(file, record, images))
+            if len(read.faces) < record.faces:
+                raise _Incomplete(read)
+            file.seek(0)
+            file.write(_head(key, read) or b"")
+            # A file that is mapped can be renamed on some systems only.
+            read = replace(read, faces=replace(read.faces, images=expected.faces.images))
+        with path.open(limit=_LARGEST) as file:
+            mapped = _mapped(file)["images"].view(np.ndarray)
+        return replace(read, faces=replace(read.faces, images=mapped))
+    except _Incomplete as incomplete:
+        return incomplete.read
+    except OSError as error:
+        raise InputError(
+            f"{place}: cannot take {record.faces:,} faces while they are read "
+            f"({error.strerror or error}); FERKERAS_CACHE names another folder"
+        ) from error
+
+
+class _Incomplete(Exception):
+    """A reading that lacks some of the faces that were expected, and is not kept."""
+
+    def __init__(self, read: ReadFaces) -> None:
+        super().__init__()
+        self.read = read
+
+
+def _written(file: BinaryIO, record: _Record, images: Iterable[np.ndarray]) -> np.ndarray:
+    """Images in their place in the file of a record, mapped as far as they came."""
+    begin = record.begin
+    file.seek(begin)
+    count = 0
+    for block in images:
+        file.write(np.ascontiguousarray(block).data)
+        count += len(block)
+    file.flush()
+    shape = (count, record.height, record.width, record.channels)
+    if not count:
+        return np.empty(shape, np.uint8)
+    return np.memmap(file, np.uint8, "r", begin, shape).view(np.ndarray)
+
+
+def _no_room(place: Path, record: _Record, free: int) -> InputError:
+    return InputError(
+        f"{place}: {record.faces:,} faces of {record.height} x {record.width} pixels need "
+        f"{record.bytes / 1e9:,.1f} GB of the disk while they are used, and {free / 1e9:,.1f} GB "
+        "are free; name another folder with FERKERAS_CACHE, or lower data.size"
+    )
+
+
+def _head(key: str, read: ReadFaces) -> bytes | None:
+    """Everything before the images in the file of an entry; None if it cannot be sealed."""
+    people = _people(read)
+    text = _about(read)
+    fingerprint = read.fingerprint.encode("ascii")
+    seal = sign(_claim(key, fingerprint, text, people))
+    if seal is None:
+        return None
+    return b"".join(
+        (
+            _header(_record_of(read)),
+            fingerprint.ljust(64, b"\0"),
+            seal.encode("ascii"),
+            text,
+            read.faces.labels.astype("<i4").tobytes(),
+            read.usage.astype("i1").tobytes(),
+            people.tobytes(),
+        )
+    )
+
+
+def _about(read: ReadFaces) -> bytes:
+    about = {"classes": read.faces.classes.names, "recognised": read.recognised}
+    return json.dumps(about).encode()
+
+
+def _people(read: ReadFaces) -> np.ndarray:
+    people = np.full(len(read.faces), -1, np.int32) if read.groups is None else read.groups
+    return people.astype("<i4")
+
+
+def _record_of(read: ReadFaces) -> _Record:
+    return _Record(len(_about(read)), len(read.faces), *read.faces.images.shape[1:])
+
+
+def _make_folder(path: InnerPath) -> None:
+    path.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(exist_ok=True)
 
 
 def _path(key: str) -> InnerPath | None:
@@ -182,6 +312,16 @@ class _Record(NamedTuple):
             ]
         )
 
+    @property
+    def bytes(self) -> int:
+        """Of its file."""
+        return len(_header(self)) + self.type().itemsize
+
+    @property
+    def begin(self) -> int:
+        """Where the images begin in its file."""
+        return self.bytes - self.faces * self.height * self.width * self.channels
+
 
 def _header(record: _Record) -> bytes:
     """Return the opening of the ``.npy`` file of a record."""
@@ -209,11 +349,26 @@ def _mapped(file: BinaryIO) -> np.memmap:
     return np.memmap(file, record.type(), mode="r", offset=length, shape=())
 
 
-def _prune(folder: InnerPath) -> None:
-    """Remove the entries that were not used for longest, and what killed processes left."""
-    ages = {each: each.stat().st_mtime for each in folder.iterdir()}
-    entries = sorted((e for e in ages if _ENTRY.fullmatch(e.name)), key=ages.__getitem__)
+def _prune(folder: InnerPath, coming: int = 0) -> None:
+    """Remove the entries that were not used for longest, and what killed processes left.
+
+    Args:
+        folder: of the entries.
+        coming: bytes of an entry for which room is made.
+    """
+    states = {each: each.stat() for each in folder.iterdir()}
+    entries = [each for each in states if _ENTRY.fullmatch(each.name)]
+    entries.sort(key=lambda each: states[each].st_mtime, reverse=True)
+    sizes = np.cumsum([states[each].st_size for each in entries]) + coming
+    # The one that was used last stays, however large it is.
+    surplus = [
+        each
+        for place, each in enumerate(entries)
+        if place >= KEPT - bool(coming) or (sizes[place] > KEPT_BYTES and (place or coming))
+    ]
     long_ago = time.time() - _ABANDONED_SECONDS
-    abandoned = [e for e in ages if is_temporary(e.name) and ages[e] < long_ago]
-    for each in [*entries[:-KEPT], *abandoned]:
+    abandoned = [
+        each for each in states if is_temporary(each.name) and states[each].st_mtime < long_ago
+    ]
+    for each in [*surplus, *abandoned]:
         each.unlink(missing_ok=True)

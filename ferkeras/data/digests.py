@@ -12,10 +12,14 @@ import numpy as np
 
 from ferkeras.cli.wording import cannot_read
 from ferkeras.data.faces import Faces
+from ferkeras.data.selection import Images, blocks
 
 # Fixed, because the digest depends on it. Large enough that threads, which leave Python's lock
 # while hashing, hardly meet.
 PIECE_BYTES = 4 * 2**20
+
+_WORTH_A_THREAD = 2**13
+"""Bytes of an image from which threads gain more than handing it over costs."""
 
 
 def _threads() -> int:
@@ -48,6 +52,29 @@ def digest_of_file(path: Path) -> str:
             return _digest_of_digests(pool.map(piece, range(0, size, PIECE_BYTES)), size)
     except OSError as error:
         raise cannot_read(path, error) from error
+
+
+def digests_of_images(images: Images, key: bytes = b"") -> list[bytes]:
+    """Return 16 bytes an image; equal pixels, equal digests.
+
+    Args:
+        images: uint8, shape (N, H, W, C).
+        key: mixed in.
+    """
+
+    def digest(image: np.ndarray) -> bytes:
+        return hashlib.blake2b(image.data, digest_size=16, key=key).digest()
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        found: list[bytes] = []
+        for block in blocks(images):
+            pixels = np.ascontiguousarray(block)
+            found += (
+                map(digest, pixels)
+                if pixels[0].size < _WORTH_A_THREAD
+                else pool.map(digest, pixels)
+            )
+        return found
 
 
 def fingerprint_of(faces: Faces, usage: np.ndarray) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ferkeras.data.selection import Images, select
 from ferkeras.data.task import Classes, ImageSpec, Task
 
 USAGES = ("", "train", "validation", "test")
@@ -17,12 +18,13 @@ class Faces:
     """Faces with their class.
 
     Attributes:
-        images: uint8, shape (N, H, W, C), 0 is black; C is 1 for grey, 3 for colour.
+        images: uint8, shape (N, H, W, C), 0 is black; C is 1 for grey, 3 for colour. Many are a
+            `Selection`, which reads them when they are asked for.
         labels: int32, shape (N,), class indices.
         classes: what the class indices mean.
     """
 
-    images: np.ndarray
+    images: Images
     labels: np.ndarray
     classes: Classes
 
@@ -40,7 +42,7 @@ class Faces:
 
     def take(self, index: np.ndarray) -> Faces:
         """The faces at `index` (int or bool array), in that order."""
-        return Faces(self.images[index], self.labels[index], self.classes)
+        return Faces(select(self.images, index), self.labels[index], self.classes)
 
 
 @dataclass(frozen=True)

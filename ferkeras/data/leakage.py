@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
+from ferkeras.data.digests import digests_of_images
+from ferkeras.data.selection import Images
 
-def occurs_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
+
+def occurs_in(images: Images, others: Images) -> np.ndarray:
     """Whether each image is, pixel for pixel, also among the others; labels do not matter.
 
     In FER2013, 279 of the 3,589 PublicTest faces are also training faces.
@@ -19,10 +20,6 @@ def occurs_in(images: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         bool, shape (N,).
     """
-    seen = set(_digests(others))
-    return np.fromiter((digest in seen for digest in _digests(images)), bool, len(images))
-
-
-def _digests(images: np.ndarray) -> list[bytes]:
-    pixels = np.ascontiguousarray(images)
-    return [hashlib.blake2b(image.data, digest_size=16).digest() for image in pixels]
+    seen = set(digests_of_images(others))
+    found = digests_of_images(images)
+    return np.fromiter((digest in seen for digest in found), bool, len(images))

@@ -1,6 +1,12 @@
-"""From arrays to batches by `tf.data`: order and augmentation depend on (seed, epoch) alone."""
+"""From arrays to batches by `tf.data`: order and augmentation depend on (seed, epoch) alone.
+
+Few faces are held as a tensor. Many stay where they are, usually on the disk, and the rows of each
+batch are read when it is made, ahead of the step that takes it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -8,6 +14,7 @@ import tensorflow as tf
 from ferkeras.config.schema import Augment
 from ferkeras.data.augment import NUMBERS, augment
 from ferkeras.data.faces import Faces
+from ferkeras.data.selection import Images, Selection
 
 _PLAIN_BATCH = 256
 
@@ -19,7 +26,7 @@ class TrainingPipeline:
     sees exactly what an uninterrupted run saw.
 
     Args:
-        faces: the training faces; kept in memory once, as uint8.
+        faces: the training faces; kept in memory once, as uint8, unless they are a `Selection`.
         batch_size: faces a step; the last batch of an epoch may be smaller.
         seed: seeds order and augmentation.
         augmentation: how far each random change may go.
@@ -40,7 +47,7 @@ class TrainingPipeline:
         self._batch_size = batch_size
         self._seed = seed
         self._augmentation = augmentation
-        self._images = tf.constant(faces.images)
+        self._rows = _rows_of(faces.images)
         self._labels = tf.constant(faces.labels, tf.int32)
         self._draw = _BalancedDraw(faces.labels) if balanced else None
 
@@ -79,7 +86,7 @@ class TrainingPipeline:
             return steps.map(places)
 
         def batch(order: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            images = tf.gather(self._images, order)
+            images = self._rows(order)
             labels = tf.gather(self._labels, order)
             return augment(images, numbers, self._augmentation), labels
 
@@ -97,8 +104,26 @@ class TrainingPipeline:
 
 def plain_dataset(faces: Faces) -> tf.data.Dataset:
     """Batches (uint8 (B, H, W, C), int32 (B,)) in the order given, without augmentation."""
-    dataset = tf.data.Dataset.from_tensor_slices((faces.images, faces.labels.astype(np.int32)))
-    return untuned(dataset.batch(_PLAIN_BATCH).prefetch(2))
+    labels = faces.labels.astype(np.int32)
+    if not isinstance(faces.images, Selection):
+        dataset = tf.data.Dataset.from_tensor_slices((faces.images, labels))
+        return untuned(dataset.batch(_PLAIN_BATCH).prefetch(2))
+    rows = _rows_of(faces.images)
+    indices = tf.data.Dataset.range(len(faces)).batch(_PLAIN_BATCH)
+    return untuned(indices.map(lambda index: (rows(index), tf.gather(labels, index))).prefetch(2))
+
+
+def _rows_of(images: Images) -> Callable[[tf.Tensor], tf.Tensor]:
+    """What gives the images at some indices, in a graph."""
+    if not isinstance(images, Selection):
+        held = tf.constant(images)
+        return lambda index: tf.gather(held, index)
+
+    def rows(index: tf.Tensor) -> tf.Tensor:
+        read = tf.numpy_function(images.__getitem__, [index], tf.uint8, stateful=False)
+        return tf.ensure_shape(read, (None, *images.shape[1:]))
+
+    return rows
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:

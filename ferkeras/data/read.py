@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +15,12 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data import cache as kept
+from ferkeras.data import selection
 from ferkeras.data.classes import DROPPED, Chosen, ClassesWanted, choose_classes
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.readers.recognise import Opened, open_file, open_folder
-from ferkeras.data.readers.source import MAX_PICTURES, Progress, Source
+from ferkeras.data.readers.source import MAX_PICTURES, Block, Progress, Source
 from ferkeras.data.task import ImageSpec, Task
 
 _MAX_NEIGHBOURS = 10_000
@@ -136,11 +138,8 @@ def read_readable(
             index = np.flatnonzero(_chosen(path, source, wanted).indices(source.labels) != DROPPED)
             names = [(source.pictures.names or ())[which] for which in index.tolist()]
         return Reading(_read_only(read), names, ())
-    reading = _read(path, opened.source(progress), wanted, progress, at_most_unreadable)
-    _refuse_changed(path, status)
-    if key is not None and not reading.unreadable:
-        kept.store(key, reading.read)
-    return Reading(_read_only(reading.read), reading.names, reading.unreadable)
+    source = opened.source(progress)
+    return _read(path, status, source, wanted, progress, at_most_unreadable, key)
 
 
 def _opened(path: Path, status: os.stat_result, wanted: Wanted, follow_symlinks: bool) -> Opened:
@@ -162,10 +161,12 @@ def _chosen(path: Path, source: Source, wanted: Wanted) -> Chosen:
 
 def _read(
     path: Path,
+    status: os.stat_result,
     source: Source,
     wanted: Wanted,
     progress: Progress | None,
     at_most_unreadable: int,
+    key: str | None,
 ) -> Reading:
     chosen = _chosen(path, source, wanted)
     labels = chosen.indices(source.labels)
@@ -173,32 +174,77 @@ def _read(
     if not len(index):
         raise InputError(f"{shown(path)}: none of its faces is of a class that is kept")
     spec = _spec(source, wanted)
-    images, index, unreadable = source.pictures.read(index, spec, progress, at_most_unreadable)
-    if not len(index):
-        raise InputError(
-            f"{shown(path)}: none of its {len(unreadable):,} pictures can be read; the first: "
-            f"{unreadable[0]}"
-        )
-    faces = Faces(images, labels[index], chosen.classes)
-    usage = source.usage[index]
-    groups = None
-    if source.groups is not None:
-        numbers = np.unique(np.asarray(source.groups, object)[index].astype(str), False, True)[1]
-        groups = numbers.astype(np.int32)
     summary = chosen.summary()
-    names = source.pictures.names
-    return Reading(
-        ReadFaces(
-            faces,
-            usage,
-            str(path),
-            fingerprint_of(faces, usage),
-            groups,
-            f"{source.layout}; {spec}{f'; {summary}' if summary else ''}",
-        ),
-        None if names is None else [names[which] for which in index.tolist()],
-        unreadable,
+    expected = ReadFaces(
+        Faces(np.empty((0, *spec.shape), np.uint8), labels[index], chosen.classes),
+        source.usage[index],
+        str(path),
+        "",
+        _numbered(source.groups, index),
+        f"{source.layout}; {spec}{f'; {summary}' if summary else ''}",
     )
+    read_so_far: list[Block] = []
+
+    def images_of_blocks() -> Iterator[np.ndarray]:
+        for block in source.pictures.read(index, spec, progress, at_most_unreadable):
+            read_so_far.append(block._replace(images=np.empty(0)))
+            yield block.images
+
+    def finished(images: np.ndarray) -> ReadFaces:
+        _refuse_changed(path, status)
+        which = np.concatenate([block.which for block in read_so_far])
+        if not len(which):
+            count, first = len(index), next(wrong for b in read_so_far for wrong in b.unreadable)
+            raise InputError(
+                f"{shown(path)}: none of its {count:,} pictures can be read; the first: {first}"
+            )
+        return _with_images(expected, images, np.isin(index, which))
+
+    if len(index) * math.prod(spec.shape) > selection.LARGE:
+        read = kept.on_disk(key, expected, images_of_blocks(), finished)
+    else:
+        read = finished(_in_memory(images_of_blocks(), len(index), spec))
+        if key is not None and len(read.faces) == len(index):
+            kept.store(key, read)
+    names = source.pictures.names
+    which = np.concatenate([block.which for block in read_so_far])
+    return Reading(
+        _read_only(read),
+        None if names is None else [names[each] for each in which.tolist()],
+        tuple(wrong for block in read_so_far for wrong in block.unreadable),
+    )
+
+
+def _in_memory(blocks: Iterator[np.ndarray], count: int, spec: ImageSpec) -> np.ndarray:
+    images = np.empty((count, *spec.shape), np.uint8)
+    filled = 0
+    for block in blocks:
+        if len(block) == count:
+            return block
+        images[filled : filled + len(block)] = block
+        filled += len(block)
+    return images[:filled]
+
+
+def _with_images(expected: ReadFaces, images: np.ndarray, readable: np.ndarray) -> ReadFaces:
+    """The reading that was expected, of those that could be read."""
+    faces = Faces(images, expected.faces.labels[readable], expected.faces.classes)
+    usage = expected.usage[readable]
+    groups = None if expected.groups is None else expected.groups[readable]
+    return replace(
+        expected,
+        faces=faces,
+        usage=usage,
+        groups=groups,
+        fingerprint=fingerprint_of(faces, usage),
+    )
+
+
+def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | None:
+    if groups is None:
+        return None
+    numbers = np.unique(np.asarray(groups, object)[index].astype(str), return_inverse=True)[1]
+    return numbers.astype(np.int32)
 
 
 def _spec(source: Source, wanted: Wanted) -> ImageSpec:
@@ -212,7 +258,7 @@ def _spec(source: Source, wanted: Wanted) -> ImageSpec:
 
 def _read_only(read: ReadFaces) -> ReadFaces:
     for array in (read.faces.images, read.faces.labels, read.usage, read.groups):
-        if array is not None:
+        if isinstance(array, np.ndarray):
             array.flags.writeable = False
     return read
 

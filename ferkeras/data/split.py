@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections import Counter, defaultdict
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ferkeras.cli.errors import InputError
+from ferkeras.data.digests import digests_of_images
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
 
@@ -138,9 +138,7 @@ def _fold(
 
 
 def _keyed_digests(faces: Faces, seed: int) -> list[bytes]:
-    key = seed.to_bytes(8, "little")
-    pixels = np.ascontiguousarray(faces.images)
-    return [hashlib.blake2b(image.data, digest_size=16, key=key).digest() for image in pixels]
+    return digests_of_images(faces.images, seed.to_bytes(8, "little"))
 
 
 def _draw(faces: Faces, seed: int, fraction: float) -> np.ndarray:

@@ -6,10 +6,13 @@ Zisserman 2015. Imports no TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
 
 import numpy as np
+
+from ferkeras.data.selection import Images, Selection
 
 TestTimeAugmentation = Literal["none", "flip", "multiscale"]
 """None; mirrored too; from nearer and from farther too, each mirrored too."""
@@ -23,7 +26,7 @@ _MARGIN = 1 / 24
 _FACES_AT_A_TIME = 1024
 
 
-def augmented_views(images: np.ndarray, tta: TestTimeAugmentation) -> Iterator[np.ndarray]:
+def augmented_views(images: Images, tta: TestTimeAugmentation) -> Iterator[Images]:
     """The faces as they are, then mirrored, then from nearer, mirrored, from farther, mirrored.
 
     Interpolated linearly; from farther, pixels from outside repeat the edge.
@@ -37,10 +40,18 @@ def augmented_views(images: np.ndarray, tta: TestTimeAugmentation) -> Iterator[n
     """
     count = VIEWS[tta]
     for margin in (0.0, -_MARGIN, _MARGIN)[: -(-count // 2)]:
-        seen = _seen(images, margin) if margin else images
+        seen = _changed(images, partial(_seen, margin=margin)) if margin else images
         yield seen
         if count > 1:
-            yield np.ascontiguousarray(seen[:, :, ::-1])
+            yield _changed(seen, _mirrored)
+
+
+def _changed(images: Images, change: Callable[[np.ndarray], np.ndarray]) -> Images:
+    return images.changed(change) if isinstance(images, Selection) else change(images)
+
+
+def _mirrored(images: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(images[:, :, ::-1])
 
 
 def _seen(images: np.ndarray, margin: float) -> np.ndarray:

@@ -146,7 +146,7 @@ class Measurements:
         model = self.case.setup.model
         predicted = []
         with self._without_dropout():
-            for images in self._shuffled_batches(self.train.images):
+            for images in self._shuffled_batches(np.asarray(self.train.images)):
                 predicted.append(np.argmax(model(images, training=True), axis=-1))
         order = self._order(len(self.train))
         return ClassPredictions(self.train.labels[order], np.concatenate(predicted), self.classes)

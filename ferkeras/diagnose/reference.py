@@ -14,13 +14,14 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from ferkeras.data.faces import Faces
 from ferkeras.data.reduced import grey
+from ferkeras.data.selection import Images
 
 _ALPHA = 10.0
 _FOLDS = 3
 _SIDE = 48
 
 
-def gradients(images: np.ndarray) -> np.ndarray:
+def gradients(images: Images) -> np.ndarray:
     """Histograms of oriented gradients: cells of 8 pixels, 9 directions, blocks of 2 x 2 cells.
 
     Args:
@@ -33,7 +34,7 @@ def gradients(images: np.ndarray) -> np.ndarray:
         Dalal & Triggs 2005, "Histograms of oriented gradients for human detection".
     """
     hog = cv2.HOGDescriptor((_SIDE, _SIDE), (16, 16), (8, 8), (8, 8), 9)
-    return np.stack([np.ravel(hog.compute(_small(image))) for image in grey(images)])
+    return np.stack([np.ravel(hog.compute(_small(image))) for image in grey(np.asarray(images))])
 
 
 def _small(image: np.ndarray) -> np.ndarray:

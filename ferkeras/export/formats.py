@@ -89,9 +89,10 @@ def export_network(
         OSError: the folder cannot be written to.
     """
     served = served_network(model, temperature=temperature)
-    expected = _predictions(model, probe.images, temperature)
+    faces = np.asarray(probe.images)
+    expected = _predictions(model, faces, temperature)
     # Of a network that was trained in half precision, exports are held to its float32 copy.
-    exact = expected if _is_float32(model) else served.predict(_batches(probe.images), verbose=0)
+    exact = expected if _is_float32(model) else served.predict(_batches(faces), verbose=0)
     about = about.also(temperature=temperature)
     folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def export_network(
                     write_onnx(saved_model, path, about)
                 case "keras":
                     save_network(model, path, about, temperature=temperature)
-            predicted = predictions_of(name, path, probe.images)
+            predicted = predictions_of(name, path, faces)
             Parity.of(exact, predicted).demand(
                 str(path),
                 difference=_LARGEST_DIFFERENCE.get(name, _ROUNDING),

@@ -11,6 +11,7 @@ from PIL import Image
 from ferkeras.cli.console import Console
 from ferkeras.data.load import DEMO, load_splits
 from ferkeras.data.pictures import face_of
+from ferkeras.data.selection import Images
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.runs.finished import TrainedRun
 
@@ -27,7 +28,7 @@ class Probe:
         kind: what they are, as the model card says it.
     """
 
-    images: np.ndarray
+    images: Images
     kind: str = VALIDATION
 
 

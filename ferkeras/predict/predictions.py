@@ -120,7 +120,7 @@ def _predict(
             found.append(str(error))
     faces = [face for each in found if not isinstance(each, str) for _, face in each.faces]
     stacked = np.stack(faces) if faces else np.empty((0, *network.image.shape), np.uint8)
-    predicted = [network(each) for each in augmented_views(stacked, tta)]
+    predicted = [network(np.asarray(each)) for each in augmented_views(stacked, tta)]
     probabilities = iter(np.mean(predicted, axis=0))
     return [
         PredictedView(view.name, view.seconds, error=each)

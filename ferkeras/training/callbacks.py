@@ -154,7 +154,7 @@ def build_callbacks(
                 config,
                 setup.task.classes.names,
                 lambda: keras.ops.convert_to_numpy(setup.confusion.matrix),
-                samples.images,
+                np.asarray(samples.images),
                 samples.labels,
             )
         )

@@ -15,6 +15,7 @@ from ferkeras.check_data.finding import (
     level_of_fraction,
 )
 from ferkeras.check_data.material import SPLITS, Material
+from ferkeras.data.digests import digests_of_images
 from ferkeras.data.faces import Faces
 
 _SHOWN = 30
@@ -43,9 +44,8 @@ class Copies:
 
 def find_copies(faces: Faces) -> Copies:
     """Group faces by their pixels; labels do not matter."""
-    flat = np.ascontiguousarray(faces.images).reshape(len(faces), -1)
     _, first, image, counts = np.unique(
-        flat.view(f"V{flat.shape[1]}").ravel(),
+        np.array(digests_of_images(faces.images)).astype("V16"),
         return_index=True,
         return_inverse=True,
         return_counts=True,

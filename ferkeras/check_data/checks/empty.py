@@ -11,31 +11,30 @@ from ferkeras.check_data.finding import (
     level_of_fraction,
 )
 from ferkeras.check_data.material import Material
+from ferkeras.data.selection import Images, blocks
 
 BLANK_BELOW = 4.0
 """Standard deviation in grey values (0 to 255) below which an image shows nothing: that is what
 JPEG makes of an even grey. The palest face of FER2013 has 9."""
 
-_CHUNK = 4096
 _SHOWN = 48
 
 
-def stds(images: np.ndarray) -> np.ndarray:
+def stds(images: Images) -> np.ndarray:
     """Standard deviation of each image in grey values: float64, shape (N,); 0 only if flat.
 
     Args:
         images: uint8, shape (N, H, W, C).
     """
-    result = np.empty(len(images))
-    for first in range(0, len(images), _CHUNK):
-        flat = images[first : first + _CHUNK].reshape(-1, images[0].size)
-        whole = flat.astype(np.float32)
+    found = []
+    for block in blocks(images):
+        whole = block.reshape(len(block), -1).astype(np.float32)
         count = whole.shape[1]
-        # Sums of whole numbers below 2**28; float64 keeps their difference exact.
+        # Sums of whole numbers; float64 keeps their difference exact.
         squares = np.einsum("ij,ij->i", whole, whole, dtype=np.float64)
         total = whole.sum(axis=1, dtype=np.float64)
-        result[first : first + _CHUNK] = np.sqrt(count * squares - total**2) / count
-    return result
+        found.append(np.sqrt(count * squares - total**2) / count)
+    return np.concatenate(found) if found else np.empty(0)
 
 
 def check_empty(material: Material, std: np.ndarray) -> Finding:

@@ -12,6 +12,7 @@ from ferkeras.check_data.material import HELD_OUT, SPLITS, Material
 from ferkeras.check_data.thumbnails import thumbnails
 from ferkeras.data.faces import Faces
 from ferkeras.data.presets.fer2013 import FER2013, TRAINING_COUNTS
+from ferkeras.data.selection import Images, select
 from ferkeras.data.task import Classes
 
 SURE = 6.0
@@ -79,7 +80,7 @@ def best_order(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Order
     return Order(tuple(truth_of.tolist()), errors, float(np.diag(recall).mean()))
 
 
-def linear_predictions(training: Faces, others: np.ndarray) -> np.ndarray:
+def linear_predictions(training: Faces, others: Images) -> np.ndarray:
     """Predictions of a ridge regression on thumbnails, classes weighted equally: int64, shape (M,).
 
     Args:
@@ -117,7 +118,7 @@ def check_label_order(material: Material) -> Finding:
         wrong.append("it has the class fractions of FER2013 in alphabetical order")
     for split in material.present(HELD_OUT) if len(training) else ():
         members = material.members(split)
-        predicted = linear_predictions(faces.take(training), faces.images[members])
+        predicted = linear_predictions(faces.take(training), select(faces.images, members))
         order = best_order(faces.labels[members], predicted, len(classes))
         numbers["splits"][split] = order._asdict()
         said.append(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ferkeras.check_data.finding import Finding, Level
 from ferkeras.check_data.material import HELD_OUT, SPLITS, Material
+from ferkeras.data.selection import blocks
 from ferkeras.data.statistics import pixel_statistics
 
 SMALL_EFFECT = 0.2
@@ -32,10 +33,14 @@ def check_normalisation(material: Material) -> Finding:
         return Finding("normalisation", Level.OK, "not measured: there are no training faces")
     mean, std = pixel_statistics(material.faces.take(training))
     numbers: dict[str, Any] = {"training_mean": mean, "training_std": std, "splits": {}}
-    # In pieces: a mean as float64 of each image, without a copy of all of them.
-    brightness = material.faces.images.mean(axis=(1, 2, 3), dtype=np.float64) / 255
+    parts = [
+        (block.mean(axis=(1, 2, 3), dtype=np.float64), block.max(axis=(1, 2, 3)))
+        for block in blocks(material.faces.images)
+    ]
+    means, brightest = (np.concatenate(each) for each in zip(*parts, strict=True))
+    brightness = means / 255
     spread = float(brightness[training].std()) or 1.0
-    largest = int(material.faces.images[training].max())
+    largest = int(brightest[training].max())
     said, level, advice = [], Level.OK, ""
     for split in material.present(SPLITS):
         members = material.members(split)

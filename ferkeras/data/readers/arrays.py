@@ -11,6 +11,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
+from ferkeras.data import selection
 from ferkeras.data.faces import USAGES
 from ferkeras.data.readers.source import ArrayPictures, Source
 from ferkeras.data.task import LARGEST_SIDE, SMALLEST_SIDE
@@ -186,7 +187,8 @@ def _as_labels(path: Path, labels: np.ndarray) -> np.ndarray:
 
 def _loaded(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
+        large = path.stat().st_size > selection.LARGE
+        return np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{shown(path)}: damaged ({_brief(error)})") from None
 

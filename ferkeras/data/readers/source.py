@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -23,16 +25,19 @@ LARGEST_USUAL_SIDE = 112
 """Pictures are brought to this size at most where nobody says otherwise."""
 
 _LOOKED_AT = 100
-_BETWEEN_PROGRESS = 100
+_OF_A_BLOCK = 128
+
+_THREADS = min(4, os.cpu_count() or 1)
+"""Each may hold a picture of 50 million pixels."""
 
 
-class Readable(NamedTuple):
-    """Faces that could be read.
+class Block(NamedTuple):
+    """Some faces, one after the other.
 
     Attributes:
         images: uint8, shape (n, H, W, C).
         which: int64, shape (n,): number of each among all pictures.
-        unreadable: what is wrong with each of the others; a message begins with its path.
+        unreadable: what is wrong with each that is left out; a message begins with its path.
     """
 
     images: np.ndarray
@@ -56,8 +61,8 @@ class Pictures(Protocol):
         spec: ImageSpec,
         progress: Progress | None,
         at_most_unreadable: int,
-    ) -> Readable:
-        """Read those at `index` as faces of this size and colour.
+    ) -> Iterator[Block]:
+        """Read those at `index` as faces of this size and colour, block by block.
 
         Raises:
             InputError: one more than `at_most_unreadable` cannot be read.
@@ -109,26 +114,29 @@ class ArrayPictures:
         spec: ImageSpec,
         progress: Progress | None,
         at_most_unreadable: int,
-    ) -> Readable:
-        """Those at `index`, resized where they are of another size."""
-        if self._images.shape[1:] == spec.shape:
-            whole = len(index) == len(self._images)
-            return Readable(self._images if whole else self._images[index], index, ())
-        images = np.empty((len(index), *spec.shape), np.uint8)
-        for place, which in enumerate(index):
-            pixels = self._images[which]
-            pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-            images[place] = face_of(Image.fromarray(pixels), spec)
-        return Readable(images, index, ())
+    ) -> Iterator[Block]:
+        """Those at `index`, resized where they are of another size; all in one block if asked."""
+        as_they_are = self._images.shape[1:] == spec.shape
+        if as_they_are and len(index) == len(self._images):
+            yield Block(self._images, index, ())
+            return
+        for first in range(0, len(index), _OF_A_BLOCK):
+            part = index[first : first + _OF_A_BLOCK]
+            images = self._images[part]
+            if not as_they_are:
+                flat = images[..., 0] if images.shape[-1] == 1 else images
+                images = np.stack([face_of(Image.fromarray(each), spec) for each in flat])
+            yield Block(images, part, ())
 
 
 class EncodedPictures:
-    """Picture files, read one after the other.
+    """Picture files, decoded side by side.
 
     Args:
         root: the folder or archive that they are in.
         names: where each is below it.
-        content: gives the bytes of the picture with this number; raises InputError or OSError.
+        content: gives the bytes of the picture with this number, from any thread; raises
+            InputError or OSError.
     """
 
     def __init__(self, root: Path, names: Sequence[str], content: Callable[[int], bytes]) -> None:
@@ -161,26 +169,41 @@ class EncodedPictures:
         spec: ImageSpec,
         progress: Progress | None,
         at_most_unreadable: int,
-    ) -> Readable:
+    ) -> Iterator[Block]:
         """Decode those at `index`."""
-        images = np.empty((len(index), *spec.shape), np.uint8)
-        kept: list[int] = []
-        unreadable: list[str] = []
-        with quiet_pillow():
-            for done, which in enumerate(index.tolist(), 1):
-                try:
-                    images[len(kept)] = decode_face(self._content(which), spec)
-                    kept.append(which)
-                except (InputError, OSError) as error:
-                    wrong = self._wrong(which, error)
-                    if len(unreadable) == at_most_unreadable:
-                        raise wrong from error
-                    unreadable.append(str(wrong))
-                if progress and done % _BETWEEN_PROGRESS == 0:
-                    progress(done, len(index))
-        if progress:
-            progress(len(index), len(index))
-        return Readable(images[: len(kept)], np.array(kept, np.int64), tuple(unreadable))
+        left = at_most_unreadable
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for first in range(0, len(index), _OF_A_BLOCK):
+                part = index[first : first + _OF_A_BLOCK]
+                tasks = np.array_split(part, 2 * _THREADS)
+                with quiet_pillow():
+                    done = pool.map(lambda numbers: self._decoded(numbers, spec), tasks)
+                    found = [each for task in done for each in task]
+                wrong = [each for each in found if isinstance(each, InputError)]
+                if len(wrong) > left:
+                    raise wrong[left] from wrong[left].__cause__
+                left -= len(wrong)
+                readable = [not isinstance(each, InputError) for each in found]
+                images = [each for each in found if not isinstance(each, InputError)]
+                if progress:
+                    progress(first + len(part), len(index))
+                yield Block(
+                    np.stack(images) if images else np.empty((0, *spec.shape), np.uint8),
+                    part[readable],
+                    tuple(map(str, wrong)),
+                )
+
+    def _decoded(self, numbers: np.ndarray, spec: ImageSpec) -> list[np.ndarray | InputError]:
+        """Each of some pictures as a face, or what is wrong with it."""
+        found: list[np.ndarray | InputError] = []
+        for which in numbers.tolist():
+            try:
+                found.append(decode_face(self._content(which), spec))
+            except (InputError, OSError) as error:
+                wrong = self._wrong(which, error)
+                wrong.__cause__ = error
+                found.append(wrong)
+        return found
 
     def _wrong(self, which: int, error: InputError | OSError) -> InputError:
         path = self._root / self.names[which]

@@ -25,8 +25,9 @@ def unlike_validation(m: Measurements) -> Finding | None:
     auc = _distinguishable(m)
     if auc < _DISTINGUISHABLE:
         return None
-    grey = [float(faces.images.mean()) for faces in (m.train, m.validation)]
-    spread = [float(faces.images.std()) for faces in (m.train, m.validation)]
+    pixels = [np.asarray(faces.images) for faces in (m.train, m.validation)]
+    grey = [float(images.mean()) for images in pixels]
+    spread = [float(images.std()) for images in pixels]
     return Finding(
         "unlike_validation",
         "Validation faces differ from training faces: they were prepared differently.",
