@@ -83,7 +83,7 @@ def band_figures(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, F
     figures = {}
     for key in _CURVES:
         title = CURVES[key]
-        figures[title] = figure = new_figure(6.4, 4.6 + 0.12 * len(histories))
+        figures[title] = figure = new_figure(4.4, 3.4 + 0.1 * len(histories))
         axes = figure.add_subplot()
         tidy(axes, title)
         for at, (arm, several) in enumerate(histories.items()):
