@@ -113,6 +113,8 @@ def train(
     elif data is not None:
         values["data.path"] = str(data)
     resolved = with_values(given, values)
+    if isinstance(data, ReadFaces) and resolved.data.votes is not None:
+        raise InputError("data.votes: these faces were read without votes; give their path as data")
     with console_for(progress) as console:
         splits = (
             split_as_configured(data, resolved)

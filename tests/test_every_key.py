@@ -19,7 +19,7 @@ from ferkeras.config.file import load_config, with_values
 from ferkeras.config.keys import all_keys, flat
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.load import load_splits
+from ferkeras.data.load import load_faces, load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
@@ -130,6 +130,27 @@ def from_list(config, world):
     splits = load_splits(config.model_copy(update={"data": data}), Console(io.StringIO()))
     held_out = sorted(image.tobytes() for image in splits.validation.images)
     return [splits.task, held_out]
+
+
+def from_votes(config, world):
+    """Labels and targets of a table whose own columns say otherwise than the file of votes."""
+    votes = world.folder / "fer2013new.csv"
+    votes.write_text(
+        "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+        + "\nTraining,,0,6,0,4,0,0,0,0,0,0\nTraining,,0,3,0,7,0,0,0,0,0,0" * 10
+    )
+    table = world.folder / "voted.csv"
+    faces = [f"3,{' '.join([str(number)] * 2304)},1,3" for number in range(20)]
+    table.write_text("\n".join(["emotion,pixels,happy,sad", *faces]))
+    update = {"path": str(table), "cache": False}
+    if config.data.votes != "columns":
+        update["votes"] = str(votes)
+    read = load_faces(
+        config.model_copy(update={"data": config.data.model_copy(update=update)}),
+        Console(io.StringIO()),
+    )
+    targets = None if read.faces.targets is None else read.faces.targets.tolist()
+    return [read.faces.labels.tolist(), targets]
 
 
 LINKED = load_config(None, ["data.cache=false", "data.follow_symlinks=true"])
@@ -372,6 +393,8 @@ EFFECTS = {
     "data.size": (32, from_list, ()),
     "data.color": (True, from_list, ()),
     "data.group_column": ("who", from_list, ()),
+    "data.votes": ("columns", from_votes, ("data.path=a", "data.votes=b", "data.votes_as=filter")),
+    "data.votes_as": ("soft", from_votes, ("data.path=a", "data.votes=b", "data.votes_as=filter")),
     "data.folds": (2, from_list, ()),
     "data.fold": (2, from_list, ("data.folds=2",)),
     "data.cache": (False, cached, ()),

@@ -20,6 +20,7 @@ a split has other grey values or another order of labels. 2 wrong usage or input
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,6 +35,8 @@ _KEYS = (
     "data.size",
     "data.color",
     "data.group_column",
+    "data.votes",
+    "data.votes_as",
     "data.validation_fraction",
     "data.cache",
 )
@@ -61,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.runs.shipped import SHIPPED
 
     check_output(arguments.output)
-    config = load_config(None, arguments.overrides)
     _refuse_keys_without_effect(arguments.overrides)
+    # Whether votes can be had depends on it. As JSON it is text to YAML, whatever it looks like.
+    config = load_config(None, [f"data.path={json.dumps(arguments.path)}", *arguments.overrides])
     if arguments.label_errors:
         need_extra("labels", "--label-errors")
     with Console() as console:

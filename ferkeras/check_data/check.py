@@ -19,9 +19,10 @@ from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.people import check_people
-from ferkeras.check_data.checks.votes import Votes, check_votes
+from ferkeras.check_data.checks.votes import check_votes
 from ferkeras.check_data.finding import Exhibit, Finding, Level
 from ferkeras.check_data.material import Material
+from ferkeras.data.readers.votes import Votes
 
 
 @dataclass(frozen=True)

@@ -48,14 +48,18 @@ class Material:
 
     def place(self, index: int) -> int | str:
         """Where the source has a face: its data row, counted from 1, or its path."""
-        return int(index) + 1 if self.names is None else self.names[index]
+        return self._row(index) if self.names is None else self.names[index]
 
     def short_place(self, index: int) -> str:
         """`place` for a caption."""
         if self.names is None:
-            return f"row {index + 1}"
+            return f"row {self._row(index)}"
         name = Path(self.names[index]).stem
         return name if len(name) <= 16 else "..." + name[-14:]
+
+    def _row(self, index: int) -> int:
+        """Data row of a face, counted from 1."""
+        return 1 + int(index if self.read.rows is None else self.read.rows[index])
 
     def pair_caption(self, one: int, other: int) -> str:
         """What stands under two faces: their labels, and where they are."""

@@ -51,6 +51,18 @@ class Data(Section):
         description="column that says who is seen, whom a split keeps on one side; null: one named "
         "person or subject, or folders inside the class folders",
     )
+    votes: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="votes on the faces: FER+'s fer2013new.csv, which goes with path row by row; "
+        "columns: the columns of path that are named after the classes, with votes or "
+        "probabilities; null: none",
+    )
+    votes_as: Literal["filter", "soft", "auxiliary"] | None = Field(
+        None,
+        description="filter: the majority of the votes is the label, and faces without one are "
+        "left out; soft: likewise, and their distribution is trained towards; auxiliary: labels "
+        "stay, and a second head predicts the votes, in training only; votes",
+    )
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
         None, description="divide training and validation faces into so many folds; null: do not"
     )
@@ -74,6 +86,25 @@ class Data(Section):
                 for new, old in value.items()
             }
         return tuple(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+    @model_validator(mode="after")
+    def _votes_are_used(self) -> Self:
+        if self.votes is None:
+            if self.votes_as is not None:
+                raise ValueError(f"votes_as ({self.votes_as}) needs data.votes, the file of votes")
+            return self
+        if self.votes_as is None:
+            raise ValueError("votes needs data.votes_as: filter, soft or auxiliary")
+        if self.path == "demo":
+            raise ValueError("votes: nobody has voted on synthetic faces; set data.path")
+        names = self.votes != "columns" and self.votes_as != "auxiliary"
+        if names and isinstance(self.classes, str):
+            raise ValueError(
+                f"classes={self.classes} says what class indices mean, and with votes_as="
+                f"{self.votes_as} the columns of votes have names; give a list of those to keep, a "
+                "mapping, or null"
+            )
+        return self
 
     @model_validator(mode="after")
     def _the_fold_is_one_of_them(self) -> Self:

@@ -1,11 +1,11 @@
 """The cache of faces that were read earlier, found by a digest of what they were read from.
 
 A kept reading is one ``.npy`` file with one record (classes and layout as JSON, labels, usage,
-people, pixels and a fingerprint), which is mapped into memory, not copied. It is written beside
-its final name and moved into place, so that it is there as a whole or not at all. It is sealed with
-a secret of this account (`ferkeras.files.secret`): what is damaged, or was made by somebody else,
-is passed over and written anew. Faces that are too many for memory are written there while they are
-being read (`on_disk`), and never anywhere else.
+people, rows, votes, pixels and a fingerprint), which is mapped into memory, not copied. It is
+written beside its final name and moved into place, so that it is there as a whole or not at all.
+It is sealed with a secret of this account (`ferkeras.files.secret`): what is damaged, or was made
+by somebody else, is passed over and written anew. Faces that are too many for memory are written
+there while they are being read (`on_disk`), and never anywhere else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ferkeras.files.inner import InnerPath
 from ferkeras.files.secret import is_signed, sign
 from ferkeras.files.writing import atomic_file, demand_room, is_temporary
 
-READER_VERSION = 3
+READER_VERSION = 4
 """Raised whenever the readers would read the same files differently."""
 
 KEPT, KEPT_BYTES = 8, 32 * 2**30
@@ -54,9 +54,10 @@ _LARGEST = 2**40
 """Bytes of an entry; it is mapped, not read."""
 
 _SIZES = re.compile(
-    rb"'about', '\|S(\d{1,6})'\), .*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
+    rb"'about', '\|S(\d{1,6})'\), .*'<f4', \(\d{1,9}, (\d{1,4})\)\), "
+    rb".*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
 )
-"""Bytes of the JSON, faces, height, width and channels in the header of a record."""
+"""Bytes of the JSON, columns of votes, faces, height, width and channels in a record's header."""
 
 _log = logging.getLogger(__name__)
 
@@ -105,12 +106,14 @@ def load(key: str) -> ReadFaces | None:
         about = json.loads(record["about"].item())
         classes = Classes(tuple(about["classes"]))
         recognised = str(about["recognised"])
+        votes = {str(about["votes"]): np.array(record["votes"], np.float32)}
+        votes.pop("", None)
+        faces = Faces(images, labels, classes, **votes)
     except (ValueError, KeyError, TypeError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
         return None
-    faces = Faces(images, labels, classes)
-    people = np.array(record["people"], np.int32)
-    claim = _claim(key, fingerprint, record["about"].item(), people)
+    people, rows = (np.array(record[name], np.int32) for name in ("people", "rows"))
+    claim = _claim(key, fingerprint, record["about"].item(), people, rows, record["votes"])
     if not is_signed(claim, record["seal"].item().decode("ascii", "replace")):
         _log.info("cache entry %s is damaged, or made by somebody else; reading anew", path)
         return None
@@ -120,8 +123,15 @@ def load(key: str) -> ReadFaces | None:
     # The time of last use, for `_prune`.
     with contextlib.suppress(OSError):
         path.touch()
-    groups = None if (people < 0).any() else people
-    return ReadFaces(faces, usage, "", fingerprint.decode("ascii"), groups, recognised)
+    return ReadFaces(
+        faces,
+        usage,
+        "",
+        fingerprint.decode("ascii"),
+        None if (people < 0).any() else people,
+        recognised,
+        None if (rows < 0).any() else rows,
+    )
 
 
 def store(key: str, read: ReadFaces) -> None:
@@ -241,10 +251,11 @@ def _no_room(place: Path, record: _Record, free: int) -> InputError:
 
 def _head(key: str, read: ReadFaces) -> bytes | None:
     """Everything before the images in the file of an entry; None if it cannot be sealed."""
-    people = _people(read)
+    people, rows = (_numbers(read, array) for array in (read.groups, read.rows))
+    _, votes = _votes(read)
     text = _about(read)
     fingerprint = read.fingerprint.encode("ascii")
-    seal = sign(_claim(key, fingerprint, text, people))
+    seal = sign(_claim(key, fingerprint, text, people, rows, votes))
     if seal is None:
         return None
     return b"".join(
@@ -256,22 +267,34 @@ def _head(key: str, read: ReadFaces) -> bytes | None:
             read.faces.labels.astype("<i4").tobytes(),
             read.usage.astype("i1").tobytes(),
             people.tobytes(),
+            rows.tobytes(),
+            votes.tobytes(),
         )
     )
 
 
 def _about(read: ReadFaces) -> bytes:
-    about = {"classes": read.faces.classes.names, "recognised": read.recognised}
+    kind, _ = _votes(read)
+    about = {"classes": read.faces.classes.names, "recognised": read.recognised, "votes": kind}
     return json.dumps(about).encode()
 
 
-def _people(read: ReadFaces) -> np.ndarray:
-    people = np.full(len(read.faces), -1, np.int32) if read.groups is None else read.groups
-    return people.astype("<i4")
+def _numbers(read: ReadFaces, array: np.ndarray | None) -> np.ndarray:
+    """One number a face; -1 where there are none."""
+    return np.full(len(read.faces), -1, "<i4") if array is None else array.astype("<i4")
+
+
+def _votes(read: ReadFaces) -> tuple[str, np.ndarray]:
+    """Which attribute of the faces holds votes, and they; an empty name and no columns for none."""
+    for kind, array in (("targets", read.faces.targets), ("votes", read.faces.votes)):
+        if array is not None:
+            return kind, np.ascontiguousarray(array, "<f4")
+    return "", np.empty((len(read.faces), 0), "<f4")
 
 
 def _record_of(read: ReadFaces) -> _Record:
-    return _Record(len(_about(read)), len(read.faces), *read.faces.images.shape[1:])
+    _, votes = _votes(read)
+    return _Record(len(_about(read)), votes.shape[1], len(read.faces), *read.faces.images.shape[1:])
 
 
 def _make_folder(path: InnerPath) -> None:
@@ -284,16 +307,19 @@ def _path(key: str) -> InnerPath | None:
     return InnerPath(folder, FOLDER, f"faces-v{READER_VERSION}-{key}.npy") if folder else None
 
 
-def _claim(key: str, fingerprint: bytes, about: bytes, people: np.ndarray) -> str:
-    """What the seal vouches for: that this source holds these faces, classes and people."""
-    digest = hashlib.sha256(fingerprint + about + people.astype("<i4").tobytes()).hexdigest()
-    return f"faces {READER_VERSION} {key} {digest}"
+def _claim(key: str, fingerprint: bytes, about: bytes, *others: np.ndarray) -> str:
+    """What the seal vouches for: that this source holds these faces, classes, people and so on."""
+    digest = hashlib.sha256(fingerprint + about)
+    for array in others:
+        digest.update(array.tobytes())
+    return f"faces {READER_VERSION} {key} {digest.hexdigest()}"
 
 
 class _Record(NamedTuple):
     """What the size of a record depends on."""
 
     text: int
+    votes: int
     faces: int
     height: int
     width: int
@@ -308,6 +334,8 @@ class _Record(NamedTuple):
                 ("labels", "<i4", (self.faces,)),
                 ("usage", "i1", (self.faces,)),
                 ("people", "<i4", (self.faces,)),
+                ("rows", "<i4", (self.faces,)),
+                ("votes", "<f4", (self.faces, self.votes)),
                 ("images", "u1", (self.faces, self.height, self.width, self.channels)),
             ]
         )
@@ -342,7 +370,7 @@ def _mapped(file: BinaryIO) -> np.memmap:
     # the header must be the very one that is written for such faces.
     found = _SIZES.search(opening[:length])
     record = _Record(*map(int, found.groups())) if found else None
-    if record is None or 0 in record or opening[:length] != _header(record):
+    if record is None or 0 in (record.text, *record[2:]) or opening[:length] != _header(record):
         raise ValueError("not the header of a reading")
     if size != length + record.type().itemsize:
         raise ValueError("not of its proper length")

@@ -88,7 +88,23 @@ def fingerprint_of(faces: Faces, usage: np.ndarray) -> str:
         64 hexadecimal digits.
     """
     labels = faces.labels.astype("<i4")
-    arrays = (labels.view(np.uint8), usage.view(np.uint8), np.ascontiguousarray(faces.images))
+    return _digest_of_arrays(
+        labels.view(np.uint8), usage.view(np.uint8), np.ascontiguousarray(faces.images)
+    )
+
+
+def votes_fingerprint_of(faces: Faces) -> str | None:
+    """Return the digest of targets and votes, 64 hexadecimal digits; None where there are none."""
+    arrays = {"targets": faces.targets, "votes": faces.votes}
+    content: list[np.ndarray] = []
+    for name, array in arrays.items():
+        if array is not None:
+            about = np.frombuffer(f"{name} {array.shape} ".encode(), np.uint8)
+            content += [about, np.ascontiguousarray(array, "<f4").view(np.uint8)]
+    return _digest_of_arrays(*content) if content else None
+
+
+def _digest_of_arrays(*arrays: np.ndarray) -> str:
     content = [array.reshape(-1) for array in arrays]
     pieces = [
         flat[start : start + PIECE_BYTES]

@@ -22,11 +22,18 @@ class Faces:
             `Selection`, which reads them when they are asked for.
         labels: int32, shape (N,), class indices.
         classes: what the class indices mean.
+        targets: float32, shape (N, K), the probabilities of the classes to train towards, largest
+            at the label; None: the label alone.
+        votes: float32, shape (N, V), the fraction of the votes that each of V opinions got, to be
+            predicted by a second head in training; a row of zeros where nobody voted; None: no
+            such head.
     """
 
     images: Images
     labels: np.ndarray
     classes: Classes
+    targets: np.ndarray | None = None
+    votes: np.ndarray | None = None
 
     @property
     def task(self) -> Task:
@@ -42,7 +49,13 @@ class Faces:
 
     def take(self, index: np.ndarray) -> Faces:
         """The faces at `index` (int or bool array), in that order."""
-        return Faces(select(self.images, index), self.labels[index], self.classes)
+        return Faces(
+            select(self.images, index),
+            self.labels[index],
+            self.classes,
+            None if self.targets is None else self.targets[index],
+            None if self.votes is None else self.votes[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,8 @@ class ReadFaces:
         fingerprint: hexadecimal digest of the content; equal content, equal digest.
         groups: int32, shape (N,): who is seen; None where that is not known.
         recognised: what the source was taken for, and what became of its labels, for people.
+        rows: int32, shape (N,), where each face is in the source, counted from 0; None: all are
+            there, in their order.
     """
 
     faces: Faces
@@ -64,6 +79,7 @@ class ReadFaces:
     fingerprint: str
     groups: np.ndarray | None = None
     recognised: str = ""
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,8 @@ class Splits:
     """What the source was taken for, for people; empty for synthetic faces."""
     by_person: bool = False
     """Whether ferkeras drew the split so that nobody is on both sides."""
+    votes_fingerprint: str | None = None
+    """Hexadecimal digest of targets and votes; None where there are none."""
 
     def how(self) -> str:
         """Who drew the split, for people."""

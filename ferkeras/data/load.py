@@ -45,7 +45,9 @@ def split_as_configured(read: ReadFaces, config: Config) -> Splits:
 def wanted(data: Data, expected: Task | None = None) -> Wanted:
     """What the section `data` asks of a source, for a network with the task `expected` if any."""
     size = (data.size, data.size) if isinstance(data.size, int) else data.size
-    return Wanted(data.classes, size, data.color, data.group_column, expected)
+    return Wanted(
+        data.classes, size, data.color, data.group_column, expected, data.votes, data.votes_as
+    )
 
 
 def load_faces(config: Config, console: Console, expected: Task | None = None) -> ReadFaces:

@@ -18,6 +18,9 @@ from ferkeras.data.selection import Images, Selection
 
 _PLAIN_BATCH = 256
 
+VOTES_WEIGHT = 0.5
+"""Weight of the votes in the loss beside 1 for the labels; below 1, see `training_targets`."""
+
 
 class TrainingPipeline:
     """Batches of training faces, the same for the same (seed, epoch, step) however they began.
@@ -48,7 +51,7 @@ class TrainingPipeline:
         self._seed = seed
         self._augmentation = augmentation
         self._rows = _rows_of(faces.images)
-        self._labels = tf.constant(faces.labels, tf.int32)
+        self._targets = tf.constant(training_targets(faces))
         self._draw = _BalancedDraw(faces.labels) if balanced else None
 
     def order(self, epoch: int | tf.Tensor) -> tf.Tensor:
@@ -60,7 +63,9 @@ class TrainingPipeline:
         return tf.random.experimental.stateless_shuffle(indices, seed)
 
     def dataset(self, first_epoch: int, last_epoch: int, first_step: int = 0) -> tf.data.Dataset:
-        """Batches (uint8 (B, H, W, C), int32 (B,)) of the epochs `first_epoch..last_epoch`.
+        """Batches of the epochs `first_epoch..last_epoch`: uint8 (B, H, W, C) and targets.
+
+        Targets are class indices, int32 (B,), or rows of `training_targets`.
 
         Give `steps_per_epoch` to `fit` along with it: epochs follow each other in one iterator,
         so the next epoch's first batches are made while validation runs.
@@ -87,8 +92,8 @@ class TrainingPipeline:
 
         def batch(order: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             images = self._rows(order)
-            labels = tf.gather(self._labels, order)
-            return augment(images, numbers, self._augmentation), labels
+            targets = tf.gather(self._targets, order)
+            return augment(images, numbers, self._augmentation), targets
 
         epochs = last_epoch - first_epoch + 1
         return untuned(
@@ -100,6 +105,23 @@ class TrainingPipeline:
             )
             .prefetch(4)
         )
+
+
+def training_targets(faces: Faces) -> np.ndarray:
+    """What a network is trained towards, face by face.
+
+    Class indices, int32 (N,); where faces have targets or votes, float32 (N, K + V): first the
+    probabilities of the K classes, then the fractions of the votes times `VOTES_WEIGHT`. The
+    largest number of a row is at the face's class, by which Keras finds its class weight.
+    """
+    if faces.targets is None and faces.votes is None:
+        return faces.labels.astype(np.int32)
+    targets = faces.targets
+    if targets is None:
+        targets = np.eye(len(faces.classes), dtype=np.float32)[faces.labels]
+    if faces.votes is None:
+        return targets
+    return np.concatenate([targets, np.float32(VOTES_WEIGHT) * faces.votes], axis=1)
 
 
 def plain_dataset(faces: Faces) -> tf.data.Dataset:

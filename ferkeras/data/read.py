@@ -16,12 +16,16 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data import cache as kept
 from ferkeras.data import selection
-from ferkeras.data.classes import DROPPED, Chosen, ClassesWanted, choose_classes
-from ferkeras.data.digests import fingerprint_of
+from ferkeras.data.classes import DROPPED, ClassesWanted, choose_classes
+from ferkeras.data.digests import digest_of_file, fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
+from ferkeras.data.presets import ferplus
+from ferkeras.data.readers.ferplus import read_ferplus
 from ferkeras.data.readers.recognise import Opened, open_file, open_folder
 from ferkeras.data.readers.source import MAX_PICTURES, Block, Progress, Source
+from ferkeras.data.readers.votes import OtherRows, Votes, check_rows
 from ferkeras.data.task import ImageSpec, Task
+from ferkeras.data.votes import COLUMNS, Labelled, VotesAs, fractions, labelled_by_votes
 
 _MAX_NEIGHBOURS = 10_000
 
@@ -42,6 +46,9 @@ class Wanted:
         color: whether faces are in colour, or None for what suits the source.
         group_column: the column of a table that says who is seen.
         expected: the task of a network that is to see these faces; before all others.
+        votes: path of FER+'s votes for the rows of the source; `ferkeras.data.votes.COLUMNS` for
+            columns of its own; or None for none.
+        votes_as: what is made of them; None without votes.
     """
 
     classes: ClassesWanted = None
@@ -49,6 +56,8 @@ class Wanted:
     color: bool | None = None
     group_column: str | None = None
     expected: Task | None = None
+    votes: str | None = None
+    votes_as: VotesAs | None = None
 
 
 @dataclass(frozen=True)
@@ -134,29 +143,72 @@ def read_readable(
         read = replace(found, source=str(path))
         names = None
         if opened.has_files:
-            source = opened.source(None)
-            index = np.flatnonzero(_chosen(path, source, wanted).indices(source.labels) != DROPPED)
-            names = [(source.pictures.names or ())[which] for which in index.tolist()]
+            names = list(opened.source(None).pictures.names or ())
+            if read.rows is not None:
+                names = [names[row] for row in read.rows.tolist()]
         return Reading(_read_only(read), names, ())
     source = opened.source(progress)
     return _read(path, status, source, wanted, progress, at_most_unreadable, key)
 
 
 def _opened(path: Path, status: os.stat_result, wanted: Wanted, follow_symlinks: bool) -> Opened:
+    group, votes = wanted.group_column, wanted.votes == COLUMNS
     if stat.S_ISDIR(status.st_mode):
-        return open_folder(path, follow_symlinks=follow_symlinks, group_column=wanted.group_column)
+        return open_folder(path, follow_symlinks=follow_symlinks, group_column=group, votes=votes)
     if stat.S_ISREG(status.st_mode):
-        return open_file(path, follow_symlinks=follow_symlinks, group_column=wanted.group_column)
+        return open_file(path, follow_symlinks=follow_symlinks, group_column=group, votes=votes)
     raise InputError(f"{shown(path)}: neither a file nor a folder; expected a table or a folder")
 
 
 def _key(opened: Opened, wanted: Wanted) -> str:
+    if _has_file_of_votes(wanted):
+        path, _ = _found(wanted.votes or "")
+        wanted = replace(wanted, votes=digest_of_file(path))
     return hashlib.sha256(f"{opened.digest()} {wanted!r}".encode()).hexdigest()
 
 
-def _chosen(path: Path, source: Source, wanted: Wanted) -> Chosen:
+def _has_file_of_votes(wanted: Wanted) -> bool:
+    return wanted.votes is not None and wanted.votes != COLUMNS
+
+
+def _labelled(path: Path, source: Source, wanted: Wanted) -> Labelled:
     expected = None if wanted.expected is None else wanted.expected.classes
-    return choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
+    votes = None if wanted.votes is None else _votes(path, source, wanted.votes)
+    if votes is not None and wanted.votes_as != "auxiliary":
+        return labelled_by_votes(
+            shown(path), votes, wanted.classes, expected, soft=wanted.votes_as == "soft"
+        )
+    if votes is not None and not any(source.labels):
+        raise InputError(
+            f"{shown(path)}: data.votes_as=auxiliary: its faces have no labels beside the votes; "
+            "expected a column named emotion, or data.votes_as=filter or soft"
+        )
+    chosen = choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
+    labels = chosen.indices(source.labels)
+    if votes is None:
+        return Labelled(chosen.classes, labels, chosen.summary())
+    summary = "; ".join(filter(None, (chosen.summary(), "votes for a second head in training")))
+    return Labelled(chosen.classes, labels, summary, None, fractions(votes), votes.usage)
+
+
+def _votes(path: Path, source: Source, wanted: str) -> Votes:
+    if wanted == COLUMNS:
+        if source.votes is None:
+            raise InputError(
+                f"{shown(path)}: data.votes=columns: it has one label a face; expected a table, or "
+                "labels of NumPy's, with a column for each class"
+            )
+        return source.votes
+    file, _ = _found(wanted)
+    what = f"data.votes = {shown(file)}"
+    if source.pictures.names is not None:
+        raise OtherRows(
+            f"{what}: votes belong to the rows of a table, and {shown(path)} is of picture files; "
+            "give the fer2013.csv they belong to as data.path"
+        )
+    votes = read_ferplus(file)
+    check_rows(what, votes, source.usage)
+    return votes
 
 
 def _read(
@@ -168,21 +220,26 @@ def _read(
     at_most_unreadable: int,
     key: str | None,
 ) -> Reading:
-    chosen = _chosen(path, source, wanted)
-    labels = chosen.indices(source.labels)
-    index = np.flatnonzero(labels != DROPPED)
+    found = _labelled(path, source, wanted)
+    index = np.flatnonzero(found.labels != DROPPED)
     if not len(index):
         raise InputError(f"{shown(path)}: none of its faces is of a class that is kept")
     spec = _spec(source, wanted)
-    summary = chosen.summary()
-    expected = ReadFaces(
-        Faces(np.empty((0, *spec.shape), np.uint8), labels[index], chosen.classes),
-        source.usage[index],
+    faces = Faces(
+        np.empty((0, *spec.shape), np.uint8),
+        found.labels,
+        found.classes,
+        found.targets,
+        found.votes,
+    )
+    everything = ReadFaces(
+        faces,
+        source.usage if found.usage is None else found.usage,
         str(path),
         "",
-        _numbered(source.groups, index),
-        f"{source.layout}; {spec}{f'; {summary}' if summary else ''}",
+        recognised="; ".join(filter(None, (source.layout, str(spec), found.summary))),
     )
+    expected = replace(_those_at(everything, index), groups=_numbered(source.groups, index))
     read_so_far: list[Block] = []
 
     def images_of_blocks() -> Iterator[np.ndarray]:
@@ -198,7 +255,8 @@ def _read(
             raise InputError(
                 f"{shown(path)}: none of its {count:,} pictures can be read; the first: {first}"
             )
-        return _with_images(expected, images, np.isin(index, which))
+        read = _those_at(expected, np.flatnonzero(np.isin(index, which)), images)
+        return replace(read, fingerprint=fingerprint_of(read.faces, read.usage))
 
     if len(index) * math.prod(spec.shape) > selection.LARGE:
         read = kept.on_disk(key, expected, images_of_blocks(), finished)
@@ -226,18 +284,23 @@ def _in_memory(blocks: Iterator[np.ndarray], count: int, spec: ImageSpec) -> np.
     return images[:filled]
 
 
-def _with_images(expected: ReadFaces, images: np.ndarray, readable: np.ndarray) -> ReadFaces:
-    """The reading that was expected, of those that could be read."""
-    faces = Faces(images, expected.faces.labels[readable], expected.faces.classes)
-    usage = expected.usage[readable]
-    groups = None if expected.groups is None else expected.groups[readable]
-    return replace(
-        expected,
-        faces=faces,
-        usage=usage,
-        groups=groups,
-        fingerprint=fingerprint_of(faces, usage),
-    )
+def _those_at(read: ReadFaces, index: np.ndarray, images: np.ndarray | None = None) -> ReadFaces:
+    """Some of the faces of a reading, rising, with their images where these have come."""
+    if len(index) < len(read.usage):
+        faces, rows = read.faces, np.arange(len(read.usage)) if read.rows is None else read.rows
+        read = replace(
+            read,
+            faces=replace(
+                faces,
+                labels=faces.labels[index],
+                targets=None if faces.targets is None else faces.targets[index],
+                votes=None if faces.votes is None else faces.votes[index],
+            ),
+            usage=read.usage[index],
+            groups=None if read.groups is None else read.groups[index],
+            rows=rows[index].astype(np.int32),
+        )
+    return read if images is None else replace(read, faces=replace(read.faces, images=images))
 
 
 def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | None:
@@ -257,7 +320,16 @@ def _spec(source: Source, wanted: Wanted) -> ImageSpec:
 
 
 def _read_only(read: ReadFaces) -> ReadFaces:
-    for array in (read.faces.images, read.faces.labels, read.usage, read.groups):
+    faces = read.faces
+    for array in (
+        faces.images,
+        faces.labels,
+        faces.targets,
+        faces.votes,
+        read.usage,
+        read.groups,
+        read.rows,
+    ):
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
     return read
@@ -304,6 +376,8 @@ def _missing(path: Path) -> InputError:
         names = []
     near = nearest(path.name, names, cutoff=0.8)
     hint = f"; did you mean {shown(above / near)}?" if near else f" in {shown(above.absolute())}"
-    if not near and path.name.lower().startswith(("fer2013", "icml_face_data", "train.csv")):
+    if not near and path.name.lower().startswith(("fer2013new", "ferplus")):
+        hint += f"; FER+ is had from {ferplus.PAGE}"
+    elif not near and path.name.lower().startswith(("fer2013", "icml_face_data", "train.csv")):
         hint += f"; FER2013 is had from {FER2013_PAGE}"
     return InputError(f"{shown(path)}: no such file or folder{hint}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.digests import digests_of_images
+from ferkeras.data.digests import digests_of_images, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
 
@@ -68,6 +68,7 @@ def split_faces(
         and bool((read.usage == _TRAIN).any() and (read.usage == _VALIDATION).any()),
         recognised=read.recognised,
         by_person=read.groups is not None,
+        votes_fingerprint=votes_fingerprint_of(read.faces),
     )
 
 

@@ -103,11 +103,14 @@ def schedule(config: Config, steps: int, epochs: int) -> list[CosineLearningRate
 
 
 def without_ema_and_teachers(config: Config) -> Config:
-    """The configuration without average and teachers.
+    """The configuration without average and teachers, nor a second head that learns from votes.
 
     An average of few steps is of the start, and a cause is sought in faces, labels and settings.
     """
-    return with_values(config, {"train.ema_momentum": None, "distill.teachers": ()})
+    values = {"train.ema_momentum": None, "distill.teachers": ()}
+    if config.data.votes_as == "auxiliary":
+        values |= {"data.votes": None, "data.votes_as": None}
+    return with_values(config, values)
 
 
 def sample(faces: Faces, seed: int, most: int = MOST_FACES) -> Faces:

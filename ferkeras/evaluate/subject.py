@@ -12,6 +12,7 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
+from ferkeras.data.readers.votes import OtherRows
 from ferkeras.runs.finished import TrainedRun
 
 SPLITS = ("validation", "test", "train")
@@ -70,21 +71,33 @@ def find_subject(
         )
         return _of_splits(splits, split, same=same, remark=remark)
     moved = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
-    read = load_faces(moved, console, finished.task)
+    remark = ""
+    try:
+        read = load_faces(moved, console, finished.task)
+    except OtherRows:
+        moved = config.model_copy(
+            update={"data": moved.data.model_copy(update={"votes": None, "votes_as": None})}
+        )
+        read = load_faces(moved, console, finished.task)
+        if config.data.votes_as != "auxiliary":
+            remark = (
+                "the votes of this run's own faces do not belong to these, so that these are "
+                "judged by their own labels"
+            )
     if read.fingerprint == finished.fingerprint:
         return _of_splits(split_as_configured(read, config), split, same=True, remark="")
     own: Splits | None = None
-    remark = ""
+    leak = ""
     try:
         found = load_splits(config, console, finished.task)
         if found.fingerprint == finished.fingerprint:
             own = found
         else:
-            remark = f"{found.source} is not what this run was trained on any more"
+            leak = f"{found.source} is not what this run was trained on any more"
     except InputError as error:
-        remark = f"the run's own faces cannot be read ({error})"
-    if remark:
-        remark += "; so nobody can say which of these faces also occur in its training"
+        leak = f"the run's own faces cannot be read ({error})"
+    if leak:
+        leak += "; so nobody can say which of these faces also occur in its training"
     return Subject(
         name="-".join(("data", _plain(Path(data).stem), *([split] if split else []))),
         faces=_part(read, split),
@@ -93,7 +106,7 @@ def find_subject(
         same_data=False,
         train=own.train if own else None,
         validation=own.validation if own else None,
-        remark=remark,
+        remark="; ".join(filter(None, (remark, leak))),
     )
 
 

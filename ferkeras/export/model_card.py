@@ -302,6 +302,19 @@ def _data(finished: TrainedRun) -> str:
     )
 
 
+_VOTES = {
+    "filter": "labels are by the majority of the votes, faces without one are left out",
+    "soft": "trained towards their distribution, faces without a majority are left out",
+    "auxiliary": "predicted by a second head, in training only",
+}
+
+
+def _votes(config: Config) -> str:
+    """What was made of `data.votes`, without the folder they are in."""
+    name = for_markdown(PurePath(config.data.votes or "").name)
+    return f"{name}; {_VOTES[config.data.votes_as or 'filter']}"
+
+
 def _recipe(finished: TrainedRun) -> str:
     config: Config = finished.config
     network, train, distill = config.network, config.train, config.distill
@@ -333,6 +346,7 @@ def _recipe(finished: TrainedRun) -> str:
             if train.ema_momentum is None
             else f"moving average of the steps' weights, momentum {train.ema_momentum:g}",
         ),
+        *([("votes", _votes(config))] if config.data.votes is not None else []),
         *(
             [("teachers", f"{names}; {distill.weight:g} of the loss is of their soft targets")]
             if (names := for_markdown(", ".join(PurePath(path).name for path in distill.teachers)))

@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="RUN",
         help="resume the run in this folder; without RUN, the newest unfinished one in "
         "saved_models (a folder of runs may be named too); its configuration is its own, but for "
-        "train.epochs (also of a run that is complete) and data.path (the same faces elsewhere)",
+        "train.epochs (also of a run that is complete), and data.path or data.votes (the same ones "
+        "elsewhere)",
     )
     arguments = parser.parse_args(argv)
     if arguments.resume is None:

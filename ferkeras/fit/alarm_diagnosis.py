@@ -86,7 +86,8 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         with isolated_rng(self._config):
             setup = build_setup(without_ema_and_teachers(self._config), self._splits)
         start = weights_of(setup.model)
-        setup.model.set_weights(self.model.get_weights())
+        for layer, trained in zip(setup.model.layers, self.model.layers, strict=True):
+            layer.set_weights(trained.get_weights())
         if isinstance(self._config.network, Backbone):
             freeze_backbone(setup.model, epochs, self._config.network.frozen_epochs)
         return Case(

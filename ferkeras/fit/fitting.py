@@ -14,8 +14,9 @@ from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import DEMO, load_splits
+from ferkeras.data.votes import COLUMNS
 from ferkeras.files.writing import demand_room
-from ferkeras.runs.changes import write_changes
+from ferkeras.runs.changes import PATH, VOTES, write_changes
 from ferkeras.runs.record import Run
 from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
@@ -86,10 +87,15 @@ def _faces(config: Config, console: Console, unfinished: UnfinishedRun | None) -
     try:
         return load_splits(config, console)
     except InputError as error:
-        path = config.data.path
-        if unfinished is None or path == DEMO or Path(path).expanduser().exists():
+        places = {PATH: config.data.path, VOTES: config.data.votes}
+        gone = [
+            f"{key}=PATH"
+            for key, place in places.items()
+            if place not in (None, DEMO, COLUMNS) and not Path(place).expanduser().exists()
+        ]
+        if unfinished is None or not gone:
             raise
-        moved = command_line("fit", "--resume", unfinished.run.folder, "data.path=PATH")
+        moved = command_line("fit", "--resume", unfinished.run.folder, *gone)
         raise InputError(f"{error}\nif the faces have moved: {moved}") from None
 
 

@@ -148,6 +148,7 @@ def _train(
             {
                 "source": splits.source,
                 "fingerprint": splits.fingerprint,
+                **({"votes": splits.votes_fingerprint} if splits.votes_fingerprint else {}),
                 "official_split": splits.official,
                 "task": splits.task.as_json(),
                 "recognised": splits.recognised,
@@ -360,6 +361,8 @@ def _print_what_will_be_trained(
 ) -> None:
     network, train, image = config.network, config.train, setup.task.image
     described = network.describe(image.height, image.width)
+    # Without a second head, which is none of its layers.
+    parameters = sum(layer.count_params() for layer in setup.model.layers)
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
@@ -377,7 +380,7 @@ def _print_what_will_be_trained(
             **({"read as": splits.recognised} if splits.recognised else {}),
             "pixels": f"mean {setup.mean:.3f}, standard deviation {setup.std:.3f} of pixel / 255"
             + ("" if isinstance(network, Backbone) else ", standardised in the network"),
-            "network": f"{described}, {setup.model.count_params():,} parameters",
+            "network": f"{described}, {parameters:,} parameters",
             "training": f"{train.epochs} epochs of {setup.pipeline.steps_per_epoch} steps of "
             f"{train.batch_size} faces, {train.optimizer}, {rate}",
             **facts,
@@ -421,5 +424,6 @@ def _draw_train_batch(run: Run, setup: TrainingSetup) -> None:
 
 
 def _first_batch(setup: TrainingSetup) -> Faces:
-    images, labels = next(iter(setup.pipeline.dataset(1, 1)))
-    return Faces(images.numpy(), labels.numpy(), setup.task.classes)
+    images, targets = (each.numpy() for each in next(iter(setup.pipeline.dataset(1, 1))))
+    labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
+    return Faces(images, labels, setup.task.classes)

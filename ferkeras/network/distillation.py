@@ -54,10 +54,16 @@ class Distillation:
                 `ferkeras.network.loss.SmoothedCrossentropy` does.
         """
         each = tf.nn.softmax_cross_entropy_with_logits(tf.stop_gradient(soft_targets), logits)
-        weights = (
-            tf.ones_like(each) if sample_weight is None else tf.cast(sample_weight, each.dtype)
-        )
-        against_teachers = tf.math.divide_no_nan(
-            tf.reduce_sum(weights * each), tf.reduce_sum(weights)
-        )
+        against_teachers = weighted_mean(each, sample_weight)
         return (1.0 - self._weight) * loss + self._weight * against_teachers
+
+
+def weighted_mean(each: Any, sample_weight: Any = None) -> Any:
+    """Mean of a loss, a scalar; 0 where the weights come to nothing.
+
+    Args:
+        each: the loss of each sample, (N,).
+        sample_weight: (N,), or None for all alike.
+    """
+    weights = tf.ones_like(each) if sample_weight is None else tf.cast(sample_weight, each.dtype)
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * each), tf.reduce_sum(weights))

@@ -10,9 +10,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="ferkeras")
 class SmoothedCrossentropy(keras.losses.Loss):
-    """Cross-entropy of integer labels and logits, with label smoothing that can be assigned.
+    """Cross-entropy of labels and logits, with label smoothing that can be assigned.
 
-    The target is (1 - smoothing) on the true class plus smoothing / K on each of the K classes.
+    The target is (1 - smoothing) on the true class plus smoothing / K on each of the K classes;
+    of soft labels, (1 - smoothing) times the probability of each class in place of the former.
     Keras's own smoothing is a Python float, baked into the traced training step, and is not
     offered for integer labels. Here `smoothing` is a variable:
     ``loss.smoothing.assign(0.1)`` acts from the next step on, without a retrace. It is no weight
@@ -57,12 +58,21 @@ class SmoothedCrossentropy(keras.losses.Loss):
         )
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Loss of each sample, shape (N,), from labels (N,) or (N, 1) and logits (N, K)."""
-        if len(y_true.shape) == len(y_pred.shape):
-            y_true = ops.squeeze(y_true, axis=-1)
-        labels = ops.cast(y_true, "int32")
+        """Loss of each sample, shape (N,).
+
+        Args:
+            y_true: labels, class indices (N,) or (N, 1), or probabilities (N, K), K above 1.
+            y_pred: logits, (N, K).
+        """
         smoothing = ops.cast(self.smoothing, y_pred.dtype)
-        against_label = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
+        if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] != 1:
+            soft = ops.cast(y_true, y_pred.dtype)
+            against_label = ops.categorical_crossentropy(soft, y_pred, from_logits=True)
+        else:
+            if len(y_true.shape) == len(y_pred.shape):
+                y_true = ops.squeeze(y_true, axis=-1)
+            labels = ops.cast(y_true, "int32")
+            against_label = ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=True)
         against_uniform = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
         return (1.0 - smoothing) * against_label + smoothing * against_uniform
 

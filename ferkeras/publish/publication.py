@@ -113,6 +113,7 @@ def _last_part(path: str) -> str:
 def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     config, environment = finished.config, finished.environment
     path = _last_part(config.data.path)
+    votes = None if config.data.votes is None else _last_part(config.data.votes)
     data = environment["data"]
     teachers = tuple(_last_part(each) for each in config.distill.teachers)
     start = None if config.network.start_from is None else _last_part(config.network.start_from)
@@ -121,7 +122,7 @@ def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
         run=made,
         config=config.model_copy(
             update={
-                "data": config.data.model_copy(update={"path": path}),
+                "data": config.data.model_copy(update={"path": path, "votes": votes}),
                 "network": config.network.model_copy(update={"start_from": start}),
                 "distill": config.distill.model_copy(update={"teachers": teachers}),
                 "output": Output(),

@@ -21,9 +21,9 @@ from ferkeras.runs.conditions import Change, changed_conditions
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import CalibrationRecord, ChangeRecord, EnvironmentRecord, read_record
 
-EPOCHS, PATH = "train.epochs", "data.path"
+EPOCHS, PATH, VOTES = "train.epochs", "data.path", "data.votes"
 
-CHANGEABLE = (EPOCHS, PATH)
+CHANGEABLE = (EPOCHS, PATH, VOTES)
 """Keys that may be given with `fit --resume`."""
 
 
@@ -39,9 +39,9 @@ def changes_asked(overrides: Sequence[str]) -> dict[str, Any]:
         if key not in CHANGEABLE:
             raise InputError(
                 f"{quoted(key, 80)}: --resume continues a run as it was configured, so that its "
-                "figures belong to one recipe; only train.epochs (more epochs) and data.path (the "
-                "same faces at another place) may be given; for anything else begin a new run, "
-                "with network.start_from=RUN where it shall begin from this one's network"
+                "figures belong to one recipe; only train.epochs (more epochs), data.path and "
+                "data.votes (the same at another place) may be given; for anything else begin a "
+                "new run, with network.start_from=RUN where it shall begin from this one's network"
             )
         if key in asked:
             raise InputError(f"command line: {key}: given twice; keep one")
@@ -63,8 +63,7 @@ def write_changes(run: Run, config: Config, epochs: int) -> list[Change]:
     before = load_config(run.config)
     environment = read_record(run.environment, EnvironmentRecord)
     changes = changed_conditions(environment, config)
-    if before.data.path != config.data.path:
-        changes.append(Change(PATH, before.data.path, config.data.path))
+    changes += moved(before, config)
     if before != config:
         write_text(run.config, dump_config(config))
     if changes:
@@ -78,6 +77,15 @@ def write_changes(run: Run, config: Config, epochs: int) -> list[Change]:
             {**environment, "changes": [*environment.get("changes", []), *records]},
         )
     return changes
+
+
+def moved(before: Config, config: Config) -> list[Change]:
+    """Which of the faces and the votes on them are looked for at another place."""
+    places = (
+        Change(PATH, before.data.path, config.data.path),
+        Change(VOTES, before.data.votes, config.data.votes),
+    )
+    return [each for each in places if each.was != each.now]
 
 
 def remove_end(run: Run) -> None:

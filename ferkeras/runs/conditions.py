@@ -13,7 +13,14 @@ from ferkeras.runs.records import EnvironmentRecord
 
 PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
 
-_OF_THIS_MACHINE = ("name", "data.path", "output.folder", "distill.teachers", "network.start_from")
+_OF_THIS_MACHINE = (
+    "name",
+    "data.path",
+    "data.votes",
+    "output.folder",
+    "distill.teachers",
+    "network.start_from",
+)
 """Keys that say where things are; the faces and the teachers themselves are compared."""
 
 

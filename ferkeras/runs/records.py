@@ -107,6 +107,7 @@ class DataRecord(TypedDict):
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
     source: str
     fingerprint: str
+    votes: NotRequired[str]
     official_split: bool
     recognised: NotRequired[str]
     by_person: NotRequired[bool]

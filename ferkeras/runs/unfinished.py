@@ -18,7 +18,7 @@ from ferkeras.config.file import load_config, with_values
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
-from ferkeras.runs.changes import EPOCHS, PATH
+from ferkeras.runs.changes import EPOCHS, PATH, VOTES, moved
 from ferkeras.runs.finished import FinishedRun, check_task
 from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
@@ -58,6 +58,14 @@ class UnfinishedRun:
                 f"when the run began (fingerprint {splits.fingerprint[:12]}, then "
                 f"{expected[:12]}); restore them, name where they are now ({PATH}=PATH), or begin "
                 "a new run"
+            )
+        votes = self.environment["data"].get("votes")
+        if splits.votes_fingerprint != votes:
+            raise InputError(
+                f"{self.run.folder}: data.votes = {self.config.data.votes} holds other votes than "
+                f"when the run began (fingerprint {(splits.votes_fingerprint or 'none')[:12]}, "
+                f"then {(votes or 'none')[:12]}); restore them, name where they are now "
+                f"({VOTES}=PATH), or begin a new run"
             )
 
     def check_teachers(self, teachers: Sequence[FinishedRun]) -> None:
@@ -172,7 +180,7 @@ def _complete(
                 f"begin a new run from its network: network.start_from={run.folder}"
             )
         return UnfinishedRun(run, config, environment)
-    if config.data.path != before.data.path:
+    if moved(before, config):
         return UnfinishedRun(run, config, environment, complete=True)
     return None
 

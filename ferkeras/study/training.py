@@ -24,7 +24,14 @@ from ferkeras.runs.unfinished import reopened
 if TYPE_CHECKING:
     import keras
 
-_ELSEWHERE = ("name", "output.folder", "data.path", "data.cache", "data.follow_symlinks")
+_ELSEWHERE = (
+    "name",
+    "output.folder",
+    "data.path",
+    "data.votes",
+    "data.cache",
+    "data.follow_symlinks",
+)
 """Keys that do not change what a training on the same faces comes to."""
 
 
@@ -109,7 +116,7 @@ class Trainer:
         splits = self.splits(config)
         wanted = identity(config)
         for run in self._runs([self._folder, *self._others], wanted):
-            if run.metrics.is_file() and _trained_on(run, splits.fingerprint):
+            if run.metrics.is_file() and _trained_on(run, splits):
                 return open_run(run.folder)
         for run in self._runs([self._folder], wanted):
             if run.metrics.is_file():
@@ -170,9 +177,11 @@ class Trainer:
         return found
 
 
-def _trained_on(run: Run, fingerprint: str) -> bool:
+def _trained_on(run: Run, splits: Splits) -> bool:
     try:
         environment = read_record(run.environment, EnvironmentRecord)
     except InputError:
         return False
-    return environment["data"]["fingerprint"] == fingerprint
+    data = environment["data"]
+    then = (data["fingerprint"], data.get("votes"))
+    return then == (splits.fingerprint, splits.votes_fingerprint)

@@ -216,8 +216,8 @@ def _kind(field: FieldInfo) -> type:
     annotated = next(each for each in get_args(field.annotation) if each is not type(None))
     if get_origin(annotated) is tuple:
         return str
-    kind: type = (get_args(annotated) or (annotated,))[0]
-    return kind
+    kind = (get_args(annotated) or (annotated,))[0]
+    return kind if isinstance(kind, type) else type(kind)  # Literal names values
 
 
 def _tensor(tag: str, metadata: Any, tensor: TensorProto) -> Summary:

@@ -27,7 +27,8 @@ def rates_by_depth(model: keras.Model, first: float) -> list[float]:
         for at, layer in enumerate(trained)
         for variable in layer.trainable_weights
     }
-    return [factors[id(variable)] for variable in model.trainable_weights]
+    # A head that is there in training only is none of its layers, and has the rate of the last.
+    return [factors.get(id(variable), 1.0) for variable in model.trainable_weights]
 
 
 def with_rates(

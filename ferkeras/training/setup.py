@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import tensorflow as tf
@@ -89,6 +89,12 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         transferred = take_over(
             model, splits.task.classes, begun.model, begun.finished.task.classes
         )
+    train = splits.train
+    if config.data.votes_as != "auxiliary":
+        train = replace(train, votes=None)
+    else:
+        assert train.votes is not None, "faces were read without the votes that are configured"
+        model.predict_votes(train.votes.shape[1])
     confusion = ConfusionMatrix(len(splits.task.classes))
     first = config.network.first_layer_rate
     factors = rates_by_depth(model, first) if first < 1 else None
@@ -113,7 +119,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         model.distillation = Distillation(networks, config.distill.weight)
     balanced = config.train.sampler == "balanced"
     pipeline = TrainingPipeline(
-        splits.train,
+        train,
         batch_size=config.train.batch_size,
         seed=config.seed,
         augmentation=config.augment,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,34 +17,18 @@ from ferkeras.check_data.finding import (
 )
 from ferkeras.check_data.material import Material
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import did_you_mean, quoted, shown
+from ferkeras.cli.wording import shown
 from ferkeras.data.emotions import known_emotion
-from ferkeras.data.faces import USAGES
 from ferkeras.data.presets.fer2013 import FER2013
-from ferkeras.data.readers.pixel_table import MAX_ROWS
-from ferkeras.data.readers.text_lines import lines_of
+from ferkeras.data.presets.ferplus import NO_FACE, VOTED_FOR
+from ferkeras.data.readers.ferplus import read_ferplus
+from ferkeras.data.readers.votes import Votes, check_rows
 
-_EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear")
-_NO_FACE = "nf"
-_COLUMNS = (*_EMOTIONS, "contempt", "unknown", _NO_FACE)
-_USAGE_CODES = {"training": 1, "publictest": 2, "privatetest": 3}
-_MOST_VOTES = 1_000
 _SHOWN = 48
 
 
-@dataclass(frozen=True)
-class Votes:
-    """Votes of people on faces, row for row.
-
-    Attributes:
-        emotions: int64, shape (N, 7), votes for each emotion in FER2013's order.
-        no_face: int64, shape (N,), votes that it is no face.
-        all: int64, shape (N,), votes altogether.
-    """
-
-    emotions: np.ndarray
-    no_face: np.ndarray
-    all: np.ndarray
+_NAMES = sorted(VOTED_FOR[:-1], key=lambda name: FER2013.classes.index(known_emotion(name) or ""))
+"""FER+'s names of FER2013's emotions, in FER2013's order."""
 
 
 def read_votes(path: str | Path, material: Material) -> Votes:
@@ -71,83 +52,9 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             f"{shown(material.read.source)} has the classes {', '.join(material.faces.classes)}"
         )
     path = Path(path).expanduser()
-    rows: list[list[int]] = []
-    usages: list[int] = []
-    places: list[int] = []
-    with closing(lines_of(path)) as lines:  # type: ignore[type-var]
-        for number, line in lines:
-            at = f"{shown(path)}, line {number}"
-            fields = _fields(at, line)
-            if not places:
-                places = _places(at, fields)
-                continue
-            if len(fields) != places[-1]:
-                raise InputError(
-                    f"{at}: {len(fields)} fields, expected {places[-1]} as in the first line"
-                )
-            if len(rows) == MAX_ROWS:
-                raise InputError(f"{at}: more than {MAX_ROWS:,} rows")
-            usage = fields[places[0]].strip().lower()
-            if usage not in _USAGE_CODES:
-                raise InputError(
-                    f"{at}: unknown Usage {quoted(usage)}; expected Training, "
-                    "PublicTest or PrivateTest"
-                )
-            usages.append(_USAGE_CODES[usage])
-            rows.append([_vote(at, fields[place]) for place in places[1:-1]])
-    _check_rows(path, material, np.array(usages, np.int8))
-    votes = np.array(rows, np.int64).reshape(-1, len(_COLUMNS))
-    columns = [_EMOTIONS.index(name) for name in sorted(_EMOTIONS, key=_class_index)]
-    return Votes(votes[:, columns], votes[:, _COLUMNS.index(_NO_FACE)], votes.sum(axis=1))
-
-
-def _class_index(name: str) -> int:
-    return FER2013.classes.index(known_emotion(name) or name)
-
-
-def _fields(at: str, line: bytes) -> list[str]:
-    try:
-        return next(csv.reader([line.decode("utf-8-sig")], strict=True))
-    except (csv.Error, UnicodeDecodeError, StopIteration) as error:
-        raise InputError(f"{at}: no line of a table ({error})") from error
-
-
-def _places(at: str, fields: list[str]) -> list[int]:
-    """Where Usage and each of `_COLUMNS` stand, and the number of columns."""
-    names = [name.strip().lower() for name in fields]
-    for wanted in ("usage", *_COLUMNS):
-        if names.count(wanted) != 1:
-            raise InputError(
-                f"{at}: {names.count(wanted) or 'no'} column named {wanted}"
-                f"{did_you_mean(wanted, names)} expected the fer2013new.csv of FER+: Usage, "
-                f"Image name, {', '.join(_COLUMNS)}"
-            )
-    return [names.index(wanted) for wanted in ("usage", *_COLUMNS)] + [len(names)]
-
-
-def _vote(at: str, field: str) -> int:
-    text = field.strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 5) or int(text) > _MOST_VOTES:
-        raise InputError(
-            f"{at}: {quoted(field)} is no number of votes; expected 0 to {_MOST_VOTES:,}"
-        )
-    return int(text)
-
-
-def _check_rows(path: Path, material: Material, usage: np.ndarray) -> None:
-    faces = len(material.faces)
-    if len(usage) != faces:
-        raise InputError(
-            f"{shown(path)}: {len(usage):,} rows of votes for {faces:,} faces; expected one a face"
-        )
-    own = material.read.usage
-    differ = np.flatnonzero((own != usage) & (own != 0))
-    if len(differ):
-        row = int(differ[0])
-        raise InputError(
-            f"{shown(path)}, data row {row + 1}: its Usage is {USAGES[usage[row]]}, that of the "
-            f"face is {USAGES[own[row]]}: these votes belong to other rows"
-        )
+    votes = read_ferplus(path)
+    check_rows(shown(path), votes, material.read.usage)
+    return votes
 
 
 def check_votes(material: Material, votes: Votes) -> list[Finding]:
@@ -156,7 +63,7 @@ def check_votes(material: Material, votes: Votes) -> list[Finding]:
 
 
 def _no_faces(material: Material, votes: Votes) -> Finding:
-    none = np.flatnonzero(2 * votes.no_face > votes.all)
+    none = np.flatnonzero(2 * votes.of([NO_FACE])[:, 0] > votes.counts.sum(axis=1))
     labels = material.faces.labels
     # Black ones are shown among the flat images already.
     chosen = none[material.faces.images[none].max(axis=(1, 2, 3)) > 0] if len(none) else none
@@ -179,13 +86,12 @@ def _no_faces(material: Material, votes: Votes) -> Finding:
 
 
 def _opinions(material: Material, votes: Votes) -> Finding:
-    voted = np.flatnonzero(votes.emotions.any(axis=1))
+    emotions = votes.of(_NAMES)
+    voted = np.flatnonzero(emotions.any(axis=1))
     labels = material.faces.labels[voted]
     classes = len(FER2013.classes)
-    order = (
-        best_order(labels, votes.emotions[voted].argmax(axis=1), classes) if len(voted) else None
-    )
-    agree = float((votes.emotions[voted].argmax(axis=1) == labels).mean()) if len(voted) else 0.0
+    order = best_order(labels, emotions[voted].argmax(axis=1), classes) if len(voted) else None
+    agree = float((emotions[voted].argmax(axis=1) == labels).mean()) if len(voted) else 0.0
     numbers = {"faces": len(voted), "agreement": agree, "order": order and order._asdict()}
     found = f"the majority vote is the label for {agree:.1%} of {len(voted):,} faces"
     if order and order.errors > SURE:

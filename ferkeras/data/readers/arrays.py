@@ -14,6 +14,7 @@ from ferkeras.cli.wording import shown
 from ferkeras.data import selection
 from ferkeras.data.faces import USAGES
 from ferkeras.data.readers.source import ArrayPictures, Source
+from ferkeras.data.readers.votes import Votes, check_votes
 from ferkeras.data.task import LARGEST_SIDE, SMALLEST_SIDE
 
 _LARGEST = 64 * 2**30
@@ -30,8 +31,12 @@ _SPLITS = {
 }
 
 
-def read_npz(path: Path) -> Source:
+def read_npz(path: Path, *, votes: bool = False) -> Source:
     """Read ``images`` (or ``x``) and ``labels`` (or ``y``), or ``x_train``, ``y_train``, ...
+
+    Args:
+        path: the file.
+        votes: whether labels have a column for each class, with votes or probabilities.
 
     Raises:
         InputError: it is damaged, or lacks images or labels, or they do not go together.
@@ -59,15 +64,20 @@ def read_npz(path: Path) -> Source:
         parts = [(images, labels, 0)]
     try:
         images = np.concatenate([_as_faces(path, each[0]) for each in parts])
-        labels = np.concatenate([_as_labels(path, each[1]) for each in parts])
+        as_labels = _as_votes if votes else _as_labels
+        labels = np.concatenate([as_labels(path, each[1]) for each in parts])
     except ValueError as error:
         raise InputError(f"{shown(path)}: its parts differ ({_brief(error)})") from None
     usage = np.repeat([each[2] for each in parts], [len(each[1]) for each in parts])
     return _source(path, images, labels, usage, arrays)
 
 
-def read_npy(path: Path) -> Source:
+def read_npy(path: Path, *, votes: bool = False) -> Source:
     """Read images from ``.npy`` and labels from the file beside it: ``labels.npy`` or ``y.npy``.
+
+    Args:
+        path: the file of the images.
+        votes: see `read_npz`.
 
     Raises:
         InputError: one of them is missing or damaged, or they do not go together.
@@ -79,7 +89,8 @@ def read_npy(path: Path) -> Source:
             if beside.is_file():
                 images, labels = (_loaded(each) for each in (path, beside))
                 usage = np.zeros(len(labels), np.int8)
-                return _source(path, _as_faces(path, images), _as_labels(beside, labels), usage, {})
+                labels = _as_votes(beside, labels) if votes else _as_labels(beside, labels)
+                return _source(path, _as_faces(path, images), labels, usage, {})
     raise InputError(
         f"{shown(path)}: images without labels; expected labels.npy beside images.npy, or y.npy "
         "beside X.npy"
@@ -101,6 +112,10 @@ def _source(
     if not len(images):
         raise InputError(f"{shown(path)}: no images in it; expected at least one")
     names = _first(arrays, _NAMES)
+    votes = None
+    if labels.ndim == 2:
+        votes = _votes(path, labels, names)
+        labels = np.full(len(labels), "")
     if names is not None and labels.dtype.kind in "iu" and names.ndim == 1:
         if labels.min() < 0 or labels.max() >= len(names):
             raise InputError(
@@ -126,7 +141,19 @@ def _source(
         None if groups is None else [str(each) for each in groups.tolist()],
         None,
         ArrayPictures(images),
+        votes,
     )
+
+
+def _votes(path: Path, counts: np.ndarray, names: np.ndarray | None) -> Votes:
+    if names is None:
+        names = np.arange(counts.shape[1])
+    if names.shape != (counts.shape[1],):
+        raise InputError(
+            f"{shown(path)}: {counts.shape[1]} columns of labels for {names.size} names; expected "
+            "one name a column"
+        )
+    return Votes(tuple(map(str, names.tolist())), counts, f"{shown(path)}, columns of the labels")
 
 
 def _as_faces(path: Path, images: np.ndarray) -> np.ndarray:
@@ -165,6 +192,22 @@ def _as_faces(path: Path, images: np.ndarray) -> np.ndarray:
     )
 
 
+def _as_votes(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Votes or probabilities as float32 (N, V)."""
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "iufb":
+        raise InputError(
+            f"{shown(path)}: data.votes=columns: labels of shape {labels.shape}, {labels.dtype}; "
+            "expected a column for each class, with the votes for it or its probability"
+        )
+    columns = [(column, f"{column}") for column in range(labels.shape[1])]
+    for row, values in enumerate(labels, 1):
+        try:
+            check_votes(values.astype(float).tolist(), columns)
+        except InputError as error:
+            raise InputError(f"{shown(path)}, image {row:,}: {error}") from None
+    return labels.astype(np.float32)
+
+
 def _as_labels(path: Path, labels: np.ndarray) -> np.ndarray:
     """Labels as (N,); one-hot rows become class indices."""
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -174,7 +217,7 @@ def _as_labels(path: Path, labels: np.ndarray) -> np.ndarray:
         if not one_hot:
             raise InputError(
                 f"{shown(path)}: labels of shape {labels.shape} that are not one-hot; expected one "
-                "label an image"
+                "label an image; where they are votes or probabilities, set data.votes=columns"
             )
         return labels.argmax(axis=1)
     if labels.ndim != 1 or labels.dtype.kind not in "iufUS":

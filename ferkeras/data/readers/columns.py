@@ -13,6 +13,7 @@ from ferkeras.data.emotions import known_emotion
 from ferkeras.data.faces import USAGES
 from ferkeras.data.pictures import SUFFIXES
 from ferkeras.data.presets import affectnet
+from ferkeras.data.readers.votes import NO_CLASS
 
 DELIMITERS = (b",", b";", b"\t")
 
@@ -86,6 +87,7 @@ class Columns:
         group: who is seen.
         fer2013: whether they are named as FER2013 names them.
         affectnet: whether they are AffectNet's.
+        votes: place and name of each column of votes, where these were asked for.
     """
 
     delimiter: bytes
@@ -99,6 +101,7 @@ class Columns:
     group: int | None
     fer2013: bool = False
     affectnet: bool = False
+    votes: tuple[tuple[int, str], ...] = ()
 
 
 def usage_of(text: str) -> int | None:
@@ -128,13 +131,14 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     return [field.encode("latin-1") for field in fields]
 
 
-def columns_of(at: str, row: bytes, group_column: str | None) -> Columns:
+def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = False) -> Columns:
     """Recognise the columns of a table.
 
     Args:
         at: where the row is, for messages.
         row: the first one.
         group_column: what `data.group_column` says.
+        votes: whether the columns of the classes hold votes.
 
     Raises:
         InputError: it is no table of faces, or lacks a column; the message names the nearest.
@@ -155,10 +159,12 @@ def columns_of(at: str, row: bytes, group_column: str | None) -> Columns:
     if without := _without_header(at, fields, delimiter, row):
         return without
     names = [field.decode("utf-8", "replace").strip() for field in fields]
-    return _named(at, names, delimiter, group_column)
+    return _named(at, names, delimiter, group_column, votes)
 
 
-def _named(at: str, names: list[str], delimiter: bytes, group_column: str | None) -> Columns:
+def _named(
+    at: str, names: list[str], delimiter: bytes, group_column: str | None, votes: bool
+) -> Columns:
     found = [name.lower() for name in names]
     listed = ", ".join(quoted(name) for name in names[:12]) + (", ..." if len(names) > 12 else "")
     for wanted in ("emotion", "pixels", "usage"):
@@ -169,18 +175,19 @@ def _named(at: str, names: list[str], delimiter: bytes, group_column: str | None
             f"{at}: pixels alone, without a column named emotion: this is Kaggle's test.csv, "
             "which has no labels to learn from; give train.csv"
         )
-    if {"happiness", "nf"} <= set(found):
+    pixels = _pixel_columns(found)
+    image = None if pixels else _first(found, _IMAGES)
+    if {"happiness", "nf"} <= set(found) and pixels is None and image is None:
         raise InputError(
             f"{at}: these are the votes of FER+, which hold no pixels; give the fer2013.csv "
             "they belong to"
         )
-    pixels = _pixel_columns(found)
-    image = None if pixels else _first(found, _IMAGES)
     label = _first(found, _LABELS)
     one_hot = tuple(
         (place, name) for place, name in enumerate(names) if known_emotion(name) is not None
     )
-    if label is not None or len(one_hot) < 2:
+    voted = _columns_of_votes(at, names) if votes else ()
+    if label is not None or len(one_hot) < 2 or votes:
         one_hot = ()
     if len(names) > _MOST_COLUMNS and (pixels is None or pixels[1] - pixels[0] == 1):
         raise InputError(f"{at}: {len(names):,} columns, expected emotion,pixels or a few more")
@@ -190,7 +197,7 @@ def _named(at: str, names: list[str], delimiter: bytes, group_column: str | None
             "expected emotion,pixels or emotion,pixels,Usage, or image,emotion for a list of "
             "picture files"
         )
-    if label is None and not one_hot:
+    if label is None and not one_hot and not voted:
         raise InputError(
             f"{at}: no column named emotion among {listed}{did_you_mean('emotion', names)} "
             "expected emotion,pixels or emotion,pixels,Usage; label, class and expression are "
@@ -216,6 +223,21 @@ def _named(at: str, names: list[str], delimiter: bytes, group_column: str | None
         group=_group(at, names, group_column),
         fer2013=label is not None and found[label] == "emotion" and "pixels" in found,
         affectnet=set(found) >= affectnet.COLUMNS,
+        votes=voted,
+    )
+
+
+def _columns_of_votes(at: str, names: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    emotions = [name for name in names if known_emotion(name) is not None]
+    if len(emotions) < 2:
+        raise InputError(
+            f"{at}: data.votes=columns: {len(emotions)} columns are named after emotions, expected "
+            "one for each class (neutral, happy, ...), with the votes for it or its probability"
+        )
+    return tuple(
+        (place, name)
+        for place, name in enumerate(names)
+        if name in emotions or name.lower() in NO_CLASS
     )
 
 

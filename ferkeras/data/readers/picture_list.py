@@ -81,6 +81,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
         EncodedPictures(
             files.root, [each.name for each in chosen], lambda which: files.content(chosen[which])
         ),
+        labels.votes(table, columns),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,7 @@ from ferkeras.data.readers.columns import Columns, fields_of, usage_of
 from ferkeras.data.readers.pixels import explain_pixels, is_adorned, parse_pixels, plain_pixels
 from ferkeras.data.readers.rows import rows_of
 from ferkeras.data.readers.source import ArrayPictures, Progress, Source
+from ferkeras.data.readers.votes import Votes, row_of_votes
 from ferkeras.data.task import LARGEST_SIDE, SMALLEST_SIDE
 
 MAX_ROWS = 1_000_000
@@ -25,6 +27,7 @@ _ROWS_A_BLOCK = 32
 # 36 MiB, which the C library gives back to the system when it is freed; it keeps what is smaller.
 _BYTES_A_CHUNK = 512 * _ROWS_A_BLOCK * 2304
 _LONGEST_KNOWN = 40
+_HINT = "; where they are votes or probabilities, set data.votes=columns"
 
 
 @dataclass
@@ -39,15 +42,21 @@ class Labels:
     of_rows: list[str] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     _known: dict[bytes, str] = field(default_factory=dict)
+    _votes: array = field(default_factory=lambda: array("f"))
 
     def add(self, columns: Columns, fields: list[bytes], place: Callable[[], str]) -> None:
-        """Take the label of the next row.
+        """Take the label of the next row, and its votes.
 
         Raises:
-            InputError: none or more than one of the classes that have a column each is set.
+            InputError: none or more than one of the classes that have a column each is set; or
+                see `row_of_votes`.
         """
+        votes = row_of_votes(fields, columns.votes)
+        self._votes.extend(votes)
         if columns.one_hot:
             name = _one_hot(columns, fields)
+        elif columns.label is None and votes:
+            name = ""
         else:
             raw = fields[columns.label or 0]
             name = self._known.get(raw) or raw.decode("utf-8", "replace").strip()
@@ -57,6 +66,13 @@ class Labels:
         if name not in self.places:
             self.places[name] = place()
         self.of_rows.append(name)
+
+    def votes(self, path: Path, columns: Columns) -> Votes | None:
+        """The votes of all rows; None where no columns hold any."""
+        if not columns.votes:
+            return None
+        counts = np.array(self._votes, np.float32).reshape(len(self.of_rows), -1)
+        return Votes(tuple(name for _, name in columns.votes), counts, f"{shown(path)}, line 1")
 
 
 def _one_hot(columns: Columns, fields: list[bytes]) -> str:
@@ -68,10 +84,10 @@ def _one_hot(columns: Columns, fields: list[bytes]) -> str:
         elif text not in (b"0", b"0.0", b""):
             raise InputError(
                 f"{quoted(text)} in the column {quoted(name)}, expected 0 or 1: one column a "
-                "class, exactly one of them 1"
+                f"class, exactly one of them 1{_HINT}"
             )
     if len(marked) != 1:
-        raise InputError(f"{len(marked)} classes are marked, expected 1")
+        raise InputError(f"{len(marked)} classes are marked, expected 1{_HINT}")
     return marked[0]
 
 
@@ -208,6 +224,7 @@ def read_pixel_table(path: Path, columns: Columns, progress: Progress | None = N
         groups or None,
         preset,
         ArrayPictures(images.reshape(-1, side, side, 1)),
+        labels.votes(path, columns),
     )
 
 

@@ -47,7 +47,9 @@ class Opened:
     has_files: bool
 
 
-def open_folder(root: Path, *, follow_symlinks: bool, group_column: str | None) -> Opened:
+def open_folder(
+    root: Path, *, follow_symlinks: bool, group_column: str | None, votes: bool = False
+) -> Opened:
     """Recognise a folder: RAF-DB's, class folders, named pictures, or a list with its pictures.
 
     Raises:
@@ -67,7 +69,7 @@ def open_folder(root: Path, *, follow_symlinks: bool, group_column: str | None) 
         if RAFDB_LIST.fullmatch(found.file):
             aligned = [each for each in files.pictures if rafdb.ALIGNED in each.file]
             chosen = FolderFiles(root, aligned or files.pictures, files.others)
-            return _listed(root / found.name, chosen, group_column)
+            return _listed(root / found.name, chosen, group_column, votes)
     if says_classes(files):
         return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
     lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
@@ -77,11 +79,13 @@ def open_folder(root: Path, *, follow_symlinks: bool, group_column: str | None) 
             "; name the one that is meant: data.path=LIST"
         )
     if lists:
-        return _listed(lists[0], files, group_column)
+        return _listed(lists[0], files, group_column, votes)
     return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
 
 
-def open_file(path: Path, *, follow_symlinks: bool, group_column: str | None) -> Opened:
+def open_file(
+    path: Path, *, follow_symlinks: bool, group_column: str | None, votes: bool = False
+) -> Opened:
     """Recognise a file: NumPy's, a zipped folder of pictures, a table of pixels, or a list.
 
     Raises:
@@ -89,16 +93,16 @@ def open_file(path: Path, *, follow_symlinks: bool, group_column: str | None) ->
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        return Opened(lambda: digest_of_file(path), lambda _: read_npz(path), False)
+        return Opened(lambda: digest_of_file(path), lambda _: read_npz(path, votes=votes), False)
     if suffix == ".npy":
-        return Opened(lambda: digest_of_file(path), lambda _: read_npy(path), False)
+        return Opened(lambda: digest_of_file(path), lambda _: read_npy(path, votes=votes), False)
     if holds_pictures(path):
         zipped = ZipFiles(path)
         return Opened(lambda: digest_of(zipped), lambda _: read_class_folders(zipped), True)
-    columns = read_columns(path, group_column)
+    columns = read_columns(path, group_column, votes=votes)
     if columns.pixels is None:
         files = list_folder(path.parent, follow_symlinks=follow_symlinks, strict=False)
-        return _listed(path, files, group_column)
+        return _listed(path, files, group_column, votes)
     return Opened(
         lambda: digest_of_file(path),
         lambda progress: read_pixel_table(path, columns, progress),
@@ -106,7 +110,7 @@ def open_file(path: Path, *, follow_symlinks: bool, group_column: str | None) ->
     )
 
 
-def read_columns(path: Path, group_column: str | None = None) -> Columns:
+def read_columns(path: Path, group_column: str | None = None, *, votes: bool = False) -> Columns:
     """The columns of a table of faces, having read its first row only.
 
     Raises:
@@ -114,15 +118,15 @@ def read_columns(path: Path, group_column: str | None = None) -> Columns:
     """
     with closing(rows_of(path)) as rows:  # type: ignore[type-var]
         for number, row in rows:
-            return columns_of(f"{shown(path)}, line {number}", row, group_column)
+            return columns_of(f"{shown(path)}, line {number}", row, group_column, votes=votes)
     raise InputError(
         f"{shown(path)}: empty file; expected a table with the columns emotion, pixels and, where "
         "the split is official, Usage"
     )
 
 
-def _listed(table: Path, files: Files, group_column: str | None) -> Opened:
-    columns = read_columns(table, group_column)
+def _listed(table: Path, files: Files, group_column: str | None, votes: bool) -> Opened:
+    columns = read_columns(table, group_column, votes=votes)
 
     def digest() -> str:
         return hashlib.sha256((digest_of_file(table) + digest_of(files)).encode()).hexdigest()

@@ -16,6 +16,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.pictures import decode, decode_face, face_of, has_colour, quiet_pillow
 from ferkeras.data.presets.preset import Preset
+from ferkeras.data.readers.votes import Votes
 from ferkeras.data.task import ImageSpec
 
 Progress = Callable[[int, int], None]
@@ -75,12 +76,13 @@ class Source:
 
     Attributes:
         layout: what it was recognised as, for people.
-        labels: N labels as they are written.
+        labels: N labels as they are written; empty where there are votes alone.
         places: where each way of writing a label first is, for messages.
         usage: int8, shape (N,), index into `ferkeras.data.faces.USAGES`.
         groups: N names of who is seen; None where that is not known.
         preset: the data set whose class indices these are; None where nothing says so.
         pictures: N pictures.
+        votes: what people voted for, where that was asked for.
     """
 
     layout: str
@@ -90,6 +92,7 @@ class Source:
     groups: Sequence[str] | None
     preset: Preset | None
     pictures: Pictures
+    votes: Votes | None = None
 
 
 class ArrayPictures:
