@@ -584,10 +584,9 @@ def test_check_data_takes_the_keys_of_votes(sources, tmp_path, capsys):
     assert "needs data.votes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("how", ["soft", "auxiliary"])
-def test_a_training_with_votes_goes_on_bit_for_bit(eager, voted, tmp_path, how):
+def test_a_training_with_a_second_head_goes_on_bit_for_bit(eager, voted, tmp_path):
     table, votes = voted
-    given = (f"data.path={table}", f"data.votes={votes}", f"data.votes_as={how}")
+    given = (f"data.path={table}", f"data.votes={votes}", "data.votes_as=auxiliary")
     more = ("train.epochs=2", "checkpoint.every_steps=1", "data.cache=false")
     config = load_config(None, [*TINY, *given, *more])
     splits = load_splits(config, Console(io.StringIO()))
