@@ -85,7 +85,7 @@ def test_a_complete_run_is_trained_for_another_epoch_and_says_so(run, splits):
         (["train.epochs=2"], "has trained 3 epochs already; name more"),
         (["train.epochs=0"], "train.epochs"),
         (["train.epochs=many"], "train.epochs"),
-        (["train.batch_size=8"], "only train.epochs (more epochs) and data.path"),
+        (["train.batch_size=8"], "only train.epochs (more epochs), data.path and"),
         (["train.epochs=4", "train.epochs=5"], "given twice"),
         (["more"], "'more'"),
         (["data.path=nowhere.csv"], "nowhere.csv"),
