@@ -16,8 +16,9 @@ from ferkeras.fit.brief import train_one
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.study.effects import Effect, Measured, effects
 from ferkeras.study.measure import measured
-from ferkeras.study.storage import create_study, join_study, stored
+from ferkeras.study.storage import RUNS, check_folder, create_study, join_study, stored
 from ferkeras.study.training import Trainer
+from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Failed, Next, Surplus, work
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Ablation:
         Raises:
             InputError: the folder has another, or cannot be used.
         """
+        check_folder(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -92,7 +94,7 @@ class Ablation:
             Interrupted: a signal came.
         """
         first = next(iter(self.plan.arms.values()))
-        trainer = Trainer(self.folder / "runs", [Path(first.output.folder)], console, train_one)
+        trainer = Trainer(self.folder / RUNS, [Path(first.output.folder)], console, train_one)
 
         def objective(trial: optuna.Trial) -> float:
             arm = trial.suggest_int("arm", 0, len(self._names) - 1)
@@ -145,11 +147,17 @@ class Ablation:
         return effects(arms, self.plan.comparisons)
 
     def _trials(self) -> list[Frozen]:
-        return [
-            trial
-            for trial in self._study.get_trials(deepcopy=False)
-            if "seed" in trial.params and trial.params.get("arm") in range(len(self._names))
-        ]
+        return [trial for trial in self._all() if "seed" in trial.params]
+
+    def _all(self) -> list[Frozen]:
+        """Those too that have not got a training yet."""
+        return trials_of(
+            self._study,
+            {
+                "arm": range(len(self._names)).index,
+                "seed": range(MOST_SEEDS + 1).index,
+            },
+        )
 
     def _cell(self, trial: Frozen) -> Cell:
         return Cell(self._names[trial.params["arm"]], trial.params["seed"])
@@ -165,7 +173,7 @@ class Ablation:
         )
 
     def _next(self) -> Next:
-        states = [t.state.name for t in self._study.get_trials(deepcopy=False)]
+        states = [t.state.name for t in self._all()]
         if "WAITING" in states:
             return "trial"
         wanted = self._wanted("RUNNING" in states)

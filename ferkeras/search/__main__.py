@@ -39,8 +39,6 @@ from ferkeras.search.space import check_space, read_space
 if TYPE_CHECKING:
     from ferkeras.search.study import Search
 
-_PRUNERS = ("median", "hyperband", "none")
-
 
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,7 +132,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"greatest value of {', '.join(LIMITED)}; may be given again",
     )
     result.add_argument(
-        "--pruner", choices=_PRUNERS, default="median", help="ends trainings that fall behind"
+        "--pruner",
+        choices=("median", "hyperband", "none"),
+        default="median",
+        help="ends trainings that fall behind",
     )
     result.add_argument(
         "--confirm", type=int, default=3, metavar="N",

@@ -8,6 +8,7 @@ values; of keys that are lists themselves, a list of lists does.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -47,6 +48,16 @@ class Range:
     step: float | None
     whole: bool
 
+    def __post_init__(self) -> None:
+        if not (0 if self.log else -math.inf) < self.low < self.high < math.inf:
+            raise ValueError(f"low {self.low}, high {self.high}")
+        if self.step is not None and (self.log or not 0 < self.step <= self.high - self.low):
+            raise ValueError(f"step {self.step}")
+        if self.whole and any(
+            v is not None and v != int(v) for v in (self.low, self.high, self.step)
+        ):
+            raise ValueError("numbers that are not whole")
+
     def ends(self) -> list[Any]:
         """Values that must be valid for all others to be."""
         return [int(v) if self.whole else v for v in (self.low, self.high)]
@@ -60,7 +71,11 @@ class Range:
         return trial.suggest_float(key, self.low, self.high, log=self.log, step=self.step)
 
     def value(self, stored: Any) -> Any:
-        """What a trial's parameter stands for."""
+        """What a trial's parameter stands for; ValueError for what `suggest` cannot have given."""
+        if not isinstance(stored, int if self.whole else float) or not (
+            self.low <= stored <= self.high
+        ):
+            raise ValueError(f"{stored!r} is not between {self.low:g} and {self.high:g}")
         return stored
 
 
@@ -74,6 +89,10 @@ class Choices:
 
     values: tuple[Any, ...]
 
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.values) <= _MOST_CHOICES:
+            raise ValueError(f"{len(self.values)} choices")
+
     def ends(self) -> list[Any]:
         """Values that must be valid for all others to be."""
         return list(self.values)
@@ -84,8 +103,11 @@ class Choices:
         return self.value(trial.suggest_categorical(key, [json.dumps(v) for v in self.values]))
 
     def value(self, stored: Any) -> Any:
-        """What a trial's parameter stands for."""
-        return json.loads(stored)
+        """What a trial's parameter stands for; ValueError for what `suggest` cannot have given."""
+        for value in self.values:
+            if json.dumps(value) == stored:
+                return value
+        raise ValueError(f"{stored!r} is none of the choices")
 
 
 Space = Mapping[str, Range | Choices]
@@ -182,16 +204,10 @@ def _range(key: str, kind: str, text: str, whole: bool) -> Range:
     try:
         low, high, *rest = (float(part) for part in text.split(","))
         (step,) = rest or (None,)
-        if not (0 if kind == "log" else -float("inf")) < low < high < float("inf"):
-            raise ValueError
-        if step is not None and (kind == "log" or not 0 < step <= high - low):
-            raise ValueError
-        if whole and any(v is not None and v != int(v) for v in (low, high, step)):
-            raise ValueError
+        return Range(low, high, kind == "log", step, whole)
     except ValueError:
         raise InputError(
             f"{key}={kind}({text[:80]}): expected {kind}(LOW,HIGH) with LOW below HIGH"
             + (", above 0" if kind == "log" else ", or with a step: linear(LOW,HIGH,STEP)")
             + (", whole numbers" if whole else "")
         ) from None
-    return Range(low, high, kind == "log", step, whole)

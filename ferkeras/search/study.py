@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, RunError
@@ -18,16 +18,20 @@ from ferkeras.config.schema import Config
 from ferkeras.fit.brief import train_one
 from ferkeras.runs.history import read_so_far
 from ferkeras.search.cost import cost_of
-from ferkeras.search.goals import GOALS, excess
-from ferkeras.search.space import Space, from_json, to_json, values_of
-from ferkeras.study.storage import create_study, is_address, join_study, stored
+from ferkeras.search.goals import GOALS, LIMITED, excess
+from ferkeras.search.space import Space, check_space, from_json, to_json, values_of
+from ferkeras.study.storage import RUNS, check_folder, create_study, is_address, join_study, stored
 from ferkeras.study.training import Trainer
+from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Next, Surplus, work
 
 if TYPE_CHECKING:
     import optuna
 
     from ferkeras.runs.record import Run
+
+Pruner = Literal["median", "hyperband", "none"]
+"""What ends trainings that fall behind."""
 
 _FIRST_EPOCHS = 2
 """Of every training, before a pruner may end it."""
@@ -50,10 +54,10 @@ class Task:
     base: dict[str, Any]
     space: dict[str, Any]
     goals: list[str]
-    limits: dict[str, float]
-    trials: int
-    pruner: str
-    confirm: int
+    limits: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]]
+    trials: Annotated[int, Field(ge=1)]
+    pruner: Pruner
+    confirm: Annotated[int, Field(ge=0)]
 
     @classmethod
     def of(
@@ -63,7 +67,7 @@ class Task:
         goals: list[str],
         limits: dict[str, float],
         trials: int,
-        pruner: str,
+        pruner: Pruner,
         confirm: int,
     ) -> Task:
         """A task as it is stored."""
@@ -79,7 +83,11 @@ def _read(content: Any) -> tuple[Task, Config, Space]:
     task = TypeAdapter(Task).validate_python(content)
     if not 1 <= len(task.goals) <= 2 or not {*task.goals} <= {*GOALS}:
         raise ValueError(f"goals {task.goals}")
-    return task, Config.model_validate(task.base), from_json(task.space)
+    if not {*task.limits} <= {*LIMITED}:
+        raise ValueError(f"limits {task.limits}")
+    base, space = Config.model_validate(task.base), from_json(task.space)
+    check_space(base, space)
+    return task, base, space
 
 
 class Search:
@@ -100,7 +108,7 @@ class Search:
         self.folder = folder
         self.task, self.base, self.space = stored(study, "search", _read, _MISSING)
         self._study = study
-        study.sampler = _sampler(self.base.seed + len(study.get_trials(deepcopy=False)))
+        study.sampler = _sampler(self.base.seed + len(self._all()))
         study.pruner = _pruner(self.task)
 
     @classmethod
@@ -115,6 +123,7 @@ class Search:
         Raises:
             InputError: there is another under this name, or the store cannot be used.
         """
+        check_folder(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -149,7 +158,7 @@ class Search:
     @property
     def trials(self) -> list[optuna.trial.FrozenTrial]:
         """Those that count: not of processes that died, nor those that came too late."""
-        return [t for t in self._study.get_trials(deepcopy=False) if t.state.name in _COUNTED]
+        return [t for t in self._all() if t.state.name in _COUNTED]
 
     @property
     def done(self) -> list[optuna.trial.FrozenTrial]:
@@ -209,8 +218,11 @@ class Search:
             InputError: the faces cannot be read.
             Interrupted: a signal came.
         """
-        trainer = Trainer(self.folder / "runs", [Path(self.base.output.folder)], console, train_one)
+        trainer = Trainer(self.folder / RUNS, [Path(self.base.output.folder)], console, train_one)
         work(self._study, lambda trial: self._try(trial, trainer, console), self._next, console)
+
+    def _all(self) -> list[optuna.trial.FrozenTrial]:
+        return trials_of(self._study, {key: each.value for key, each in self.space.items()})
 
     def _next(self) -> Next:
         names = [trial.state.name for trial in self.trials]
@@ -279,7 +291,7 @@ class Search:
             raise optuna.TrialPruned from None
         if "minutes" not in figures:  # trained before, for another trial
             twin = next((t for t in self.done if t.user_attrs.get("run") == finished.name), None)
-            remember(minutes=twin.user_attrs["figures"]["minutes"] if twin else 0.0)
+            remember(minutes=twin.user_attrs["figures"].get("minutes", 0.0) if twin else 0.0)
         results = finished.metrics["validation"]
         remember(
             parameters=float(finished.metrics["parameters"]),

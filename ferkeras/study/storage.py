@@ -6,7 +6,6 @@ the queue, from which any process takes it.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import need_extra
-from ferkeras.cli.wording import quoted, shown
+from ferkeras.cli.wording import cannot_read, quoted, shown
 from ferkeras.files.inner import InnerPath
 
 if TYPE_CHECKING:
@@ -24,11 +23,25 @@ if TYPE_CHECKING:
 STORE = "study.db"
 """The file, in the folder of a study."""
 
+RUNS = "runs"
+"""The folder of its trainings, beside that."""
+
 HEARTBEAT_SECONDS = 10
 """Between two signs of life."""
 
 GRACE_SECONDS = 60
 """Without a sign of life after which a process counts as dead."""
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
+"""What is raised by code that reads values which it has not written itself."""
 
 _RETRIES = 5
 """Times that a trial is begun again after its process died: one that kills each is left."""
@@ -36,6 +49,28 @@ _RETRIES = 5
 _BUSY_SECONDS = 120
 
 Stored = TypeVar("Stored")
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for a study that has files of something else, which it might replace.
+
+    Args:
+        folder: need not exist; one in which a study was begun has its store or its trainings.
+
+    Raises:
+        InputError: it has other files, or is no folder.
+    """
+    try:
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot_read(folder, error) from None
+    if names and not names & {STORE, RUNS}:
+        raise InputError(
+            f"{shown(folder)}: holds {quoted(min(names))}, and no study was begun there; name a "
+            "new folder with --output, nothing is replaced"
+        )
 
 
 def create_study(store: str | Path, name: str, **options: Any) -> optuna.Study:
@@ -50,7 +85,7 @@ def create_study(store: str | Path, name: str, **options: Any) -> optuna.Study:
     Raises:
         InputError: Optuna is missing, or the store cannot be used.
     """
-    with _troubles(store) as optuna:
+    with troubles(store) as optuna:
         return optuna.create_study(
             storage=_open(store), study_name=name, load_if_exists=True, **options
         )
@@ -73,7 +108,7 @@ def join_study(store: str | Path, **options: Any) -> optuna.Study:
             f"{shown(str(address))}: no study: it has no {STORE}; expected the folder of one, or "
             "the address of a database"
         )
-    with _troubles(address) as optuna:
+    with troubles(address) as optuna:
         storage = _open(address)
         names = [study.study_name for study in storage.get_all_studies()]
         if (name and name not in names) or (not name and len(names) != 1):
@@ -89,12 +124,13 @@ def stored(study: optuna.Study, key: str, read: Callable[[Any], Stored], missing
     Raises:
         InputError: it is not there, which `missing` says, or not what `read` takes.
     """
-    try:
+    with troubles(study.study_name):
         attributes = study.user_attrs
-        if key not in attributes:
-            raise InputError(f"study {shown(study.study_name)}: {missing}")
+    if key not in attributes:
+        raise InputError(f"study {shown(study.study_name)}: {missing}")
+    try:
         return read(attributes[key])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (InputError, *UNREADABLE) as error:
         # The first line of pydantic's message is a count.
         reason = quoted(" ".join(str(error).split("\n")[-3:]), 200)[1:-1]
         raise InputError(
@@ -160,7 +196,12 @@ def _open(store: str | Path) -> Any:
 
 
 @contextmanager
-def _troubles(store: str | Path) -> Iterator[Any]:
+def troubles(store: str | Path) -> Iterator[Any]:
+    """Make an InputError of whatever Optuna raises in the block; yields Optuna.
+
+    Args:
+        store: what the message calls it.
+    """
     need_extra("search", "a study of many trainings")
 
     import optuna
@@ -174,7 +215,7 @@ def _troubles(store: str | Path) -> Iterator[Any]:
         ImportError,
         OSError,
         RuntimeError,
-        json.JSONDecodeError,
+        *UNREADABLE,
     ) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise InputError(

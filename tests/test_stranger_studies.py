@@ -1,0 +1,177 @@
+"""Studies that somebody else has written, in whole or in part, and folders with other files."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from ferkeras.ablate.ablation import Ablation
+from ferkeras.ablate.plan import plan_variants
+from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
+from ferkeras.search.space import Choices, Range, read_space
+from ferkeras.search.study import Search, Task
+from ferkeras.study.storage import STORE, join_study
+
+RATE, DROPOUT = "train.learning_rate", "network.conv_dropout"
+
+
+@pytest.fixture(scope="module")
+def sound_ablation(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("ablation")
+    plan = plan_variants(load_config(None), {"slow": {"train.learning_rate": 1e-5}}, 2, None)
+    Ablation.begin(tmp_path / "study", plan)
+    trial = optuna.create_trial(
+        params={"arm": 0, "seed": 1},
+        distributions={"arm": IntDistribution(0, 1), "seed": IntDistribution(0, 1000)},
+        user_attrs={"run": "gone-001", "failed": "no face"},
+        value=0.5,
+    )
+    join_study(tmp_path / "study").add_trial(trial)
+    return tmp_path / "study"
+
+
+@pytest.fixture(scope="module")
+def sound_search(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("search")
+    space, _ = read_space([f"{RATE}=log(1e-4,1e-2)", f"{DROPOUT}=[0.0,0.1]"], None)
+    task = Task.of(load_config(None), space, ["accuracy"], {"parameters": 1e6}, 3, "median", 0)
+    Search.begin(tmp_path / "study", None, task)
+    trial = optuna.create_trial(
+        params={RATE: 1e-3, DROPOUT: "0.1"},
+        distributions={
+            RATE: FloatDistribution(1e-4, 1e-2, log=True),
+            DROPOUT: CategoricalDistribution(["0.0", "0.1"]),
+        },
+        user_attrs={"run": "gone-001", "figures": {"minutes": 1.0}},
+        system_attrs={"constraints:parameters": -0.5},
+        value=0.5,
+    )
+    join_study(tmp_path / "study").add_trial(trial)
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def ablation(sound_ablation, tmp_path):
+    """The folder of one with a training that is done."""
+    return shutil.copytree(sound_ablation, tmp_path / "ablation")
+
+
+@pytest.fixture
+def search(sound_search, tmp_path):
+    """The folder of one with a trial that is done."""
+    return shutil.copytree(sound_search, tmp_path / "study")
+
+
+def alter(folder, table, column, value, where="1"):
+    with closing(sqlite3.connect(folder / STORE)) as base:
+        changed = base.execute(f"update {table} set {column} = ? where {where}", (value,)).rowcount
+        base.commit()
+    assert changed
+
+
+ALTERED = {
+    "an arm that there is not": ("trial_params", "param_value", 99, "param_name = 'arm'"),
+    "a parameter of another name": ("trial_params", "param_name", "leg", "param_name = 'arm'"),
+    "a distribution that is none": ("trial_params", "distribution_json", "[]", "1"),
+    "a name in place of a state": ("trials", "state", "DONE", "1"),
+    "no beginning": ("trials", "datetime_start", b"\xff", "1"),
+    "a reason that is no text": ("trial_user_attributes", "value_json", "[1]", "key = 'failed'"),
+    "an attribute that is no JSON": ("trial_user_attributes", "value_json", "{", "1"),
+    "a direction that is none": ("study_directions", "direction", "UP", "1"),
+    "a plan that is no JSON": ("study_user_attributes", "value_json", "", "1"),
+}
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_an_altered_ablation_is_refused_in_a_sentence(what, ablation):
+    assert len(Ablation.join(ablation).failures()) == 1
+    alter(ablation, *ALTERED[what])
+    with pytest.raises(InputError, match=r"study") as refused:
+        Ablation.join(ablation).failures()
+    assert str(refused.value).isprintable()
+
+
+def test_a_training_that_runs_and_was_never_begun_is_refused(ablation):
+    alter(ablation, "trials", "state", "RUNNING")
+    Ablation.join(ablation)._next()
+    alter(ablation, "trials", "datetime_start", None)
+    with pytest.raises(InputError, match="trial 0"):
+        Ablation.join(ablation)._next()
+
+
+ALTERED_TRIALS = {
+    "a rate out of range": ("trial_params", "param_value", 5.0, f"param_name = '{RATE}'"),
+    "a choice that there is not": ("trial_params", "param_value", 9, f"param_name = '{DROPOUT}'"),
+    "a key that is not searched": ("trial_params", "param_name", "seed", f"param_name = '{RATE}'"),
+    "figures that are none": ("trial_user_attributes", "value_json", "[]", "key = 'figures'"),
+    "a run that is none": ("trial_user_attributes", "value_json", "7", "key = 'run'"),
+    "a limit that is none": ("trial_system_attributes", "value_json", '"x"', "1"),
+    "two results of one goal": ("trial_values", "objective", 1, "1"),
+}
+
+
+@pytest.mark.parametrize("what", ALTERED_TRIALS)
+def test_an_altered_search_is_refused_in_a_sentence(what, search):
+    assert Search.join(str(search)).best()
+    alter(search, *ALTERED_TRIALS[what])
+    with pytest.raises(InputError, match=r"study") as refused:
+        Search.join(str(search)).best()
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("trials",), 0),
+        (("goals",), ["speed"]),
+        (("limits",), {"colour": 1.0}),
+        (("limits", "parameters"), -1.0),
+        (("pruner",), "shears"),
+        (("space",), {}),
+        (("space", RATE, "low"), 0.0),
+        (("space", RATE, "high"), -1.0),
+        (("space", DROPOUT, "values"), [0.1]),
+        (("space", DROPOUT, "values"), [0.1, "much"]),
+        (("space", "data.path"), {"kind": "Choices", "values": ["a", "b"]}),
+        (("base", "train"), None),
+    ],
+)
+def test_an_altered_task_is_refused_in_a_sentence(path, value, search):
+    study = join_study(search)
+    task = json.loads(json.dumps(study.user_attrs["search"]))
+    place = task
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    study.set_user_attr("search", task)
+    with pytest.raises(InputError, match=r"study study: damaged: search"):
+        Search.join(str(search))
+
+
+def test_no_study_is_begun_among_files_of_something_else(search, ablation, tmp_path):
+    task, plan = Search.join(str(search)).task, Ablation.join(ablation).plan
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "trials.csv").write_text("mine")
+    for begin in (
+        lambda: Ablation.begin(folder, plan),
+        lambda: Search.begin(folder, None, task),
+        lambda: Search.begin(folder, "sqlite://", task),
+    ):
+        with pytest.raises(InputError, match=r"holds 'trials\.csv', and no study was begun there"):
+            begin()
+    assert [path.name for path in folder.iterdir()] == ["trials.csv"]
+
+
+def test_what_a_range_and_choices_stand_for_are_values_that_they_can_have_given():
+    rate, kinds = Range(1e-4, 1e-2, True, None, False), Choices((1, True, [2, 3]))
+    assert rate.value(1e-3) == 1e-3
+    assert [kinds.value(text) for text in ("1", "true", "[2, 3]")] == [1, True, [2, 3]]
+    for each, stored in ((rate, 1), (rate, 0.5), (rate, float("nan")), (kinds, "2"), (kinds, 1)):
+        with pytest.raises(ValueError, match="is "):
+            each.value(stored)
