@@ -8,16 +8,22 @@ import zipfile
 import pytest
 
 from ferkeras.cli.errors import InputError
+from ferkeras.compare import __main__ as compare
+from ferkeras.compare.comparison import load_compared
+from ferkeras.compare.page import compare_page
 from ferkeras.export.exporting import _alone_in
-from ferkeras.export.model_card import check_export_folder
+from ferkeras.export.model_card import check_export_folder, write_model_card
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import demand_room, temporary_name, write_json
+from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import FILES
+from ferkeras.runs.records import ExportsRecord, read_record
 
 RECORD = {
     "format": "onnx",
     "size": 3,
     "temperature": 1.0,
+    "compared_on": "synthetic faces",
     "faces": 5,
     "largest_difference": 0.0,
     "label_agreement": 1.0,
@@ -42,6 +48,64 @@ def test_an_export_replaces_a_file_that_says_how_it_came_about(tmp_path):
         archive.writestr("labels.txt", "happy\nsad\n")
         archive.writestr("about.json", "{}")
     check_export_folder(tmp_path, "model.tflite")
+
+
+def test_an_export_does_not_replace_that_of_another_run(finished_run, tmp_path):
+    finished = open_run(finished_run)
+    own = {key: finished.about().provenance[key] for key in ("run", "fingerprint", "seed")}
+    (tmp_path / "model.onnx").write_text("a network")
+    for change in ({}, {"run": "other-001"}, {"fingerprint": "f" * 64}, {"seed": 77}):
+        write_json(tmp_path / "exports.json", {"model.onnx": {**RECORD, **own, **change}})
+        if change:
+            with pytest.raises(InputError, match=r"model\.onnx: the network of .* would replace"):
+                check_export_folder(tmp_path, "model.onnx", finished)
+        else:
+            check_export_folder(tmp_path, "model.onnx", finished)
+        # Nothing is replaced: a SavedModel gets a number, another format another name.
+        check_export_folder(tmp_path, None, finished)
+        check_export_folder(tmp_path, "model.tflite", finished)
+
+
+def test_a_model_card_says_of_which_run_a_file_is(finished_run, tmp_path):
+    finished = open_run(finished_run)
+    (tmp_path / "1").mkdir()
+    other = {**RECORD, "format": "saved_model", "run": "other-001", "size": 7_654_321}
+    write_json(tmp_path / "exports.json", {"1": other})
+    card = write_model_card(tmp_path, finished, []).read_text()
+    assert "`1` is the network of another run, other-001." in card
+    assert "7.65 MB" not in card
+    assert read_record(InnerPath(tmp_path) / "exports.json", ExportsRecord) == {"1": other}
+
+
+def test_a_run_that_was_renamed_still_owns_its_exports(finished_run, tmp_path):
+    run = tmp_path / "renamed-001"
+    run.mkdir()
+    for each in ("config.yaml", "environment.json", "metrics.json", "predictions.npz"):
+        (run / each).write_bytes((finished_run / each).read_bytes())
+    (run / "export").mkdir()
+    (run / "export" / "model.onnx").write_text("a network")
+    write_json(run / "export" / "exports.json", {"model.onnx": {**RECORD, "run": "before-001"}})
+    finished = open_run(run)
+    check_export_folder(finished.run.exports, "model.onnx", finished)
+    assert "another run" not in write_model_card(finished.run.exports, finished, []).read_text()
+
+
+@pytest.mark.parametrize("theirs", ["notes", "<title>a page</title>", "a report of ferkeras"])
+def test_a_comparison_replaces_only_a_comparison(theirs, finished_run, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    arguments = [str(finished_run), str(finished_run), "--output", str(page)]
+    text = (finished_run / "report.html").read_text() if "report" in theirs else theirs
+    page.write_text(text)
+    assert compare.main(arguments) == 2
+    assert "page.html: not a page that python -m ferkeras.compare" in capsys.readouterr().err
+    assert page.read_text() == text
+
+
+def test_a_comparison_replaces_an_earlier_one(finished_run, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(compare_page(load_compared([open_run(finished_run)] * 2)).replace("Fig", "gif"))
+    assert compare.main([str(finished_run), str(finished_run), "--output", str(page)]) == 0
+    assert "gifures" not in page.read_text()
 
 
 def test_two_exports_into_one_folder_at_once_are_refused(tmp_path):

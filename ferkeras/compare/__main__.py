@@ -5,7 +5,8 @@
 Every other run is compared with the first one named; differences have bootstrap intervals, paired
 where the runs were validated on the same faces. Prints a table, and writes one page like a run's
 report: compare-<run>-<run>.html beside the first run (for the network that comes along, in
-saved_models/ of the current folder), or where --output says. Needs no data and no TensorFlow.
+saved_models/ of the current folder), or where --output says. Of what is there already only an
+earlier comparison is replaced. Needs no data and no TensorFlow.
 Exit codes: 0 done, 2 wrong usage or input.
 """
 
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with console.working("comparing"):
             from ferkeras.compare.comparison import load_compared
             from ferkeras.compare.page import compare_page
-            from ferkeras.compare.report import default_page, print_comparison
+            from ferkeras.compare.report import check_page, default_page, print_comparison
             from ferkeras.files.writing import demand_room, write_text
 
             runs = load_compared(finished)
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 if arguments.output is None:
                     page.parent.mkdir(parents=True, exist_ok=True)
+                check_page(page)
                 demand_room(page.parent)
                 write_text(page, compare_page(runs))
             except OSError as error:

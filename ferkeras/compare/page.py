@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,15 @@ class Cell:
     interval: str
     verdict: str
     picture: Markup
+
+
+_MARK = re.compile(rb'<meta name="generator" content="ferkeras [^"<>]*, comparison">')
+_OPENING = 4096
+
+
+def is_comparison(opening: bytes) -> bool:
+    """Whether a file that begins so is a page that `compare_page` wrote."""
+    return _MARK.search(opening[:_OPENING]) is not None
 
 
 def compare_page(runs: Sequence[Compared]) -> str:

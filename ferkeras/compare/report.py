@@ -1,4 +1,4 @@
-"""The console tables of `compare`."""
+"""What `compare` prints, and where its page goes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferkeras.cli.console import Cell, Console
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 from ferkeras.compare.comparison import Compared, differences_to, differing_settings, ranking
 from ferkeras.compare.folds import CrossValidation, cross_validation
+from ferkeras.compare.page import is_comparison
+from ferkeras.files.inner import inside
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.measures import (
     MEASURES,
@@ -27,6 +31,21 @@ def default_page(runs: Sequence[Compared]) -> Path:
     if len(names) > _LONGEST_NAME:
         names = f"{runs[0].finished.name}-and-{len(runs) - 1}-more"
     return runs[0].finished.run.results.path.resolve().parent / f"compare-{names}.html"
+
+
+def check_page(path: Path) -> None:
+    """Refuse a file that is there already and no earlier comparison.
+
+    Raises:
+        InputError: it would be replaced.
+        OSError: it cannot be read.
+    """
+    page = inside(path)
+    if page.exists() and not (page.is_file() and is_comparison(page.read_bytes())):
+        raise InputError(
+            f"{shown(path)}: not a page that python -m ferkeras.compare has written, which it "
+            "would replace; name another with --output FILE"
+        )
 
 
 def print_comparison(runs: Sequence[Compared], console: Console) -> None:

@@ -86,7 +86,7 @@ def export_run(
     """
     check_format(format)
     target = finished.run.exports if folder is None else folder_of(folder)
-    check_export_folder(target, FILES.get(format))
+    check_export_folder(target, FILES.get(format), finished)
     if finished.unfinished:
         console.print(f"note: {finished.unfinished}: this is the best network so far")
     with _alone_in(target):

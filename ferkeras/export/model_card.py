@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.foreign_text import for_code, for_markdown
+from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json, write_text
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _CARD = "README.md"
 _LIST = "exports.json"
 _LARGEST = 256 << 20
+
+_ORIGIN = ("run", "fingerprint", "seed")
+"""What tells in a file's provenance of which run it is."""
 
 CARD = (_CARD, _LIST)
 """Files that `write_model_card` writes."""
@@ -114,16 +118,19 @@ probabilities = network.predict(faces)  # {shape}, whole numbers of 0 to 255
 }
 
 
-def check_export_folder(folder: AnyPath, file: str | None = None) -> None:
-    """Refuse a folder in which an export would replace what no export has made.
+def check_export_folder(
+    folder: AnyPath, file: str | None = None, finished: TrainedRun | None = None
+) -> None:
+    """Refuse a folder in which an export would replace what no export of the run has made.
 
     Args:
         folder: where to; need not exist.
         file: what the exported file will be called; None for a SavedModel, which gets a new name.
+        finished: the run; None: of whatever run the file is.
 
     Raises:
         InputError: it holds a README.md that is no model card, or a file of that name that no
-            export has made, or is no folder.
+            export has made, or that is the network of another run; or is no folder.
     """
     folder = folder_of(folder)
     if folder.path.exists() and not folder.path.is_dir():
@@ -133,23 +140,43 @@ def check_export_folder(folder: AnyPath, file: str | None = None) -> None:
             f"{folder}: holds a {_CARD} that is not a model card, which an export would replace; "
             "name another folder"
         )
-    if file is not None and (folder / file).exists() and not _was_exported(folder, file):
+    if file is None or not (folder / file).exists():
+        return
+    origin = _origin(folder, file)
+    if origin is None:
         raise InputError(
             f"{folder / file}: not made by python -m ferkeras.export, which would replace it; move "
             "it away, or name another folder"
         )
+    # A run that was renamed is still at home in its own folder.
+    if finished is not None and folder != finished.run.exports:
+        other = _other_run(origin, finished)
+        if other is not None:
+            raise InputError(
+                f"{folder / file}: the network of {shown(other)}, which that of "
+                f"{shown(finished.name)} would replace; move it away, or name another folder"
+            )
 
 
-def _was_exported(folder: InnerPath, file: str) -> bool:
-    """Whether `exports.json` lists a file, or it says itself how it came about."""
+def _origin(folder: InnerPath, file: str) -> Mapping[str, Any] | None:
+    """What `exports.json`, or else a file itself, says of how it came about; None for nothing."""
     listed = folder / _LIST
-    if listed.exists() and file in read_record(listed, ExportsRecord):
-        return True
+    if listed.exists():
+        record = read_record(listed, ExportsRecord).get(file)
+        if record is not None:
+            return record
     try:
-        enclosed_in((folder / file).read_bytes(_LARGEST), folder / file)
+        return enclosed_in((folder / file).read_bytes(_LARGEST), folder / file).provenance
     except InputError:
-        return False
-    return True
+        return None
+
+
+def _other_run(origin: Mapping[str, Any], finished: TrainedRun) -> str | None:
+    """The name of the run that an export is of, where it says so and it is another than this."""
+    own = finished.about().provenance
+    known = [key for key in _ORIGIN if origin.get(key) is not None]
+    is_own = all(origin[key] == own.get(key) for key in known)
+    return None if is_own else str(origin.get("run", "another run"))
 
 
 def write_model_card(
@@ -168,15 +195,18 @@ def write_model_card(
     folder = folder_of(folder)
     listed = folder / _LIST
     records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
-    records |= {each.path.name: record_of(each) for each in exported}
+    if folder == finished.run.exports:
+        # In its own folder all are its own, also after the run was renamed.
+        records = {name: _as_of(finished, record) for name, record in records.items()}
+    records |= {each.path.name: record_of(each, finished) for each in exported}
     records = {name: record for name, record in records.items() if (folder / name).exists()}
     write_text(folder / _CARD, model_card(finished, records))
     write_json(folder / _LIST, records)
     return folder / _CARD
 
 
-def record_of(exported: Exported) -> ExportRecord:
-    """What the card tells of an export, as `model_card` takes it and `exports.json` keeps it."""
+def record_of(exported: Exported, finished: TrainedRun) -> ExportRecord:
+    """What the card tells of an export of a run, as `exports.json` keeps it."""
     record = {
         "format": exported.format,
         "size": exported.size,
@@ -184,7 +214,12 @@ def record_of(exported: Exported) -> ExportRecord:
         "compared_on": exported.compared_on,
         **asdict(exported.parity),
     }
-    return cast(ExportRecord, record)
+    return _as_of(finished, cast(ExportRecord, record))
+
+
+def _as_of(finished: TrainedRun, record: ExportRecord) -> ExportRecord:
+    about = finished.about().provenance
+    return cast(ExportRecord, {**record, **{key: about[key] for key in _ORIGIN if key in about}})
 
 
 def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
@@ -195,8 +230,8 @@ def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -
 
     Args:
         finished: the run.
-        exports: by name of the file or folder: `format`, `size` in bytes, `temperature`, and
-            `faces`, `largest_difference`, `label_agreement` of the comparison.
+        exports: what `record_of` gave by name of the file or folder; those of other runs are
+            named, and nothing else is said of them.
 
     Raises:
         InputError: an evaluation of the run, or its `predictions.npz`, is damaged.
@@ -237,7 +272,9 @@ its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferk
 {unfinished}"""
 
 
-def _files(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
+def _files(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str:
+    others = {name: _other_run(each, finished) for name, each in listed.items()}
+    exports = {name: each for name, each in listed.items() if others[name] is None}
     rows = [
         (
             f"`{for_code(name)}/`" if each["format"] == "saved_model" else f"`{for_code(name)}`",
@@ -270,6 +307,9 @@ def _files(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -> st
     for name, each in exports.items():
         call = _CALLS[each["format"].partition("-")[0]]
         text += f"\n{call.format(path=name, shape=shape)}\n"
+    for name, run in others.items():
+        if run is not None:
+            text += f"\n`{for_code(name)}` is the network of another run, {for_markdown(run)}.\n"
     return text + _keras_file(finished, shape)
 
 

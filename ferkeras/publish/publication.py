@@ -72,7 +72,9 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
                 compact=format == "saved_model",
             )
         ]
-        records = {f"{made.exports.name}/{each.path.name}": record_of(each) for each in exported}
+        records = {
+            f"{made.exports.name}/{each.path.name}": record_of(each, about) for each in exported
+        }
         write_text(made.folder / _CARD, model_card(about, records))
         made.folder.rename(folder)
     finally:

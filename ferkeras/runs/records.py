@@ -27,8 +27,8 @@ _AS_WRITTEN = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+Positive = Annotated[int, Field(ge=1, lt=1 << 63)]
 Temperature = Annotated[float, Field(ge=0.05, le=20, allow_inf_nan=False)]
 Correlation = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 
@@ -168,9 +168,13 @@ class ExportRecord(TypedDict):
     format: Literal["saved_model", "litert", "litert-float16", "litert-int8", "onnx", "keras"]
     size: Count
     temperature: Temperature
+    compared_on: str
     faces: Positive
     largest_difference: Fraction
     label_agreement: Fraction
+    run: NotRequired[str]
+    fingerprint: NotRequired[str | None]
+    seed: NotRequired[Count]
 
 
 class ProvenanceRecord(TypedDict):
@@ -188,7 +192,7 @@ class ProvenanceRecord(TypedDict):
     unfinished: NotRequired[str]
 
 
-ExportsRecord = dict[str, ExportRecord]
+ExportsRecord = dict[Annotated[str, Field(pattern=r"^\w[\w.-]{0,99}$")], ExportRecord]
 """`exports.json`, by the name of the file or folder."""
 
 
@@ -271,7 +275,10 @@ def parse_record(content: bytes, kind: type[Record], name: str) -> Record:
         name: what the message calls it.
     """
     try:
-        _adapter(cast(Hashable, kind)).validate_python(value := json.loads(content))
+        value = json.loads(content)
+        # Half of a pair of code units is no text: no page or table could be written with it.
+        json.dumps(value, ensure_ascii=False).encode()
+        _adapter(cast(Hashable, kind)).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the whole"
