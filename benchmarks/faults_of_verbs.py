@@ -9,16 +9,18 @@ process is forked once per fault, and the fork meets it there: no space left, a 
 system, no right to write, SIGTERM, SIGINT, SIGHUP. Its folder is put back as it was, and the verb
 goes on to the next step. Asked of each end: exit code 1 or 2, or 128 plus the signal (0 where only
 a cache could not be written); one sentence on stderr and no traceback; no file left under a
-temporary name. Beside that, each verb is run without a folder for temporary files, and in folders
-that are read-only. Signals between the steps of a training, where the state is saved first, are
-for faults.py and kill_and_resume.py. Needs root on Linux. Exit code 1 if any end is not as it
-should be.
+temporary name. Beside that, each verb is run without a folder for temporary files, in folders that
+are read-only, and on a disk of its own (tmpfs) that is full but for some bytes once the verb has
+found room on it: a file that is there then must be whole. Signals between the steps of a training,
+where the state is saved first, are for faults.py and kill_and_resume.py. Needs root on Linux. Exit
+code 1 if any end is not as it should be.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import ctypes
 import errno
 import importlib
@@ -27,13 +29,17 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -90,11 +96,19 @@ Tree = dict[str, bytes]
 
 
 class Breaker:
-    """Forks the process at every event, once per fault, and notes how the fork ends."""
+    """Forks the process at every event, once per fault, and notes how the fork ends.
 
-    def __init__(self, base: Path, said: Path, report: Path) -> None:
-        self.base, self._said, self._report = base, said, report
-        self._where: str | None = None
+    Args:
+        base: the verb's folder.
+        said: file for what the fork says.
+        report: file for the ends, as JSON.
+        alone: event and fault which this process meets itself, and no fork.
+    """
+
+    def __init__(
+        self, base: Path, said: Path, report: Path, alone: tuple[str, str] | None = None
+    ) -> None:
+        self.base, self._said, self._report, self._alone = base, said, report, alone
         self._seen: collections.Counter[str] = collections.Counter()
         self.inside = False
 
@@ -106,47 +120,41 @@ class Breaker:
         # Progress and repeated steps of one kind: the first three tell.
         if self._seen[name] > 3:
             return
+        where = f"{name} {self._seen[name]}"
+        if self._alone is not None:
+            if self._alone[0] == where:
+                self._fail(where, FAULTS[self._alone[1]])
+            return
         for fault, number in FAULTS.items():
             if number > 0 and not writes:
                 continue
             if number < 0 and _between_steps():
                 continue
-            self._meet(f"{name} {self._seen[name]}", fault, number)
+            self._meet(where, fault, number)
 
     def _meet(self, where: str, fault: str, number: int) -> None:
         before = tree(self.base)
         sys.stdout.flush()
         process = os.fork()
         if process == 0:
-            self.inside = True
-            self._where = where
-            descriptor = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(descriptor, 2)
-            if number > 0:
-                raise OSError(number, os.strerror(number), where)
-            os.kill(os.getpid(), -number)
-            time.sleep(_SECONDS)
-            os._exit(99)
+            self._fail(where, number)
         code = ended(process)
         said = self._said.read_text("utf-8", "replace") if self._said.exists() else ""
         after = tree(self.base)
         self._put_back(before, after)
-        made = sorted(name for name in after.keys() - before.keys())
-        wrong = []
-        # What is kept for another time (cache, secret) is done without.
-        spared = number > 0 and not where.startswith("*")
-        if code not in ((0, 1, 2) if spared else (1, 2) if number > 0 else (128 - number,)):
-            wrong.append(f"exit code {code}")
-        if "Traceback" in said:
-            wrong.append("traceback: " + said.strip()[-300:])
-        elif number > 0 and code and said.count("error: ") != 1:
-            wrong.append(f"said {said[-200:]!r}")
-        elif number < 0 and not said.strip():
-            wrong.append("said nothing")
-        wrong += [f"left {name}" for name in made if ".ferkeras-" in name and "made" not in name]
-        row = {"where": where, "fault": fault, "code": code, "wrong": wrong, "said": said[-300:]}
+        row = judged(where, fault, code, said, after.keys() - before.keys())
         with self._report.open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+    def _fail(self, where: str, number: int) -> None:
+        self.inside = True
+        descriptor = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(descriptor, 2)
+        if number > 0:
+            raise OSError(number, os.strerror(number), where)
+        os.kill(os.getpid(), -number)
+        time.sleep(_SECONDS)
+        os._exit(99)
 
     def _put_back(self, before: Tree, after: Tree) -> None:
         for name in after.keys() - before.keys():
@@ -158,6 +166,23 @@ class Breaker:
                 path.mkdir(exist_ok=True)
             elif after.get(name) != content:
                 path.write_bytes(content)
+
+
+def judged(where: str, fault: str, code: int, said: str, made: Set[str]) -> dict[str, Any]:
+    """What there is to say of an end: its exit code, its words, the files that are new."""
+    number, wrong = FAULTS[fault], []
+    # What is kept for another time (cache, secret) is done without.
+    spared = number > 0 and not where.startswith("*")
+    if code not in ((0, 1, 2) if spared else (1, 2) if number > 0 else (128 - number,)):
+        wrong.append(f"exit code {code}")
+    if "Traceback" in said:
+        wrong.append("traceback: " + said.strip()[-300:])
+    elif number > 0 and code and said.count("error: ") != 1:
+        wrong.append(f"said {said[-200:]!r}")
+    elif number < 0 and not said.strip():
+        wrong.append("said nothing")
+    wrong += [f"left {name}" for name in sorted(made) if is_litter(name)]
+    return {"where": where, "fault": fault, "code": code, "wrong": wrong, "said": said[-300:]}
 
 
 def ended(process: int) -> int:
@@ -296,6 +321,121 @@ def on_bad_ground(verb: str, template: Path) -> list[dict[str, Any]]:
     return rows
 
 
+_LEFT = (7 << 20, 0, 3_000, 20_000, 100_000, 400_000)
+"""Bytes that are left on a disk: first enough, so that the verb ends as it does usually."""
+
+
+def on_a_full_disk(verb: str, template: Path) -> list[dict[str, Any]]:
+    """Run a verb on a disk that fills up after the verb has looked whether there is room."""
+    rows: list[dict[str, Any]] = []
+    for left in (*_LEFT, None):
+        with _small_disk(sum(map(len, tree(template).values()))) as disk:
+            elsewhere = disk.parent / "elsewhere"
+            elsewhere.mkdir()
+            # The results are on it, or temporary files alone.
+            base = elsewhere if left is None else disk
+            shutil.copytree(template, base / "tiny-001")
+            before, said = tree(base), disk.parent / "said"
+            process = os.fork()
+            if process == 0:
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, 1)
+                os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
+                code = 97
+                try:
+                    os.chdir(base)
+                    if left is None:
+                        tempfile.tempdir = str(disk)
+                        _fill(disk, 0)
+                    else:
+                        _fill_once_there_was_room(disk, left)
+                    main = importlib.import_module(f"ferkeras.{verb}.__main__").main
+                    code = main(arguments(verb, base))
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(code)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            words = said.read_text("utf-8", "replace")
+            after = {name: data for name, data in tree(base).items() if "ballast" not in name}
+            wrong = ["traceback: " + words.strip()[-300:]] if "Traceback" in words else []
+            usual = rows[0]["code"] if rows else code
+            if code not in (0, 1, 2) or (code != usual and words.count("error: ") != 1):
+                wrong.append(f"exit {code}, said {words[-300:]!r}")
+            wrong += [f"left {name}" for name in after.keys() - before if is_litter(name)]
+            wrong += [f"not whole: {name}" for name in after if not is_whole(base / name)]
+            wrong += [f"gone: {name}" for name in before.keys() - after if verb != "fit"]
+            where = "temporary folder" if left is None else f"{left:,} bytes left"
+            rows.append({"where": where, "fault": "full disk", "code": code, "wrong": wrong,
+                         "said": words[-300:]})  # fmt: skip
+    return rows
+
+
+@contextlib.contextmanager
+def _small_disk(size: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        disk = Path(folder) / "disk"
+        disk.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size + (8 << 20)}", "tmpfs", str(disk)]
+        subprocess.run(command, check=True)
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
+def _fill(disk: Path, left: int) -> None:
+    """Leave so many bytes on a disk, or a page less."""
+    state = os.statvfs(disk)
+    free = state.f_bavail * state.f_frsize
+    if free > left:
+        with contextlib.suppress(OSError), (disk / "ballast").open("ab", buffering=0) as file:
+            file.write(bytes(free - left))
+
+
+def _fill_once_there_was_room(disk: Path, left: int) -> None:
+    from ferkeras.files import writing
+
+    real = writing.demand_room
+
+    def demand_room(folder: Any) -> None:
+        real(folder)
+        _fill(disk, left)
+
+    for each in list(sys.modules.values()):
+        ours = getattr(each, "__name__", "").startswith("ferkeras")
+        if ours and vars(each).get("demand_room") is real:
+            each.demand_room = demand_room  # type: ignore[attr-defined]
+
+
+def is_litter(name: str) -> bool:
+    """Whether a name is that of a file which was to get another one."""
+    return ".ferkeras-" in name and "made" not in name
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file is to its end what its name says."""
+    try:
+        match path.suffix:
+            case ".json":
+                json.loads(path.read_bytes())
+            case ".npz" | ".keras" | ".tflite":
+                with zipfile.ZipFile(path) as archive:
+                    return archive.testzip() is None
+            case ".png":
+                with Image.open(path) as image:
+                    image.load()
+            case ".html":
+                return path.read_bytes().rstrip().endswith(b"</html>")
+            case ".csv" | ".yaml" | ".md":
+                return path.read_bytes().endswith(b"\n")
+            case ".pb":
+                return path.stat().st_size > 0
+    except (ValueError, OSError, zipfile.BadZipFile):
+        return False
+    return True
+
+
 def arguments(verb: str, base: Path) -> list[str]:
     """What a verb is called with."""
     run = str(base / "tiny-001")
@@ -304,12 +444,23 @@ def arguments(verb: str, base: Path) -> list[str]:
 
 def broken(verb: str, template: Path) -> list[dict[str, Any]]:
     """Run a verb to its end and break it everywhere on the way."""
+    rows = _run(verb, template)
+    for at, row in enumerate(rows):
+        # A fork has the locks of TensorFlow's threads and not the threads: where it died of
+        # that, the fault is met once more by a process that has them.
+        if row["code"] in (-signal.SIGSEGV, -signal.SIGABRT, 98):
+            (rows[at],) = _run(verb, template, (row["where"], row["fault"]))
+    return rows
+
+
+def _run(verb: str, template: Path, alone: tuple[str, str] | None = None) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
         shutil.copytree(template, base / "tiny-001")
-        report = Path(folder) / "report"
+        report, said = Path(folder) / "report", Path(folder) / "said"
         report.touch()
+        before = tree(base)
         process = os.fork()
         if process == 0:
             null = os.open(os.devnull, os.O_WRONLY)
@@ -319,13 +470,16 @@ def broken(verb: str, template: Path) -> list[dict[str, Any]]:
             code = 97
             try:
                 os.chdir(base)
-                hook(Breaker(base, Path(folder) / "said", report))
+                hook(Breaker(base, said, report, alone))
                 main = importlib.import_module(f"ferkeras.{verb}.__main__").main
                 code = main(arguments(verb, base))
             finally:
                 os._exit(code)
         _, status = os.waitpid(process, 0)
         code = os.waitstatus_to_exitcode(status)
+        if alone is not None:
+            words = said.read_text("utf-8", "replace") if said.exists() else ""
+            return [judged(*alone, code, words, tree(base).keys() - before.keys())]
         rows = [json.loads(line) for line in report.read_text().splitlines()]
         if code not in (0, 1):
             own = (Path(folder) / "own").read_text()[-500:]
@@ -357,7 +511,11 @@ def main() -> int:
         for verb in VERBS:
             if options.only not in verb:
                 continue
-            rows = found[verb] = broken(verb, template) + on_bad_ground(verb, template)
+            rows = found[verb] = [
+                *broken(verb, template),
+                *on_bad_ground(verb, template),
+                *on_a_full_disk(verb, template),
+            ]
             by_fault = collections.Counter(row["fault"] for row in rows)
             bad = [row for row in rows if row["wrong"]]
             print(f"{verb:12} {len({row['where'] for row in rows}):3} places, {len(rows):4} ends: "

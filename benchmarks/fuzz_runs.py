@@ -6,14 +6,14 @@ A tiny run is trained, evaluated, exported and cut off once. Then each file that
 (`environment.json`, `metrics.json`, `calibration.json`, `history.csv`, `config.yaml`,
 `predictions.npz`, `best.keras`, `last.keras`, `model.tflite`, `exports.json`,
 `evaluation-validation.json`, a checkpoint, `.ferkeras-made.json`, the lock, an ablation's
-`study.db`) is altered again and again, by its structure (JSON: values of other types, keys that
-are missing, numbers out of range, deep nests; npz: dtypes, shapes, headers, members, packing;
-keras: bytes of the archive and of the weights; tflite: bytes, trailer, names, provenance;
-CSV and YAML: cells, lines, quotes) and by its bytes, and read by what the verbs read it with. A
-child process reads many alterations in turn, within 2 GiB and 20 seconds each. Anything but a
-value that is sound or an InputError of one sentence is a finding: another error, a process that
-is killed, time, memory, or a file outside the run's folder that changed (a decoy tree beside it is
-compared). Exit code 1 if there are any. `fuzz_verbs.py` gives alterations to whole verbs.
+`study.db`, a search's, an entry in the cache) is altered again and again, by its structure (JSON:
+values of other types, keys that are missing, numbers out of range, deep nests; npz: dtypes, shapes,
+headers, members, packing; keras: bytes of the archive and of the weights; tflite: bytes, trailer,
+names, provenance; CSV and YAML: cells, lines, quotes; a database: its cells and tables) and by its
+bytes, and read by what the verbs read it with. A child process reads many alterations in turn,
+within 2 GiB and 20 seconds each. Anything but a value that is sound or an InputError of one
+sentence is a finding: another error, a process that is killed, time, memory, or a file outside the
+run's folder that changed (a decoy tree beside it is compared). Exit code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -21,21 +21,17 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
-import copy
 import hashlib
 import io
 import json
 import os
 import random
 import shutil
-import sqlite3
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +39,19 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from mutations import (  # noqa: E402
+    Mutate,
+    of_bytes,
+    of_checkpoint,
+    of_json,
+    of_keras,
+    of_litert,
+    of_npz,
+    of_sqlite,
+    of_text,
+)
 
 _SECONDS = 20
 """Of the processor."""
@@ -51,6 +59,8 @@ _GIVEN_UP = 120
 """Seconds by the clock after which a child is ended."""
 _BYTES = 2 << 30
 """More than the process had when it had read the sound file."""
+_KEY = "0123456789abcdef" * 4
+"""Of an entry in the cache."""
 _TINY = (
     "data.demo_faces=200",
     "network.filters=[4,8]",
@@ -60,252 +70,6 @@ _TINY = (
 _WHOLE = ("train.epochs=1", "monitor.tensorboard=false", "name=tiny")
 _CUT = ("train.epochs=2", "monitor.tensorboard=true", "checkpoint.every_steps=1", "name=cut")
 
-_ODD_LINES = ('"', "&a [*a]", "!!python/object:os.system x", "- " * 500, "\t")
-
-Mutate = Callable[[bytes, random.Random], bytes]
-
-_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1, 2**63, 10**400, -0.0, 0.5, 1e308, float("nan"), float("inf"),
-    "", "x", "\x1b[2J", "a" * 5000, "../../mine", "\ud800", [], {}, [[]], [None], {"": None},
-    [1, "a"], {"a": {"b": {"c": []}}},
-)  # fmt: skip
-
-
-def of_bytes(content: bytes, rng: random.Random) -> bytes:
-    """Change, drop, double or move some bytes."""
-    raw = bytearray(content)
-    for _ in range(rng.choice((1, 1, 2, 5, 40))):
-        if not raw:
-            break
-        at = rng.randrange(len(raw))
-        match rng.randrange(6):
-            case 0:
-                raw[at] ^= 1 << rng.randrange(8)
-            case 1:
-                raw[at] = rng.randrange(256)
-            case 2:
-                del raw[at : at + rng.choice((1, 4, 100, 5000))]
-            case 3:
-                raw[at:at] = rng.randbytes(rng.choice((1, 4, 100)))
-            case 4:
-                size = rng.choice((1, 2, 4, 8))
-                raw[at : at + size] = rng.choice((b"\xff", b"\0", b"\x7f")) * size
-            case _:
-                del raw[at:]
-    return bytes(raw)
-
-
-def of_json(content: bytes, rng: random.Random) -> bytes:
-    """Put other values, keys or nests at a random place of a document."""
-    if rng.random() < 0.15:
-        return of_bytes(content, rng)
-    value = json.loads(content)
-    for _ in range(rng.choice((1, 1, 1, 3))):
-        value = _changed(value, rng)
-    if rng.random() < 0.02:
-        return b"[" * 100_000 + b"]" * 100_000
-    return json.dumps(value).encode()
-
-
-def _changed(value: Any, rng: random.Random) -> Any:
-    if isinstance(value, (dict, list)) and value and rng.random() < 0.85:
-        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-        key = rng.choice(keys)
-        match rng.randrange(8):
-            case 0:
-                del value[key]
-            case 1 if isinstance(value, dict):
-                value[f"{key}x"] = value.pop(key)
-            case 2 if isinstance(value, list):
-                value.append(value[key])
-            case _:
-                value[key] = _changed(value[key], rng)
-        return value
-    return copy.deepcopy(rng.choice(_VALUES))
-
-
-def of_text(content: bytes, rng: random.Random) -> bytes:
-    """Change cells, keys and lines of a table or a configuration."""
-    if rng.random() < 0.2:
-        return of_bytes(content, rng)
-    lines = content.decode().split("\n")
-    for _ in range(rng.choice((1, 1, 3))):
-        at = rng.randrange(len(lines))
-        odd = str(rng.choice(_VALUES)).encode("utf-8", "replace").decode()
-        match rng.randrange(7):
-            case 0:
-                del lines[at]
-            case 1:
-                lines.insert(at, lines[rng.randrange(len(lines))])
-            case 2:
-                cells = lines[at].split(",")
-                cells[rng.randrange(len(cells))] = odd
-                lines[at] = ",".join(cells)
-            case 3:
-                key, sign, _ = lines[at].partition(":")
-                lines[at] = f"{key}{sign} {odd}"
-            case 4:
-                lines[at] = rng.choice(
-                    ('"', "&a [*a]", "!!python/object:os.system x", "- " * 500, "\t")
-                )
-            case 5:
-                lines[at] += "," * rng.choice((1, 5000))
-            case _:
-                lines[at] = " " * rng.randrange(4) + lines[at]
-        lines = lines or [""]
-    return "\n".join(lines).encode()
-
-
-def of_npz(content: bytes, rng: random.Random) -> bytes:
-    """Change dtypes, shapes, values, members or the archive of NumPy arrays."""
-    if rng.random() < 0.3:
-        return of_bytes(content, rng)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    name = rng.choice(list(members))
-    match rng.randrange(7):
-        case 0:
-            del members[name]
-        case 1:
-            members[name] = of_bytes(members[name], rng)
-        case 2:
-            members[name] = _npy(_array(rng))
-        case 3:
-            header = str(
-                {
-                    "descr": rng.choice(("<f4", "<f8", "|O", "<U9", "<M8[s]", "|V4", "<f2", "[")),
-                    "fortran_order": rng.random() < 0.5,
-                    "shape": rng.choice(((10**12,), (2**40, 2**40), (-1,), (3, 7), (), (0,))),
-                }
-            ).encode()
-            members[name] = b"\x93NUMPY\x01\0" + struct.pack("<H", len(header)) + header + bytes(64)
-        case 4:
-            members[name] = bytes(rng.choice((0, 10, 50 << 20)))
-        case 5:
-            members[f"{name}x"] = members.pop(name)
-        case _:
-            members[name] = members[name][:128] + of_bytes(members[name][128:], rng)
-    target = io.BytesIO()
-    packing = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))
-    with zipfile.ZipFile(target, "w", packing) as archive:
-        for each, data in members.items():
-            archive.writestr(each, data)
-    return target.getvalue()
-
-
-def _array(rng: random.Random) -> np.ndarray:
-    shape = rng.choice(((), (0,), (1,), (5,), (5, 7), (40, 7), (2, 3, 4)))
-    values = np.full(shape, rng.choice((0, 1, -1, 99, 1e30)))
-    kind = rng.choice((np.float32, np.float64, np.int32, np.int8, bool, complex, "S3", "U3"))
-    with np.errstate(invalid="ignore"):
-        array = values.astype(np.float64).astype(kind)
-    if array.dtype.kind == "f" and array.size and rng.random() < 0.5:
-        array.reshape(-1)[0] = rng.choice((np.nan, np.inf, -np.inf))
-    return array
-
-
-def _npy(array: np.ndarray) -> bytes:
-    target = io.BytesIO()
-    np.save(target, array, allow_pickle=False)
-    return target.getvalue()
-
-
-def of_keras(content: bytes, rng: random.Random) -> bytes:
-    """Change the archive, a member or the weights inside."""
-    if rng.random() < 0.2:
-        return of_bytes(content, rng)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    name = rng.choice(["model.weights.h5", "model.weights.h5", *members])
-    match rng.randrange(5):
-        case 0:
-            del members[name]
-        case 1:
-            members["../../mine"] = b"x"
-        case 2:
-            members[name] = bytes(rng.choice((0, 100, 20 << 20)))
-        case _:
-            members[name] = of_bytes(members[name], rng)
-    target = io.BytesIO()
-    with zipfile.ZipFile(
-        target, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
-    ) as out:
-        for each, data in members.items():
-            out.writestr(each, data)
-    return target.getvalue()
-
-
-def of_sqlite(content: bytes, rng: random.Random) -> bytes:
-    """Change the plan of an ablation in its database, or the database."""
-    if rng.random() < 0.4:
-        return of_bytes(content, rng)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "study.db"
-        path.write_bytes(content)
-        with contextlib.closing(sqlite3.connect(path)) as base:
-            match rng.randrange(4):
-                case 0:
-                    names = [name for (name,) in base.execute(
-                        "select name from sqlite_master where type = 'table'"
-                    )]  # fmt: skip
-                    base.execute(f"drop table {rng.choice(names)}")
-                case _:
-                    key = "select value_json from study_user_attributes where key = 'plan'"
-                    ((plan,),) = base.execute(key).fetchall()
-                    base.execute(
-                        "update study_user_attributes set value_json = ? where key = 'plan'",
-                        (of_json(plan.encode(), rng).decode("utf-8", "replace"),),
-                    )
-            base.commit()
-        return path.read_bytes()
-
-
-def of_litert(content: bytes, rng: random.Random) -> bytes:
-    """Change the graph, or the names and the provenance behind it."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-        start = min(member.header_offset for member in archive.infolist())
-    graph = content[:start]
-    match rng.randrange(6):
-        case 0:
-            return of_bytes(content, rng)
-        case 1:
-            members["about.json"] = of_json(members["about.json"], rng)
-        case 2:
-            members["labels.txt"] = of_text(members["labels.txt"], rng)
-        case _:
-            graph = of_bytes(graph, rng) if rng.random() < 0.5 else _of_flatbuffer(graph, rng)
-    target = io.BytesIO()
-    target.write(graph)
-    with zipfile.ZipFile(target, "a") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return target.getvalue()
-
-
-def _of_flatbuffer(graph: bytes, rng: random.Random) -> bytes:
-    """Change offsets, sizes and operator codes: 32-bit words of the tables at either end."""
-    raw = bytearray(graph)
-    for _ in range(rng.choice((1, 2, 6))):
-        near = min(len(raw) // 4 - 1, 3000)
-        at = 4 * rng.choice((rng.randrange(near), len(raw) // 4 - 1 - rng.randrange(near)))
-        (word,) = struct.unpack_from("<I", raw, at)
-        other = rng.choice((0, 1, 0xFFFFFFFF, 0x7FFFFFFF, word + 4, word - 4, word * 2, 1 << 20))
-        struct.pack_into("<I", raw, at, other & 0xFFFFFFFF)
-    return bytes(raw)
-
-
-def of_checkpoint(content: bytes, rng: random.Random) -> bytes:
-    """As `of_npz`, or change the state that a checkpoint holds as JSON."""
-    if rng.random() < 0.5:
-        return of_npz(content, rng)
-    with np.load(io.BytesIO(content)) as file:
-        arrays = {name: file[name] for name in file.files}
-    arrays["state"] = np.frombuffer(of_json(arrays["state"].tobytes(), rng), np.uint8)
-    target = io.BytesIO()
-    np.savez(target, **arrays)
-    return target.getvalue()
-
 
 def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     """By name of the file: where it is, how it is altered, and what verbs read it with."""
@@ -313,6 +77,7 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     from ferkeras.cli.errors import InputError
     from ferkeras.compare.comparison import load_compared
     from ferkeras.config.file import dump_config
+    from ferkeras.data import cache
     from ferkeras.export.model_card import model_card, write_model_card
     from ferkeras.files.made import MADE_FILE, Made
     from ferkeras.metrics.calibration import temperature_of
@@ -322,6 +87,7 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     from ferkeras.runs.history import read_history, read_so_far
     from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
     from ferkeras.runs.record import Run
+    from ferkeras.runs.so_far import open_trained
     from ferkeras.runs.teachers import record_of
     from ferkeras.runs.unfinished import reopened
 
@@ -351,6 +117,23 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
             return model
 
         return read
+
+    def so_far() -> object:
+        from ferkeras.runs.network import load_trained
+
+        found = load_trained(open_trained(cut.folder))
+        found.finished.about().provenance_text()
+        return found
+
+    def cached() -> object:
+        found = cache.load(_KEY)
+        assert found is None or (
+            found.fingerprint == _read().fingerprint
+            and (found.faces.images == _read().faces.images).all()
+            and (found.faces.labels == _read().faces.labels).all()
+            and found.faces.classes == _read().faces.classes
+        )
+        return found
 
     def litert() -> object:
         from ferkeras.predict.network import load_network
@@ -382,6 +165,15 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
             ablation.runs()
         return ablation.failures(), ablation.hours(), ablation._next()
 
+    def searched() -> object:
+        from ferkeras.search.pictures import search_figures
+        from ferkeras.search.report import _frame
+        from ferkeras.search.study import Search
+
+        search = Search.join(str(of.folder / "search"))
+        search_figures(search)
+        return [search.config(trial) for trial in search.best()], _frame(search), search._next()
+
     def locked() -> object:
         with exclusive_lock(cut.folder):
             return None
@@ -400,7 +192,7 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
             lambda: write_model_card(of.exports, open_run(run), []),
         ),
         "evaluation-validation.json": (evaluation.path, of_json, opened),
-        "history.csv": (of.history.path, of_text, lambda: read_history(of)),
+        "history.csv": (of.history.path, of_text, lambda: read_history(open_run(run))),
         "predictions.npz": (of.predictions.path, of_npz, predicted),
         "model.tflite": (of.litert.path, of_litert, litert),
         "best.keras": (of.best.path, of_keras, network(of.best)),
@@ -410,12 +202,32 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
             of_text,
             lambda: read_so_far(cut.history, "val_accuracy"),
         ),
+        "history.csv, unfinished": (cut.history.path, of_text, lambda: open_trained(cut.folder)),
+        "best.keras, unfinished": (cut.best.path, of_keras, so_far),
+        "cache entry": (
+            run / "cache" / cache.FOLDER / f"faces-v{cache.READER_VERSION}-{_KEY}.npy",
+            of_bytes,
+            cached,
+        ),
         "made": ((cut.inner / MADE_FILE).path, of_json, made),
         "lock": ((cut.inner / LOCK_FILE).path, of_bytes, locked),
         "study.db": (of.folder / "study" / "study.db", of_sqlite, joined),
+        "study.db, of a search": (of.folder / "search" / "study.db", of_sqlite, searched),
         "checkpoint": (_checkpoint(cut), of_checkpoint, lambda: _newest(cut)),
         "checkpoint, restored": (_checkpoint(cut), of_checkpoint, _checkpoint_reader(cut)),
     }
+
+
+def _read() -> Any:
+    """A reading, as it is kept in the cache."""
+    from ferkeras.data.digests import fingerprint_of
+    from ferkeras.data.faces import Faces, ReadFaces
+    from ferkeras.data.presets.fer2013 import FER2013
+
+    images = np.arange(20 * 48 * 48, dtype=np.uint8).reshape(20, 48, 48, 1)
+    faces = Faces(images, np.arange(20, dtype=np.int32) % 7, FER2013.classes)
+    usage = np.ones(20, np.int8)
+    return ReadFaces(faces, usage, "", fingerprint_of(faces, usage), None, "a table")
 
 
 def _checkpoint(run: Any) -> Path:
@@ -470,9 +282,14 @@ def read_many(run: Path, name: str, first: int, last: int) -> int:
     from ferkeras.cli.errors import InputError
     from ferkeras.cli.quiet import import_tensorflow
 
-    if name in ("best.keras", "last.keras", "checkpoint, restored"):
+    if "keras" in name or name == "checkpoint, restored":
         import_tensorflow()
+        _build_once()
     path, mutate, read = readers(run)[name]
+    if name == "cache entry":
+        from ferkeras.data import cache
+
+        cache.store(_KEY, _read())
     sound = path.read_bytes()
     read()
     path = _checkpoint(_run(run / "cut")) if name.startswith("checkpoint") else path
@@ -500,6 +317,20 @@ def read_many(run: Path, name: str, first: int, last: int) -> int:
     return 0
 
 
+def _build_once() -> None:
+    """Let networks be built once a process: a file alters their weights alone."""
+    from ferkeras.runs import network
+
+    for name in ("build_network", "served_network"):
+        real, kept = getattr(network, name), []
+
+        def once(*arguments: Any, real: Any = real, kept: list[Any] = kept, **more: Any) -> Any:
+            kept[:] = kept or [real(*arguments, **more)]
+            return kept[0]
+
+        setattr(network, name, once)
+
+
 def _mapped() -> int:
     """Bytes of address space that this process has."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -511,17 +342,18 @@ def _run(folder: Path) -> Any:
     return Run(folder)
 
 
-def fuzz(template: Path, name: str, mutations: int) -> dict[str, Any]:
+def fuzz(template: Path, name: str, mutations: int, first: int = 0) -> dict[str, Any]:
     """Read alterations in children; one that ends or hangs is replaced, and its last one noted."""
+    last = first + mutations
     counts: collections.Counter[str] = collections.Counter()
     findings: list[str] = []
-    slowest, peak, number = 0.0, 0, 0
+    slowest, peak, number = 0.0, 0, first
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         decoy = base / "mine"
         decoy.mkdir()
         (decoy / "thesis.tex").write_text("years of work")
-        while number < mutations:
+        while number < last:
             run = base / "run"
             shutil.rmtree(run, ignore_errors=True)
             shutil.copytree(template, run)
@@ -532,9 +364,9 @@ def fuzz(template: Path, name: str, mutations: int) -> dict[str, Any]:
                 str(run),
                 name,
                 str(number),
-                str(mutations),
+                str(last),
             ]
-            env = {**os.environ, "FERKERAS_CACHE": str(base / "cache"),
+            env = {**os.environ, "FERKERAS_CACHE": str(run / "cache"),
                    "XDG_CONFIG_HOME": str(base / "config"), "PYTHONPATH": str(ROOT)}  # fmt: skip
             begun = None
             with tempfile.TemporaryFile("w+") as said:
@@ -564,16 +396,12 @@ def fuzz(template: Path, name: str, mutations: int) -> dict[str, Any]:
                 raise RuntimeError(f"{name}: as it was made it cannot be read: {words[-2000:]}")
             if words:
                 findings.append(f"{name} {begun}: printed on stderr: {words[-300:]}")
-            if code and number < mutations:
+            if code and number < last:
                 findings.append(f"{name} {number}: the process ended with {code}")
                 counts["ended"] += 1
                 number += 1
         left = sorted(path.name for path in base.iterdir())
-        if left not in (
-            ["cache", "config", "mine", "run"],
-            ["mine", "run"],
-            ["config", "mine", "run"],
-        ):
+        if not {"mine", "run"} <= {*left} <= {"mine", "run", "config"}:
             findings.append(f"{name}: made beside the run: {left}")
         if (decoy / "thesis.tex").read_text() != "years of work" or len(list(decoy.iterdir())) != 1:
             findings.append(f"{name}: the decoy changed")
@@ -599,8 +427,8 @@ def make_run(folder: Path) -> Path:
     settings = [*_TINY, *_CUT, f"output.folder={folder}"]
     subprocess.run([*command[:1], "-c", _CUT_OFF, *settings], **quiet)
     (folder / "cut-001").rename(run / "cut")
-    (run / "study").mkdir()
-    subprocess.run([*command[:1], "-c", _STUDY, str(run)], **quiet)
+    for script in (_STUDY, _SEARCH):
+        subprocess.run([*command[:1], "-c", script, str(run)], **quiet)
     return run
 
 
@@ -637,6 +465,34 @@ join_study(run / "study").add_trial(create_trial(
 ))
 """
 
+_SEARCH = """
+import sys
+from pathlib import Path
+from optuna import create_trial
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from ferkeras.config.file import load_config
+from ferkeras.search.space import read_space
+from ferkeras.search.study import Search, Task
+from ferkeras.study.storage import join_study
+run = Path(sys.argv[1])
+space, _ = read_space(
+    ["train.learning_rate=log(1e-4,1e-2)", "network.conv_dropout=[0.0,0.1]"], None
+)
+task = Task.of(load_config(None), space, ["accuracy"], {"parameters": 1e6}, 9, "median", 2)
+Search.begin(run / "search", None, task)
+for number in range(5):
+    join_study(run / "search").add_trial(create_trial(
+        params={"train.learning_rate": 1e-3 / (1 + number), "network.conv_dropout": "0.1"},
+        distributions={
+            "train.learning_rate": FloatDistribution(1e-4, 1e-2, log=True),
+            "network.conv_dropout": CategoricalDistribution(["0.0", "0.1"]),
+        },
+        user_attrs={"run": "none", "figures": {"minutes": 1.0, "accuracy": 0.5}},
+        system_attrs={"constraints:parameters": -0.5},
+        value=0.5 + 0.01 * number,
+    ))
+"""
+
 
 def main() -> int:
     """Fuzz every file; print the table."""
@@ -647,6 +503,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mutations", type=int, default=2000, help="of each file (default 2000)")
+    parser.add_argument("--first", type=int, default=0, help="number of the first one")
     parser.add_argument("--only", default="", help="only files whose name contains this")
     parser.add_argument("--run", type=Path, help="a run that an earlier call made here")
     parser.add_argument("--json", type=Path, help="write the figures here too")
@@ -658,7 +515,7 @@ def main() -> int:
             make_run(run.parent)
         for name in readers(run):
             if options.only in name:
-                row = fuzz(run, name, options.mutations)
+                row = fuzz(run, name, options.mutations, options.first)
                 rows.append(row)
                 print(
                     f"{name:28}{row['mutations']:6} altered{row['read']:6} read"
