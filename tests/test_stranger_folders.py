@@ -6,10 +6,12 @@ import stat
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import dump_config, load_config
+from ferkeras.export.probe import Probe
 from ferkeras.files.inner import InnerPath, Refused
 from ferkeras.files.made import MADE_FILE, Made
 from ferkeras.files.writing import (
@@ -22,6 +24,7 @@ from ferkeras.files.writing import (
 )
 from ferkeras.fit.__main__ import main as fit
 from ferkeras.fit.run import _what_a_training_makes
+from ferkeras.publish.publication import publish
 from ferkeras.runs.create import create_run
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
@@ -203,6 +206,19 @@ def contents(folder: Path) -> dict[Path, bytes]:
         ("a: [b\n", "not valid YAML"),
     ],
 )
+@pytest.mark.parametrize("name", ["history.csv", "predictions.npz"])
+def test_only_what_a_training_writes_is_given_away(name, finished_run, tmp_path):
+    run = tmp_path / "mine-001"
+    run.mkdir()
+    for each in ("config.yaml", "environment.json", "metrics.json", "best.keras"):
+        (run / each).write_bytes((finished_run / each).read_bytes())
+    (run / name).write_text("-----BEGIN PRIVATE KEY-----\nx\n")
+    probe = Probe(np.zeros((1, 48, 48, 1), np.uint8))
+    with pytest.raises(InputError, match=f"{name}: damaged"):
+        publish(open_run(run), tmp_path / "published", probe)
+    assert not (tmp_path / "published").exists()
+
+
 def test_resuming_a_folder_of_somebody_else_touches_nothing(config, message, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(config)
     before = foreign_files(tmp_path)

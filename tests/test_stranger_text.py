@@ -24,10 +24,14 @@ from ferkeras.cli.foreign_text import (
     for_terminal,
     path_for_csv,
 )
+from ferkeras.predict import __main__ as predict
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.output import Csv, JsonLines
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import find_files, views_of
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.so_far import open_trained
+from ferkeras.runs.unfinished import find_run
 
 NAMES = [
     "Screenshot 2024\u202fPM.png",
@@ -100,6 +104,27 @@ def test_an_error_does_not_either(capsys):
 
     assert main([]) == 2
     assert capsys.readouterr().err == "error: first\nsecond \\x1b[2J\n"
+
+
+def test_a_note_about_a_network_does_not_either(finished_run, tmp_path, capsys):
+    run = tmp_path / "a\x1b[2Jb"
+    (run / "export").mkdir(parents=True)
+    for name in ("config.yaml", "environment.json", "metrics.json", "export/model.tflite"):
+        (run / name).write_bytes((finished_run / name).read_bytes())
+    assert predict.main([str(run), str(finished_run / "curves.png"), "--no-detect"]) == 0
+    captured = capsys.readouterr()
+    assert "note: " in captured.err
+    assert (captured.out + captured.err).replace("\n", "").isprintable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+@pytest.mark.parametrize("opened", [open_run, open_trained, find_run])
+def test_a_run_whose_name_is_no_text_is_refused(opened, finished_run, tmp_path):
+    run = tmp_path / os.fsdecode(b"a\xff-001")
+    run.mkdir()
+    (run / "config.yaml").write_bytes((finished_run / "config.yaml").read_bytes())
+    with pytest.raises(InputError, match=r"udcff-001': its name is not UTF-8.*rename"):
+        opened(run)
 
 
 @pytest.fixture

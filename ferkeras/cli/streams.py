@@ -33,7 +33,7 @@ def secure_streams() -> None:
 def tell(text: str) -> None:
     """Print a line on stderr, as far as that is possible."""
     with suppress(OSError, ValueError):
-        print(for_terminal(text), file=sys.stderr, flush=True)
+        print(for_terminal(text), file=sys.stderr, flush=True)  # noqa: T201 - the one place
 
 
 def flushed() -> OSError | None:

@@ -51,8 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = find_run(None if arguments.resume == Path() else arguments.resume)
     with reopened(run, changes) as unfinished:
         if unfinished is None:
+            from ferkeras.cli.console import Console
+
             more = command_line("fit", "--resume", run.folder, "train.epochs=N")
-            print(f"{run.folder}: this run is complete; to train it for N epochs in all: {more}")
+            with Console() as console:
+                console.print(
+                    f"{run.folder}: this run is complete; to train it for N epochs in all: {more}"
+                )
             return 0
         return _fit(unfinished.config, unfinished)
 

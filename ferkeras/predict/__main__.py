@@ -53,13 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if network.about.of_synthetic_faces:
         words = sys.argv[1:] if argv is None else argv
         better = command_line("predict", *(word for word in words if word != str(run)))
-        print(
+        tell(
             f"note: {run} was trained on synthetic faces and has seen no real one; the network "
-            f"that comes with ferkeras has: {better}",
-            file=sys.stderr,
+            f"that comes with ferkeras has: {better}"
         )
     if unfinished := network.about.provenance.get("unfinished"):
-        print(f"note: {run}: {unfinished}: the best network so far predicts", file=sys.stderr)
+        tell(f"note: {run}: {unfinished}: the best network so far predicts")
     emotions = network.about.emotions
     cut = chosen_cut(arguments.detect)
     for_programs = arguments.json or arguments.csv

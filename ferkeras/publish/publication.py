@@ -17,7 +17,9 @@ from ferkeras.export.probe import Probe
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import temporary_name, write_bytes, write_json, write_text
 from ferkeras.metrics.calibration import temperature_of
+from ferkeras.metrics.predictions import read_predictions
 from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.history import read_history
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
@@ -42,12 +44,18 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
         probe: faces on which exports are compared.
 
     Raises:
-        InputError: the folder exists, or the run's network cannot be loaded.
+        InputError: the folder exists, a file of the run is damaged, or its network cannot be
+            loaded.
         RunError: an export predicts otherwise than the network.
         OSError: the folder cannot be written.
     """
     if folder.exists():
         raise InputError(f"{folder}: exists already; name a folder that does not, or remove it")
+    # These are copied as they stand: whatever else is in them would be given away too.
+    if finished.run.history.is_file():
+        read_history(finished)
+    if finished.run.predictions.is_file():
+        read_predictions(finished.run.predictions, finished.task.classes)
     model = load_trained(finished).model
     round_as_trained(model)
     temporary = folder.parent / temporary_name()

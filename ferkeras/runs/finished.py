@@ -183,6 +183,7 @@ def find_folder(path: str | Path) -> Run:
     folder = located(Path(path).expanduser())
     if not folder.is_dir():
         raise _no_folder(folder)
+    check_name(folder)
     run = Run(folder, results_of(folder))
     if not run.config.is_file():
         raise InputError(
@@ -190,6 +191,21 @@ def find_folder(path: str | Path) -> Run:
             f"python -m ferkeras.fit has made{_runs_in(folder)}"
         )
     return run
+
+
+def check_name(folder: Path) -> None:
+    """Refuse a run's folder whose name no record and no page could hold.
+
+    Raises:
+        InputError: its path has bytes that are no UTF-8.
+    """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{shown(folder)}: its name is not UTF-8, so that nothing could be written about this "
+            "run; rename the folder"
+        ) from None
 
 
 def not_finished(run: Run) -> InputError:

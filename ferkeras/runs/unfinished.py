@@ -19,7 +19,7 @@ from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
 from ferkeras.runs.changes import EPOCHS, PATH, VOTES, moved
-from ferkeras.runs.finished import FinishedRun, check_task
+from ferkeras.runs.finished import FinishedRun, check_name, check_task
 from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
@@ -110,12 +110,15 @@ def find_run(path: Path | None) -> Run:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected one that python -m ferkeras.fit made")
     if Run(folder).config.is_file():
+        check_name(folder)
         return Run(folder)
     runs = [Run(each) for each in folder.iterdir() if not each.name.startswith(".")]
     unfinished = [run for run in runs if run.config.is_file() and not run.metrics.exists()]
     if not unfinished:
         raise InputError(f"{folder}: no unfinished run in it; name the folder of the one you mean")
-    return max(unfinished, key=lambda run: run.config.stat().st_mtime_ns)
+    newest = max(unfinished, key=lambda run: run.config.stat().st_mtime_ns)
+    check_name(newest.folder)
+    return newest
 
 
 @contextmanager
