@@ -196,16 +196,6 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        ("services:\n  web: {image: nginx}\n", "services"),
-        ("", "not one that python -m ferkeras.fit has written"),
-        ("name: theirs\n", "not one that python -m ferkeras.fit has written"),
-        ("train:\n  epochs: 3\n", "not one that python -m ferkeras.fit has written"),
-        ("a: [b\n", "not valid YAML"),
-    ],
-)
 @pytest.mark.parametrize("name", ["history.csv", "predictions.npz"])
 def test_only_what_a_training_writes_is_given_away(name, finished_run, tmp_path):
     run = tmp_path / "mine-001"
@@ -219,6 +209,16 @@ def test_only_what_a_training_writes_is_given_away(name, finished_run, tmp_path)
     assert not (tmp_path / "published").exists()
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("services:\n  web: {image: nginx}\n", "services"),
+        ("", "not one that python -m ferkeras.fit has written"),
+        ("name: theirs\n", "not one that python -m ferkeras.fit has written"),
+        ("train:\n  epochs: 3\n", "not one that python -m ferkeras.fit has written"),
+        ("a: [b\n", "not valid YAML"),
+    ],
+)
 def test_resuming_a_folder_of_somebody_else_touches_nothing(config, message, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(config)
     before = foreign_files(tmp_path)
