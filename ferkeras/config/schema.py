@@ -343,17 +343,17 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         0, description="the same seed gives the same run, bit for bit, on one machine"
     )
-    data: Data = Data()
-    augment: Augment = Augment()
-    network: Network = Plain()
-    train: Train = Train()
-    distill: Distill = Distill()
-    class_weight: ClassWeight = ClassWeight()
-    schedule: Schedule = Schedule()
-    monitor: Monitor = Monitor()
-    checkpoint: CheckpointTimes = CheckpointTimes()
-    recovery: Recovery = Recovery()
-    output: Output = Output()
+    data: Data = Field(default_factory=Data)
+    augment: Augment = Field(default_factory=Augment)
+    network: Network = Field(default_factory=Plain)
+    train: Train = Field(default_factory=Train)
+    distill: Distill = Field(default_factory=Distill)
+    class_weight: ClassWeight = Field(default_factory=ClassWeight)
+    schedule: Schedule = Field(default_factory=Schedule)
+    monitor: Monitor = Field(default_factory=Monitor)
+    checkpoint: CheckpointTimes = Field(default_factory=CheckpointTimes)
+    recovery: Recovery = Field(default_factory=Recovery)
+    output: Output = Field(default_factory=Output)
 
     def with_learning_rate(self, rate: float) -> Self:
         """The same configuration with this `train.learning_rate`."""

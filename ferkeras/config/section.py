@@ -16,7 +16,8 @@ Epoch = Annotated[int, Field(ge=1, le=1_000_000)]
 class Section(BaseModel):
     """Base of all sections: immutable, unknown keys refused, numbers finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # A section's validator is built when it first validates: `--help` needs none.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -18,14 +18,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import Config
-from ferkeras.runs.changes import changes_asked
-from ferkeras.runs.unfinished import UnfinishedRun, find_run, reopened
+
+if TYPE_CHECKING:
+    from ferkeras.runs.unfinished import UnfinishedRun
 
 
 @verb
@@ -47,6 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.resume is None:
         return _fit(configured(arguments))
     _refuse_settings(arguments, parser.get_default("config"))
+    return _resume(arguments)
+
+
+def _resume(arguments: argparse.Namespace) -> int:
+    from ferkeras.runs.changes import changes_asked
+    from ferkeras.runs.unfinished import find_run, reopened
+
     changes = changes_asked(arguments.overrides)
     run = find_run(None if arguments.resume == Path() else arguments.resume)
     with reopened(run, changes) as unfinished:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
+from ferkeras.lr_find.limits import STEPS
 from ferkeras.lr_find.range_test import LrRange, lr_range_test
-from ferkeras.lr_find.rules import STEPS
 from ferkeras.training.setup import TrainingSetup
 
 

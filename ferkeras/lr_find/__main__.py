@@ -25,7 +25,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
 from ferkeras.config.schema import GREATEST_RATE
-from ferkeras.lr_find.rules import FEWEST, HIGHEST, LOWEST, STEPS
+from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, STEPS
 
 
 @verb

@@ -10,18 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ferkeras.lr_find.rules import (
-    FEWEST,
-    HIGHEST,
-    LONGEST_STEP,
-    LOWEST,
-    STEPS,
-    noise,
-    smooth,
-    steepest,
-    suggest,
-    valley,
-)
+from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, STEPS
+from ferkeras.lr_find.rules import LONGEST_STEP, noise, smooth, steepest, suggest, valley
 from ferkeras.training.movement import movement_of_kernels, weights_of
 from ferkeras.training.setup import TrainingSetup
 from ferkeras.training.state import restored_after

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
-"""Default rates and number of steps of a range test."""
-
-FEWEST = 10
-"""Steps below which nothing can be said."""
-
 _WIDTH = 0.2
 """Standard deviation of the smoothing, in decades of the rate."""
 

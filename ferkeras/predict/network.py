@@ -13,8 +13,10 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import About
-from ferkeras.runs.finished import TrainedRun
+from ferkeras.runs.finished import TrainedRun, check_task, find_folder, task_of
 from ferkeras.runs.litert import LiteRtNetwork
+from ferkeras.runs.record import Run
+from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.shipped import is_shipped
 from ferkeras.runs.so_far import open_trained
 
@@ -58,30 +60,38 @@ def load_network(path: str | Path, console: Console | None = None) -> Network:
             f"{path}: a Keras file or SavedModel can carry code and is not loaded by its path; "
             "name the folder of the run, or a .tflite file made by python -m ferkeras.export"
         )
-    finished = open_trained(path)
-    if finished.unfinished:
-        # What lies in `export/` may be of a former end.
-        return _with_keras(finished, 1.0, console)
-    temperature = 1.0
-    if finished.run.calibration.exists():
-        # Brings SciPy along.
-        from ferkeras.metrics.calibration import temperature_of
-
-        temperature = temperature_of(finished.run)
-    files = [p for p in (finished.run.litert, finished.run.half_litert) if p.is_file()]
+    run = find_folder(path)
+    # What lies in `export/` of a run without an end may be of a former end.
+    files = [p for p in (run.litert, run.half_litert) if run.metrics.is_file() and p.is_file()]
     if not files:
-        return _with_keras(finished, temperature, console)
-    network = LiteRtNetwork(files[0], own=is_shipped(finished.run.folder))
-    if network.about.emotions != finished.task.classes.names:
+        return _with_keras(open_trained(path), console)
+    # Neither the configuration nor the metrics of the run are read: that takes longer than a face.
+    environment = read_record(run.environment, EnvironmentRecord)
+    check_task(run, environment)
+    names = task_of(environment).classes.names
+    network = LiteRtNetwork(files[0], own=is_shipped(run.folder))
+    if network.about.emotions != names:
         raise InputError(
             f"{shown(files[0])}: its classes are not those of the run "
             f"({shown(', '.join(network.about.emotions)[:200])}); export it again"
         )
+    temperature = _temperature(run)
     inside = network.about.provenance.get("temperature", 1.0)
     return network if inside == temperature else Tempered(network, temperature / inside)
 
 
-def _with_keras(finished: TrainedRun, temperature: float, console: Console | None) -> Network:
+def _temperature(run: Run) -> float:
+    if not run.calibration.exists():
+        return 1.0
+    # Brings SciPy along.
+    from ferkeras.metrics.calibration import temperature_of
+
+    return temperature_of(run)
+
+
+def _with_keras(finished: TrainedRun, console: Console | None) -> Network:
+    # A calibration is of the network at a run's end.
+    temperature = 1.0 if finished.unfinished else _temperature(finished.run)
     with nullcontext() if console is None else console.working("loading TensorFlow"):
         return KerasNetwork(finished, temperature)
 

@@ -9,18 +9,20 @@ import difflib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.wording import shown
-from ferkeras.config.file import load_config
-from ferkeras.config.schema import Config
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Task
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 from ferkeras.runs.shipped import located, results_of
+
+if TYPE_CHECKING:
+    from ferkeras.config.schema import Config
 
 _LARGEST_HISTORY = 16 << 20
 
@@ -146,6 +148,9 @@ def open_run(path: str | Path) -> FinishedRun:
         InputError: there is no such folder, it is no run, the run is not finished, or a file of
             it is damaged; the message names the nearest run where there is one.
     """
+    # `predict` finds a folder in less time than this takes.
+    from ferkeras.config.file import load_config
+
     run = find_folder(path)
     if not run.metrics.is_file():
         raise not_finished(run)

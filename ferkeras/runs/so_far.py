@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, shown
-from ferkeras.config.file import load_config
 from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import (
     TrainedRun,
@@ -70,6 +69,8 @@ def open_trained(path: str | Path) -> TrainedRun:
         return open_run(path)
     if not run.best.is_file() or not run.environment.is_file():
         raise not_finished(run)
+    from ferkeras.config.file import load_config
+
     environment = read_record(run.environment, EnvironmentRecord)
     check_task(run, environment)
     try:
