@@ -6,6 +6,7 @@ import os
 import hypothesis
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.quiet import import_tensorflow
@@ -15,6 +16,9 @@ from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import FER2013, SIZE
 
 import_tensorflow()
+
+# Two processes test side by side: more threads of theirs than cores would wait for one another.
+tf.config.threading.set_intra_op_parallelism_threads(1)
 
 # How long an example takes says how busy the machine is, nothing about what is tested.
 hypothesis.settings.register_profile(

@@ -2,6 +2,7 @@
 
 import io
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -243,10 +244,14 @@ def rates(config, world):
 
 def training(config, world):
     """Console, history and events of a small fit with all callbacks."""
-    if config not in TRAINED:
-        with untraced():
-            TRAINED[config] = train_once(config, world)
-    return TRAINED[config]
+    return once(train_once, config, world)
+
+
+def once(observe, config, world):
+    """What was seen of this configuration before, or is now."""
+    if (observe, config) not in SEEN:
+        SEEN[observe, config] = observe(config, world)
+    return SEEN[observe, config]
 
 
 def train_once(config, world):
@@ -281,12 +286,16 @@ def diagnosis(config, world):
     return train(config, world.splits, Console(io.StringIO()), brief=True).metrics["diagnosis"]
 
 
-TRAINED = {}
+SEEN = {}
 EPOCH_LINE = re.compile(r"epoch \d+/")
 
 
 def survival(config, world):
     """What is saved, said and done while the weights break twice."""
+    return once(survive, config, world)
+
+
+def survive(config, world):
     built = setup(config, world)
     console = Console(io.StringIO())
     folder = CheckpointFolder(world.folder / "checkpoints")
@@ -493,8 +502,11 @@ def test_key_has_an_effect(key, world):
     base = load_config(None, [*tiny, OUT, *setting])
     changed = with_values(base, {key: value})
     assert flat(changed)[key] != flat(base)[key]
+    # A diagnosis takes more steps than tracing is worth.
+    steps = nullcontext() if observe is diagnosis else untraced()
     try:
-        assert observe(changed, world) != observe(base, world)
+        with steps:
+            assert observe(changed, world) != observe(base, world)
     finally:
         keras.config.set_dtype_policy("float32")
 

@@ -257,7 +257,7 @@ class Ask(keras.callbacks.Callback):
             self.request.signal = 15
 
 
-def test_a_request_is_granted_after_the_step(splits, tmp_path):
+def test_a_request_is_granted_after_the_step(splits, tmp_path, eager):
     request = StopRequest()
     expected = go(settings(*QUICK), splits, tmp_path / "whole")
     rare = settings(*QUICK, "checkpoint.every_steps=1000")
@@ -268,7 +268,7 @@ def test_a_request_is_granted_after_the_step(splits, tmp_path):
     assert_same(go(rare, splits, tmp_path / "run"), expected)
 
 
-def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, tmp_path):
+def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, tmp_path, eager):
     stops = settings(
         "monitor.collapse_action=stop", "monitor.collapse_fraction=0.3", "monitor.images_every=9"
     )
@@ -299,7 +299,7 @@ class Break(keras.callbacks.Callback):
 DIVERGES = (*QUICK, "recovery.after_skipped_steps=2", "schedule.plateau_from_epoch=null")
 
 
-def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path):
+def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path, eager):
     setup, console = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2))
     assert float(setup.model.optimizer.learning_rate.numpy()) == pytest.approx(1e-3 / 4)
     assert all(np.isfinite(values).all() for values in everything(setup))
@@ -312,7 +312,7 @@ def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path):
     assert history["gradient_skipped"].tolist() == [0, 0, 0]
 
 
-def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path):
+def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path, eager):
     with pytest.raises(RunError) as error:
         go(settings(*DIVERGES), splits, tmp_path / "run", Break(9))
     message = str(error.value)
@@ -327,7 +327,7 @@ def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path)
     assert best(tmp_path / "run")
 
 
-def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path):
+def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path, eager):
     with pytest.raises(Killed):
         go(settings(*QUICK), splits, tmp_path / "run", Kill("train_batch_begin", 1, 0))
     with pytest.raises(InputError, match="does not fit this training"):
