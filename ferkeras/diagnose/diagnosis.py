@@ -16,6 +16,7 @@ from ferkeras.diagnose.causes import (
     capacity,
     classes,
     decay,
+    held_back,
     images,
     labels,
     leak,
@@ -37,9 +38,12 @@ Probe = Callable[[Measurements], Finding | None]
 MEASURED: tuple[Probe, ...] = (
     # Faces and labels: what is wrong here makes everything after it look wrong.
     images.blank_images,
+    images.scrambled_images,
+    classes.validation_cannot_measure,
     classes.missing_class,
     labels.random_labels,
     labels.permuted_labels,
+    balance.class_imbalance,
     # Steps: weights that run away, are dead or stand still look like every other fault.
     step_size.learning_rate_too_high,
     signal.dead_units,
@@ -55,6 +59,7 @@ MEASURED: tuple[Probe, ...] = (
     # What was learned does not generalise.
     shift.unlike_validation,
     normalisation.wrong_normalisation,
+    labels.noisy_labels,
     leak.leakage,
     overfitting.overfitting,
 )
@@ -64,6 +69,8 @@ TRIED: tuple[Probe, ...] = (
     regularisation.too_much_regularisation,
     capacity.network_too_small,
     batchnorm.batchnorm_gap,
+    unfinished.unreadable_faces,
+    held_back.held_back,
     one_batch.cannot_learn_one_batch,
     unfinished.not_finished,
     unfinished.unexplained,

@@ -12,9 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.config.keys import flat
 from ferkeras.data.faces import Faces
 from ferkeras.data.task import Classes
 from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample, without_ema_and_teachers
+from ferkeras.diagnose.pixels import neighbour_correlation
 from ferkeras.diagnose.reference import crossed, transferred
 from ferkeras.diagnose.skill import above_chance, counts, kappa
 from ferkeras.diagnose.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
@@ -99,6 +101,7 @@ class Measurements:
         self._advance = advance
         self._trials: dict[str, Trial] = {}
         self._batches: dict[str, float] = {}
+        self._balanced: dict[str, ClassPredictions] = {}
         seed = case.config.seed
         self.train: Faces = sample(case.splits.train, seed)
         self.validation: Faces = sample(case.splits.validation, seed)
@@ -127,6 +130,22 @@ class Measurements:
         """The simple classifier on validation faces, fitted to others of them."""
         predicted = crossed(self.validation, self.case.config.seed)
         return ClassPredictions(self.validation.labels, predicted, self.classes)
+
+    def balanced_reference_within(self, split: str) -> ClassPredictions:
+        """As `reference_within_train` or `_validation`, where every class counts the same."""
+        if split not in self._balanced:
+            faces = self.train if split == "training" else self.validation
+            predicted = crossed(faces, self.case.config.seed, balanced=True)
+            self._balanced[split] = ClassPredictions(faces.labels, predicted, self.classes)
+        return self._balanced[split]
+
+    @cached_property
+    def neighbours(self) -> dict[str, float]:
+        """Median correlation of neighbouring pixels in the images of each split."""
+        return {
+            name: _median(neighbour_correlation(faces.images))
+            for name, faces in (("training", self.train), ("validation", self.validation))
+        }
 
     # What the network makes of them
 
@@ -218,6 +237,24 @@ class Measurements:
             setup = case.begin(without_ema_and_teachers(case.config), case.splits)
             return lr_range_test(setup, progress=self._advance or (lambda steps: None))
 
+    # What ramps came to
+
+    @cached_property
+    def ramped(self) -> dict[str, float]:
+        """Dropout and label smoothing at the end, by dotted key, where a ramp has raised them."""
+        history, config = self.case.history, flat(self.case.config)
+        keys = {
+            "conv_dropout": "network.conv_dropout",
+            "dense_dropout": "network.dense_dropout",
+            "label_smoothing": "train.label_smoothing",
+        }
+        ends = {
+            key: float(history[column].iloc[-1])
+            for column, key in keys.items()
+            if column in history and len(history) and key in config
+        }
+        return {key: end for key, end in ends.items() if end > config[key] + 1e-6}
+
     # What other settings would do
 
     def trial(self, values: Mapping[str, Any]) -> Trial:
@@ -263,3 +300,9 @@ class Measurements:
     def _shuffled_batches(self, images: np.ndarray) -> list[np.ndarray]:
         order = self._order(len(images))
         return np.array_split(images[order], max(1, len(images) // _BATCH))
+
+
+def _median(values: np.ndarray) -> float:
+    """Of what is not NaN; 1 where all is."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else 1.0

@@ -56,8 +56,14 @@ def transferred(train: Faces, others: Faces) -> np.ndarray:
     )
 
 
-def crossed(faces: Faces, seed: int) -> np.ndarray:
+def crossed(faces: Faces, seed: int, balanced: bool = False) -> np.ndarray:
     """Predictions on each face of classifiers that were fitted to the other folds.
+
+    Args:
+        faces: that are predicted.
+        seed: of the folds.
+        balanced: every class counts the same, however rare. One that may say the most frequent
+            class for every face shows nothing of what it knows where nearly all are of it.
 
     Returns:
         class indices, int, shape (N,).
@@ -65,8 +71,9 @@ def crossed(faces: Faces, seed: int) -> np.ndarray:
     if len(np.unique(faces.labels)) < 2 or len(faces) < 2 * _FOLDS:
         return np.full(len(faces), faces.labels[0])
     folds = KFold(_FOLDS, shuffle=True, random_state=seed)
-    return cross_val_predict(_classifier(), gradients(faces.images), faces.labels, cv=folds)
+    classifier = _classifier("balanced" if balanced else None)
+    return cross_val_predict(classifier, gradients(faces.images), faces.labels, cv=folds)
 
 
-def _classifier() -> RidgeClassifier:
-    return RidgeClassifier(_ALPHA)
+def _classifier(class_weight: str | None = None) -> RidgeClassifier:
+    return RidgeClassifier(_ALPHA, class_weight=class_weight)

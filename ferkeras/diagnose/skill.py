@@ -10,6 +10,16 @@ CHANCE = 4.0
 """Standard deviations above chance that mean skill: by chance once in 30,000."""
 
 
+FEWEST_OTHERS = 20
+"""Faces outside the most frequent class below which a set cannot tell skill from chance: one
+right guess among 20 is already 5 points of balanced accuracy."""
+
+
+def can_measure(labels: np.ndarray) -> bool:
+    """Whether a set with these class indices, shape (N,), can tell skill from chance."""
+    return len(labels) - int(np.bincount(labels).max(initial=0)) >= FEWEST_OTHERS
+
+
 def counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts [truth, prediction] of so many classes K, int64, shape (K, K)."""
     # What sklearn.metrics.confusion_matrix gives, which takes longer for its checks than this.

@@ -6,21 +6,37 @@ import numpy as np
 
 from ferkeras.diagnose.finding import Evidence
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.skill import CHANCE
+from ferkeras.diagnose.skill import CHANCE, can_measure
 
 HALF = 0.5
 """A network that has half of the skill of linear regression on gradients, or half of its own
 skill under other circumstances, has something that keeps it from the rest."""
 
+NOTHING = 0.1
+"""Skill (Cohen's kappa) below which a network has not learned its task, whatever else fails at it:
+"slight" agreement ends at 0.2 (Landis & Koch 1977)."""
+
 
 def is_not_learning(m: Measurements) -> bool:
-    """Whether the network knows less than half of what a simple classifier knows.
+    """Whether the network knows less than half of what a simple classifier knows, or next to
+    nothing.
 
-    Where that one knows nothing either: whether the network knows nothing.
+    Where that one knows nothing either: whether the network knows nothing. Where the validation
+    faces cannot tell, it is asked of the training faces.
     """
-    if m.reference.above_chance >= CHANCE:
-        return bool(m.on_validation.skill < HALF * m.reference.skill)
-    return bool(m.on_validation.above_chance < CHANCE)
+    measured = can_measure(m.validation.labels)
+    network = m.on_validation if measured else m.on_train
+    reference = m.reference if measured else m.reference_within_train
+    if network.skill < NOTHING:
+        return True
+    if reference.above_chance >= CHANCE:
+        return bool(network.skill < HALF * reference.skill)
+    return bool(network.above_chance < CHANCE)
+
+
+def is_behind(m: Measurements) -> bool:
+    """Whether the network knows no more than a simple classifier, which a healthy one passes."""
+    return is_not_learning(m) or bool(m.on_validation.skill < m.reference.skill)
 
 
 def still_falling(m: Measurements) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning, skill_evidence
+from ferkeras.diagnose.symptoms import HALF, collapse_evidence, is_not_learning, skill_evidence
 
 _MORE_THAN_BALANCE = 1.5
 _LEANS = 3.0
+_ONE_CLASS = 0.8
 
 
 def rare_classes_overweighted(m: Measurements) -> Finding | None:
@@ -70,4 +71,45 @@ def rare_classes_overweighted(m: Measurements) -> Finding | None:
         ),
         "full balance is all that a correction can aim at; half as much again is beyond it",
         "Cui et al. 2019, Class-balanced loss; the analysis that ferkeras began with, no. 3",
+    )
+
+
+def class_imbalance(m: Measurements) -> Finding | None:
+    """One class is nearly all of the training faces, and nearly all that is predicted."""
+    counts = m.case.splits.train.counts()
+    label = int(counts.argmax())
+    fraction = float(counts[label] / counts.sum())
+    predicted = float(m.on_validation.matrix[:, label].sum() / len(m.validation))
+    truth = float(m.on_validation.matrix[label].sum() / len(m.validation))
+    missed = truth < 1 and predicted - truth > HALF * (1 - truth)
+    if fraction < _ONE_CLASS or not (missed and is_not_learning(m)):
+        return None
+    name = m.classes[label]
+    return Finding(
+        "class_imbalance",
+        f"{fraction:.0%} of the training faces are {name}, so the network says {name} for nearly "
+        "every face.",
+        (
+            Evidence(
+                f"training faces that are {name}",
+                f"{counts[label]:,} of {int(counts.sum()):,} ({fraction:.0%})",
+                f"below {_ONE_CLASS:.0%}; {truth:.0%} of the validation faces are",
+                fraction,
+            ),
+            Evidence(f"predictions that are {name}", f"{predicted:.0%}", f"{truth:.0%}", predicted),
+            skill_evidence(m),
+        ),
+        (
+            Remedy(
+                "let every class come up equally often in training",
+                "the other classes are predicted too",
+                {"train.sampler": "balanced", "class_weight.rule": "none"},
+            ),
+            Remedy(
+                f"add training faces of other classes, or leave some out that are {name}",
+                "better than repeating the few that there are",
+            ),
+        ),
+        "who says one class always is right on four of five then: little is left to gain",
+        "He & Garcia 2009, Learning from imbalanced data",
     )

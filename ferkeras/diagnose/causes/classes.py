@@ -1,4 +1,4 @@
-"""Emotions that occur in validation and never in training."""
+"""Classes that one of the splits lacks, or has nearly alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,49 @@ import numpy as np
 
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.skill import FEWEST_OTHERS, can_measure
+from ferkeras.diagnose.symptoms import HALF
+
+
+def validation_cannot_measure(m: Measurements) -> Finding | None:
+    """Nearly all validation faces are of one class: no figure on them means anything."""
+    if can_measure(m.validation.labels):
+        return None
+    counts = m.case.splits.validation.counts()
+    majority, others = int(counts.argmax()), int(counts.sum() - counts.max())
+    if others >= FEWEST_OTHERS:
+        return None
+    name, fraction = m.classes[majority], counts[majority] / counts.sum()
+    return Finding(
+        "validation_cannot_measure",
+        f"Validation cannot measure: {'every face' if not others else f'all but {others} faces'} "
+        f"in it {'is' if not others else 'are'} {name}, so its accuracy says nothing about the "
+        "other classes.",
+        (
+            Evidence(
+                f"validation faces that are {name}",
+                f"{counts[majority]:,} of {int(counts.sum()):,} ({fraction:.0%})",
+                f"at least {FEWEST_OTHERS} faces of others, and some of each class",
+                float(fraction),
+            ),
+            Evidence(
+                "skill on training faces (Cohen's kappa)",
+                f"{m.on_train.skill:.2f}",
+                f"above {HALF * m.reference_within_train.skill:.2f}, half of linear regression on "
+                "gradients",
+                m.on_train.skill,
+            ),
+        ),
+        (
+            Remedy(
+                "split the faces anew, shuffled and with every class on both sides; a file that is "
+                "sorted by class must not be cut into splits as it stands",
+                "accuracy on validation faces that means something",
+            ),
+        ),
+        "what says one class for everything is right on all of them",
+        "counting",
+    )
 
 
 def missing_class(m: Measurements) -> Finding | None:

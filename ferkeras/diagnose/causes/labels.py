@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
+from ferkeras.diagnose.causes.images import LIKE_A_PICTURE
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import ClassPredictions, Measurements
-from ferkeras.diagnose.skill import CHANCE, best_renaming
+from ferkeras.diagnose.skill import CHANCE, best_renaming, can_measure
 from ferkeras.diagnose.symptoms import HALF
 
 _FEWEST = 150
 """Faces below which a simple classifier may know nothing for want of examples."""
 
 
+_NOISY = 0.25
+"""Fraction of wrong labels from which it is told: people disagree about FER2013's by less."""
+
+
 def random_labels(m: Measurements) -> Finding | None:
-    """Labels that nothing tells better than chance, neither from within nor across the split."""
+    """Labels that nothing tells better than chance, neither from within nor across the split.
+
+    Not where the images themselves can tell nothing, nor where nearly all faces are of one class:
+    then it is not the labels that were shown to be wrong.
+    """
     if m.on_validation.above_chance >= CHANCE or m.reference.above_chance >= CHANCE:
         return None
     within = {
-        "training": (m.reference_within_train, len(m.train)),
-        "validation": (m.reference_within_validation, len(m.validation)),
+        "training": (m.train, lambda: m.reference_within_train),
+        "validation": (m.validation, lambda: m.reference_within_validation),
     }
-    for name, (predicted, count) in within.items():
-        if count >= _FEWEST and predicted.above_chance < CHANCE:
+    for name, (faces, crossed) in within.items():
+        if len(faces) < _FEWEST or not can_measure(faces.labels):
+            continue
+        if m.neighbours[name] < LIKE_A_PICTURE:
+            continue
+        predicted = crossed()
+        if predicted.above_chance < CHANCE and (
+            m.balanced_reference_within(name).above_chance < CHANCE
+        ):
             return _random(m, name, predicted)
     return None
 
@@ -59,6 +75,8 @@ def _random(m: Measurements, name: str, predicted: ClassPredictions) -> Finding:
 
 def permuted_labels(m: Measurements) -> Finding | None:
     """Validation class indices that mean other emotions than those of training."""
+    if not can_measure(m.validation.labels):
+        return None
     network = m.on_train.skill > m.reference_within_train.skill
     predicted = m.on_validation if network else m.reference
     named = best_renaming(predicted.matrix)
@@ -102,3 +120,57 @@ def permuted_labels(m: Measurements) -> Finding | None:
         "a best renaming of a right order gains nothing but chance",
         "Kuhn 1955, The Hungarian method for the assignment problem",
     )
+
+
+def noisy_labels(m: Measurements) -> Finding | None:
+    """Training labels that are known less well from within than validation labels from outside.
+
+    What a simple classifier learns from labels of which a fraction is wrong at random holds for
+    right labels as before, but for the training's own labels only for the rest of them: the ratio
+    of the two skills is the fraction that is right.
+    """
+    if not (can_measure(m.train.labels) and can_measure(m.validation.labels)):
+        return None
+    within, outside = m.reference_within_train, m.reference
+    if outside.above_chance < CHANCE or outside.skill <= 0:
+        return None
+    wrong = 1 - max(0.0, within.skill) / outside.skill
+    # Of the difference of two skills, under chance: what above_chance divides by.
+    error = float(np.hypot(_error(within), _error(outside)))
+    if wrong < _NOISY or outside.skill - within.skill < CHANCE * error:
+        return None
+    return Finding(
+        "noisy_labels",
+        f"About {wrong:.0%} of the training labels are wrong: what is learned from them holds for "
+        "validation faces better than for training faces.",
+        (
+            Evidence(
+                "skill of linear regression within training faces",
+                f"{within.skill:.2f}",
+                f"about {outside.skill:.2f}, that on validation faces",
+                within.skill,
+            ),
+            Evidence(
+                "skill of the network on training faces",
+                f"{m.on_train.skill:.2f}",
+                f"at least {m.on_validation.skill:.2f}, that on validation faces; more where wrong "
+                "labels were memorised",
+                m.on_train.skill,
+            ),
+        ),
+        (
+            Remedy(
+                "look at the suspicious labels that python -m ferkeras.check_data lists, and at "
+                "how they were joined to their faces; leave out what cannot be mended",
+                f"skill about {outside.skill / max(within.skill, 0.01):.1f} times as high on "
+                "training faces",
+            ),
+        ),
+        f"a quarter and {CHANCE:g} standard errors are more than splits of one source differ by",
+        "Frenay & Verleysen 2014, Classification in the presence of label noise: a survey",
+    )
+
+
+def _error(predicted: ClassPredictions) -> float:
+    """Standard error of its skill, under chance."""
+    return predicted.skill / predicted.above_chance if predicted.above_chance > 0 else np.inf

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from ferkeras.check_data.checks.empty import stds
 from ferkeras.config.networks.plain import Plain
-from ferkeras.config.schema import Augment, Config, Train
+from ferkeras.config.schema import Augment, Config, Schedule, Train
 from ferkeras.diagnose.causes.dropout import dropout_overrides
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
@@ -16,7 +20,11 @@ _FLIP_ONLY = {
     f"augment.{key}": 0.0
     for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
 }
-_WORDS = {
+_KEYS = {
+    "dropout": ("network.conv_dropout", "network.dense_dropout"),
+    "label_smoothing": ("train.label_smoothing",),
+}
+WORDS = {
     "dropout": "dropout",
     "label_smoothing": "label smoothing",
     "augmentation": "augmentation",
@@ -24,46 +32,91 @@ _WORDS = {
 
 
 def too_much_regularisation(m: Measurements) -> Finding | None:
-    """Without it, a short training from the same start learns what the long one did not."""
+    """Without it, a short training from the same start learns what the long one did not.
+
+    A trial reaches no ramp: where a ramp has raised something, the trial begins at its end.
+    """
     config = m.case.config
-    suspects = _suspects(config)
+    suspects = suspected(m)
     if not suspects or not is_not_learning(m):
         return None
-    without = {name: _off(name, config) for name in suspects}
-    together = m.trial({key: off for values in without.values() for key, off in values.items()})
+    without = {name: off(name, config) for name in suspects}
+    together = m.trial(
+        as_ended(m) | {key: value for values in without.values() for key, value in values.items()}
+    )
     if not fixes(m, together):
         return None
     best, trial = suspects[0], together
     if len(suspects) > 1:
-        alone = {name: m.trial(values) for name, values in without.items()}
+        alone = {name: m.trial(as_ended(m) | values) for name, values in without.items()}
         best = max(alone, key=lambda name: alone[name].on_train)
         trial = alone[best]
-    return Finding(
-        f"too_much_{best}",
-        f"Too much {_WORDS[best]} for a network that has learned nothing yet: without it "
-        f"{trial.steps} steps teach more than {m.case.steps} did with it.",
+    return too_much(
+        best,
+        m,
         (
             Evidence(
-                f"skill on training faces after {trial.steps} steps without {_WORDS[best]}",
+                f"skill on training faces after {trial.steps} steps without {WORDS[best]}",
                 f"{trial.on_train:.2f}",
                 f"about {m.on_train.skill:.2f}, that after {m.case.steps} steps with it",
                 trial.on_train,
             ),
             skill_evidence(m),
         ),
-        (
-            Remedy(
-                f"begin with light {_WORDS[best]} and add to it once the network learns",
-                f"skill {trial.on_train:.2f} or more on training faces",
-                _light(best, config),
-            ),
-            Remedy(
-                f"begin without {_WORDS[best]}",
-                f"skill {trial.on_train:.2f} on training faces",
-                without[best],
-            ),
-        ),
+        f"without it {trial.steps} steps teach more than {m.case.steps} did with it",
+        f"skill {trial.on_train:.2f}",
         "twice the skill in no more steps is no accident",
+    )
+
+
+def too_much(
+    name: str, m: Measurements, evidence: tuple[Evidence, ...], shown: str, gain: str, reason: str
+) -> Finding:
+    """The finding that there is too much of one kind of regularisation.
+
+    Args:
+        name: dropout, label_smoothing or augmentation.
+        m: what was measured.
+        evidence: of the trials.
+        shown: what they showed, the second half of a sentence.
+        gain: what is expected of less.
+        reason: of the threshold.
+    """
+    config = m.case.config
+    ramp = _ramp(name, m)
+    where = (
+        f" at the end of its ramp ({ramp})"
+        if ramp
+        else " for images of so little contrast"
+        if name == "augmentation" and _pale(m)
+        else " for a network that has learned nothing yet"
+    )
+    first, second = (
+        (
+            Remedy(f"let the ramp of {WORDS[name]} end lower", gain, _lower_ramp(name, config)),
+            Remedy(f"leave out the ramp of {WORDS[name]}", gain, _no_ramp(name)),
+        )
+        if ramp
+        else (
+            Remedy(
+                f"begin with light {WORDS[name]} and add to it once the network learns",
+                f"{gain} or more on training faces",
+                _light(name, config),
+            ),
+            Remedy(f"begin without {WORDS[name]}", f"{gain} on training faces", off(name, config)),
+        )
+    )
+    if name == "augmentation" and _pale(m):
+        first, second = (
+            second,
+            replace(second, what="stretch the contrast of the images", overrides={}),
+        )
+    return Finding(
+        f"too_much_{name}",
+        f"Too much {WORDS[name]}{where}: {shown}.",
+        (*evidence, *_pale_evidence(name, m)),
+        (first, second),
+        reason,
         "the analysis that ferkeras began with, no. 1; Morerio et al. 2017, Curriculum dropout",
     )
 
@@ -74,26 +127,88 @@ def fixes(m: Measurements, trial: Trial) -> bool:
     return trial.on_train >= needed
 
 
-def _suspects(config: Config) -> list[str]:
-    """Kinds of regularisation of which there is more than in the recommended recipe."""
+def suspected(m: Measurements) -> list[str]:
+    """Kinds of regularisation of which there is, or came to be, more than a beginning takes."""
+    config, ramped = m.case.config, m.ramped
     network, train, augment = config.network, config.train, config.augment
     usual = Plain()
     found = {
-        "dropout": network.conv_dropout > usual.conv_dropout
+        "dropout": any(key in ramped for key in _KEYS["dropout"])
+        or network.conv_dropout > usual.conv_dropout
         or (bool(network.dense_units) and network.dense_dropout > usual.dense_dropout),
-        "label_smoothing": train.label_smoothing > Train().label_smoothing,
+        "label_smoothing": any(key in ramped for key in _KEYS["label_smoothing"])
+        or train.label_smoothing > Train().label_smoothing,
         "augmentation": any(
             getattr(augment, key.partition(".")[2]) > getattr(Augment(), key.partition(".")[2])
             for key in _FLIP_ONLY
-        ),
+        )
+        or (_pale(m) and bool(augment.brightness or augment.contrast)),
     }
     return [name for name, holds in found.items() if holds]
 
 
-def _off(name: str, config: Config) -> dict[str, Any]:
+def as_ended(m: Measurements) -> dict[str, Any]:
+    """Settings under which a training begins as this one ended, where a ramp has raised any."""
+    if not m.ramped:
+        return {}
+    return m.ramped | _no_ramp("dropout") | _no_ramp("label_smoothing")
+
+
+def off(name: str, config: Config) -> dict[str, Any]:
+    """Settings that are without a kind of regularisation."""
     if name == "dropout":
         return dropout_overrides(config, conv=0.0, dense=0.0)
     return {"train.label_smoothing": 0.0} if name == "label_smoothing" else _FLIP_ONLY
+
+
+def _pale(m: Measurements) -> bool:
+    """Whether a usual change of brightness is larger than what there is to see."""
+    return bool(np.median(stds(m.train.images)) < 255 * Augment().brightness)
+
+
+def _pale_evidence(name: str, m: Measurements) -> tuple[Evidence, ...]:
+    if name != "augmentation" or not _pale(m):
+        return ()
+    contrast = float(np.median(stds(m.train.images)))
+    change = 255 * m.case.config.augment.brightness
+    return (
+        Evidence(
+            "standard deviation of the grey values of a training image, median",
+            f"{contrast:.1f} of 255",
+            f"above {change:.0f}, by which augment.brightness changes an image",
+            contrast,
+        ),
+    )
+
+
+def _ramp(name: str, m: Measurements) -> str:
+    """What a ramp has come to, ``network.dense_dropout 0.97``; empty where none has begun."""
+    return ", ".join(
+        f"{key.partition('.')[2]} {m.ramped[key]:.2g}"
+        for key in _KEYS.get(name, ())
+        if key in m.ramped
+    )
+
+
+def _lower_ramp(name: str, config: Config) -> dict[str, Any]:
+    """As in the recommended recipe, but not below where it begins."""
+    usual, ramp = Schedule(), config.schedule
+    if name == "label_smoothing":
+        return {
+            "schedule.smoothing_begin": min(ramp.smoothing_begin, usual.smoothing_begin),
+            "schedule.smoothing_end": min(ramp.smoothing_end, usual.smoothing_end),
+        }
+    return {
+        f"schedule.{key}_end": max(
+            getattr(config.network, key),
+            min(getattr(ramp, f"{key}_end"), getattr(usual, f"{key}_end")),
+        )
+        for key in ("conv_dropout", "dense_dropout")
+    }
+
+
+def _no_ramp(name: str) -> dict[str, Any]:
+    return {f"schedule.{'dropout' if name == 'dropout' else 'smoothing'}_from_epoch": None}
 
 
 def _light(name: str, config: Config) -> dict[str, Any]:

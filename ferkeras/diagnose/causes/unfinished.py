@@ -8,6 +8,7 @@ from ferkeras.diagnose.causes.one_batch import one_batch_evidence
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import (
+    NOTHING,
     collapse_evidence,
     is_not_learning,
     skill_evidence,
@@ -42,6 +43,42 @@ def not_finished(m: Measurements) -> Finding | None:
         ),
         "a loss that is lowest at the end has not found its lowest",
         "Prechelt 1998, Early stopping - but when?",
+    )
+
+
+def unreadable_faces(m: Measurements) -> Finding | None:
+    """Neither the network nor a simple classifier learns from the training faces."""
+    within = m.reference_within_train
+    if not is_not_learning(m) or within.skill >= NOTHING:
+        return None
+    return Finding(
+        "unreadable_faces",
+        "Neither the network nor a simple classifier learns from these training faces: images or "
+        "labels are at fault, not settings.",
+        (
+            Evidence(
+                "skill of linear regression on gradients within training faces",
+                f"{within.skill:.2f}",
+                f"above {NOTHING:g}",
+                within.skill,
+            ),
+            Evidence(
+                "the same within validation faces",
+                f"{m.reference_within_validation.skill:.2f}",
+                f"above {NOTHING:g}",
+                m.reference_within_validation.skill,
+            ),
+            skill_evidence(m),
+        ),
+        (
+            Remedy(
+                "look at the mosaics of python -m ferkeras.check_data: can you tell the classes on "
+                "these images, and are the labels what you would say?",
+                "faces and labels that belong together",
+            ),
+        ),
+        "what is told apart by eye is told a little by linear regression too",
+        "Karpathy 2019, A recipe for training neural networks: become one with the data",
     )
 
 
