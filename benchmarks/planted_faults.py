@@ -4,9 +4,10 @@
   PYTHONPATH=. python benchmarks/planted_faults.py --data fer2013.csv --seeds 2
   PYTHONPATH=. python benchmarks/planted_faults.py --faults unseen
 
-`--faults kinds` are faults that others reported. Each fault is planted alone, once for every seed, in a training of 1,700 faces (synthetic, or
+Each fault is planted alone, once for every seed, in a training of 1,700 faces (synthetic, or
 rows of a table) and a network of three narrow blocks. `tuned` faults were at hand when
-the probes' thresholds were chosen; `unseen` ones were run for the first time afterwards. The cause
+the probes' thresholds were chosen; `unseen` ones were run for the first time afterwards; `kinds`
+were reported by others, and their probes were written against them. The cause
 that `ferkeras.diagnose.causes` names first is compared with the planted one. Then the first remedy
 is applied: its settings where it has any; where the faces have to be fixed, the fault is taken
 out of them as the remedy says. A remedy fixes when it wins back at least half of the skill
