@@ -15,9 +15,9 @@ FEWEST_OTHERS = 20
 right guess among 20 is already 5 points of balanced accuracy."""
 
 
-def can_measure(labels: np.ndarray) -> bool:
-    """Whether a set with these class indices, shape (N,), can tell skill from chance."""
-    return len(labels) - int(np.bincount(labels).max(initial=0)) >= FEWEST_OTHERS
+def can_measure(labels: np.ndarray, fewest: int = FEWEST_OTHERS) -> bool:
+    """Whether so many of these class indices, shape (N,), are not of the most frequent class."""
+    return len(labels) - int(np.bincount(labels).max(initial=0)) >= fewest
 
 
 def counts(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ferkeras.check_data.checks.empty import BLANK_BELOW, stds
 from ferkeras.check_data.finding import TOO_MANY
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
-from ferkeras.diagnose.measurements import ClassPredictions, Measurements
+from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import CHANCE
 
 LIKE_A_PICTURE = 0.5
@@ -17,11 +15,9 @@ LIKE_A_PICTURE = 0.5
 seen is then noise. FER2013's faces have 0.90, one in a hundred less than 0.77."""
 
 
-def _blank(images: np.ndarray, within: Callable[[], ClassPredictions]) -> np.ndarray:
+def _blank(images: np.ndarray, m: Measurements) -> np.ndarray:
     pale = stds(images) < BLANK_BELOW
-    if pale.mean() <= TOO_MANY or images[pale].max() <= 1:
-        return pale
-    if within().above_chance < CHANCE:
+    if pale.mean() <= TOO_MANY or images[pale].max() <= 1 or m.reference.above_chance < CHANCE:
         return pale
     return stds(images) == 0
 
@@ -66,11 +62,8 @@ def blank_images(m: Measurements) -> Finding | None:
     and 1, which were scaled where grey values were expected.
     """
     fractions = {
-        name: float(_blank(faces.images, within).mean())
-        for name, faces, within in (
-            ("training", m.train, lambda: m.reference_within_train),
-            ("validation", m.validation, lambda: m.reference_within_validation),
-        )
+        name: float(_blank(faces.images, m).mean())
+        for name, faces in (("training", m.train), ("validation", m.validation))
     }
     worst = max(fractions, key=fractions.__getitem__)
     if fractions[worst] <= TOO_MANY:

@@ -8,10 +8,12 @@ from ferkeras.diagnose.causes.images import LIKE_A_PICTURE
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import ClassPredictions, Measurements
 from ferkeras.diagnose.skill import CHANCE, best_renaming, can_measure
-from ferkeras.diagnose.symptoms import HALF
+from ferkeras.diagnose.symptoms import HALF, NOTHING
 
 _FEWEST = 150
-"""Faces below which a simple classifier may know nothing for want of examples."""
+_FEWEST_OTHERS = 100
+"""Faces, and faces outside the most frequent class, below which a simple classifier may know
+nothing for want of examples."""
 
 
 _NOISY = 0.25
@@ -31,7 +33,7 @@ def random_labels(m: Measurements) -> Finding | None:
         "validation": (m.validation, lambda: m.reference_within_validation),
     }
     for name, (faces, crossed) in within.items():
-        if len(faces) < _FEWEST or not can_measure(faces.labels):
+        if len(faces) < _FEWEST or not can_measure(faces.labels, _FEWEST_OTHERS):
             continue
         if m.neighbours[name] < LIKE_A_PICTURE:
             continue
@@ -85,7 +87,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
     std = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
     gain = (renamed.skill - predicted.skill) / std
     known = m.on_train.skill if network else m.reference_within_train.skill
-    if gain < CHANCE or renamed.skill < HALF * known:
+    if gain < CHANCE or renamed.skill < max(NOTHING, HALF * known):
         return None
     moved = ", ".join(
         f"{m.classes[label]} there is {m.classes[prediction]} here"

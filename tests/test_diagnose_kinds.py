@@ -1,0 +1,169 @@
+"""What acts at the end of a ramp, what no yardstick reads, what cannot be measured."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.causes.balance import class_imbalance
+from ferkeras.diagnose.causes.classes import validation_cannot_measure
+from ferkeras.diagnose.causes.images import blank_images, scrambled_images
+from ferkeras.diagnose.causes.labels import noisy_labels, random_labels
+from ferkeras.diagnose.causes.regularisation import suspected, too_much_regularisation
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.pixels import neighbour_correlation
+
+SETTINGS = {
+    "network.filters": [4, 8],
+    "network.dense_units": [16],
+    "network.conv_dropout": 0.0,
+    "network.dense_dropout": 0.0,
+    "train.batch_size": 32,
+    "train.epochs": 3,
+    "train.learning_rate": 0.003,
+    **{
+        f"augment.{key}": 0.0
+        for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def synthetic() -> Splits:
+    read = synthetic_faces(1300, 0)
+    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
+    return Splits(train, validation, None, read.source, read.fingerprint, True)
+
+
+@pytest.fixture(scope="module")
+def healthy(synthetic) -> Measurements:
+    return measured(synthetic, 20)
+
+
+def measured(splits, steps=2, **overrides) -> Measurements:
+    values = {key.replace("__", "."): value for key, value in overrides.items()}
+    config = with_values(Config(), SETTINGS | values)
+    return Measurements(train_briefly(config, splits, steps))
+
+
+def replace_config(m, values) -> Measurements:
+    return Measurements(replace(m.case, config=with_values(m.case.config, values)))
+
+
+def images_changed(faces, change) -> Faces:
+    return Faces(change(faces.images), faces.labels, faces.classes)
+
+
+def scrambled(images):
+    order = np.random.default_rng(0).permutation(images[0].size)
+    return images.reshape(len(images), -1)[:, order].reshape(images.shape)
+
+
+def test_validation_of_one_class_is_said_not_to_measure_and_no_label_is_blamed(synthetic, healthy):
+    happy = synthetic.validation.take(synthetic.validation.labels == 3)
+    m = measured(replace(synthetic, validation=happy))
+    finding = validation_cannot_measure(m)
+    assert "every face in it is happy" in finding.verdict
+    assert random_labels(m) is None
+    few = np.flatnonzero(synthetic.validation.labels != 3)[:5]
+    rows = np.concatenate([np.flatnonzero(synthetic.validation.labels == 3), few])
+    m = measured(replace(synthetic, validation=synthetic.validation.take(rows)))
+    assert "all but 5 faces in it are happy" in validation_cannot_measure(m).verdict
+    assert validation_cannot_measure(healthy) is None
+
+
+def test_training_of_nearly_one_class_is_imbalance_not_wrong_labels(synthetic, healthy):
+    labels = synthetic.train.labels
+    of_it, others = np.flatnonzero(labels == 3), np.flatnonzero(labels != 3)
+    rows = np.concatenate([of_it, others[: len(of_it) // 19]])
+    m = measured(replace(synthetic, train=synthetic.train.take(rows)), steps=60)
+    assert random_labels(m) is None
+    finding = class_imbalance(m)
+    assert "95% of the training faces are happy" in finding.verdict
+    assert finding.remedies[0].overrides["train.sampler"] == "balanced"
+    assert class_imbalance(healthy) is None
+
+
+@pytest.mark.parametrize("which", ["train", "validation"])
+def test_pixels_in_a_wrong_order_are_no_pictures_whatever_the_labels(synthetic, healthy, which):
+    broken = replace(synthetic, **{which: images_changed(getattr(synthetic, which), scrambled)})
+    m = measured(broken)
+    name = {"train": "training", "validation": "validation"}[which]
+    assert f"The {name} images are no pictures" in scrambled_images(m).verdict
+    assert random_labels(m) is None
+    assert scrambled_images(healthy) is None
+
+
+def test_neighbouring_pixels_are_alike_in_faces_and_not_in_noise(synthetic):
+    faces = neighbour_correlation(synthetic.train.images[:100])
+    assert (faces > 0.7).all()
+    noise = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
+    assert (np.abs(neighbour_correlation(noise)) < 0.1).all()
+    assert np.isnan(neighbour_correlation(np.full((1, 48, 48, 1), 7, np.uint8))).all()
+
+
+def test_pale_images_that_can_be_read_show_something_and_augmentation_is_suspected(synthetic):
+    def pale(images):
+        return (124 + images // 64).astype(np.uint8)
+
+    faint = replace(
+        synthetic,
+        train=images_changed(synthetic.train, pale),
+        validation=images_changed(synthetic.validation, pale),
+    )
+    m = measured(faint, augment__brightness=0.1)
+    assert blank_images(m) is None
+    assert suspected(m) == ["augmentation"]
+    assert suspected(replace_config(m, {"augment.brightness": 0.0})) == []
+    m = measured(synthetic, augment__brightness=0.1)
+    assert suspected(m) == []
+    binary = replace(synthetic, train=images_changed(synthetic.train, lambda x: x // 255))
+    assert blank_images(measured(binary)) is not None
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5])
+def test_a_fraction_of_wrong_labels_is_estimated(synthetic, fraction):
+    rng = np.random.default_rng(0)
+    labels = synthetic.train.labels.copy()
+    wrong = rng.random(len(labels)) < fraction
+    labels[wrong] = (labels[wrong] + rng.integers(1, 7, wrong.sum())) % 7
+    train = Faces(synthetic.train.images, labels, synthetic.train.classes)
+    finding = noisy_labels(measured(replace(synthetic, train=train)))
+    if not fraction:
+        assert finding is None
+    else:
+        said = int(finding.verdict.split("%")[0].split()[-1]) / 100
+        assert said == pytest.approx(fraction, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("column", "kind", "key"),
+    [
+        ("dense_dropout", "dropout", "schedule.dense_dropout_end"),
+        ("label_smoothing", "label_smoothing", "schedule.smoothing_end"),
+    ],
+)
+def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, key, synthetic):
+    overrides = {
+        "network.dense_units": [64],
+        "schedule.dense_dropout_end": 0.97,
+        "schedule.smoothing_end": 0.97,
+    }
+    config = with_values(Config(), SETTINGS | overrides | {"train.learning_rate": 1e-7})
+    case = train_briefly(config, synthetic, 60)
+    # What the network of such a run would be: one that knows nothing; trials learn as configured.
+    learns = with_values(config, {"train.learning_rate": 0.003})
+    history = pd.DataFrame({"epoch": [1, 2, 3], column: [0.0, 0.5, 0.97]})
+    m = Measurements(replace(case, config=learns, history=history))
+    finding = too_much_regularisation(m)
+    assert finding.cause == f"too_much_{kind}"
+    assert f"at the end of its ramp ({column} 0.97)" in finding.verdict
+    assert key in finding.remedies[0].overrides
+    changed = finding.remedies[0].applied_to(learns)
+    assert getattr(changed.schedule, key.partition(".")[2]) < 0.5
