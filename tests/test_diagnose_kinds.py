@@ -86,7 +86,7 @@ def test_training_of_nearly_one_class_is_imbalance_not_wrong_labels(synthetic, h
     assert random_labels(m) is None
     finding = class_imbalance(m)
     assert "95% of the training faces are happy" in finding.verdict
-    assert finding.remedies[0].overrides["train.sampler"] == "balanced"
+    assert {"balanced", None} == {r.overrides.get("train.sampler") for r in finding.remedies}
     assert class_imbalance(healthy) is None
 
 

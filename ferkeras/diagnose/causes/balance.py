@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.symptoms import HALF, collapse_evidence, is_not_learning, skill_evidence
+from ferkeras.diagnose.symptoms import (
+    HALF,
+    NOTHING,
+    collapse_evidence,
+    is_not_learning,
+    skill_evidence,
+)
 
 _MORE_THAN_BALANCE = 1.5
 _LEANS = 3.0
@@ -85,6 +91,17 @@ def class_imbalance(m: Measurements) -> Finding | None:
     if fraction < _ONE_CLASS or not (missed and is_not_learning(m)):
         return None
     name = m.classes[label]
+    sampler = Remedy(
+        "let every class come up equally often in training",
+        "the other classes are predicted too",
+        {"train.sampler": "balanced", "class_weight.rule": "none"},
+    )
+    trial = m.trial(sampler.overrides)
+    faces = Remedy(
+        f"add training faces of other classes: {int(counts.sum() - counts[label]):,} are too few "
+        "to learn from, however often they are repeated",
+        "the other classes are predicted too",
+    )
     return Finding(
         "class_imbalance",
         f"{fraction:.0%} of the training faces are {name}, so the network says {name} for nearly "
@@ -97,19 +114,16 @@ def class_imbalance(m: Measurements) -> Finding | None:
                 fraction,
             ),
             Evidence(f"predictions that are {name}", f"{predicted:.0%}", f"{truth:.0%}", predicted),
+            Evidence(
+                f"skill on validation faces after {trial.steps} steps in which every class comes "
+                "up equally often",
+                f"{trial.on_validation:.2f}",
+                f"above {NOTHING:g}, if repeating the rare ones were enough",
+                trial.on_validation,
+            ),
             skill_evidence(m),
         ),
-        (
-            Remedy(
-                "let every class come up equally often in training",
-                "the other classes are predicted too",
-                {"train.sampler": "balanced", "class_weight.rule": "none"},
-            ),
-            Remedy(
-                f"add training faces of other classes, or leave some out that are {name}",
-                "better than repeating the few that there are",
-            ),
-        ),
+        (sampler, faces) if trial.on_validation >= NOTHING else (faces, sampler),
         "who says one class always is right on four of five then: little is left to gain",
         "He & Garcia 2009, Learning from imbalanced data",
     )
