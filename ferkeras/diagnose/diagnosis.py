@@ -59,8 +59,8 @@ MEASURED: tuple[Probe, ...] = (
     # What was learned does not generalise.
     shift.unlike_validation,
     normalisation.wrong_normalisation,
-    labels.noisy_labels,
     leak.leakage,
+    labels.noisy_labels,
     overfitting.overfitting,
 )
 """Probes that measure what is there."""

@@ -19,6 +19,9 @@ nothing for want of examples."""
 _NOISY = 0.25
 """Fraction of wrong labels from which it is told: people disagree about FER2013's by less."""
 
+_ENOUGH = 1000
+"""Training faces below which a third fewer, which is what is learned from within, is less skill."""
+
 
 def random_labels(m: Measurements) -> Finding | None:
     """Labels that nothing tells better than chance, neither from within nor across the split.
@@ -131,6 +134,8 @@ def noisy_labels(m: Measurements) -> Finding | None:
     right labels as before, but for the training's own labels only for the rest of them: the ratio
     of the two skills is the fraction that is right.
     """
+    if len(m.train) < _ENOUGH:
+        return None
     if not (can_measure(m.train.labels) and can_measure(m.validation.labels)):
         return None
     within, outside = m.reference_within_train, m.reference
