@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,13 +88,15 @@ def _faces(config: Config, console: Console, unfinished: UnfinishedRun | None) -
     try:
         return load_splits(config, console)
     except InputError as error:
+        if unfinished is None:
+            raise
         places = {PATH: config.data.path, VOTES: config.data.votes}
         gone = [
             f"{key}=PATH"
             for key, place in places.items()
-            if place not in (None, DEMO, COLUMNS) and not Path(place).expanduser().exists()
+            if place not in (None, DEMO, COLUMNS) and not os.path.exists(os.path.expanduser(place))
         ]
-        if unfinished is None or not gone:
+        if not gone:
             raise
         moved = command_line("fit", "--resume", unfinished.run.folder, *gone)
         raise InputError(f"{error}\nif the faces have moved: {moved}") from None
