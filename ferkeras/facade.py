@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.lines import Progress, Reports, console_for
 from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
@@ -430,7 +431,7 @@ def _view(at: int, picture: Picture) -> Any:
     from ferkeras.predict.sources import View, read_picture
 
     if isinstance(picture, str | Path):
-        return View(str(picture), None, partial(read_picture, Path(picture).expanduser()))
+        return View(str(picture), None, partial(read_picture, expanded(picture)))
     return View(f"picture {at}", None, partial(_rgb_of, picture))
 
 

@@ -24,10 +24,10 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import quoted
 
 _KEYS = (
@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with console.working("training on folds", EPOCHS) as advance:
                 checked = with_label_errors(checked, arguments.seed, advance)
         print_check(checked, console)
-        name = Path(arguments.path).expanduser().resolve().name.split(".")[0]
+        name = expanded(arguments.path).resolve().name.split(".")[0]
         folder = make_folder(arguments.output, f"check_data-{name}")
         with console.working("drawing pictures"):
             write_check(checked, folder)

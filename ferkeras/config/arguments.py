@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ferkeras.cli.command import parser
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS, hint_for_option, missing_config
 from ferkeras.config.keys import all_keys, describe_keys
@@ -73,7 +74,7 @@ def find_config(text: str) -> Path:
     Raises:
         InputError: it is neither; the message lists the names.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     try:
         if path.is_file():
             return path

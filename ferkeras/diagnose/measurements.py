@@ -143,7 +143,7 @@ class Measurements:
     def neighbours(self) -> dict[str, float]:
         """Median correlation of neighbouring pixels in the images of each split."""
         return {
-            name: _median(neighbour_correlation(faces.images))
+            name: _median(neighbour_correlation(np.asarray(faces.images)))
             for name, faces in (("training", self.train), ("validation", self.validation))
         }
 

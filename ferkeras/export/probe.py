@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.home import expanded
 from ferkeras.data.load import DEMO, load_splits
 from ferkeras.data.pictures import face_of
 from ferkeras.data.selection import Images
@@ -47,7 +47,7 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         InputError: there are data, but they cannot be read.
     """
     data = finished.config.data
-    if path is None and data.path != DEMO and not Path(data.path).expanduser().exists():
+    if path is None and data.path != DEMO and not expanded(data.path).exists():
         console.print(
             f"note: the data of this run, {data.path}, are not here; the export is checked on "
             f"{SYNTHETIC} (name others with --data)"

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.files.writing import demand_room
 
@@ -23,7 +24,7 @@ def check_output(output: str | None) -> None:
     if output is None:
         demand_room(Path())
         return
-    folder = Path(output).expanduser()
+    folder = expanded(output)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
         if there is folder and any(folder.iterdir()):
@@ -54,7 +55,7 @@ def make_folder(output: str | None, name: str) -> Path:
     check_output(output)
     try:
         if output is not None:
-            folder = Path(output).expanduser()
+            folder = expanded(output)
             folder.mkdir(parents=True, exist_ok=True)
             return folder
         name = re.sub(r"[^\w-]+", "-", name)

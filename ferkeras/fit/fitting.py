@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.lines import Reports
 from ferkeras.cli.quiet import import_tensorflow
@@ -94,7 +94,7 @@ def _faces(config: Config, console: Console, unfinished: UnfinishedRun | None) -
         gone = [
             f"{key}=PATH"
             for key, place in places.items()
-            if place not in (None, DEMO, COLUMNS) and not os.path.exists(os.path.expanduser(place))
+            if place not in (None, DEMO, COLUMNS) and not expanded(place).exists()
         ]
         if not gone:
             raise

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.streams import tell
 from ferkeras.runs.record import Run
@@ -155,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
     """Which network is asked, and what it is asked about."""
     first, *rest = paths
-    path = located(Path(first).expanduser())
+    path = located(expanded(first))
     # A name without ending that means nothing is more likely a run misspelt than a picture.
     misspelt = rest and not path.exists() and not path.suffix and not glob.has_magic(first)
     if misspelt or _is_network(path):

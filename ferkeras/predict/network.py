@@ -10,6 +10,7 @@ import numpy as np
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.task import ImageSpec
 from ferkeras.runs.embedded import About
@@ -51,7 +52,7 @@ def load_network(path: str | Path, console: Console | None = None) -> Network:
     Raises:
         InputError: it is neither, or damaged; see `open_trained`, `LiteRtNetwork`, `load_trained`.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if path.suffix == ".tflite":
         # Whoever names a link knows where it leads.
         return LiteRtNetwork(path.resolve())

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode
 from ferkeras.data.readers.files import BESIDE_PICTURES, is_visible
@@ -54,7 +55,7 @@ def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[P
     """
     found: list[Path] = []
     for each in paths:
-        path = Path(each).expanduser()
+        path = expanded(each)
         if path.is_dir():
             inside = _below(path)
             if not follow_symlinks:

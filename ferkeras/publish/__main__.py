@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
+from ferkeras.cli.home import expanded
 
 _PROBE = 500
 
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.runs.finished import open_run
 
     finished = open_run(arguments.run)
-    folder = arguments.folder.expanduser()
+    folder = expanded(arguments.folder)
     if not folder.parent.is_dir():
         raise InputError(f"{folder}: there is no folder {folder.parent} to put it in")
     if folder.exists():

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.wording import shown
 from ferkeras.data.presets.fer2013 import FER2013
@@ -185,7 +186,7 @@ def find_folder(path: str | Path) -> Run:
     Raises:
         InputError: there is no such folder, or it is no run.
     """
-    folder = located(Path(path).expanduser())
+    folder = located(expanded(path))
     if not folder.is_dir():
         raise _no_folder(folder)
     check_name(folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.schema import Config, Output
@@ -106,7 +107,7 @@ def find_run(path: Path | None) -> Run:
     Raises:
         InputError: there is no such run.
     """
-    folder = Path(Output().folder) if path is None else path.expanduser()
+    folder = Path(Output().folder) if path is None else expanded(path)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected one that python -m ferkeras.fit made")
     if Run(folder).config.is_file():

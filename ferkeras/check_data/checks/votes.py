@@ -17,6 +17,7 @@ from ferkeras.check_data.finding import (
 )
 from ferkeras.check_data.material import Material
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.emotions import known_emotion
 from ferkeras.data.presets.fer2013 import FER2013
@@ -51,7 +52,7 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             f"--votes {shown(path)}: votes are compared with FER2013's seven emotions, and "
             f"{shown(material.read.source)} has the classes {', '.join(material.faces.classes)}"
         )
-    path = Path(path).expanduser()
+    path = expanded(path)
     votes = read_ferplus(path)
     check_rows(shown(path), votes, material.read.usage)
     return votes

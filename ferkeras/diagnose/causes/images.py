@@ -62,7 +62,7 @@ def blank_images(m: Measurements) -> Finding | None:
     and 1, which were scaled where grey values were expected.
     """
     fractions = {
-        name: float(_blank(faces.images, m).mean())
+        name: float(_blank(np.asarray(faces.images), m).mean())
         for name, faces in (("training", m.train), ("validation", m.validation))
     }
     worst = max(fractions, key=fractions.__getitem__)
