@@ -10,6 +10,7 @@ EXTRAS = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
     "labels": ("cleanlab",),
     "search": ("optuna",),
+    "parquet": ("pyarrow",),
 }
 """Modules of each extra, as pyproject.toml has it."""
 

@@ -63,7 +63,7 @@ def read_npz(path: Path, *, votes: bool = False) -> Source:
             )
         parts = [(images, labels, 0)]
     try:
-        images = np.concatenate([_as_faces(path, each[0]) for each in parts])
+        images = np.concatenate([as_faces(path, each[0]) for each in parts])
         as_labels = _as_votes if votes else _as_labels
         labels = np.concatenate([as_labels(path, each[1]) for each in parts])
     except ValueError as error:
@@ -90,7 +90,7 @@ def read_npy(path: Path, *, votes: bool = False) -> Source:
                 images, labels = (_loaded(each) for each in (path, beside))
                 usage = np.zeros(len(labels), np.int8)
                 labels = _as_votes(beside, labels) if votes else _as_labels(beside, labels)
-                return _source(path, _as_faces(path, images), labels, usage, {})
+                return _source(path, as_faces(path, images), labels, usage, {})
     raise InputError(
         f"{shown(path)}: images without labels; expected labels.npy beside images.npy, or y.npy "
         "beside X.npy"
@@ -156,8 +156,17 @@ def _votes(path: Path, counts: np.ndarray, names: np.ndarray | None) -> Votes:
     return Votes(tuple(map(str, names.tolist())), counts, f"{shown(path)}, columns of the labels")
 
 
-def _as_faces(path: Path, images: np.ndarray) -> np.ndarray:
-    """Images as uint8 (N, H, W, C)."""
+def as_faces(path: Path, images: np.ndarray) -> np.ndarray:
+    """Images as uint8 (N, H, W, C).
+
+    Args:
+        path: where they are from, for messages.
+        images: whole numbers 0 to 255 or fractions 0 to 1: (N, H, W), (N, H, W, C), or (N, P) with
+            the pixels of squares.
+
+    Raises:
+        InputError: they are something else.
+    """
     if images.ndim == 2 and round(images.shape[1] ** 0.5) ** 2 == images.shape[1]:
         side = round(images.shape[1] ** 0.5)
         images = images.reshape(-1, side, side)

@@ -159,12 +159,29 @@ def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = F
     if without := _without_header(at, fields, delimiter, row):
         return without
     names = [field.decode("utf-8", "replace").strip() for field in fields]
-    return _named(at, names, delimiter, group_column, votes)
+    return columns_named(at, names, group_column, delimiter, votes=votes)
 
 
-def _named(
-    at: str, names: list[str], delimiter: bytes, group_column: str | None, votes: bool
+def columns_named(
+    at: str,
+    names: list[str],
+    group_column: str | None,
+    delimiter: bytes = b"",
+    *,
+    votes: bool = False,
 ) -> Columns:
+    """Recognise columns by their names.
+
+    Args:
+        at: where they are, for messages.
+        names: in order.
+        group_column: what `data.group_column` says.
+        delimiter: what stands between fields, in text.
+        votes: see `columns_of`.
+
+    Raises:
+        InputError: see `columns_of`.
+    """
     found = [name.lower() for name in names]
     listed = ", ".join(quoted(name) for name in names[:12]) + (", ..." if len(names) > 12 else "")
     for wanted in ("emotion", "pixels", "usage"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,10 @@ class Labels:
             # Blanks around a name may differ in every row: what is remembered stays small.
             if len(raw) <= _LONGEST_KNOWN:
                 self._known[raw] = name
+        self.take(name, place)
+
+    def take(self, name: str, place: Callable[[], str]) -> None:
+        """Take the label of the next row as it is."""
         if name not in self.places:
             self.places[name] = place()
         self.of_rows.append(name)
@@ -214,7 +218,7 @@ def read_pixel_table(path: Path, columns: Columns, progress: Progress | None = N
         images[filled : filled + len(chunk)] = chunk
         filled += len(chunk)
     side = round(pixels**0.5)
-    preset = _preset(columns, side, labels.places)
+    preset = preset_of(columns, side, labels.places)
     title = f"table of pixels, {preset.title}'s" if preset else "table of pixels"
     return Source(
         title,
@@ -236,7 +240,22 @@ def _pixels_of(row: bytes) -> int:
     return count if square else fer2013.SIZE**2
 
 
-def _preset(columns: Columns, side: int, places: dict[str, str]) -> Preset | None:
+def pixels_of_text(at: str, rows: Sequence[bytes]) -> np.ndarray:
+    """Pixels of some faces written as text: uint8, shape (len(rows), P).
+
+    Raises:
+        InputError: a row is malformed, or of another size than the first.
+    """
+    plain = [plain_pixels(row) for row in rows]
+    count = _pixels_of(plain[0])
+    parsed = parse_pixels(plain, count)
+    if parsed is None:
+        wrong = next(filter(None, (explain_pixels(row, count) for row in plain)), "malformed")
+        raise InputError(f"{at}: {wrong}")
+    return parsed
+
+
+def preset_of(columns: Columns, side: int, places: dict[str, str]) -> Preset | None:
     """FER2013's class indices where columns and size are its own; CK+'s where there is a 7."""
     if not columns.fer2013 or side != fer2013.SIZE:
         return None

@@ -24,6 +24,7 @@ from ferkeras.data.readers.files import (
     holds_pictures,
     list_folder,
 )
+from ferkeras.data.readers.parquet import SUFFIX, ParquetTable, read_parquet
 from ferkeras.data.readers.picture_list import RAFDB_LIST, read_picture_list
 from ferkeras.data.readers.pixel_table import read_pixel_table
 from ferkeras.data.readers.rows import rows_of
@@ -50,13 +51,16 @@ class Opened:
 def open_folder(
     root: Path, *, follow_symlinks: bool, group_column: str | None, votes: bool = False
 ) -> Opened:
-    """Recognise a folder: RAF-DB's, class folders, named pictures, or a list with its pictures.
+    """Recognise a folder: Parquet tables, RAF-DB's, class folders, named pictures, or a list.
 
     Raises:
         InputError: none of them; the message says what it was taken for.
     """
     files = list_folder(root, follow_symlinks=follow_symlinks)
     tables = [found for found in files.others if found.name.lower().endswith(_TABLES)]
+    parquet = [root / found.name for found in files.others if found.file.lower().endswith(SUFFIX)]
+    if parquet and not files.pictures:
+        return _parquet(root, parquet, lambda: digest_of(files), group_column)
     if not files.pictures:
         table = next((each.name for each in tables if "/" not in each.name), None)
         hint = f"; was {shown(root / table)} meant?" if table else ";"
@@ -86,7 +90,7 @@ def open_folder(
 def open_file(
     path: Path, *, follow_symlinks: bool, group_column: str | None, votes: bool = False
 ) -> Opened:
-    """Recognise a file: NumPy's, a zipped folder of pictures, a table of pixels, or a list.
+    """Recognise a file: NumPy's, Parquet, a zipped folder of pictures, a table of pixels, a list.
 
     Raises:
         InputError: none of them.
@@ -96,6 +100,8 @@ def open_file(
         return Opened(lambda: digest_of_file(path), lambda _: read_npz(path, votes=votes), False)
     if suffix == ".npy":
         return Opened(lambda: digest_of_file(path), lambda _: read_npy(path, votes=votes), False)
+    if suffix == SUFFIX:
+        return _parquet(path, [path], lambda: digest_of_file(path), group_column)
     if holds_pictures(path):
         zipped = ZipFiles(path)
         return Opened(lambda: digest_of(zipped), lambda _: read_class_folders(zipped), True)
@@ -122,6 +128,17 @@ def read_columns(path: Path, group_column: str | None = None, *, votes: bool = F
     raise InputError(
         f"{shown(path)}: empty file; expected a table with the columns emotion, pixels and, where "
         "the split is official, Usage"
+    )
+
+
+def _parquet(
+    root: Path, paths: list[Path], digest: Callable[[], str], group_column: str | None
+) -> Opened:
+    tables = [ParquetTable(path, group_column) for path in paths]
+    return Opened(
+        digest,
+        lambda progress: read_parquet(tables, root, progress),
+        all(table.encoded for table in tables),
     )
 
 
