@@ -24,12 +24,12 @@ from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.keys import with_dots
 from ferkeras.config.schema import Config
+from ferkeras.data.box import Box
 from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.faces import ReadFaces
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
 from ferkeras.data.pictures import quiet_pillow, toned_picture
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation
-from ferkeras.predict.box import Box
 from ferkeras.runs.changes import EPOCHS, PATH
 from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
 from ferkeras.runs.finished import open_run as open_finished

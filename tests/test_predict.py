@@ -16,6 +16,7 @@ from PIL import Image
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
+from ferkeras.data.detection import FaceDetector
 from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -25,7 +26,6 @@ from ferkeras.metrics.predictions import read_predictions
 from ferkeras.predict import cuts
 from ferkeras.predict.__main__ import main
 from ferkeras.predict.cuts import as_it_looks
-from ferkeras.predict.detection import FaceDetector
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.network import KerasNetwork, Tempered, load_network
 from ferkeras.predict.predictions import predict_views

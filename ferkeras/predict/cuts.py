@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
+from ferkeras.data.box import Box
 from ferkeras.data.pictures import face_of
 from ferkeras.data.task import ImageSpec
-from ferkeras.predict.box import Box
 
 Source = Literal["crop", "detected", "uncertain"]
 """What a prediction is of: a picture that is one face, cut out already; a face that was found in
@@ -121,7 +121,7 @@ class _LateDetector:
         self, picture: Image.Image, spec: ImageSpec
     ) -> Sequence[tuple[Box | None, np.ndarray]]:
         if self._detector is None:
-            from ferkeras.predict.detection import FaceDetector
+            from ferkeras.data.detection import FaceDetector
 
             self._detector = FaceDetector()
         return self._detector(picture, spec)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ferkeras.cli.errors import InputError
+from ferkeras.data.box import Box
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation, augmented_views
-from ferkeras.predict.box import Box
 from ferkeras.predict.cuts import Cut, Found, Source, whole_picture
 from ferkeras.predict.network import Network
 from ferkeras.predict.sources import View

@@ -9,9 +9,9 @@ import cv2.data
 import numpy as np
 from PIL import Image
 
+from ferkeras.data.box import Box
 from ferkeras.data.pictures import face_of
 from ferkeras.data.task import ImageSpec
-from ferkeras.predict.box import Box
 
 _LONG_SIDE = 1280
 """Larger pictures are made smaller before they are searched, in pixels."""
