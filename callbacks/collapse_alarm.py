@@ -205,6 +205,12 @@ class CollapseAlarm(keras.callbacks.Callback):
         """The epoch, from 1, in which the present collapse began; None if there is none."""
         return self._since
 
+    @property
+    def description(self) -> str | None:
+        """The collapse that the last validation found, in words; None if it found none."""
+        collapse = None if self._matrix is None else find_collapse(self._matrix, self.fraction)
+        return None if collapse is None else describe(collapse, self.names)
+
     def get_state(self) -> dict[str, Any]:
         """The collapse that lasts, for JSON."""
         return {

@@ -34,7 +34,7 @@ from ferkeras.runs.changes import EPOCHS, PATH
 from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
 from ferkeras.runs.finished import open_run as open_finished
 from ferkeras.runs.history import read_history
-from ferkeras.runs.records import MetricsRecord
+from ferkeras.runs.records import HealingRecord, MetricsRecord
 from ferkeras.runs.shipped import SHIPPED
 from ferkeras.runs.so_far import open_trained
 from ferkeras.runs.unfinished import reopened
@@ -276,6 +276,16 @@ class Run:
     def stopped(self) -> str | None:
         """Why an alarm ended the training early; None: it did not."""
         return None if self.unfinished else self.metrics.get("stopped")
+
+    @property
+    def healings(self) -> list[HealingRecord]:
+        """What the training did about its alarms by itself, oldest first; empty: nothing.
+
+        Each has `epoch`, `alarm`, `cause`, `verdict`, `evidence`, `tried` and `changes`; where
+        there are changes, also after how many epochs it went on (`restored`) and how many were
+        `lost`.
+        """
+        return self._finished.healings
 
     @property
     def history(self) -> pd.DataFrame:

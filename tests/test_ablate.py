@@ -173,6 +173,7 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--variant", "a", "seed=3"], "the same for all arms"),
         (["--variant", "a", "data.path=x"], "the same for all arms"),
         (["--variant", "a", "train.learning_rate=auto"], "give a number"),
+        (["--variant", "a", "monitor.collapse_action=heal"], "changes its own settings"),
         (["--seeds", "1", "--variant", "a", "train.epochs=3"], "at least 2"),
         (["--seeds", "0", "--variant", "a", "train.epochs=3"], "at least 2"),
         (["--group", "g", "augment.*", "--variant", "a", "train.epochs=3"], "--between"),

@@ -24,6 +24,7 @@ from ferkeras.data.load import load_faces, load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
+from ferkeras.fit.heal import is_due
 from ferkeras.fit.run import train
 from ferkeras.runs.create import create_run
 from ferkeras.runs.record import Run
@@ -286,6 +287,15 @@ def diagnosis(config, world):
     return train(config, world.splits, Console(io.StringIO()), brief=True).metrics["diagnosis"]
 
 
+def attempts(config, world):
+    """In which epochs of a collapse that lasts remedies are tried, if none helps."""
+    done = []
+    for epoch in range(1, 40):
+        if is_due(done, epoch, config.monitor.heal_at_most):
+            done.append({"epoch": epoch, "changes": []})
+    return done
+
+
 SEEN = {}
 EPOCH_LINE = re.compile(r"epoch \d+/")
 
@@ -476,6 +486,7 @@ EFFECTS = {
     "monitor.exploding_norm": (1e-3, training, ()),
     "monitor.collapse_fraction": (0.3, training, ()),
     "monitor.collapse_action": ("stop", training, ("monitor.collapse_fraction=0.3",)),
+    "monitor.heal_at_most": (3, attempts, ()),
     "monitor.diagnose": (True, diagnosis, ()),
     "monitor.overfit_every": (1, training, ()),
     "monitor.overfit_fraction": (0.5, training, ()),

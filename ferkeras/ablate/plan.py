@@ -15,7 +15,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.study.effects import Comparison
-from ferkeras.study.training import identity
+from ferkeras.study.training import identity, refuse_healing
 
 _FIXED = ("name", "seed", "output", "data", "checkpoint")
 """What no variant changes: it would compare other things than recipes."""
@@ -198,6 +198,7 @@ class _Arms:
 
     def add(self, name: str, config: Config) -> str:
         """The name under which the configuration stands."""
+        refuse_healing(config)
         known = self._names.setdefault(identity(config), name)
         if known == name:
             self.configs[name] = config

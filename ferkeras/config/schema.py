@@ -278,8 +278,14 @@ class Monitor(Section):
     collapse_fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         0.8, description="alarm when one class gets this fraction of all validation predictions"
     )
-    collapse_action: Literal["warn", "stop"] = Field(
-        "warn", description="stop ends the run with exit code 1"
+    collapse_action: Literal["warn", "stop", "heal"] = Field(
+        "warn",
+        description="stop ends the run with exit code 1; heal looks for the cause, tries the "
+        "remedies briefly and goes on with the best that helps, from before the collapse or from "
+        "the start, also where the run has diverged",
+    )
+    heal_at_most: Annotated[int, Field(ge=1, le=5)] = Field(
+        2, description="how often a cause is looked for and remedies are tried; heal"
     )
     diagnose: bool = Field(
         True,
@@ -299,6 +305,15 @@ class Monitor(Section):
     images_every: Count = Field(
         5, description="epochs between TensorBoard images and weight histograms"
     )
+
+    @model_validator(mode="after")
+    def _what_heals_diagnoses(self) -> Self:
+        if self.collapse_action == "heal" and not self.diagnose:
+            raise ValueError(
+                "collapse_action=heal looks for the cause: set monitor.diagnose=true, or "
+                "monitor.collapse_action=warn"
+            )
+        return self
 
 
 class CheckpointTimes(Section):

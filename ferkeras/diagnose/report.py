@@ -9,7 +9,7 @@ from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.page import diagnosis_page
 from ferkeras.diagnose.picture import draw_diagnosis
-from ferkeras.diagnose.treatment import Treatment
+from ferkeras.diagnose.treatment import Treatment, best_of
 from ferkeras.files.inner import AnyPath
 from ferkeras.files.writing import write_json, write_text
 
@@ -75,10 +75,9 @@ def print_diagnosis(
 
 def conclusion(treatments: Sequence[Treatment]) -> str:
     """Which of the remedies that were tried is the one to take."""
-    working = [each for each in treatments if each.works]
-    if not working:
+    best = best_of(treatments)
+    if best is None:
         return "None of the remedies that were tried worked in so few steps."
-    best = max(working, key=lambda each: each.treated.on_validation)
     return f"It works best to {best.remedy.what}: {best.remedy.arguments}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ferkeras.diagnose.case import Advance, isolated_rng
@@ -38,6 +39,12 @@ class Treatment:
         return bool(
             self.treated.on_validation > 1.1 * max(0.0, self.untreated.on_validation) + _NOISE
         )
+
+
+def best_of(treatments: Sequence[Treatment]) -> Treatment | None:
+    """The one that teaches most among those that work; None where none does."""
+    working = (each for each in treatments if each.works)
+    return max(working, key=lambda each: each.treated.on_validation, default=None)
 
 
 def can_be_tried(diagnosis: Diagnosis) -> list[tuple[str, Remedy]]:

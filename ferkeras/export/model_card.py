@@ -17,6 +17,7 @@ from ferkeras.files.writing import write_json, write_text
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
 from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun, TrainedRun
+from ferkeras.runs.healings import healing_text
 from ferkeras.runs.records import EvaluationRecord, ExportRecord, ExportsRecord, read_record
 
 if TYPE_CHECKING:
@@ -414,7 +415,18 @@ def _recipe(finished: TrainedRun) -> str:
         ("precision, seed", f"{train.precision}, {config.seed}"),
         ("software", for_markdown(", ".join(f"{name} {v}" for name, v in packages.items() if v))),
     ]
-    return f"## Recipe\n\n{_table(('what', 'how'), rows)}\nAll of it: `config.yaml` of the run.\n"
+    return (
+        f"## Recipe\n\n{_table(('what', 'how'), rows)}\n{_healings(finished)}"
+        "All of it: `config.yaml` of the run.\n"
+    )
+
+
+def _healings(finished: TrainedRun) -> str:
+    """What the training did about its alarms by itself, a line each."""
+    if not finished.healings:
+        return ""
+    lines = "".join(f"- {for_markdown(healing_text(each))}\n" for each in finished.healings)
+    return f"What the training did about its alarms by itself:\n\n{lines}\n"
 
 
 def _evaluation(split: str, evaluation: EvaluationRecord) -> Iterator[str]:

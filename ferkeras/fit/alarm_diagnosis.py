@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
+import pandas as pd
 
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Console
@@ -66,7 +67,9 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         if self.found is not None or self._alarm.collapsed_since is None:
             return
         with self._progress() as advance:
-            diagnosis = diagnose(self._case(epoch + 1), advance)
+            history = self._history.frame()
+            case = case_in_training(self._config, self._splits, self.model, history, epoch + 1)
+            diagnosis = diagnose(case, advance)
         self.found = {
             "epoch": epoch + 1,
             "cause": diagnosis.findings[0].cause if diagnosis.findings else None,
@@ -82,22 +85,35 @@ class DiagnosisOnAlarm(keras.callbacks.Callback):
         """Restore what `get_state` returned."""
         self.found = state["found"]
 
-    def _case(self, epochs: int) -> Case:
-        with isolated_rng(self._config):
-            setup = build_setup(without_ema_and_teachers(self._config), self._splits)
-        start = weights_of(setup.model)
-        for layer, trained in zip(setup.model.layers, self.model.layers, strict=True):
-            layer.set_weights(trained.get_weights())
-        if isinstance(self._config.network, Backbone):
-            freeze_backbone(setup.model, epochs, self._config.network.frozen_epochs)
-        return Case(
-            self._config,
-            self._splits,
-            setup,
-            start,
-            self._history.frame(),
-            epochs * setup.pipeline.steps_per_epoch,
-        )
+
+def case_in_training(
+    config: Config,
+    splits: Splits,
+    model: keras.Model,
+    history: pd.DataFrame,
+    epochs: int,
+    steps: int | None = None,
+) -> Case:
+    """A running training as a case: a second network with the present weights.
+
+    Args:
+        config: the resolved configuration.
+        splits: the faces.
+        model: the network in training; it is left as it is.
+        history: one row an epoch.
+        epochs: that are done.
+        steps: that are done; by default those of so many epochs.
+    """
+    with isolated_rng(config):
+        setup = build_setup(without_ema_and_teachers(config), splits)
+    start = weights_of(setup.model)
+    for layer, trained in zip(setup.model.layers, model.layers, strict=True):
+        layer.set_weights(trained.get_weights())
+    if isinstance(config.network, Backbone):
+        freeze_backbone(setup.model, epochs, config.network.frozen_epochs)
+    if steps is None:
+        steps = epochs * setup.pipeline.steps_per_epoch
+    return Case(config, splits, setup, start, history, steps)
 
 
 def report_diagnosis(diagnosis: Diagnosis, run: Run, console: Console) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ferkeras
 from ferkeras.cli.invocation import shell_words
+from ferkeras.config.keys import as_yaml
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
 from ferkeras.metrics.intervals import intervals_of
@@ -22,6 +23,8 @@ from ferkeras.report.html.svg import inline_svg
 from ferkeras.report.reliability import reliability_figure
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun
+from ferkeras.runs.healings import restart_text
+from ferkeras.runs.records import HealingRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +93,7 @@ def run_page(
         mosaics=[mosaic for mosaic in mosaics if mosaic.tiles],
         alarms=metrics["alarms"],
         diagnosis=metrics.get("diagnosis"),
+        healings=[_healing(each) for each in finished.healings],
         settings=settings_by_section(config),
         environment=environment_facts(finished),
     )
@@ -118,6 +122,24 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
         "command": shell_words(map(str, found["command"])),
         "seed": str(finished.config.seed),
         **({"changed when it was resumed": changes} if changes else {}),
+    }
+
+
+def _healing(healing: HealingRecord) -> dict[str, Any]:
+    """One row of what was done about alarms."""
+    return {
+        **healing,
+        "cause": (healing["cause"] or "no cause found").replace("_", " "),
+        "changes": [(c["key"], as_yaml(c["was"]), as_yaml(c["now"])) for c in healing["changes"]],
+        "went_on": restart_text(healing) if healing["changes"] else "as it was",
+        "tried": [
+            {
+                **each,
+                "accuracy": f"{each['accuracy']:.1%}",
+                "accuracy_without": f"{each['accuracy_without']:.1%}",
+            }
+            for each in healing["tried"]
+        ],
     }
 
 

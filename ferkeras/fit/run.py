@@ -27,6 +27,8 @@ from ferkeras.files.made import Made
 from ferkeras.files.writing import write_json, write_npz
 from ferkeras.fit.alarm_diagnosis import DiagnosisOnAlarm, report_diagnosis
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
+from ferkeras.fit.good_state import checkpoints_of, go_on_healed
+from ferkeras.fit.heal import Healed, HealOnAlarm, healed_after_divergence
 from ferkeras.fit.report import write_run_report
 from ferkeras.lr_find.range_test import LrRange
 from ferkeras.lr_find.report import describe_rules, write_lr_range
@@ -42,15 +44,16 @@ from ferkeras.runs.changes import CHANGEABLE, EPOCHS, remove_end, write_changes
 from ferkeras.runs.conditions import Change
 from ferkeras.runs.create import create_run, record_start
 from ferkeras.runs.finished import FinishedRun, about_training
+from ferkeras.runs.healings import healing_text, last_change
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.network import load_network
 from ferkeras.runs.record import Run
-from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
+from ferkeras.runs.records import EnvironmentRecord, HealingRecord, MetricsRecord, read_record
 from ferkeras.runs.start import was_trained_on_validation
 from ferkeras.runs.teachers import describe, possibly_leaked, record_of
 from ferkeras.tensorboard.projector import PROJECTION
-from ferkeras.tensorboard.writer import remove_events, write_predictions
+from ferkeras.tensorboard.writer import remove_events, write_predictions, write_text
 from ferkeras.training.callbacks import RunCallbacks, build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
@@ -141,6 +144,7 @@ def _train(
     watch: Sequence[keras.callbacks.Callback],
     brief: bool,
 ) -> Outcome:
+    """Write down how the run begins, and train it until no alarm changes its settings."""
     if not run.environment.exists():
         record_start(
             run,
@@ -165,11 +169,35 @@ def _train(
     if not brief and not run.picture("train_batch").exists():
         with console.working("augmenting a batch of faces"):
             _draw_train_batch(run, setup)
-    examinations: list[DiagnosisOnAlarm] = []
+    while True:
+        try:
+            return _train_as_configured(config, splits, setup, run, console, watch, brief)
+        except Healed as healed:
+            config = healed.config
+        # As in a process of its own, which would go on from here if this one were cut off.
+        keras.utils.clear_session()
+        make_reproducible(config)
+        setup = build_setup(config, splits)
 
-    def after_alarm(collapse: CollapseAlarm, history: CSVHistory) -> DiagnosisOnAlarm:
-        examinations.append(
-            DiagnosisOnAlarm(
+
+def _train_as_configured(
+    config: Config,
+    splits: Splits,
+    setup: TrainingSetup,
+    run: Run,
+    console: Console,
+    watch: Sequence[keras.callbacks.Callback],
+    brief: bool,
+) -> Outcome:
+    environment = read_record(run.environment, EnvironmentRecord)
+    checkpoints = checkpoints_of(run, config, environment)
+    examinations: list[DiagnosisOnAlarm | HealOnAlarm] = []
+
+    def after_alarm(collapse: CollapseAlarm, history: CSVHistory) -> DiagnosisOnAlarm | HealOnAlarm:
+        if config.monitor.collapse_action == "heal":
+            found = HealOnAlarm(config, splits, run, checkpoints, collapse, history, console)
+        else:
+            found = DiagnosisOnAlarm(
                 config,
                 splits,
                 collapse,
@@ -177,10 +205,10 @@ def _train(
                 tell=lambda found: report_diagnosis(found, run, console),
                 progress=lambda: console.working("looking for the cause"),
             )
-        )
-        return examinations[0]
+        examinations.append(found)
+        return found
 
-    about = about_training(run, config, read_record(run.environment, EnvironmentRecord))
+    about = about_training(run, config, environment)
     with console.progress("preparing"):
         run_callbacks = build_callbacks(
             config,
@@ -191,23 +219,18 @@ def _train(
             after_alarm if config.monitor.diagnose else None,
             about,
         )
-    checkpoints = CheckpointFolder(run.checkpoints)
-    made = Made(run.inner)
     with stop_requests() as request:
         callbacks = [*run_callbacks.callbacks, *watch]
         loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
-        if loop.go_on():
-            say_changes(write_changes(run, config, loop.epochs_done), config, console)
-            if run.metrics.exists():
-                remove_end(run)
-        else:
-            # Begin anew, in the folder of a run that was cut off before its first checkpoint.
-            write_changes(run, config, 0)
-            remove_events(run.tensorboard)
-            # Of what the list names only files that a training makes: a stranger's may name others.
-            made.remove(_what_a_training_makes(run))
-            made.expect(_what_a_training_makes(run))
-        loop.run(ended=run_callbacks.collapse.stopped is not None)
+        _go_on_or_begin(loop, run, config, checkpoints, last_change(environment), console)
+        try:
+            with healed_after_divergence(examinations):
+                loop.run(ended=run_callbacks.collapse.stopped is not None)
+        except Healed:
+            run_callbacks.close()
+            if request.signal is not None:
+                raise Stopped(request.signal) from None
+            raise
     if request.signal is not None:
         # It came after the last step.
         raise Stopped(request.signal)
@@ -224,6 +247,30 @@ def _train(
     else:
         checkpoints.keep_newest()
     return outcome
+
+
+def _go_on_or_begin(
+    loop: TrainingLoop,
+    run: Run,
+    config: Config,
+    checkpoints: CheckpointFolder,
+    healing: HealingRecord | None,
+    console: Console,
+) -> None:
+    """From the newest checkpoint, from the good state before a collapse, or from the start."""
+    if loop.go_on() or (healing and go_on_healed(loop, checkpoints, healing, console)):
+        say_changes(write_changes(run, config, loop.epochs_done), config, console)
+        if run.metrics.exists():
+            remove_end(run)
+        return
+    write_changes(run, config, 0)
+    if run.metrics.exists():
+        remove_end(run)
+    remove_events(run.tensorboard)
+    made = Made(run.inner)
+    # Of what the list names only files that a training makes: a stranger's may name others.
+    made.remove([*_what_a_training_makes(run), *([] if healing else _what_an_alarm_makes(run))])
+    made.expect([*_what_a_training_makes(run), *_what_an_alarm_makes(run)])
 
 
 def say_changes(changes: Sequence[Change], config: Config, console: Console) -> None:
@@ -247,10 +294,13 @@ def _what_a_training_makes(run: Run) -> list[InnerPath]:
         run.best,
         run.last,
         run.history,
-        *(run.diagnosis / name for name in (PAGE, PICTURE, JSON)),
         *(run.tensorboard / "validation" / name for name in PROJECTION),
         *_what_an_export_makes(run),
     ]
+
+
+def _what_an_alarm_makes(run: Run) -> list[InnerPath]:
+    return [run.diagnosis / name for name in (PAGE, PICTURE, JSON)]
 
 
 def _what_an_export_makes(run: Run) -> list[InnerPath]:
@@ -329,6 +379,9 @@ def _draw(
     draw_per_class(matrix, validation.classes.names, run.picture("per_class"))
     if config.monitor.tensorboard:
         write_predictions(run.tensorboard, best_epoch, model, splits.validation, validation)
+        healings = read_record(run.environment, EnvironmentRecord).get("healings", [])
+        if healings:
+            write_text(run.tensorboard, "healing", "\n\n".join(map(healing_text, healings)))
 
 
 def _export(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
+from ferkeras.runs.healings import healed_settings
 from ferkeras.runs.records import EnvironmentRecord
 
 PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
@@ -66,6 +67,7 @@ def changed_conditions(environment: EnvironmentRecord, config: Config) -> list[C
         "processor cores": environment["processor_cores"],
     }
     before |= {change["key"]: change["now"] for change in environment.get("changes", [])}
+    before |= healed_settings(environment)
     now = {
         **settings_of(config),
         **versions(),

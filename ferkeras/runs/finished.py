@@ -19,7 +19,7 @@ from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Task
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
-from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
+from ferkeras.runs.records import EnvironmentRecord, HealingRecord, MetricsRecord, read_record
 from ferkeras.runs.shipped import located, results_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,11 @@ class TrainedRun(ABC):
         """Mean and standard deviation that its network standardises pixel / 255 with."""
         data = self.environment["data"]
         return data["mean"], data["std"]
+
+    @property
+    def healings(self) -> list[HealingRecord]:
+        """What was done about alarms, with `monitor.collapse_action=heal`; oldest first."""
+        return self.environment.get("healings", [])
 
     @property
     def task(self) -> Task:

@@ -137,6 +137,60 @@ class ChangeRecord(TypedDict):
     now: Any
 
 
+class EvidenceRecord(TypedDict):
+    """A measurement that speaks for a cause, beside what a healthy training has."""
+
+    __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
+    what: str
+    measured: str
+    expected: str
+
+
+class TriedRecord(TypedDict):
+    """A remedy that was tried, and the accuracy on validation faces with it and without."""
+
+    __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
+    cause: str
+    remedy: str
+    arguments: str
+    steps: Positive
+    accuracy: Fraction
+    accuracy_without: Fraction
+    works: bool
+
+
+class SettingRecord(TypedDict):
+    """A key of the configuration before and after."""
+
+    __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
+    key: str
+    was: Any
+    now: Any
+
+
+class HealingRecord(TypedDict):
+    """What was done about an alarm, with `monitor.collapse_action=heal`.
+
+    `epoch` is that of the alarm; `changes` are empty where nothing helped and the training went on
+    as it was; else it went on after `restored` epochs, 0 from the start, and `lost` epochs were
+    done in vain. Checkpoints with a number up to `checkpoint` are of the time before.
+    """
+
+    __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
+    when: str
+    epoch: Positive
+    alarm: str
+    cause: str | None
+    verdict: str
+    evidence: list[EvidenceRecord]
+    tried: list[TriedRecord]
+    changes: list[SettingRecord]
+    restored: NotRequired[Count]
+    lost: NotRequired[Count]
+    checkpoint: NotRequired[Count]
+    alarms: NotRequired[list[AlarmRecord]]
+
+
 class EnvironmentRecord(TypedDict):
     """`environment.json`."""
 
@@ -152,6 +206,7 @@ class EnvironmentRecord(TypedDict):
     start_from: NotRequired[TeacherRecord | None]
     settings: NotRequired[dict[str, Any]]
     changes: NotRequired[list[ChangeRecord]]
+    healings: NotRequired[list[HealingRecord]]
 
 
 class CalibrationRecord(TypedDict):

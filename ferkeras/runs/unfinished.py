@@ -21,6 +21,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
 from ferkeras.runs.changes import EPOCHS, PATH, VOTES, moved
 from ferkeras.runs.finished import FinishedRun, check_name, check_task
+from ferkeras.runs.healings import healed_settings
 from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
@@ -147,6 +148,9 @@ def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[Unf
 
 def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
     before, environment = load_config(run.config), _environment(run)
+    if environment is not None and not run.metrics.exists():
+        # Healing is written down before the configuration is: see `ferkeras.runs.healings`.
+        before = with_values(before, healed_settings(environment))
     config = with_values(before, changes) if changes else before
     if run.metrics.exists():
         return _complete(run, before, config, environment, asked=EPOCHS in changes)

@@ -22,6 +22,7 @@ from ferkeras.config.file import read_override, with_values
 from ferkeras.config.keys import types_of, with_dots
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import read_yaml
+from ferkeras.study.training import refuse_healing
 
 if TYPE_CHECKING:
     import optuna
@@ -155,13 +156,14 @@ def check_space(base: Config, space: Space) -> None:
             "nothing to search: give ranges, such as train.learning_rate=log(1e-4,1e-2) or "
             "network.conv_dropout=[0,0.1,0.2], or a file of them with --space"
         )
+    refuse_healing(base)
     alone = {key: each.ends()[0] for key, each in space.items()}
     for key, each in space.items():
         if key.split(".")[0] in ("name", "seed", "output", "data", "checkpoint"):
             raise InputError(f"{key}: cannot be searched; it is no part of the recipe")
         for value in each.ends():
             try:
-                with_values(base, {**alone, key: value})
+                refuse_healing(with_values(base, {**alone, key: value}))
             except InputError as error:
                 raise InputError(f"{key}: {error}") from None
 

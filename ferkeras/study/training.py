@@ -57,6 +57,19 @@ def identity(config: Config) -> str:
     return json.dumps(values, sort_keys=True)
 
 
+def refuse_healing(config: Config) -> None:
+    """Refuse a configuration that would not stay the one that it is compared as.
+
+    Raises:
+        InputError: it is changed where an alarm fires.
+    """
+    if config.monitor.collapse_action == "heal":
+        raise InputError(
+            "monitor.collapse_action=heal: such a training changes its own settings, and would be "
+            "compared under settings that it no longer has; set monitor.collapse_action=warn"
+        )
+
+
 def slug(title: str) -> str:
     """A title as the name of a run."""
     return (re.sub(r"[^A-Za-z0-9.-]+", "-", title).strip("-.") or "run")[:50]

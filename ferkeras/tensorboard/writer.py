@@ -240,6 +240,14 @@ def _file_writer(folder: InnerPath) -> Any:
     return tf.summary.create_file_writer(str(folder), max_queue=1000, filename_suffix=_SUFFIX)
 
 
+def write_text(folder: AnyPath, tag: str, text: str) -> None:
+    """Add a text, read as Markdown, to what `TensorBoardWriter` has written."""
+    writer = _file_writer(folder_of(folder) / "validation")
+    with writer.as_default():
+        tf.summary.text(tag, text, step=0)
+    writer.close()
+
+
 def write_predictions(
     folder: AnyPath,
     step: int,

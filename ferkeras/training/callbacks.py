@@ -58,6 +58,12 @@ class RunCallbacks:
     collapse: CollapseAlarm
     ramps: list[VariableRamp]
 
+    def close(self) -> None:
+        """Close the event files of a training that did not end."""
+        for callback in self.callbacks:
+            if isinstance(callback, TensorBoardWriter):
+                callback.close()
+
 
 def build_callbacks(
     config: Config,
@@ -76,8 +82,9 @@ def build_callbacks(
         splits: the faces.
         run: its folder.
         console: where messages are printed.
-        after_alarm: makes a callback that acts on an alarm, from the alarm and the history, which
-            stand before it.
+        after_alarm: makes a callback that acts on an alarm, from the alarm and the history. What
+            heals stands before all that takes the epoch for one of the training, anything else
+            after them.
         about: enclosed in the file of the best network; by default no more than its classes.
     """
     monitor, schedule = config.monitor, config.schedule
@@ -87,7 +94,7 @@ def build_callbacks(
     collapse = CollapseAlarm(
         setup.task.classes.names,
         fraction=monitor.collapse_fraction,
-        action=monitor.collapse_action,
+        action="stop" if monitor.collapse_action == "stop" else "warn",
         suspects=collapse_suspects(config, setup),
         log=console.print,
         alarm=console.alarm,
@@ -145,6 +152,10 @@ def build_callbacks(
             ),
         )
     about = about or About(setup.task.classes.names, {})
+    examination = [] if after_alarm is None else [after_alarm(collapse, history)]
+    heals = monitor.collapse_action == "heal"
+    if heals:
+        callbacks += examination
     callbacks += [BestModelCheckpoint(run.best, about), history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
@@ -158,8 +169,8 @@ def build_callbacks(
                 samples.labels,
             )
         )
-    if after_alarm is not None:
-        callbacks.append(after_alarm(collapse, history))
+    if not heals:
+        callbacks += examination
     if config.train.ema_momentum is not None:
         # After everything that reads the average.
         callbacks.append(AveragedWeights())

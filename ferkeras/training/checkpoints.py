@@ -1,4 +1,4 @@
-"""States of a training on disk: two kept, each written whole and checked when it is read."""
+"""States of a training on disk: the newest kept, each written whole and checked when it is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from ferkeras.runs.records import CheckpointRecord, parse_record
 
 _KEPT = 2
 _LARGEST = 2 << 30
-_NAME = re.compile(r"(\d{6,})-([0-9a-f]{32})\.npz")
+_NAME = re.compile(r"(\d{6,})-([0-9a-f]{32})(-kept)?\.npz")
 _STATE = "state"
 
 
@@ -56,13 +56,20 @@ class CheckpointFolder:
 
     Args:
         folder: made by the first `save`; nobody else writes to it.
+        after: checkpoints with a number up to this one are those of former settings.
+        keep: says of a checkpoint whether it is to be kept besides the newest two, until there is
+            another of that kind; its name then ends in `-kept`.
     """
 
-    def __init__(self, folder: AnyPath) -> None:
+    def __init__(
+        self, folder: AnyPath, after: int = 0, keep: Callable[[Checkpoint], bool] | None = None
+    ) -> None:
         self.folder = inside(folder)
+        self._after = after
+        self._keep = keep
 
     def save(self, checkpoint: Checkpoint) -> InnerPath:
-        """Write a checkpoint, then remove all but the newest two.
+        """Write a checkpoint, then remove all but the newest two, and what else is to be kept.
 
         Raises:
             OSError: it cannot be written; those before it are as they were.
@@ -70,14 +77,36 @@ class CheckpointFolder:
         content = _packed(checkpoint)
         digest = hashlib.sha256(content).hexdigest()[:32]
         self.folder.mkdir(exist_ok=True)
-        before = self._files()
-        number = before[0][0] + 1 if before else 1
-        path = self.folder / f"{number:06d}-{digest}.npz"
+        number = max(self._after, self.last_number) + 1
+        mark = "-kept" if self._keep is not None and self._keep(checkpoint) else ""
+        path = self.folder / f"{number:06d}-{digest}{mark}.npz"
         with atomic_file(path) as file:
             file.write(content)
-        for _, _, old in before[_KEPT - 1 :]:
-            old.unlink(missing_ok=True)
+        files = self._files()
+        kept = files[:_KEPT] + [each for each in files if each.kept][:1]
+        for old in files:
+            if old not in kept:
+                old.path.unlink(missing_ok=True)
         return path
+
+    @property
+    def last_number(self) -> int:
+        """The number of the newest checkpoint; 0 where there is none."""
+        return max((each.number for each in self._files()), default=0)
+
+    def newest_kept(self, *, former: bool = False) -> Checkpoint | None:
+        """The newest of those that `keep` chose; None if there is none, or it is damaged.
+
+        Args:
+            former: whether it may be one of former settings.
+
+        Raises:
+            InputError: it is whole, and no checkpoint.
+        """
+        kept = [each for each in self._files() if each.kept]
+        if not kept or not (former or kept[0].number > self._after):
+            return None
+        return _whole(kept[0])
 
     def newest(self, alarm: Callable[[str], None]) -> Checkpoint | None:
         """Read the newest checkpoint that is whole; None if there are none at all.
@@ -89,22 +118,21 @@ class CheckpointFolder:
             InputError: there are checkpoints, and each of them is damaged.
         """
         remove_temporary_files(self.folder)
-        files = self._files()
+        files = [each for each in self._files() if each.number > self._after]
         damaged: list[InnerPath] = []
-        for _, digest, path in files:
+        for file in files:
             try:
-                content = path.read_bytes(_LARGEST)
+                checkpoint = _whole(file)
             except OSError as error:
-                alarm(f"{path}: this checkpoint cannot be read ({error.strerror})")
+                alarm(f"{file.path}: this checkpoint cannot be read ({error.strerror})")
                 continue
-            if hashlib.sha256(content).hexdigest()[:32] == digest:
-                checkpoint = _unpacked(content, path)
+            if checkpoint is not None:
                 # Or they would count among the two that are kept.
                 for other in damaged:
                     other.unlink(missing_ok=True)
                 return checkpoint
-            alarm(f"{path}: this checkpoint is damaged (its digest differs)")
-            damaged.append(path)
+            alarm(f"{file.path}: this checkpoint is damaged (its digest differs)")
+            damaged.append(file.path)
         if files:
             raise InputError(
                 f"{self.folder}: none of its {len(files)} checkpoints is whole; remove this folder "
@@ -115,25 +143,42 @@ class CheckpointFolder:
     def clear(self) -> None:
         """Remove all checkpoints, and their folder if nothing else is in it."""
         remove_temporary_files(self.folder)
-        for _, _, path in self._files():
-            path.unlink(missing_ok=True)
+        for file in self._files():
+            file.path.unlink(missing_ok=True)
         if self.folder.exists() and not self.folder.iterdir():
             self.folder.rmdir()
 
     def keep_newest(self) -> None:
         """Remove all checkpoints but the newest: from it a run that is complete can go on."""
         remove_temporary_files(self.folder)
-        for _, _, path in self._files()[1:]:
-            path.unlink(missing_ok=True)
+        for file in self._files()[1:]:
+            file.path.unlink(missing_ok=True)
 
-    def _files(self) -> list[tuple[int, str, InnerPath]]:
-        """Number, digest and path of each, the newest first."""
+    def _files(self) -> list[_File]:
+        """All of them, the newest first."""
         return sorted(self._matching(), reverse=True)
 
-    def _matching(self) -> Iterator[tuple[int, str, InnerPath]]:
+    def _matching(self) -> Iterator[_File]:
         for path in self.folder.iterdir():
             if match := _NAME.fullmatch(path.name):
-                yield int(match[1]), match[2], path
+                yield _File(int(match[1]), match[2], path, match[3] is not None)
+
+
+class _File(NamedTuple):
+    """A checkpoint by its name."""
+
+    number: int
+    digest: str
+    path: InnerPath
+    kept: bool
+
+
+def _whole(file: _File) -> Checkpoint | None:
+    """What a file holds; None if its digest is another."""
+    content = file.path.read_bytes(_LARGEST)
+    if hashlib.sha256(content).hexdigest()[:32] != file.digest:
+        return None
+    return _unpacked(content, file.path)
 
 
 def _packed(checkpoint: Checkpoint) -> bytes:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from ferkeras.callbacks import CosineLearningRate, Diverged
-from ferkeras.cli.console import Console
+from ferkeras.cli.console import Alarm, Console
 from ferkeras.cli.errors import RunError
 from ferkeras.cli.signals import StopRequest
 from ferkeras.config.schema import Config
 from ferkeras.training.checkpointing import TrainingCheckpoint
-from ferkeras.training.checkpoints import CheckpointFolder
+from ferkeras.training.checkpoints import Checkpoint, CheckpointFolder
 from ferkeras.training.divergence import diagnose_divergence
-from ferkeras.training.setup import TrainingSetup
+from ferkeras.training.setup import RATE, TrainingSetup, begin_values
 from ferkeras.training.state import TrainingState
+
+
+class DivergedForGood(RunError):
+    """A training has diverged more often than a checkpoint is restored.
+
+    Attributes:
+        reason: what was seen, in a line.
+        epoch: the epoch, counted from 1.
+        step: steps of that epoch that are done.
+    """
+
+    def __init__(self, diverged: Diverged, times: int, diagnosis: str) -> None:
+        super().__init__(f"{diverged}, after restoring a checkpoint {times} times\n{diagnosis}")
+        self.reason = str(diverged)
+        self.epoch, self.step = diverged.epoch, diverged.step
 
 
 class TrainingLoop:
@@ -72,6 +87,38 @@ class TrainingLoop:
         self._console.print(f"resuming at {checkpoint.place}")
         return True
 
+    def go_on_changed(
+        self, checkpoint: Checkpoint, changed: Collection[str], alarms: Sequence[Alarm]
+    ) -> None:
+        """Continue from a checkpoint of other settings.
+
+        Args:
+            checkpoint: of a network with the same variables.
+            changed: the dotted keys that have other values since. What a training changes itself
+                (learning rate, dropout, smoothing) keeps the value that it had come to, unless
+                its key is one of them.
+            alarms: all that there were, also of epochs that are lost.
+
+        Raises:
+            InputError: see `TrainingState.restore`.
+        """
+        begun = [
+            (variable, variable.numpy())
+            for key, variables in begin_values(self._setup.model).items()
+            if key in changed
+            for variable in variables
+        ]
+        schedules = [(each, each.get_state()) for each in self._schedules if RATE in changed]
+        self._state.restore(checkpoint)
+        for variable, value in begun:
+            variable.assign(value)
+        for schedule, state in schedules:
+            schedule.set_state(state)
+        self._recoveries.count = 0
+        self._console.alarms[:] = alarms
+        self._epoch, self._step = checkpoint.epoch, checkpoint.step
+        self._checkpointing.save(self._epoch, self._step)
+
     @property
     def epochs_done(self) -> int:
         """Whole epochs that are done."""
@@ -85,7 +132,8 @@ class TrainingLoop:
 
         Raises:
             StoppedAndSaved: the request to leave was granted; the state is saved.
-            RunError: the training diverged, more often than `recovery.at_most`.
+            DivergedForGood: the training diverged, more often than `recovery.at_most`.
+            RunError: it diverged before the first checkpoint.
         """
         self._callbacks.begin()
         while not ended:
@@ -128,9 +176,7 @@ class TrainingLoop:
         diagnosis = diagnose_divergence(self._config, model)
         count = self._recoveries.count + 1
         if count > recovery.at_most:
-            raise RunError(
-                f"{diverged}, after restoring a checkpoint {count - 1} times\n{diagnosis}"
-            )
+            raise DivergedForGood(diverged, count - 1, diagnosis)
         checkpoint = self._folder.newest(self._console.alarm)
         if checkpoint is None:
             raise RunError(f"{diverged}, before the first checkpoint\n{diagnosis}")

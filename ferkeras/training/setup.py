@@ -17,7 +17,7 @@ from ferkeras.data.task import Task
 from ferkeras.network.architectures.backbone import load_imagenet
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
-from ferkeras.network.model import build_network
+from ferkeras.network.model import build_network, dropout_layers
 from ferkeras.network.step import DistilledModel
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.network import load_trained
@@ -28,6 +28,8 @@ from ferkeras.training.optimizer import build_optimizer
 from ferkeras.training.rates import rates_by_depth
 from ferkeras.training.transfer import Transferred, take_over
 from ferkeras.training.unfreezing import freeze_backbone
+
+RATE = "train.learning_rate"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class TrainingSetup:
     teachers: list[FinishedRun]
     start: FinishedRun | None = None
     transferred: Transferred | None = None
+
+
+def begin_values(model: DistilledModel) -> dict[str, list[keras.Variable]]:
+    """The variables that begin with the value of a key, and may have another one later."""
+    conv, dense = dropout_layers(model)
+    return {
+        RATE: [model.optimizer.learning_rate],
+        "network.conv_dropout": [layer.rate for layer in conv],
+        "network.dense_dropout": [layer.rate for layer in dense],
+        "train.label_smoothing": [model.loss.smoothing],
+    }
 
 
 def make_reproducible(config: Config) -> None:

@@ -103,8 +103,7 @@ class TrainingState:
     def _check(self, checkpoint: Checkpoint) -> None:
         """Refuse a checkpoint whose arrays or callbacks are not those of this training."""
         state = checkpoint.state
-        shapes = [(tuple(v.shape), v.dtype) for v in self._lasting + self._of_epoch]
-        if shapes != [(array.shape, str(array.dtype)) for array in checkpoint.arrays]:
+        if not _have_shapes(self._lasting + self._of_epoch, checkpoint):
             raise InputError(f"{_OTHER} (its arrays are others)")
         lasting = checkpoint.arrays[: len(self._lasting)]
         if not all(np.isfinite(array).all() for array in lasting):
@@ -125,6 +124,19 @@ class TrainingState:
             for variable, array in zip(self._of_epoch, self._waiting, strict=True):
                 variable.assign(array)
             self._waiting = None
+
+
+def fits(model: MonitoredModel, checkpoint: Checkpoint) -> bool:
+    """Whether a compiled model has the variables that a checkpoint has values for."""
+    lasting, of_epoch = _variables(model)
+    return _have_shapes(lasting + of_epoch, checkpoint)
+
+
+def restore_variables(model: MonitoredModel, checkpoint: Checkpoint) -> None:
+    """Give a compiled model the values of a checkpoint that `fits` it, and nothing else."""
+    lasting, of_epoch = _variables(model)
+    for variable, array in zip(lasting + of_epoch, checkpoint.arrays, strict=True):
+        variable.assign(array)
 
 
 @contextmanager
@@ -161,6 +173,11 @@ def _build(model: MonitoredModel) -> None:
     for metric in model.metrics:
         if not getattr(metric, "built", True):
             metric.build(label, logits)
+
+
+def _have_shapes(variables: Sequence[keras.Variable], checkpoint: Checkpoint) -> bool:
+    shapes = [(tuple(variable.shape), variable.dtype) for variable in variables]
+    return shapes == [(array.shape, str(array.dtype)) for array in checkpoint.arrays]
 
 
 def _values(variables: Sequence[keras.Variable]) -> list[np.ndarray]:
