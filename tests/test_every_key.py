@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from matplotlib.cbook import get_sample_data
+from PIL import Image, ImageOps
 from untraced import untraced
 
 from callbacks.divergence import DivergenceGuard
@@ -132,6 +133,17 @@ def from_list(config, world):
     splits = load_splits(config.model_copy(update={"data": data}), Console(io.StringIO()))
     held_out = sorted(image.tobytes() for image in splits.validation.images)
     return [splits.task, held_out]
+
+
+def from_photographs(config, world):
+    """Faces of a photograph, and of its mirror image."""
+    portrait = Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).resize((256, 300))
+    for name, picture in (("happy", portrait), ("sad", ImageOps.mirror(portrait))):
+        (world.folder / "photos" / name).mkdir(parents=True, exist_ok=True)
+        picture.save(world.folder / "photos" / name / "1.png")
+    data = config.data.model_copy(update={"path": str(world.folder / "photos"), "cache": False})
+    config = config.model_copy(update={"data": data})
+    return load_faces(config, Console(io.StringIO())).faces.images.tolist()
 
 
 def from_votes(config, world):
@@ -412,6 +424,7 @@ EFFECTS = {
     "data.size": (32, from_list, ()),
     "data.color": (True, from_list, ()),
     "data.group_column": ("who", from_list, ()),
+    "data.detect_faces": (True, from_photographs, ("data.path=a",)),
     "data.votes": ("columns", from_votes, ("data.path=a", "data.votes=b", "data.votes_as=filter")),
     "data.votes_as": ("soft", from_votes, ("data.path=a", "data.votes=b", "data.votes_as=filter")),
     "data.folds": (2, from_list, ()),

@@ -21,6 +21,7 @@ from ferkeras.data.faces import Faces
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
 from ferkeras.data.read import read_faces, read_readable
+from ferkeras.data.readers.source import EncodedPictures
 from ferkeras.data.selection import Selection, select
 from ferkeras.data.split import split_faces
 from ferkeras.data.statistics import pixel_statistics
@@ -82,7 +83,7 @@ def test_many_pictures_are_read_to_the_disk_and_are_the_same(folder, kept_in, la
 def test_what_was_read_is_found_again_without_decoding(folder, large, monkeypatch):
     large()
     first = read_faces(folder)
-    monkeypatch.setattr("ferkeras.data.readers.source.decode_face", None)
+    monkeypatch.setattr(EncodedPictures, "picture", None)
     assert_same(read_faces(folder), first)
 
 
@@ -119,7 +120,7 @@ def test_a_disk_without_room_is_told_before_anything_is_read(folder, kept_in, la
     large()
     usage = namedtuple("usage", "total used free")(10, 10, 100)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage)
-    monkeypatch.setattr("ferkeras.data.readers.source.decode_face", None)
+    monkeypatch.setattr(EncodedPictures, "_decoded", None)
     with pytest.raises(InputError, match=r"140 faces of 20 x 20 pixels need 0\.0 GB.*FERKERAS_CAC"):
         read_faces(folder)
     assert list(kept_in.iterdir()) == []

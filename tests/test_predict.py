@@ -16,6 +16,7 @@ from PIL import Image
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
+from ferkeras.data import photographs
 from ferkeras.data.detection import FaceDetector
 from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
@@ -23,7 +24,6 @@ from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.metrics.predictions import read_predictions
-from ferkeras.predict import cuts
 from ferkeras.predict.__main__ import main
 from ferkeras.predict.cuts import as_it_looks
 from ferkeras.predict.drawing import Drawing
@@ -293,7 +293,7 @@ def test_a_large_picture_of_nothing_but_a_face_is_one(photograph):
 def test_without_a_detector_nothing_large_is_taken_for_certain(
     monkeypatch, finished_run, tmp_path, capsys
 ):
-    monkeypatch.setattr(cuts, "has_opencv", lambda: False)
+    monkeypatch.setattr(photographs, "find_spec", lambda _: None)
     path = tmp_path / "large.png"
     Image.new("L", (400, 400), 90).save(path)
     assert main([str(finished_run), str(path), "--json"]) == 0

@@ -5,11 +5,11 @@
   python -m ferkeras.check_data faces/ --label-errors                  trains small networks
 
 PATH is whatever python -m ferkeras.fit reads, or 'demo'. Counted in seconds: faces per class and
-split, missing classes, unreadable, flat, blank images, exact and near-duplicates, contradicting
-labels, leaks from training into held-out splits and what they are worth, people on both sides of
-the split, grey values before and after the network's normalisation, labels in another order, also
-by what the network that comes along says of them. A table is printed; the table, lists of rows and
-pictures go to a new folder.
+split, missing classes, whole photographs, unreadable, flat, blank images, exact and
+near-duplicates, contradicting labels, leaks from training into held-out splits and what they are
+worth, people on both sides of the split, grey values before and after the network's normalisation,
+labels in another order, also by what the network that comes along says of them. A table is
+printed; the table, lists of rows and pictures go to a new folder.
 
 Exit codes: 0 training can go ahead. 1 training would be wrong: a picture is unreadable, training
 lacks a class or validation has no faces; more than 5 % of the faces are blank, are no faces or
@@ -35,6 +35,7 @@ _KEYS = (
     "data.size",
     "data.color",
     "data.group_column",
+    "data.detect_faces",
     "data.votes",
     "data.votes_as",
     "data.validation_fraction",

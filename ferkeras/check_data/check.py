@@ -19,6 +19,7 @@ from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.people import check_people
+from ferkeras.check_data.checks.photographs import check_photographs
 from ferkeras.check_data.checks.votes import check_votes
 from ferkeras.check_data.finding import Exhibit, Finding, Level
 from ferkeras.check_data.material import Material
@@ -91,6 +92,7 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
     near = find_near_copies(images, copies, std)
     findings = [
         check_readable(material),
+        check_photographs(material),
         check_classes(material),
         check_empty(material, std),
         check_copies(material, copies),

@@ -28,6 +28,7 @@ CALLED = {
     "class_weight.rule": "weighting",
     "data.classes": "class_names emotions label_map labels",
     "data.color": "channels_last colour gray grayscale grey rgb",
+    "data.detect_faces": "align crop_faces detect face_detection",
     "data.folds": "cross_validation k_fold kfold n_folds n_splits",
     "data.group_column": "group groups person subject",
     "data.size": "height image_size img_size input_shape input_size resize",

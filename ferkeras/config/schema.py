@@ -51,6 +51,11 @@ class Data(Section):
         description="column that says who is seen, whom a split keeps on one side; null: one named "
         "person or subject, or folders inside the class folders",
     )
+    detect_faces: bool = Field(
+        False,
+        description="cut the largest face out of each picture that is a whole photograph; pictures "
+        "in which none is found are left out, counted and listed",
+    )
     votes: Annotated[str, Field(min_length=1)] | None = Field(
         None,
         description="votes on the faces: FER+'s fer2013new.csv, which goes with path row by row; "
@@ -104,6 +109,12 @@ class Data(Section):
                 f"{self.votes_as} the columns of votes have names; give a list of those to keep, a "
                 "mapping, or null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _faces_are_looked_for_in_pictures(self) -> Self:
+        if self.detect_faces and self.path == "demo":
+            raise ValueError("detect_faces: synthetic faces are no photographs; set data.path")
         return self
 
     @model_validator(mode="after")

@@ -30,13 +30,14 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
+from ferkeras.data.photographs import Sample
 from ferkeras.data.selection import blocks
 from ferkeras.data.task import Classes
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.secret import is_signed, sign
-from ferkeras.files.writing import atomic_file, demand_room, is_temporary
+from ferkeras.files.writing import atomic_file, demand_room, is_temporary, write_text
 
-READER_VERSION = 4
+READER_VERSION = 5
 """Raised whenever the readers would read the same files differently."""
 
 KEPT, KEPT_BYTES = 8, 32 * 2**30
@@ -48,13 +49,15 @@ FOLDER = "ferkeras-faces"
 
 _ENTRY = re.compile(r"faces-v\d+-[0-9a-f]{64}\.npy")
 
+_TABLE = re.compile(r"faces-v\d+-[0-9a-f]{64}\.csv")
+
 _ABANDONED_SECONDS = 3600
 
 _LARGEST = 2**40
 """Bytes of an entry; it is mapped, not read."""
 
 _SIZES = re.compile(
-    rb"'about', '\|S(\d{1,6})'\), .*'<f4', \(\d{1,9}, (\d{1,4})\)\), "
+    rb"'about', '\|S(\d{1,8})'\), .*'<f4', \(\d{1,9}, (\d{1,4})\)\), "
     rb".*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
 )
 """Bytes of the JSON, columns of votes, faces, height, width and channels in a record's header."""
@@ -106,6 +109,8 @@ def load(key: str) -> ReadFaces | None:
         about = json.loads(record["about"].item())
         classes = Classes(tuple(about["classes"]))
         recognised = str(about["recognised"])
+        left_out = tuple(map(str, about["left_out"]))
+        sample = None if about["sample"] is None else Sample(*about["sample"])
         votes = {str(about["votes"]): np.array(record["votes"], np.float32)}
         votes.pop("", None)
         faces = Faces(images, labels, classes, **votes)
@@ -131,7 +136,29 @@ def load(key: str) -> ReadFaces | None:
         None if (people < 0).any() else people,
         recognised,
         None if (rows < 0).any() else rows,
+        left_out,
+        table.path if (table := _beside(path)).exists() else None,
+        sample,
     )
+
+
+def store_table(key: str, text: str) -> Path | None:
+    """Put a table beside an entry, and say where; None where it cannot be kept.
+
+    Args:
+        key: hexadecimal digest of the source.
+        text: the table, as CSV.
+    """
+    path = _path(key)
+    if path is None:
+        return None
+    try:
+        _make_folder(path)
+        write_text(_beside(path), text)
+    except (OSError, InputError) as error:
+        _log.info("%s: a table cannot be kept (%s)", path.parent, error)
+        return None
+    return _beside(path).path
 
 
 def store(key: str, read: ReadFaces) -> None:
@@ -275,7 +302,13 @@ def _head(key: str, read: ReadFaces) -> bytes | None:
 
 def _about(read: ReadFaces) -> bytes:
     kind, _ = _votes(read)
-    about = {"classes": read.faces.classes.names, "recognised": read.recognised, "votes": kind}
+    about = {
+        "classes": read.faces.classes.names,
+        "recognised": read.recognised,
+        "votes": kind,
+        "left_out": read.left_out,
+        "sample": read.sample,
+    }
     return json.dumps(about).encode()
 
 
@@ -295,6 +328,11 @@ def _votes(read: ReadFaces) -> tuple[str, np.ndarray]:
 def _record_of(read: ReadFaces) -> _Record:
     _, votes = _votes(read)
     return _Record(len(_about(read)), votes.shape[1], len(read.faces), *read.faces.images.shape[1:])
+
+
+def _beside(path: InnerPath) -> InnerPath:
+    """Where the table of an entry is."""
+    return path.parent / f"{path.stem}.csv"
 
 
 def _make_folder(path: InnerPath) -> None:
@@ -395,8 +433,12 @@ def _prune(folder: InnerPath, coming: int = 0) -> None:
         if place >= KEPT - bool(coming) or (sizes[place] > KEPT_BYTES and (place or coming))
     ]
     long_ago = time.time() - _ABANDONED_SECONDS
+    staying = {each.stem for each in entries} - {each.stem for each in surplus}
     abandoned = [
-        each for each in states if is_temporary(each.name) and states[each].st_mtime < long_ago
+        each
+        for each in states
+        if (is_temporary(each.name) or (_TABLE.fullmatch(each.name) and each.stem not in staying))
+        and states[each].st_mtime < long_ago
     ]
     for each in [*surplus, *abandoned]:
         each.unlink(missing_ok=True)

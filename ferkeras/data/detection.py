@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.data.box import Box
+from ferkeras.data.photographs import FoundFace
 from ferkeras.data.pictures import face_of
 from ferkeras.data.task import ImageSpec
 
@@ -42,6 +43,11 @@ class FaceDetector:
         self, picture: Image.Image, spec: ImageSpec
     ) -> list[tuple[Box | None, np.ndarray]]:
         """Faces of a picture, from left to right: where, and uint8 (H, W, C)."""
+        boxes = sorted(each.box for each in self.find(picture))
+        return [(box, face_of(picture.crop(box.corners), spec)) for box in boxes]
+
+    def find(self, picture: Image.Image) -> list[FoundFace]:
+        """Where the faces of a picture are, in no order."""
         grey = picture.convert("L")
         scale = min(1.0, _LONG_SIDE / max(grey.size))
         searched = grey
@@ -49,14 +55,16 @@ class FaceDetector:
             size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
             searched = grey.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         smallest = max(24, round(min(searched.size) * _SMALLEST_SHARE))
-        found = self._cascade().detectMultiScale(
+        boxes, agreeing = self._cascade().detectMultiScale2(
             cv2.equalizeHist(np.asarray(searched)),
             scaleFactor=1.1,
             minNeighbors=6,
             minSize=(smallest, smallest),
         )
-        boxes = sorted(Box(*(round(int(value) / scale) for value in each)) for each in found)
-        return [(box, face_of(picture.crop(box.corners), spec)) for box in boxes]
+        return [
+            FoundFace(Box(*(round(int(value) / scale) for value in box)), int(score))
+            for box, score in zip(boxes, agreeing, strict=True)
+        ]
 
     def _cascade(self) -> cv2.CascadeClassifier:
         if not hasattr(self._local, "cascade"):

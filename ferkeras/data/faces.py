@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from ferkeras.data.photographs import Sample
 from ferkeras.data.selection import Images, select
 from ferkeras.data.task import Classes, ImageSpec, Task
 
@@ -71,6 +73,9 @@ class ReadFaces:
         recognised: what the source was taken for, and what became of its labels, for people.
         rows: int32, shape (N,), where each face is in the source, counted from 0; None: all are
             there, in their order.
+        left_out: pictures in which no face was found, by their paths below the source.
+        table: where there is a table of what was found in each picture; None where there is none.
+        sample: what some pictures show; None where no face was looked for, or in all of them.
     """
 
     faces: Faces
@@ -80,6 +85,9 @@ class ReadFaces:
     groups: np.ndarray | None = None
     recognised: str = ""
     rows: np.ndarray | None = None
+    left_out: tuple[str, ...] = ()
+    table: Path | None = None
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import Wanted, read_faces
 from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.task import Task
+
+_NAMED = 5
+"""Pictures that are named in a line."""
 
 DEMO = "demo"
 """The `data.path` that means synthetic faces."""
@@ -46,7 +50,14 @@ def wanted(data: Data, expected: Task | None = None) -> Wanted:
     """What the section `data` asks of a source, for a network with the task `expected` if any."""
     size = (data.size, data.size) if isinstance(data.size, int) else data.size
     return Wanted(
-        data.classes, size, data.color, data.group_column, expected, data.votes, data.votes_as
+        data.classes,
+        size,
+        data.color,
+        data.group_column,
+        expected,
+        data.votes,
+        data.votes_as,
+        data.detect_faces,
     )
 
 
@@ -69,13 +80,32 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
             return synthetic_faces(
                 data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
             )
-        return read_faces(
+        read = read_faces(
             data.path,
             wanted(data, expected),
             cache=data.cache,
             follow_symlinks=data.follow_symlinks,
             progress=reach,
         )
+    for note in notes_on(read):
+        console.print(f"note: {note}")
+    return read
+
+
+def notes_on(read: ReadFaces) -> list[str]:
+    """What whoever uses these faces should know of the pictures they are from, a line each."""
+    notes = []
+    if names := read.left_out:
+        named = ", ".join(shown(name) for name in names[:_NAMED])
+        notes.append(
+            f"no face was found in {len(names):,} of {len(names) + len(read.faces):,} pictures, "
+            f"left out: {named}{', ...' if len(names) > _NAMED else ''}"
+        )
+    if read.table is not None:
+        notes.append(f"what was found in each picture is in {shown(read.table)}")
+    if read.sample is not None and read.sample.mostly_photographs:
+        notes.append(f"{read.sample}; data.detect_faces=true cuts the faces out")
+    return notes
 
 
 @contextmanager

@@ -17,12 +17,20 @@ from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
 from ferkeras.data import cache as kept
 from ferkeras.data import selection
 from ferkeras.data.classes import DROPPED, ClassesWanted, choose_classes
+from ferkeras.data.cut_out import cut_out_faces, sampled, second_half
 from ferkeras.data.digests import digest_of_file, fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets import ferplus
 from ferkeras.data.readers.ferplus import read_ferplus
 from ferkeras.data.readers.recognise import Opened, open_file, open_folder
-from ferkeras.data.readers.source import MAX_PICTURES, Block, Progress, Source
+from ferkeras.data.readers.source import (
+    MAX_PICTURES,
+    ArrayPictures,
+    Block,
+    Pictures,
+    Progress,
+    Source,
+)
 from ferkeras.data.readers.votes import OtherRows, Votes, check_rows
 from ferkeras.data.task import ImageSpec, Task
 from ferkeras.data.votes import COLUMNS, Labelled, VotesAs, fractions, labelled_by_votes
@@ -49,6 +57,8 @@ class Wanted:
         votes: path of FER+'s votes for the rows of the source; `ferkeras.data.votes.COLUMNS` for
             columns of its own; or None for none.
         votes_as: what is made of them; None without votes.
+        detect_faces: cut out the largest face of each picture that is a photograph. Pixels, whose
+            faces were cut out already, are refused, unless a network's task is expected.
     """
 
     classes: ClassesWanted = None
@@ -58,6 +68,7 @@ class Wanted:
     expected: Task | None = None
     votes: str | None = None
     votes_as: VotesAs | None = None
+    detect_faces: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,7 +235,13 @@ def _read(
     index = np.flatnonzero(found.labels != DROPPED)
     if not len(index):
         raise InputError(f"{shown(path)}: none of its faces is of a class that is kept")
-    spec = _spec(source, wanted)
+    pictures, cut, sample = source.pictures, None, None
+    if wanted.detect_faces and not (wanted.expected and isinstance(pictures, ArrayPictures)):
+        cut = cut_out_faces(path, pictures, index, progress)
+        pictures, index, progress = cut.pictures, cut.numbers, second_half(progress)
+    else:
+        sample = sampled(pictures, index)
+    spec = _spec(pictures, index, wanted)
     faces = Faces(
         np.empty((0, *spec.shape), np.uint8),
         found.labels,
@@ -237,13 +254,17 @@ def _read(
         source.usage if found.usage is None else found.usage,
         str(path),
         "",
-        recognised="; ".join(filter(None, (source.layout, str(spec), found.summary))),
+        recognised="; ".join(
+            filter(None, (source.layout, cut and cut.summary, str(spec), found.summary))
+        ),
+        left_out=cut.left_out if cut else (),
+        sample=sample,
     )
     expected = replace(_those_at(everything, index), groups=_numbered(source.groups, index))
     read_so_far: list[Block] = []
 
     def images_of_blocks() -> Iterator[np.ndarray]:
-        for block in source.pictures.read(index, spec, progress, at_most_unreadable):
+        for block in pictures.read(index, spec, progress, at_most_unreadable):
             read_so_far.append(block._replace(images=np.empty(0)))
             yield block.images
 
@@ -264,7 +285,9 @@ def _read(
         read = finished(_in_memory(images_of_blocks(), len(index), spec))
         if key is not None and len(read.faces) == len(index):
             kept.store(key, read)
-    names = source.pictures.names
+    if cut and key is not None:
+        read = replace(read, table=kept.store_table(key, cut.table))
+    names = pictures.names
     which = np.concatenate([block.which for block in read_so_far])
     return Reading(
         _read_only(read),
@@ -310,10 +333,10 @@ def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | N
     return numbers.astype(np.int32)
 
 
-def _spec(source: Source, wanted: Wanted) -> ImageSpec:
+def _spec(pictures: Pictures, numbers: np.ndarray, wanted: Wanted) -> ImageSpec:
     if wanted.expected is not None:
         return wanted.expected.image
-    usual = source.pictures.usual()
+    usual = pictures.usual(numbers)
     height, width = wanted.size or (usual.height, usual.width)
     channels = usual.channels if wanted.color is None else 3 if wanted.color else 1
     return ImageSpec(height, width, channels)

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from ferkeras.cli.errors import InputError
 from ferkeras.data.box import Box
+from ferkeras.data.photographs import has_opencv, is_cut_out, is_small_face, need_opencv
 from ferkeras.data.pictures import face_of
 from ferkeras.data.task import ImageSpec
 
 Source = Literal["crop", "detected", "uncertain"]
 """What a prediction is of: a picture that is one face, cut out already; a face that was found in
 a picture; a whole picture that is too large for the first, and in which no face was found."""
-
-_SURELY_A_CROP = 128
-"""Longest side of pictures that are taken for a face without a look, in pixels."""
-_NEARLY_SQUARE = 1.6
-"""Long side by short side, at most, of a picture that is one face."""
-_FILLED = 0.6
-"""Part of the shorter side that the one face takes up in a picture that was cut out closely."""
-_MARGIN = 0.25
-"""Of the shorter side: the detector wants to see something around a face."""
 
 
 class Found(NamedTuple):
@@ -63,30 +53,22 @@ def as_it_looks(detector: Detector | None) -> Cut:
     """
 
     def cut(picture: Image.Image, spec: ImageSpec) -> Found:
-        short, long = sorted(picture.size)
-        square = long <= _NEARLY_SQUARE * short
-        if square and long <= _SURELY_A_CROP:
+        if is_small_face(picture):
             return whole_picture(picture, spec)
         if detector is None:
             return Found("uncertain", whole_picture(picture, spec).faces)
+
+        def boxes(some: Sequence[tuple[Box | None, np.ndarray]]) -> list[Box]:
+            return [box for box, _ in some if box is not None]
+
         faces = detector(picture, spec)
-        if square and len(faces) <= 1:
-            boxes = [box for box, _ in faces or detector(_with_margin(picture), spec)]
-            if len(boxes) == 1 and boxes[0] is not None and boxes[0].width >= _FILLED * short:
-                return whole_picture(picture, spec)
+        if is_cut_out(picture, boxes(faces), lambda other: boxes(detector(other, spec))):
+            return whole_picture(picture, spec)
         if not faces:
             return Found("uncertain", whole_picture(picture, spec).faces)
         return Found("detected", faces)
 
     return cut
-
-
-def _with_margin(picture: Image.Image) -> Image.Image:
-    """The picture with its edges drawn out on all sides."""
-    margin = round(_MARGIN * min(picture.size))
-    pixels = np.asarray(picture)
-    widths = [(margin, margin)] * 2 + [(0, 0)] * (pixels.ndim - 2)
-    return Image.fromarray(np.pad(pixels, widths, mode="edge"))
 
 
 def chosen_cut(detect: bool | None) -> Cut:
@@ -99,16 +81,8 @@ def chosen_cut(detect: bool | None) -> Cut:
         return whole_picture
     if detect is None:
         return as_it_looks(_LateDetector() if has_opencv() else None)
-    if not has_opencv():
-        raise InputError(
-            "--detect needs OpenCV, which is not installed: pip install opencv-python-headless"
-        )
+    need_opencv("--detect")
     return with_detector(_LateDetector())
-
-
-def has_opencv() -> bool:
-    """Whether OpenCV is installed, on which the detector is built; imports nothing."""
-    return find_spec("cv2") is not None
 
 
 class _LateDetector:

@@ -11,7 +11,7 @@ from typing import IO, Protocol
 
 from ferkeras.cli.console import Cell, Console, percent
 from ferkeras.cli.foreign_text import for_csv, path_for_csv
-from ferkeras.predict.cuts import has_opencv
+from ferkeras.data.photographs import has_opencv
 from ferkeras.predict.predictions import PredictedView, Prediction
 
 _ROWS = 40

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, shown
-from ferkeras.data.pictures import decode, decode_face, face_of, has_colour, quiet_pillow
+from ferkeras.data.box import Box
+from ferkeras.data.pictures import decode, face_of, has_colour, quiet_pillow
 from ferkeras.data.presets.preset import Preset
 from ferkeras.data.readers.votes import Votes
 from ferkeras.data.task import ImageSpec
@@ -53,8 +54,8 @@ class Pictures(Protocol):
     def names(self) -> Sequence[str] | None:
         """Where each is, below the source; None for rows."""
 
-    def usual(self) -> ImageSpec:
-        """Size and colour that suit them."""
+    def usual(self, numbers: np.ndarray) -> ImageSpec:
+        """Size and colour that suit those with these numbers, int64."""
 
     def read(
         self,
@@ -107,7 +108,7 @@ class ArrayPictures:
     def __init__(self, images: np.ndarray) -> None:
         self._images = images
 
-    def usual(self) -> ImageSpec:
+    def usual(self, numbers: np.ndarray) -> ImageSpec:
         """As they are."""
         return ImageSpec(*self._images.shape[1:])
 
@@ -140,24 +141,47 @@ class EncodedPictures:
         names: where each is below it.
         content: gives the bytes of the picture with this number, from any thread; raises
             InputError or OSError.
+        boxes: what is cut out of them, by their numbers; the others are read whole.
     """
 
-    def __init__(self, root: Path, names: Sequence[str], content: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        names: Sequence[str],
+        content: Callable[[int], bytes],
+        boxes: Mapping[int, Box] | None = None,
+    ) -> None:
         self._root = root
         self.names: Sequence[str] = names
         self._content = content
+        self._boxes = boxes or {}
 
-    def usual(self) -> ImageSpec:
+    def cut_out(self, boxes: Mapping[int, Box]) -> EncodedPictures:
+        """The same pictures, of some of which only a part is read."""
+        return EncodedPictures(self._root, self.names, self._content, boxes)
+
+    def picture(self, which: int, channels: int) -> Image.Image:
+        """One of them, of mode L for 1 channel, RGB for 3.
+
+        Raises:
+            InputError: it cannot be decoded.
+            OSError: it cannot be read.
+        """
+        picture = decode(self._content(which), channels)
+        box = self._boxes.get(which)
+        return picture if box is None else picture.crop(box.corners)
+
+    def usual(self, numbers: np.ndarray) -> ImageSpec:
         """The middle of their shorter sides, 112 at most; colour if more than half have any.
 
         Judged by 100 of them, evenly spread.
         """
-        count = len(self.names)
+        count = len(numbers)
         sides, coloured = [], []
         with quiet_pillow():
-            for which in np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(int)):
+            for place in np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).astype(int)):
                 try:
-                    picture = decode(self._content(int(which)), 3)
+                    picture = self.picture(int(numbers[place]), 3)
                 except (InputError, OSError):
                     continue
                 sides.append(min(picture.size))
@@ -201,7 +225,7 @@ class EncodedPictures:
         found: list[np.ndarray | InputError] = []
         for which in numbers.tolist():
             try:
-                found.append(decode_face(self._content(which), spec))
+                found.append(face_of(self.picture(which, spec.channels), spec))
             except (InputError, OSError) as error:
                 wrong = self._wrong(which, error)
                 wrong.__cause__ = error
