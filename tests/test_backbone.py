@@ -5,6 +5,8 @@ import io
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
@@ -16,16 +18,19 @@ from ferkeras.data.task import ImageSpec, Task
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.run_case import case_of
 from ferkeras.export.formats import export_network
+from ferkeras.export.model_card import model_card
 from ferkeras.export.probe import Probe
 from ferkeras.fit.run import train
-from ferkeras.network.architectures.backbone import backbone_layers, load_imagenet
+from ferkeras.network.architectures.backbone import backbone_layers, load_file, load_imagenet
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.network.model import build_network, dropout_layers
+from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import open_run
 from ferkeras.tensorboard.projector import penultimate_features
 from ferkeras.training.rates import rates_by_depth, with_rates
 from ferkeras.training.setup import build_setup, make_reproducible
+from ferkeras.training.unfreezing import freeze_backbone
 
 pytestmark = pytest.mark.usefixtures("tiny_backbones")
 
@@ -151,21 +156,129 @@ def test_what_begins_at_random_is_not_frozen():
         load_config(None, [*SETTINGS, "network.weights=none", "network.unfreeze_after_epochs=1"])
 
 
-def test_a_run_trains_the_head_and_then_all(tmp_path, splits):
+@pytest.fixture
+def learned():
+    """A backbone as Keras makes it, with weights of its own."""
+    trunk = keras.applications.MobileNetV3Small(
+        weights=None, include_top=False, include_preprocessing=False, input_shape=(64, 64, 3)
+    )
+    trunk.set_weights([np.full_like(each, 0.03) for each in trunk.get_weights()])
+    return trunk
+
+
+@pytest.mark.parametrize("kind", ["trunk.weights.h5", "trunk.h5", "trunk.keras", "whole.keras"])
+def test_weights_of_a_file_are_taken_over(learned, tmp_path, kind):
+    path = tmp_path / kind
+    if kind == "trunk.weights.h5":
+        learned.save_weights(path)
+    elif kind != "whole.keras":
+        learned.save(path)
+    else:
+        faces = keras.Input((64, 64, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(learned(faces))
+        keras.Model(faces, keras.layers.Dense(5)(pooled)).save(path)
+    model = built(Backbone(weights=str(path)))
+    head = model.get_layer("logits").get_weights()[0]
+    settings = Backbone(weights=str(path))
+    taken = load_file(model, settings, find_weights(settings))
+    assert taken == sum(layer.count_params() for layer in learned.layers)
+    for layer in learned.layers:
+        for mine, theirs in zip(
+            model.get_layer(layer.name).get_weights() if layer.weights else [],
+            layer.get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(model.get_layer("logits").get_weights()[0], head)
+
+
+def test_weights_that_do_not_fit_say_so(learned, tmp_path):
+    learned.save(tmp_path / "small.keras")
+    learned.save_weights(tmp_path / "small.weights.h5")
+    (tmp_path / "torn.keras").write_bytes(b"PK")
+    (tmp_path / "torn.h5").write_bytes((tmp_path / "small.weights.h5").read_bytes()[:900])
+    large = built(Backbone(backbone="MobileNetV3Large", weights="none"))
+    before = large.get_weights()
+    for name, reason in (
+        ("small.keras", "not of network.backbone=MobileNetV3Large: its layer conv has"),
+        ("small.weights.h5", "damaged, or other weights"),
+        ("torn.keras", "damaged, or other weights"),
+        ("torn.h5", "damaged, or other weights"),
+    ):
+        settings = Backbone(backbone="MobileNetV3Large", weights=str(tmp_path / name))
+        with pytest.raises(InputError) as caught:
+            load_file(large, settings, find_weights(settings))
+        assert str(caught.value).startswith(f"network.weights: {tmp_path / name}: {reason}")
+        assert "expected those of keras.applications.MobileNetV3Large" in str(caught.value)
+        for mine, old in zip(large.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(mine, old)
+
+
+def test_a_file_of_weights_that_is_not_there_is_told_before_anything_is_read(tmp_path):
+    with pytest.raises(InputError, match=r"imagnet: expected imagenet, none, or .*mean imagenet\?"):
+        find_weights(Backbone(weights="imagnet"))
+    with pytest.raises(InputError, match="no such file"):
+        find_weights(Backbone(weights=str(tmp_path / "a.keras")))
+    assert find_weights(Backbone()) is None
+    with pytest.raises(InputError, match="leave one of them out"):
+        load_config(None, [*SETTINGS, "network.weights=a.keras", "network.start_from=b"])
+
+
+@given(st.integers(0, 5), st.integers(1, 5), st.integers(1, 12))
+def test_ever_more_is_thawed_from_the_top(frozen, over, epochs):
+    settings = Backbone(unfreeze_after_epochs=frozen, unfreeze_over_epochs=over)
+    parts = [settings.thawed(epoch) for epoch in range(1, epochs + 1)]
+    assert parts == sorted(parts)
+    assert all((part == 0) == (epoch <= frozen) for epoch, part in enumerate(parts, 1))
+    assert all((part == 1) == (epoch >= frozen + over) for epoch, part in enumerate(parts, 1))
+
+
+def test_layers_are_thawed_from_the_last_to_the_first():
+    model = built()
+    having = [layer for layer in backbone_layers(model) if layer.weights]
+    assert len(having) == 4
+    assert freeze_backbone(model, 0.0)
+    for part, free in ((0.25, 1), (0.3, 2), (0.5, 2), (1.0, 4)):
+        assert freeze_backbone(model, part)
+        assert not freeze_backbone(model, part)
+        assert [layer.trainable for layer in having] == [False] * (4 - free) + [True] * free
+        if part == 0.3:
+            freeze_backbone(model, 0.0)
+
+
+def test_a_run_trains_the_head_and_then_ever_more(tmp_path, splits, learned):
+    learned.save(tmp_path / "learned.keras")
     config = load_config(
-        None, [*SETTINGS, "network.unfreeze_after_epochs=1", f"output.folder={tmp_path}"]
+        None,
+        [
+            *SETTINGS,
+            f"network.weights={tmp_path / 'learned.keras'}",
+            "network.unfreeze_after_epochs=1",
+            "network.unfreeze_over_epochs=2",
+            f"output.folder={tmp_path}",
+        ],
     )
     stream = io.StringIO()
     done = train(config, splits, Console(stream), brief=True)
-    assert "epoch 2: the backbone is trained too" in stream.getvalue()
+    said = " ".join(stream.getvalue().split())
+    assert "epoch 2: the last 50% of the backbone's layers are trained too" in said
+    assert "epoch 3: all of the backbone is trained" in said
     run = open_run(done.run.folder)
-    rows = (done.run.history.read_text()).splitlines()
-    column = rows[0].split(",").index("gradient_norm/conv")
-    assert [bool(row.split(",")[column]) for row in rows[1:]] == [False, True, True]
-    dropout = rows[0].split(",").index("conv_dropout")
-    assert [float(row.split(",")[dropout]) for row in rows[1:]] == pytest.approx([0.1, 0.1, 0.2])
+    rows = [row.split(",") for row in done.run.history.read_text().splitlines()]
+    column = {name: [row[place] for row in rows[1:]] for place, name in enumerate(rows[0])}
+    moved = {
+        layer: [bool(norm) for norm in column[f"gradient_norm/{layer}"]]
+        for layer in ("conv", "deep", "logits")
+    }
+    assert moved["conv"] == [False, False, True]
+    assert moved["deep"] == [False, True, True]
+    assert moved["logits"] == [True, True, True]
+    assert list(map(float, column["conv_dropout"])) == pytest.approx([0.1, 0.1, 0.2])
     steps = Measurements(case_of(run, splits)).first_steps
     assert {path.split("/")[0] for path in steps.movement} == {"conv", "deep", "logits"}
+    card = model_card(run, {})
+    assert "the weights in learned.keras" in card
+    assert str(tmp_path) not in card
 
 
 def test_a_frozen_backbone_stays_as_it_is_and_decay_spares_it(splits):

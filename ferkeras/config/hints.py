@@ -45,8 +45,10 @@ CALLED = {
     "network.dense_units": "dense fc hidden hidden_units units",
     "network.filters": "channels width",
     "network.unfreeze_after_epochs": "freeze freeze_epochs frozen unfreeze unfreeze_epoch",
+    "network.unfreeze_over_epochs": "gradual_unfreezing thaw thaw_epochs",
     "network.first_layer_rate": "discriminative_lr layer_decay layerwise_lr_decay llrd lr_mult",
     "network.kind": "arch architecture model model_name",
+    "network.weights": "backbone_weights imagenet",
     "network.start_from": "checkpoint finetune from_checkpoint init_weights load_weights "
     "pretrained pretrained_weights transfer weights_path",
     "output.folder": "out out_dir output output_dir save_dir save_path",

@@ -47,7 +47,7 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
     copy_weights(ended_with, setup.model)
     _set_rates(setup.model, history)
     if isinstance(config.network, Backbone):
-        freeze_backbone(setup.model, int(finished.metrics["epochs"]), config.network.frozen_epochs)
+        freeze_backbone(setup.model, config.network.thawed(int(finished.metrics["epochs"])))
     steps = int(finished.metrics["epochs"]) * setup.pipeline.steps_per_epoch
     return Case(config, splits, setup, start, history, steps)
 

@@ -11,6 +11,8 @@ from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.foreign_text import for_code, for_markdown
 from ferkeras.cli.wording import shown
+from ferkeras.config.networks import Network
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json, write_text
@@ -356,6 +358,13 @@ def _votes(config: Config) -> str:
     return f"{name}; {_VOTES[config.data.votes_as or 'filter']}"
 
 
+def _begun_from(network: Network) -> str:
+    """What the network began with, without the folders it is in; empty: at random."""
+    if network.start_from is not None:
+        return f"the network of {for_markdown(PurePath(network.start_from).name)}"
+    return for_markdown(network.trained_weights) if isinstance(network, Backbone) else ""
+
+
 def _recipe(finished: TrainedRun) -> str:
     config: Config = finished.config
     network, train, distill = config.network, config.train, config.distill
@@ -393,11 +402,7 @@ def _recipe(finished: TrainedRun) -> str:
             if (names := for_markdown(", ".join(PurePath(path).name for path in distill.teachers)))
             else []
         ),
-        *(
-            [("begun from", f"the network of {PurePath(network.start_from).name}")]
-            if network.start_from is not None
-            else []
-        ),
+        *([("begun from", begun)] if (begun := _begun_from(network)) else []),
         (
             "epochs",
             f"{finished.epochs}; this is the network of epoch {finished.best_epoch}",

@@ -110,7 +110,7 @@ def case_in_training(
     for layer, trained in zip(setup.model.layers, model.layers, strict=True):
         layer.set_weights(trained.get_weights())
     if isinstance(config.network, Backbone):
-        freeze_backbone(setup.model, epochs, config.network.frozen_epochs)
+        freeze_backbone(setup.model, config.network.thawed(epochs))
     if steps is None:
         steps = epochs * setup.pipeline.steps_per_epoch
     return Case(config, splits, setup, start, history, steps)

@@ -17,6 +17,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.data.load import DEMO, load_splits
 from ferkeras.data.votes import COLUMNS
 from ferkeras.files.writing import demand_room
+from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.changes import PATH, VOTES, write_changes
 from ferkeras.runs.record import Run
 from ferkeras.runs.start import open_start
@@ -59,6 +60,7 @@ def fit(
     """
     teachers = open_teachers(config.distill)
     start = open_start(config.network.start_from)
+    find_weights(config.network)
     if unfinished is not None:
         unfinished.check_teachers(teachers)
         unfinished.check_start(start)

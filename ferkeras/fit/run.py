@@ -423,9 +423,11 @@ def _print_what_will_be_trained(
     if setup.start is not None:
         facts["starts from"] = f"{setup.start.name}: {setup.transferred}"
     elif isinstance(network, Backbone) and network.has_learned:
-        facts["starts from"] = "the weights of ImageNet"
-    if isinstance(network, Backbone) and network.frozen_epochs:
+        facts["starts from"] = network.trained_weights
+    if isinstance(network, Backbone) and network.thawed(1) < 1:
         facts["backbone"] = f"frozen for {network.frozen_epochs} of {train.epochs} epochs"
+        if network.unfreeze_over_epochs > 1:
+            facts["backbone"] += f", then thawed over {network.unfreeze_over_epochs}"
     console.header(
         f"ferkeras: {config.name}",
         {

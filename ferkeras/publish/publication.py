@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import dump_config
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Output
 from ferkeras.export.formats import Exported, export_network
 from ferkeras.export.model_card import model_card, record_of
@@ -126,14 +127,18 @@ def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     votes = None if config.data.votes is None else _last_part(config.data.votes)
     data = environment["data"]
     teachers = tuple(_last_part(each) for each in config.distill.teachers)
-    start = None if config.network.start_from is None else _last_part(config.network.start_from)
+    network = config.network
+    start = None if network.start_from is None else _last_part(network.start_from)
+    network = network.model_copy(update={"start_from": start})
+    if isinstance(network, Backbone):
+        network = network.model_copy(update={"weights": _last_part(network.weights)})
     return replace(
         finished,
         run=made,
         config=config.model_copy(
             update={
                 "data": config.data.model_copy(update={"path": path, "votes": votes}),
-                "network": config.network.model_copy(update={"start_from": start}),
+                "network": network,
                 "distill": config.distill.model_copy(update={"teachers": teachers}),
                 "output": Output(),
             }

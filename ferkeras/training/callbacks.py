@@ -139,8 +139,8 @@ def build_callbacks(
                 log=console.print,
             )
         )
-    if isinstance(config.network, Backbone) and config.network.frozen_epochs:
-        callbacks.insert(0, Unfreezing(config.network.frozen_epochs, console.print))
+    if isinstance(config.network, Backbone) and config.network.thawed(1) < 1:
+        callbacks.insert(0, Unfreezing(config.network.thawed, console.print))
     if config.train.learning_rate_schedule == "cosine":
         callbacks.insert(
             0,

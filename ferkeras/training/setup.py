@@ -14,11 +14,12 @@ from ferkeras.data.faces import Splits
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
 from ferkeras.data.statistics import pixel_statistics
 from ferkeras.data.task import Task
-from ferkeras.network.architectures.backbone import load_imagenet
+from ferkeras.network.architectures.backbone import load_file, load_imagenet
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.model import build_network, dropout_layers
 from ferkeras.network.step import DistilledModel
+from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.start import open_start
@@ -89,14 +90,16 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
             network, or has nothing in common with the one that is built; the weights of a backbone
             cannot be had; or the faces are too small for the network.
     """
-    start = open_start(config.network.start_from)
+    start, file = open_start(config.network.start_from), find_weights(config.network)
     begun = None if start is None else load_trained(start)
     # What was learnt was learnt with these, not with those of other faces.
     mean, std = pixel_statistics(splits.train) if start is None else start.pixel_statistics
     model = build_network(config.network, splits.task, mean=mean, std=std)
     transferred = None
     if begun is None and isinstance(config.network, Backbone):
-        if config.network.weights == "imagenet":
+        if file is not None:
+            load_file(model, config.network, file)
+        elif config.network.has_learned:
             load_imagenet(model, config.network)
     elif begun is not None:
         transferred = take_over(
@@ -125,7 +128,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
     # Before anything is frozen, so that it knows what is trained later.
     model.optimizer.build(model.trainable_weights)
     if isinstance(config.network, Backbone):
-        freeze_backbone(model, 1, config.network.frozen_epochs)
+        freeze_backbone(model, config.network.thawed(1))
     teachers = open_teachers(config.distill)
     if teachers:
         networks = [load_trained(each).model for each in teachers]

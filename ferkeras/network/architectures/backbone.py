@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
+
 import keras
 from keras import layers
 
@@ -27,7 +30,7 @@ def backbone_features(x: keras.KerasTensor, settings: Backbone) -> keras.KerasTe
 
     Grey is repeated to three channels, the faces are resized where that is asked for or they are
     small, and standardised as the network was trained with. Its weights begin at random; see
-    `load_imagenet`.
+    `load_imagenet` and `load_file`.
 
     Args:
         x: the faces.
@@ -74,7 +77,8 @@ def load_imagenet(model: keras.Model, settings: Backbone) -> int:
         raise InputError(
             f"network.weights=imagenet: the weights of {settings.backbone} are not on this machine "
             f"and cannot be downloaded ({shown(reason)}); go online once, or put the file that is "
-            "named into ~/.keras/models, or set network.weights=none"
+            "named into ~/.keras/models, or name another file of weights, or set "
+            "network.weights=none"
         ) from None
     taken = 0
     for layer in source.layers:
@@ -84,10 +88,75 @@ def load_imagenet(model: keras.Model, settings: Backbone) -> int:
     return taken
 
 
+def load_file(model: keras.Model, settings: Backbone, path: Path) -> int:
+    """Give the backbone of a network the weights in a file.
+
+    Of a `.keras` file, which is opened in Keras's safe mode, the layers of the same names are
+    taken, wherever they are in it and whatever stands on top of them.
+
+    Args:
+        model: made with `backbone_features`; changed in place.
+        settings: which network.
+        path: a `.keras` or `.h5` file; see `ferkeras.network.weights_file.find_weights`.
+
+    Returns:
+        How many numbers were taken over.
+
+    Raises:
+        InputError: the file is damaged, or its weights are not those of this backbone.
+    """
+    what = f"network.weights: {shown(path)}"
+    expected = (
+        f"expected those of keras.applications.{settings.backbone}(include_top=False), written by "
+        "save_weights(), or a .keras file with a network that has its layers"
+    )
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns of layers for which it found no weights and left at random.
+            warnings.simplefilter("error", UserWarning)
+            if path.suffix.lower() == ".keras":
+                source = keras.saving.load_model(path, compile=False, safe_mode=True)
+            else:
+                source = _application(settings.backbone, weights=None, input_shape=(224, 224, 3))
+                source.load_weights(path)
+    except Exception as error:  # Keras, h5py and zipfile raise what they please on other files
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{what}: damaged, or other weights ({type(error).__name__}: {shown(reason)}); "
+            f"{expected}"
+        ) from None
+    theirs = {layer.name: layer.get_weights() for layer in _all_layers(source) if layer.weights}
+    own = [
+        layer
+        for layer in backbone_layers(model)
+        if layer.weights and not isinstance(layer, layers.Normalization)
+    ]
+    for layer in own:
+        want = [tuple(weight.shape) for weight in layer.weights]
+        have = [each.shape for each in theirs.get(layer.name, [])]
+        if want != have:
+            found = f"has {have}" if have else "is not there"
+            raise InputError(
+                f"{what}: not of network.backbone={settings.backbone}: its layer {layer.name} "
+                f"{found}, expected {want}; {expected}"
+            )
+    for layer in own:
+        layer.set_weights(theirs[layer.name])
+    return sum(layer.count_params() for layer in own)
+
+
 def backbone_layers(model: keras.Model) -> list[layers.Layer]:
     """The layers of a network that lie before the average of its maps."""
     names = [layer.name for layer in model.layers]
     return model.layers[: names.index(_POOL)]
+
+
+def _all_layers(model: keras.Model) -> list[layers.Layer]:
+    """The layers of a network and of those that are inside it."""
+    found = []
+    for layer in model.layers:
+        found += _all_layers(layer) if isinstance(layer, keras.Model) else [layer]
+    return found
 
 
 def _application(name: str, **arguments: object) -> keras.Model:
