@@ -75,7 +75,7 @@ def test_commands_have_verbs_options_and_keys_that_exist(page):
 def test_keys_that_the_text_names_exist(page):
     sections = "|".join({key.partition(".")[0] for key in KEYS if "." in key})
     for key in re.findall(rf"`((?:{sections})\.[a-z_.]+[a-z_])(?:=[^`]*)?`", text_of(page)):
-        assert key in KEYS or key.endswith((".py", ".html", ".yaml")), key
+        assert key in KEYS or key.endswith((".csv", ".py", ".html", ".yaml")), key
 
 
 @named

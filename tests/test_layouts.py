@@ -1,9 +1,7 @@
-"""Every layout that people keep faces in: what it is recognised as, and what its labels mean."""
+"""Ways in which people write and keep faces; the table of layouts is in test_layout_table."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +9,7 @@ import pytest
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.presets import affectnet, kdef, rafdb
-from ferkeras.data.presets.fer2013 import EMOTIONS
+from ferkeras.data.presets import affectnet
 from ferkeras.data.read import Wanted, read_faces
 
 RNG = np.random.default_rng(3)
@@ -115,14 +112,6 @@ def test_faces_of_another_size_keep_it_or_are_brought_to_one(tmp_path):
     assert read(path, size=(32, 40), color=True).faces.images.shape == (2, 32, 40, 3)
 
 
-def test_ckplus_table_has_fer2013s_numbers_and_contempt(tmp_path):
-    rows = [f"{label},{text(pixels())},Training" for label in range(8)]
-    found = read(written(tmp_path, "\n".join(["emotion,pixels,Usage", *rows]), "ckextended.csv"))
-    assert found.faces.classes.names == (*EMOTIONS, "contempt")
-    assert names_of(found) == [*EMOTIONS, "contempt"]
-    assert "CK+" in found.recognised
-
-
 def test_class_indices_without_names_are_asked_for(tmp_path):
     for label in range(7):
         put(tmp_path / str(label) / "1.png")
@@ -176,69 +165,6 @@ def test_folders_of_people_are_groups(tmp_path, pattern):
     assert sorted(found.groups.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-def test_own_names_in_folders_of_folders(tmp_path):
-    for who in range(5):
-        for name in ("eyes open", "eyes shut"):
-            put(tmp_path / name / f"p{who}" / "1.png")
-    found = read(tmp_path)
-    assert found.faces.classes.names == ("eyes open", "eyes shut")
-    assert len(set(found.groups.tolist())) == 5
-
-
-def test_file_names_of_jaffe_and_kdef_say_who_shows_what(tmp_path):
-    for who in ("KA", "KL", "MK"):
-        put(tmp_path / "jaffe" / f"{who}.AN1.39.tiff")
-        put(tmp_path / "jaffe" / f"{who}.HA2.40.tiff")
-    found = read(tmp_path / "jaffe")
-    assert "JAFFE" in found.recognised
-    assert sorted(names_of(found)) == ["angry"] * 3 + ["happy"] * 3
-    assert len(set(found.groups.tolist())) == 3
-    for who in ("AF01", "AF02", "BM03"):
-        for emotion in kdef.EMOTION_OF:
-            put(tmp_path / "kdef" / who / f"{who}{emotion}HL.JPG")
-    found = read(tmp_path / "kdef")
-    assert "KDEF" in found.recognised
-    assert sorted(set(names_of(found))) == sorted(kdef.EMOTION_OF.values())
-    assert len(set(found.groups.tolist())) == 3
-
-
-def test_ckplus_pictures_say_who_is_seen(tmp_path):
-    for who in (10, 11, 12):
-        for name in ("anger", "contempt"):
-            put(tmp_path / name / f"S{who:03d}_004_00000017.png")
-    found = read(tmp_path)
-    assert found.faces.classes.names == ("angry", "contempt")
-    assert len(set(found.groups.tolist())) == 3
-    assert "CK+" in found.recognised
-
-
-def test_rafdb_as_folders_and_as_its_list(tmp_path):
-    for label in range(1, 8):
-        put(tmp_path / "a" / "train" / str(label) / f"train_0000{label}_aligned.jpg")
-    found = read(tmp_path / "a")
-    assert names_of(found) == list(rafdb.PRESET.names.values())
-    lines = [f"train_0000{label}.jpg {label}" for label in range(1, 8)] + ["test_00001.jpg 4"]
-    written(tmp_path / "b", "\n".join(lines), "EmoLabel/list_patition_label.txt")
-    for line in lines:
-        put(tmp_path / "b/Image/aligned" / line.split()[0].replace(".jpg", "_aligned.jpg"), 100)
-    found = read(tmp_path / "b")
-    assert "RAF-DB" in found.recognised
-    assert names_of(found) == [*rafdb.PRESET.names.values(), "happy"]
-    assert found.usage.tolist() == [1] * 7 + [3]
-    assert found.faces.images.shape[1:] == (100, 100, 1)
-
-
-def test_affectnets_table_leaves_out_what_is_no_emotion(tmp_path):
-    header = "subDirectory_filePath,face_x,face_y,face_width,face_height,expression,valence,arousal"
-    rows = []
-    for label in range(11):
-        put(tmp_path / str(label) / f"{label}.jpg")
-        rows.append(f"{label}/{label}.jpg,0,0,48,48,{label},0.1,0.2")
-    found = read(written(tmp_path, "\n".join([header, *rows]), "training.csv"))
-    assert "AffectNet" in found.recognised
-    assert names_of(found) == [name for name in affectnet.EIGHT.names.values() if name]
-
-
 def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
     rows = ["image,emotion,person"]
     for number, name in enumerate(("HAPPINESS", "happiness", "anger", "neutral")):
@@ -252,18 +178,6 @@ def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
     assert "no column named 'persons'" in refusal(table, group_column="persons")
     table.write_text(table.read_text().replace("3.jpg", "4.jpg"))
     assert "line 5: the picture '4.jpg' is not below" in refusal(table)
-
-
-def test_zipped_folders_are_read_where_they_are(tmp_path):
-    with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
-        for split in ("train", "test"):
-            for name in ("happy", "sad"):
-                stream = io.BytesIO()
-                Image.fromarray(pixels()).save(stream, "PNG")
-                archive.writestr(f"data/{split}/{name}/1.png", stream.getvalue())
-    found = read(tmp_path / "faces.zip")
-    assert sorted(names_of(found)) == ["happy", "happy", "sad", "sad"]
-    assert sorted(found.usage.tolist()) == [1, 1, 3, 3]
 
 
 @pytest.mark.parametrize("suffix", ["webp", "bmp", "tiff", "gif", "jfif", "ppm"])

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import dump_config, load_config
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.networks.residual import Residual
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.export.formats import predictions_of
@@ -24,7 +25,7 @@ from ferkeras.network.model import build_network
 from ferkeras.network.served import served_network
 from ferkeras.predict import __main__ as predict
 from ferkeras.publish.__main__ import main
-from ferkeras.publish.publication import round_as_trained, without_folders
+from ferkeras.publish.publication import of_no_machine, round_as_trained, without_folders
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
@@ -87,6 +88,17 @@ def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
         "README.md", "best.keras", "calibration.json", "config.yaml", "environment.json",
         "export", "history.csv", "metrics.json", "predictions.npz",
     }  # fmt: skip
+
+
+def test_what_a_network_began_with_is_named_without_its_folder(run):
+    finished = open_run(run)
+    for network, key in (
+        (Backbone(weights="/home/ann/own.keras"), "weights"),
+        (Backbone(start_from="/home/ann/own.keras"), "start_from"),
+    ):
+        config = finished.config.model_copy(update={"network": network})
+        given = of_no_machine(replace(finished, config=config), finished.run)
+        assert getattr(given.config.network, key) == "own.keras"
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])

@@ -107,7 +107,7 @@ def test_filter_labels_by_majority_and_says_what_is_left_out(sources):
     assert found.rows.tolist() == kept
     assert [USAGES[each] for each in found.usage] == ["train"] * 3 + ["validation"] * 2
     assert found.faces.targets is found.faces.votes is None
-    said = "4 of 9 faces left out: 1 no faces, 1 unknown, 2 without a majority"
+    said = "4 of 9 faces left out: 1 without a face, 1 unknown, 2 without a majority"
     assert said in found.recognised
     whole = read_faces(sources[0])
     np.testing.assert_array_equal(found.faces.images, whole.faces.images[kept])
@@ -258,7 +258,7 @@ def test_columns_of_a_table_may_hold_votes_or_probabilities(tmp_path):
     third = 1 / 3
     expected = [[0.7, 0.3], [0.1, 0.9], [0.3, 0.7], [third, 2 * third]]
     np.testing.assert_allclose(found.faces.targets, expected, rtol=1e-6)
-    assert "2 of 6 faces left out: 1 no faces, 1 without a majority" in found.recognised
+    assert "2 of 6 faces left out: 1 without a face, 1 without a majority" in found.recognised
     with pytest.raises(InputError, match="no labels beside the votes; expected a column named"):
         columns(table, "auxiliary")
     with pytest.raises(InputError, match=r"line 2 .*'0.7' .*set data.votes=columns"):

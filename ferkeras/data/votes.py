@@ -108,7 +108,7 @@ def _left_out(votes: Votes, most: np.ndarray, labels: np.ndarray) -> str:
         return ""
     names = [name.lower() for name in votes.names]
     reasons: list[tuple[str, np.ndarray]] = []
-    for column, words in ((NO_FACE, "no faces"), (UNKNOWN, "unknown")):
+    for column, words in ((NO_FACE, "without a face"), (UNKNOWN, "unknown")):
         if column in names:
             reasons.append((words, most[:, names.index(column)]))
     other = [k for k, name in enumerate(names) if name not in NO_CLASS]

@@ -64,7 +64,7 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
     made = Run(temporary / folder.name)
     made.folder.mkdir()
     try:
-        about = _of_no_machine(finished, made)
+        about = of_no_machine(finished, made)
         _write_records(about, finished.run)
         temperature = temperature_of(made)
         save_network(model, made.best, about.about(), temperature=temperature, compressed=True)
@@ -121,7 +121,8 @@ def _last_part(path: str) -> str:
     return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
-def _of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
+def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
+    """The same run in another folder, of whose absolute paths the last part is kept."""
     config, environment = finished.config, finished.environment
     path = _last_part(config.data.path)
     votes = None if config.data.votes is None else _last_part(config.data.votes)

@@ -219,7 +219,7 @@ def read_pixel_table(path: Path, columns: Columns, progress: Progress | None = N
         filled += len(chunk)
     side = round(pixels**0.5)
     preset = preset_of(columns, side, labels.places)
-    title = f"table of pixels, {preset.title}'s" if preset else "table of pixels"
+    title = f"table of pixels ({preset.title})" if preset else "table of pixels"
     return Source(
         title,
         labels.of_rows,
