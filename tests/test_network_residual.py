@@ -118,6 +118,7 @@ def test_a_frozen_fused_normalisation_stays_as_it_is():
         ((4, 3, 3, 5), {}, np.arange(36).reshape(4, 3, 3) % 3 > 0),
         ((4, 6, 5), {}, np.arange(24).reshape(4, 6) % 3 > 0),
         ((24, 5), {}, None),
+        ((4, 3, 3, 5), {"renorm": True, "renorm_momentum": 0.5}, None),
     ],
 )
 def test_every_argument_of_keras_batch_normalisation_acts_in_the_fused_one(shape, arguments, mask):

@@ -18,7 +18,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     arguments and outputs in inference are those of the parent, so that either can take the place
     of the other; the running variance is the unbiased one of a batch (divided by n - 1), as in
     PyTorch. What the operation cannot do (inputs that are no pictures, another axis than the last,
-    a mask, ``synchronized=True``) is computed as the parent does.
+    a mask, ``synchronized=True``, ``renorm=True``) is computed as the parent does.
 
     Call arguments:
         inputs: float tensor, shape (N, height, width, channels), or any that the parent takes.
@@ -29,8 +29,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise by the batch if `training`, else by what is remembered."""
         pictures = len(inputs.shape) == 4 and self.axis in (-1, 3)
-        fits = pictures and mask is None and not self.synchronized
-        if not (training and self.trainable and fits):
+        plain = mask is None and not self.synchronized and not getattr(self, "renorm", False)
+        if not (training and self.trainable and pictures and plain):
             return super().call(inputs, training=training, mask=mask)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
