@@ -291,7 +291,7 @@ def _files(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str
     columns = ("file", "format", "size", "largest difference of a probability", "same label")
     text = (
         "## Files\n\nAll take raw pixels, whole numbers of 0 to 255; the network rescales them "
-        "itself. Other sizes, other\nchannels, no face at all and pixels / 255 are errors, or NaN "
+        "itself. Other sizes, other\nchannels, an empty batch and pixels / 255 are errors, or NaN "
         "in a Keras file. Each was compared with\nthe trained network:\n\n" + _table(columns, rows)
     )
     if finished.config.train.precision == "mixed_bfloat16":
