@@ -25,6 +25,22 @@ def true_classes(y_true: Any, y_pred: Any) -> Any:
     return ops.cast(ops.reshape(y_true, (-1,)), "int32")
 
 
+def has_several_classes(y_true: Any, y_pred: Any) -> Any:
+    """Whether the label of each sample has more than one class: an integer tensor of 0 and 1.
+
+    Two entries above a half are no soft label, whose entries have the sum 1.
+
+    Args:
+        y_true: as for `true_classes`.
+        y_pred: predictions (N, K).
+    """
+    classes = y_pred.shape[-1]
+    if classes == 1 or len(y_true.shape) != len(y_pred.shape) or y_true.shape[-1] != classes:
+        return ops.zeros((1,), dtype="int32")
+    above = ops.sum(ops.cast(ops.cast(y_true, "float32") > 0.5, "int32"), axis=-1)
+    return ops.cast(ops.reshape(above, (-1,)) > 1, "int32")
+
+
 def predicted_classes(y_pred: Any, threshold: float = 0.5) -> Any:
     """Class index of each prediction: an integer tensor of shape (N,).
 

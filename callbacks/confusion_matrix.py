@@ -11,6 +11,7 @@ from keras import ops
 
 from .class_indices import (
     decision_threshold,
+    has_several_classes,
     number_of_classes,
     predicted_classes,
     true_classes,
@@ -121,7 +122,20 @@ class ConfusionMatrix(keras.metrics.Metric):
 
 
 class _Counts(ConfusionMatrix):
-    """The counts alone, without a key in the logs, so that a model stays as it was."""
+    """The counts alone, without a key in the logs, so that a model stays as it was.
+
+    Attributes:
+        of_several: integer variable: samples whose label has more than one class.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.of_several = self.add_variable((), "zeros", dtype="int", name="of_several")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(y_true, y_pred, sample_weight)
+        several = ops.sum(has_several_classes(ops.convert_to_tensor(y_true), y_pred))
+        self.of_several.assign_add(ops.cast(several, self.of_several.dtype))
 
     def result(self) -> dict[str, Any]:
         return {}
@@ -174,7 +188,8 @@ def read_confusion_matrix(model: keras.Model, num_classes: int) -> np.ndarray:
         int64 array of shape (K, K), a copy.
 
     Raises:
-        ValueError: nothing has been counted, or it is for another number of classes.
+        ValueError: nothing has been counted, it is for another number of classes, or labels have
+            several classes each.
     """
     metric = counting_metric(model)
     if metric is None:
@@ -188,6 +203,12 @@ def read_confusion_matrix(model: keras.Model, num_classes: int) -> np.ndarray:
         raise ValueError(
             f"Expected a confusion matrix for {num_classes} classes, one for each name. "
             f"Received: {metric.name}.matrix with shape {matrix.shape}"
+        )
+    if isinstance(metric, _Counts) and (several := int(ops.convert_to_numpy(metric.of_several))):
+        raise ValueError(
+            "Expected labels of one class each: a confusion matrix, and whatever is computed from "
+            "it, has no meaning for classes that do not exclude each other. "
+            f"Received: {several:,} of {matrix.sum():,} samples with several classes"
         )
     if isinstance(metric, _Counts) and not matrix.any():
         raise ValueError(

@@ -50,10 +50,11 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
                 f"DelayedReduceLROnPlateau has the options {', '.join(self._options)}. "
                 f"Received: {', '.join(unknown)}"
             )
-        if from_epoch < 1:
+        # Keras's own callback takes the monitored key first.
+        if not isinstance(from_epoch, int) or from_epoch < 1:
             raise ValueError(
-                "Invalid value received for argument `from_epoch`. Expected at least 1. "
-                f"Received: from_epoch={from_epoch}"
+                "Invalid value received for argument `from_epoch`. Expected a whole number from 1; "
+                f"the monitored key is passed as `monitor=`. Received: from_epoch={from_epoch!r}"
             )
         super().__init__(**kwargs)
         self.from_epoch = from_epoch

@@ -199,6 +199,20 @@ def test_several_outputs_are_refused_with_the_way_out():
         )
 
 
+@pytest.mark.usefixtures("eager")
+def test_labels_that_do_not_exclude_each_other_are_refused():
+    y = np.eye(3, dtype="float32")[INDEX.astype(int)]
+    y[::2, 0] = y[::2, 1] = 1
+    model = build("one-hot")
+    with pytest.raises(ValueError, match=r"labels of one class each.*samples with several"):
+        model.evaluate(X, y, verbose=0, callbacks=[callbacks.PerClassReport(THREE, log=quiet)])
+    # Soft labels, a half for each of two classes among them, are labels of one class.
+    soft = np.full((len(X), 3), [0.5, 0.5, 0.0], "float32")
+    report = callbacks.PerClassReport(THREE, log=quiet)
+    model.evaluate(X, soft, verbose=0, callbacks=[report])
+    assert report.matrix.sum() == len(X)
+
+
 def test_where_the_average_takes_over_validation_accuracy_does_not_fall():
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(10, 20)).astype(np.float32)

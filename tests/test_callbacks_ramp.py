@@ -200,5 +200,7 @@ def test_plateau_goes_on_from_its_state():
 def test_plateau_refuses_misuse():
     with pytest.raises(ValueError, match="Received: from_epoch=0"):
         make_plateau(from_epoch=0)
+    with pytest.raises(ValueError, match=r"passed as `monitor=`\. Received: from_epoch='val_loss'"):
+        DelayedReduceLROnPlateau("val_loss")
     with pytest.raises(TypeError, match="Received: patiance"):
         make_plateau(patiance=3)
