@@ -22,6 +22,7 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.lines import Progress, Reports, console_for
 from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
+from ferkeras.config.idle import refuse_idle
 from ferkeras.config.keys import with_dots
 from ferkeras.config.schema import Config
 from ferkeras.data.box import Box
@@ -114,6 +115,7 @@ def train(
     elif data is not None:
         values["data.path"] = str(data)
     resolved = with_values(given, values)
+    refuse_idle(resolved, values)
     if isinstance(data, ReadFaces) and resolved.data.votes is not None:
         raise InputError("data.votes: these faces were read without votes; give their path as data")
     with console_for(progress) as console:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
-from ferkeras.config.arguments import find_config
-from ferkeras.config.file import dump_config, load_config
+from ferkeras.config.arguments import config_parser, configured, find_config
+from ferkeras.config.file import dump_config, load_config, with_values
 from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
+from ferkeras.config.idle import IDLE, refuse_idle
 from ferkeras.config.keys import all_keys, describe_keys, flat
 from ferkeras.config.schema import Config
 from ferkeras.fit import __main__ as fit
@@ -284,10 +285,50 @@ def test_remarks_name_keys_that_exist(remark):
         ("class_weight.0=1.0", "weights are computed from the counts"),
         ("train.batch-size=3", "did you mean train.batch_size?"),
         ("train.optimiser=sgd", "did you mean train.optimizer?"),
+        ("train.class_weight={0: 1.0}", "weights are computed from the counts"),
+        ("data.count=500", "did you mean data.demo_faces?"),
+        ("data=my faces.csv", "found 'my faces.csv'; did you mean data.path=my faces.csv?"),
+        ("network=residual", "did you mean network.kind=residual?"),
     ],
 )
 def test_words_that_people_use_lead_to_the_key(override, expected):
     assert expected in problems(None, override)
+
+
+def test_a_key_that_does_not_exist_is_looked_for_where_it_was_written(write):
+    path = write("data:\n  path: demo\n")
+    assert "  command line: data.synthetic: no such key" in problems(path, "data.synthetic.count=3")
+    assert "mine.yaml:3: data.colours: no such key" in problems(
+        write("data:\n  path: demo\n  colours: 3\n"), "data.cache=true"
+    )
+
+
+@pytest.mark.parametrize(("switch", "off", "idle"), IDLE)
+def test_a_key_that_another_one_turns_off_is_refused_where_somebody_gives_it(switch, off, idle):
+    everything = flat(load_config(CONFIGS / "demo.yaml"))
+    for key in idle.split():
+        assert {switch, key} <= everything.keys()
+        config = with_values(load_config(CONFIGS / "demo.yaml"), {switch: off})
+        with pytest.raises(InputError, match=f"{key}: has no effect while {switch}="):
+            refuse_idle(config, ["seed", key])
+        refuse_idle(config, ["seed", switch])
+
+
+def test_what_is_turned_off_may_stand_in_a_file():
+    def asked(*words):
+        return configured(config_parser("ferkeras.fit", "").parse_args(["--config", *words]))
+
+    assert asked("demo", "schedule.smoothing_from_epoch=null").schedule.smoothing_over_epochs == 3
+    with pytest.raises(InputError, match=r"no effect while schedule\.smoothing_from_epoch=null"):
+        asked("fer2013-fast", "schedule.smoothing_end=0.3")
+
+
+@pytest.mark.parametrize(
+    "key", ["classes=[happy, sad]", "size=64", "color=true", "group_column=who", "votes=v.csv"]
+)
+def test_synthetic_faces_are_not_asked_to_be_others(key):
+    name = key.partition("=")[0]
+    assert f"data: {name}: synthetic faces are 48 x 48" in problems(None, f"data.{key}")
 
 
 @pytest.mark.parametrize("override", ["foo=1", "train.mixup=0.2", "xyz.abc=1", "data.rows=[1]"])

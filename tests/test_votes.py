@@ -342,7 +342,7 @@ def test_arrays_may_have_soft_labels(tmp_path):
     [
         (["data.votes_as=soft"], "votes_as .soft. needs data.votes"),
         (["data.path=a", "data.votes=b"], "votes needs data.votes_as: filter, soft or auxiliary"),
-        (["data.votes=b", "data.votes_as=soft"], "nobody has voted on synthetic faces"),
+        (["data.votes=b", "data.votes_as=soft"], "votes: synthetic faces"),
         (
             ["data.path=a", "data.votes=b", "data.votes_as=soft", "data.classes=fer2013"],
             "classes=fer2013 says what class indices mean",

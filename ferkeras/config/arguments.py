@@ -11,6 +11,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS, hint_for_option, missing_config
+from ferkeras.config.idle import refuse_idle
 from ferkeras.config.keys import all_keys, describe_keys
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import cut
@@ -46,14 +47,17 @@ def configured(arguments: argparse.Namespace) -> Config:
     """The configuration that the arguments of a `config_parser` ask for.
 
     Raises:
-        InputError: a key is given twice; or see `find_config` and
+        InputError: a key is given twice, or changes nothing; or see `find_config` and
             `ferkeras.config.file.load_config`.
     """
     overrides = list(arguments.overrides)
     if arguments.name is not None:
         overrides.append(f"name={arguments.name}")
-    _refuse_keys_given_twice([each.partition("=")[0] for each in overrides if "=" in each])
-    return load_config(find_config(arguments.config), overrides)
+    keys = [each.partition("=")[0] for each in overrides if "=" in each]
+    _refuse_keys_given_twice(keys)
+    config = load_config(find_config(arguments.config), overrides)
+    refuse_idle(config, keys)
+    return config
 
 
 def _refuse_keys_given_twice(keys: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
-from ferkeras.config.hints import hint_for_key, hint_for_word
+from ferkeras.config.hints import hint_for_key, hint_for_section, hint_for_word
 from ferkeras.config.keys import all_keys, as_yaml, field_of, kinds_of, kinds_with, rule_of
 from ferkeras.config.networks import KINDS, kind_of
 from ferkeras.config.schema import Config
@@ -162,11 +162,17 @@ def _drop(values: dict[str, Any], location: list[str]) -> bool:
     return bool(location) and values.pop(location[-1], values) is not values
 
 
+def _place(key: str, places: dict[str, str]) -> str:
+    """Where a key is written; of one that is not, where something in it is, or what it is in."""
+    below = (place for other, place in places.items() if other.startswith(f"{key}."))
+    above = places.get(key.partition(".")[0], "")
+    return places.get(key) or next(below, above)
+
+
 def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) -> str:
     """One error as a line: where, what was found, and what was expected in this kind of network."""
     key = ".".join(location)
-    where = places.get(key, places.get(location[0], "")) if location else ""
-    where = f"{where}: " if where else ""
+    where = f"{_place(key, places)}: " if places and location else ""
     if item["type"] == "union_tag_invalid":
         key, item = f"{key}.kind", {**item, "input": item["input"].get("kind")}
         where = f"{places[key]}: " if key in places else where
@@ -185,7 +191,7 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
     if item["type"] == "model_type":
         return (
             f"{where}{key}: expected a section of `key: value` lines, found "
-            f"{cut(repr(item['input']))}"
+            f"{cut(repr(item['input']))}{hint_for_section(key, item['input'])}"
         )
     field = field_of(key, kind)
     if field is None:

@@ -29,6 +29,7 @@ CALLED = {
     "data.classes": "class_names emotions label_map labels",
     "data.color": "channels_last colour gray grayscale grey rgb",
     "data.detect_faces": "align crop_faces detect face_detection",
+    "data.demo_faces": "count n_faces n_samples num_samples samples synthetic",
     "data.folds": "cross_validation k_fold kfold n_folds n_splits",
     "data.group_column": "group groups person subject",
     "data.size": "height image_size img_size input_shape input_size resize",
@@ -109,9 +110,9 @@ def hint_for_key(key: str, known: Sequence[str], sections: Iterable[str]) -> str
         known: the dotted keys that exist.
         sections: what stands before a dot in them.
     """
-    if key == "class_weight" or (key.startswith("class_weight.") and not _is_name(key)):
-        return _WEIGHTS
     last = _last(key.lower().replace("-", "_"))
+    if last == "class_weight" or (key.startswith("class_weight.") and not _is_name(key)):
+        return _WEIGHTS
     meant = [name for name in known if _last(name) == last]
     if not meant and last in _REMARK:
         return _REMARK[last]
@@ -122,6 +123,12 @@ def hint_for_key(key: str, known: Sequence[str], sections: Iterable[str]) -> str
         by_last = {_last(name): name for name in known}
         meant = [by_last[name] for name in _alike(last, by_last)]
     return f"did you mean {' or '.join(meant)}?" if meant else ""
+
+
+def hint_for_section(section: str, value: object) -> str:
+    """What to say of a value that was given to a section; empty where no key of it is meant."""
+    key = {"data": "data.path", "network": "network.kind", "output": "output.folder"}.get(section)
+    return f"; did you mean {key}={shown(value)}?" if key and isinstance(value, str) else ""
 
 
 def hint_for_word(word: str, known: Sequence[str]) -> str:

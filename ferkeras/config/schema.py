@@ -20,6 +20,10 @@ GREATEST_RATE = 10.0
 """The highest learning rate that is taken."""
 
 
+_OF_A_SOURCE = ("classes", "size", "color", "group_column", "detect_faces", "votes")
+"""Keys that say how a file or a folder is read."""
+
+
 class Data(Section):
     """Where the faces come from."""
 
@@ -93,6 +97,16 @@ class Data(Section):
         return tuple(map(str, value)) if isinstance(value, (list, tuple)) else value
 
     @model_validator(mode="after")
+    def _synthetic_faces_are_as_they_are_made(self) -> Self:
+        given = [key for key in _OF_A_SOURCE if getattr(self, key)]
+        if given and self.path == "demo":
+            raise ValueError(
+                f"{given[0]}: synthetic faces are 48 x 48 grey ones of FER2013's seven emotions, "
+                "on which nobody voted, and no photographs; set data.path"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _votes_are_used(self) -> Self:
         if self.votes is None:
             if self.votes_as is not None:
@@ -100,8 +114,6 @@ class Data(Section):
             return self
         if self.votes_as is None:
             raise ValueError("votes needs data.votes_as: filter, soft or auxiliary")
-        if self.path == "demo":
-            raise ValueError("votes: nobody has voted on synthetic faces; set data.path")
         names = self.votes != "columns" and self.votes_as != "auxiliary"
         if names and isinstance(self.classes, str):
             raise ValueError(
@@ -109,12 +121,6 @@ class Data(Section):
                 f"{self.votes_as} the columns of votes have names; give a list of those to keep, a "
                 "mapping, or null"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _faces_are_looked_for_in_pictures(self) -> Self:
-        if self.detect_faces and self.path == "demo":
-            raise ValueError("detect_faces: synthetic faces are no photographs; set data.path")
         return self
 
     @model_validator(mode="after")
