@@ -199,7 +199,7 @@ def test_what_cannot_be_is_refused(folder, tmp_path, monkeypatch):
     # A network that was trained on photographs is evaluated on it all the same.
     task = Task(Classes(("angry", "happy")), SPEC)
     assert len(read_faces(table, Wanted(detect_faces=True, expected=task)).faces) == 2
-    with pytest.raises(InputError, match="detect_faces: synthetic faces are .* no photographs"):
+    with pytest.raises(InputError, match=r"detect_faces: synthetic faces are .* no photographs"):
         load_config(None, ["data.detect_faces=true"])
     for name in ("happy", "sad"):
         (tmp_path / "empty" / name).mkdir(parents=True)
