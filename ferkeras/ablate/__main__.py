@@ -27,12 +27,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferkeras.ablate.variants import read_groups, read_variants
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError, Interrupted
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured, find_config
-from ferkeras.config.file import load_config
 
 _SEEDS = 3
 
@@ -80,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from ferkeras.ablate.plan import plan_between, plan_variants
+    from ferkeras.ablate.variants import read_groups, read_variants
+    from ferkeras.config.file import load_config
 
     if arguments.seeds is not None and arguments.hours is not None:
         raise InputError("--seeds and --hours: give one of them; hours decide the number of seeds")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ferkeras.cli.endings import is_of_the_machine, words_for
+from ferkeras.cli.environment import is_of_a_package, without_package
 from ferkeras.cli.errors import InputError, Interrupted, RunError
 from ferkeras.cli.invocation import as_typed_here, command_line
 from ferkeras.cli.signals import Stopped, signals_raise
@@ -72,6 +73,11 @@ def _ended(main: Main, argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone.
         flushed()
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name is None or not is_of_a_package(error.name):
+            raise
+        tell(f"error: {without_package(error.name)}")
         return 1
     except Exception as error:
         if not is_of_the_machine(error):

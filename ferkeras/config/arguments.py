@@ -1,20 +1,22 @@
-"""The configuration on a command line: --config, --name and section.key=value."""
+"""The configuration on a command line: --config, --name and section.key=value.
+
+What reads it is imported when it is needed: verbs import this, and end well without any package.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import parser
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
-from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS, hint_for_option, missing_config
-from ferkeras.config.idle import refuse_idle
-from ferkeras.config.keys import all_keys, describe_keys
-from ferkeras.config.schema import Config
-from ferkeras.config.yaml_text import cut
+
+if TYPE_CHECKING:
+    from ferkeras.config.schema import Config
 
 DEFAULT = "demo"
 """The configuration that is taken where none is named."""
@@ -22,6 +24,8 @@ DEFAULT = "demo"
 
 def config_parser(module: str, documentation: str | None) -> argparse.ArgumentParser:
     """A `parser` that takes --config, --name and section.key=value, and documents every key."""
+    from ferkeras.config.keys import all_keys, describe_keys
+
     known = all_keys()
     result = parser(
         module,
@@ -50,6 +54,9 @@ def configured(arguments: argparse.Namespace) -> Config:
         InputError: a key is given twice, or changes nothing; or see `find_config` and
             `ferkeras.config.file.load_config`.
     """
+    from ferkeras.config.file import load_config
+    from ferkeras.config.idle import refuse_idle
+
     overrides = list(arguments.overrides)
     if arguments.name is not None:
         overrides.append(f"name={arguments.name}")
@@ -65,6 +72,8 @@ def _refuse_keys_given_twice(keys: Sequence[str]) -> None:
         for before in keys[:at]:
             # A section as a whole sets its keys too.
             if before == key or before.startswith(f"{key}.") or key.startswith(f"{before}."):
+                from ferkeras.config.yaml_text import cut
+
                 what = cut(key) if before == key else f"{cut(before)} and {cut(key)}"
                 raise InputError(f"command line: {what}: given twice; keep one")
 

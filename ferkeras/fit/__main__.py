@@ -24,9 +24,9 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
-from ferkeras.config.schema import Config
 
 if TYPE_CHECKING:
+    from ferkeras.config.schema import Config
     from ferkeras.runs.unfinished import UnfinishedRun
 
 

@@ -24,7 +24,6 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
-from ferkeras.config.schema import GREATEST_RATE
 from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, STEPS
 
 
@@ -83,6 +82,8 @@ def _training_command(arguments: argparse.Namespace, rate: float) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    from ferkeras.config.schema import GREATEST_RATE
+
     if not 0 < arguments.lowest < arguments.highest <= GREATEST_RATE:
         raise InputError(
             f"--lowest {arguments.lowest:g}, --highest {arguments.highest:g}: expected two rates "

@@ -32,9 +32,7 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError, Interrupted
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, find_config
-from ferkeras.config.file import load_config
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
-from ferkeras.search.space import check_space, read_space
 
 if TYPE_CHECKING:
     from ferkeras.search.study import Search
@@ -74,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _begun(arguments: argparse.Namespace) -> Search:
+    from ferkeras.config.file import load_config
+    from ferkeras.search.space import check_space, read_space
+
     goals, limits = read_goals(arguments.objective), read_limits(arguments.limit)
     if arguments.trials < 1 or arguments.confirm < 0 or arguments.confirm == 1:
         raise InputError(
