@@ -50,22 +50,17 @@ class Difference:
         value: the difference.
         low: lower end of its interval.
         high: upper end.
-        comparable: whether both runs were validated on faces of the same data.
     """
 
     key: str
     value: float
     low: float
     high: float
-    comparable: bool = True
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` where the interval does not hold 0, else ``open``.
-
-        Figures on different data say nothing about which network is better: ``open``.
-        """
-        if not self.comparable or self.low <= 0 <= self.high:
+        """``better`` or ``worse`` where the interval does not hold 0, else ``open``."""
+        if self.low <= 0 <= self.high:
             return "open"
         return "worse" if (self.value > 0) == measure_of(self.key).lower_is_better else "better"
 
@@ -144,18 +139,19 @@ def differing_settings(runs: Sequence[FinishedRun]) -> list[tuple[str, list[Any]
 def differences_to(first: Compared, other: Compared) -> list[Difference]:
     """The figures of `other` less those of `first`, with intervals; undefined ones left out.
 
-    With few faces (`ferkeras.metrics.intervals`) nothing is said of a difference.
+    With few faces (`ferkeras.metrics.intervals`) nothing is said of a difference, nor where they
+    are of different data, which says nothing about which network is better.
     """
-    if min(len(first.validation), len(other.validation)) < FEWEST:
+    faces = min(len(first.validation), len(other.validation))
+    if faces < FEWEST or not same_data((first, other)):
         return []
     ranges = intervals(differences(first.samples, other.samples))
     both = [name for name in first.results["emotions"] if name in other.results["emotions"]]
-    comparable = same_data((first, other))
     found = []
     for key in [*MEASURES, *(f"{part}/{name}" for part in ("recall", "f1") for name in both)]:
         before, after = _value(first.results, key), _value(other.results, key)
         if key in ranges and before is not None and after is not None:
-            found.append(Difference(key, after - before, *ranges[key], comparable))
+            found.append(Difference(key, after - before, *ranges[key]))
     return found
 
 

@@ -77,6 +77,8 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
         console.print("No setting differs.\n")
     for other in others:
         found = {each.key: each for each in differences_to(first, other)}
+        if not found:
+            continue
         keys = [
             "accuracy",
             "balanced_accuracy",
