@@ -161,6 +161,27 @@ def test_what_cannot_be_read_is_named_and_skipped(finished_run, folder, capsys):
     assert "4 files were unreadable" in said.err
 
 
+def test_what_ferkeras_made_in_a_folder_is_left_out_and_named(
+    finished_run, folder, photograph, tmp_path, capsys
+):
+    shutil.copy(photograph, folder)
+    run = folder / "saved_models" / "mine-001"
+    run.mkdir(parents=True)
+    for name in ("config.yaml", "environment.json"):
+        (run / name).write_text("")
+    shutil.copy(folder / "00.png", run / "curves.png")
+    drawn = folder / "drawn"
+    for _ in range(2):
+        assert main([str(finished_run), str(folder), "--csv", "--draw", str(drawn)]) == 0
+        said = capsys.readouterr()
+        assert f"left out: {run}: what ferkeras itself made\n" in said.err
+        names = {row["picture"] for row in csv.DictReader(io.StringIO(said.out))}
+        assert len(names) == 71
+    assert f"left out: {drawn}: " in said.err
+    # Named by itself, a folder of such pictures is searched as any other.
+    assert len(find_files([str(drawn)])) == 4
+
+
 def test_a_pattern_skips_nothing_in_silence(finished_run, folder, capsys):
     (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     assert main([str(finished_run), str(folder / "*"), "--csv"]) == 1

@@ -9,7 +9,8 @@ RUN is the folder of a run or a .tflite file made by python -m ferkeras.export; 
 network that comes with ferkeras is used, saved_models/fer2013. PATH is a picture, a folder (with
 what is below it), a glob pattern or a video. A picture that is not cut out closely is searched for
 faces; where none is found, the prediction is for all of it, and the last line says so. --detect
-searches every picture and --no-detect none. What cannot be read is named on stderr and skipped.
+searches every picture and --no-detect none. What cannot be read is named on stderr and skipped, and
+so are runs of ferkeras in a folder, and what --draw drew there before.
 Exit codes: 0 done, 1 something could not be read, 2 wrong usage or input.
 
 A network that recognises facial expressions is often wrong, and does not know what people feel:
@@ -29,6 +30,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.streams import tell
+from ferkeras.cli.wording import shown
 from ferkeras.runs.record import Run
 from ferkeras.runs.shipped import SHIPPED, located
 
@@ -47,7 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.predict.sources import find_files, is_video, views_of
 
     run, paths = _run_and_paths(arguments.paths)
-    files = find_files(paths, follow_symlinks=arguments.follow_symlinks)
+    files = find_files(
+        paths,
+        follow_symlinks=arguments.follow_symlinks,
+        drawing=arguments.draw,
+        left_out=lambda folder: tell(f"left out: {shown(folder)}: what ferkeras itself made"),
+    )
     # What is for programs alone goes to stdout.
     with Console(sys.stderr) as console:
         network = load_network(run, console)

@@ -16,6 +16,9 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode
 from ferkeras.data.readers.files import BESIDE_PICTURES, is_visible
+from ferkeras.runs.record import Run
+
+_RECORD = Run(Path()).environment.name
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -37,18 +40,27 @@ class View:
     held: int = 0
 
 
-def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[Path]:
+def find_files(
+    paths: Sequence[str],
+    *,
+    follow_symlinks: bool = False,
+    drawing: Path | None = None,
+    left_out: Callable[[Path], None] = lambda folder: None,
+) -> list[Path]:
     """The files that these paths mean, in order.
 
     A file stands for itself; a folder for the files in it and below, by name: those whose names
     say neither picture nor video too, so that whoever reads them tells what is skipped. Passed
     over are hidden files, symbolic links to folders, and text, tables, documents and what
-    systems leave beside pictures. Anything else is taken for a glob pattern (`*`, `?`, `[...]`,
-    `**`), which is searched likewise.
+    systems leave beside pictures. Left out are what ferkeras made itself: runs, whose curves are
+    pictures of no face, and what it drew before. Anything else is taken for a glob pattern (`*`,
+    `?`, `[...]`, `**`), which is searched likewise.
 
     Args:
         paths: as people write them.
         follow_symlinks: allow symbolic links in a folder to lead out of it.
+        drawing: the folder that predictions are drawn into.
+        left_out: is told each folder of ferkeras's own that lies in one of the paths.
 
     Raises:
         InputError: a path means no file, or a link leads out of a folder.
@@ -57,7 +69,7 @@ def find_files(paths: Sequence[str], *, follow_symlinks: bool = False) -> list[P
     for each in paths:
         path = expanded(each)
         if path.is_dir():
-            inside = _below(path)
+            inside = _below(path, drawing, left_out)
             if not follow_symlinks:
                 _refuse_links_out_of(path, inside)
             if not any(map(_known, inside)):
@@ -128,12 +140,24 @@ def read_bounded(path: Path) -> bytes:
         raise InputError(f"cannot be read: {error.strerror or error}") from None
 
 
-def _below(folder: Path) -> list[Path]:
+def _below(folder: Path, drawing: Path | None, left_out: Callable[[Path], None]) -> list[Path]:
+    every = sorted(folder.rglob("*"))
+    own = {path.parent for path in every if _is_of_a_run(path)} - {folder}
+    if drawing is not None:
+        own |= {path for path in every if path.is_dir() and path.resolve() == drawing.resolve()}
+    for each in sorted(own):
+        left_out(each)
     return [
         path
-        for path in sorted(folder.rglob("*"))
-        if _is_meant(path) and is_visible(path.relative_to(folder).as_posix())
+        for path in every
+        if _is_meant(path)
+        and is_visible(path.relative_to(folder).as_posix())
+        and own.isdisjoint(path.parents)
     ]
+
+
+def _is_of_a_run(path: Path) -> bool:
+    return path.name == _RECORD and Run(path.parent).config.is_file()
 
 
 def _refuse_links_out_of(folder: Path, files: Sequence[Path]) -> None:
