@@ -303,6 +303,14 @@ def test_a_picture_in_which_no_face_is_found_may_be_none(size, finished_run, tmp
     assert (lines(said.out)[0]["source"], hints(said.err)) == ("crop", [])
 
 
+def test_a_small_picture_of_one_grey_may_be_no_face(finished_run, folder, tmp_path, capsys):
+    Image.new("L", (48, 48), 7).save(tmp_path / "black.png")
+    assert main([str(finished_run), str(tmp_path / "black.png"), str(folder / "00.png")]) == 0
+    said = capsys.readouterr().out
+    assert f"may be no face: {tmp_path / 'black.png'}; no face was found" in said
+    assert "00.png;" not in said
+
+
 def test_a_large_picture_of_nothing_but_a_face_is_one(photograph):
     """Cut out as the detector does it, its margin is gone, and it is a face all the same."""
     upright = next(views_of([photograph], 1)).read()

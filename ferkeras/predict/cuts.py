@@ -15,7 +15,8 @@ from ferkeras.data.task import ImageSpec
 
 Source = Literal["crop", "detected", "uncertain"]
 """What a prediction is of: a picture that is one face, cut out already; a face that was found in
-a picture; a whole picture that is too large for the first, and in which no face was found."""
+a picture; a whole picture that is too large for the first, or of one grey, and in which no face was
+found."""
 
 
 class Found(NamedTuple):
@@ -44,9 +45,10 @@ def with_detector(detector: Detector) -> Cut:
 def as_it_looks(detector: Detector | None) -> Cut:
     """The `Cut` for pictures of which nobody has said what they are.
 
-    Small, nearly square pictures are faces. In others a detector looks for faces: one that fills
-    the picture means that it was cut out already; otherwise what is found is cut out. Where
-    nothing is found, or there is no detector, all of the picture is taken, and called uncertain.
+    Small, nearly square pictures are faces, unless they are of one grey. In others a detector looks
+    for faces: one that fills the picture means that it was cut out already; otherwise what is found
+    is cut out. Where nothing is found, or there is no detector, all of the picture is taken, and
+    called uncertain.
 
     Args:
         detector: None where there is none.
@@ -54,7 +56,8 @@ def as_it_looks(detector: Detector | None) -> Cut:
 
     def cut(picture: Image.Image, spec: ImageSpec) -> Found:
         if is_small_face(picture):
-            return whole_picture(picture, spec)
+            ((_, face),) = (small := whole_picture(picture, spec)).faces
+            return small if np.ptp(face) else small._replace(source="uncertain")
         if detector is None:
             return Found("uncertain", whole_picture(picture, spec).faces)
 
