@@ -2,11 +2,13 @@
 
 import io
 import os
+import signal
 
 import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from untraced import untraced
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.quiet import import_tensorflow
@@ -36,10 +38,26 @@ def _secret_of_the_tests(tmp_path_factory):
 @pytest.fixture
 def eager():
     """`untraced`, all through a test; that it holds for traced steps is tested elsewhere."""
-    from untraced import untraced
-
     with untraced():
         yield
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Trainings leave figures and networks: pictures, exports and pages take as long again."""
+    from functools import partial
+
+    from ferkeras.fit import run
+
+    monkeypatch.setattr(run, "train", partial(run.train, brief=True))
+
+
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard, also where the tests run in a shell's background, in which it is not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -118,4 +136,5 @@ def finished_run(tmp_path_factory):
     )
     config = load_config(None, settings)
     console = Console(io.StringIO())
-    return train(config, load_splits(config, console), console).run.folder
+    with untraced():
+        return train(config, load_splits(config, console), console).run.folder

@@ -178,8 +178,17 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path):
         pass
 
 
+def test_a_signal_that_is_ignored_stays_ignored(heard):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stop_requests() as request:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert request.signal == signal.SIGTERM
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_a_wish_and_the_handlers_come_back(number, capfd):
+def test_a_signal_is_a_wish_and_the_handlers_come_back(number, capfd, heard):
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     with stop_requests() as request:
         assert request.signal is None

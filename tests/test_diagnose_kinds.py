@@ -1,10 +1,12 @@
 """What acts at the end of a ramp, what no yardstick reads, what cannot be measured."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from untraced import untraced
 
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
@@ -49,7 +51,9 @@ def healthy(synthetic) -> Measurements:
 def measured(splits, steps=2, **overrides) -> Measurements:
     values = {key.replace("__", "."): value for key, value in overrides.items()}
     config = with_values(Config(), SETTINGS | values)
-    return Measurements(train_briefly(config, splits, steps))
+    # Tracing takes longer than a few steps.
+    with untraced() if steps < 10 else nullcontext():
+        return Measurements(train_briefly(config, splits, steps))
 
 
 def replace_config(m, values) -> Measurements:
@@ -156,11 +160,12 @@ def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, k
         "schedule.smoothing_end": 0.97,
     }
     config = with_values(Config(), SETTINGS | overrides | {"train.learning_rate": 1e-7})
-    case = train_briefly(config, synthetic, 60)
+    with untraced():
+        case = train_briefly(config, synthetic, 2)
     # What the network of such a run would be: one that knows nothing; trials learn as configured.
     learns = with_values(config, {"train.learning_rate": 0.003})
     history = pd.DataFrame({"epoch": [1, 2, 3], column: [0.0, 0.5, 0.97]})
-    m = Measurements(replace(case, config=learns, history=history))
+    m = Measurements(replace(case, config=learns, history=history, steps=60))
     finding = too_much_regularisation(m)
     assert finding.cause == f"too_much_{kind}"
     assert f"at the end of its ramp ({column} 0.97)" in finding.verdict

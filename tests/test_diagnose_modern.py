@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from untraced import untraced
 
 from ferkeras.cli.console import Console
 from ferkeras.config.file import with_values
@@ -72,7 +73,8 @@ def synthetic() -> Splits:
 @pytest.fixture(scope="module")
 def ignorant(synthetic) -> Measurements:
     """A network that has learned nothing yet; what the trials find, they find at once."""
-    m = Measurements(train_briefly(config(network__conv_dropout=0.5), synthetic, 1))
+    with untraced():
+        m = Measurements(train_briefly(config(network__conv_dropout=0.5), synthetic, 1))
     m.trial = lambda values: Trial(values, 1, on_train=0.9, on_validation=0.9, **SURE)
     m.one_batch = lambda values: 0.1
     return m
@@ -92,9 +94,16 @@ def run(tmp_path_factory):
         monitor__tensorboard=False,
     )
     console = Console(io.StringIO())
-    return train(settings, load_splits(settings, console), console).run
+    return train(settings, load_splits(settings, console), console, brief=True).run
 
 
+@pytest.fixture
+def without_trials(monkeypatch):
+    """What is measured and no more: what trials find is tested with them."""
+    monkeypatch.setattr("ferkeras.diagnose.diagnosis.TRIED", ())
+
+
+@pytest.mark.usefixtures("without_trials")
 def test_a_run_with_averaged_weights_is_examined(run):
     assert main([str(run.folder)]) in (0, 1)
     found = json.loads((run.folder / "diagnosis" / "diagnosis.json").read_text())
@@ -106,6 +115,7 @@ def test_a_run_with_averaged_weights_is_examined(run):
     assert found["accuracy"]["validation"] == pytest.approx((predicted == faces.labels).mean())
 
 
+@pytest.mark.usefixtures("without_trials")
 def test_a_published_run_is_examined(run, tmp_path):
     assert publish([str(run.folder), str(tmp_path / "given")]) == 0
     assert main([str(tmp_path / "given")]) in (0, 1)
@@ -121,6 +131,7 @@ def test_a_short_training_follows_the_configured_schedule(synthetic):
     assert 0 < whole < 3e-5
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(
     "probe", [too_much_regularisation, network_too_small, cannot_learn_one_batch, unexplained]
 )
@@ -132,11 +143,13 @@ def test_remedies_can_be_trained_with_and_name_no_layer_that_is_not_there(probe,
         remedy.applied_to(ignorant.case.config)
 
 
+@pytest.mark.usefixtures("eager")
 def test_dense_dropout_without_dense_layers_is_suspected_of_nothing(synthetic):
     m = Measurements(train_briefly(config(network__dense_dropout=0.8), synthetic, 1))
     assert too_much_regularisation(m) is None
 
 
+@pytest.mark.usefixtures("eager")
 def test_light_regularisation_is_never_more_than_there_was(synthetic):
     settings = config(network__dense_units=[8], network__dense_dropout=0.1, augment__shift=0.4)
     settings = with_values(settings, {"network.conv_dropout": 0.5, "augment.zoom": 0.0})
@@ -156,6 +169,7 @@ def test_light_regularisation_is_never_more_than_there_was(synthetic):
     }
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_remedy_for_overfitting_takes_no_regularisation_away(synthetic):
     settings = config(network__conv_dropout=0.3, augment__shift=0.3, augment__zoom=0.0)
     case = dataclasses.replace(train_briefly(settings, synthetic, 1), history=pd.DataFrame())
@@ -184,6 +198,7 @@ def test_dropout_stays_below_the_end_of_a_ramp():
     }
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize(("average", "expected"), [(0.99, 0.99), (None, 0.9)])
 def test_statistics_that_lag_behind_the_average_are_to_remember_what_it_does(
     average, expected, synthetic
@@ -196,6 +211,7 @@ def test_statistics_that_lag_behind_the_average_are_to_remember_what_it_does(
     assert all(remedy.overrides != {"network.conv_dropout": 0.0} for remedy in remedies)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_layer_that_only_decay_moves_gets_no_gradient(ignorant):
     decay = 0.003 * 0.05
     moves = {"a/kernel": decay, "b/kernel": 0.02, "c/kernel": 0.03}
@@ -209,12 +225,14 @@ def test_a_layer_that_only_decay_moves_gets_no_gradient(ignorant):
 def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(
     learns_with_less, named, synthetic
 ):
-    m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
+    with untraced():
+        m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
     m.trial = lambda values: Trial(values, 1, learns_with_less, learns_with_less, **SURE)
     assert m.first_steps.typical > 0.1
     assert (learning_rate_too_high(m) is not None) is named
 
 
+@pytest.mark.usefixtures("eager")
 def test_what_is_suggested_after_a_divergence_is_below_the_peak_and_not_below_the_moment(synthetic):
     settings = config(train__learning_rate=0.01)
     model = train_briefly(settings, synthetic, 1).setup.model

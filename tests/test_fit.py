@@ -123,7 +123,7 @@ print(" ".join(names))
     assert done.stdout.split() == list(EMOTIONS)
 
 
-def test_the_same_seed_is_the_same_run_and_another_is_not(run, models):
+def test_the_same_seed_is_the_same_run_and_another_is_not(run, models, brief):
     for name, seed in (("again", 0), ("other", 1)):
         arguments = [f"output.folder={models}", "monitor.tensorboard=false", f"seed={seed}"]
         assert main([*SMALL, *arguments, "--name", name]) == 0

@@ -106,7 +106,7 @@ def test_results_never_replace_anything(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, capsys):
+def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, capsys, brief):
     arguments = [*SMALL, f"output.folder={tmp_path}"]
     assert fit.main([*arguments, "train.learning_rate=auto", "--name", "auto"]) == 0
     auto = tmp_path / "auto-001"

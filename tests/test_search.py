@@ -77,7 +77,7 @@ def peak(config):
     return 0.9 - 0.2 * distance - config.network.conv_dropout, 1000
 
 
-def test_a_search_from_end_to_end(tmp_path, capsys):
+def test_a_search_from_end_to_end(tmp_path, capsys, eager):
     arguments = [*TINY, f"output.folder={tmp_path}", "--name=tiny", "--trials=2", "--confirm=2",
                  "network.conv_dropout=linear(0,0.5)"]  # fmt: skip
     assert main(arguments) == 0

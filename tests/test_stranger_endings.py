@@ -100,7 +100,7 @@ def test_letters_that_the_terminal_does_not_have_are_escaped(encoding):
 
 @unix
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
-def test_a_signal_is_told_with_what_to_do(name):
+def test_a_signal_is_told_with_what_to_do(name, heard):
     process = subprocess.Popen(
         [sys.executable, "-c", VERB, "wait"],
         stdout=subprocess.PIPE,

@@ -70,7 +70,8 @@ def stop_requests() -> Iterator[StopRequest]:
         if request.signal is None:
             request.signal = number
             # Even within a TensorFlow operation, in which Python would not get to run a handler.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             # Neither `print` nor the console may be called while they may be at work. The
             # terminal may be gone, too.
             with suppress(OSError):
