@@ -66,6 +66,22 @@ def exports(trained, noise, tmp_path_factory):
     return {each.format: each.path for each in found}
 
 
+def test_a_network_that_cannot_be_run_in_integers_is_refused(trained, noise, tmp_path, monkeypatch):
+    """Some end the process in which LiteRT prepares them, so another one has to try it."""
+    crash = "import os, signal; os.kill(os.getpid(), signal.SIGABRT)"
+    monkeypatch.setattr("ferkeras.runs.litert_check._TRIAL", crash)
+    with pytest.raises(RunError, match=r"in integers \(reading it ends the process by signal 6"):
+        export_network(
+            trained.model,
+            ("litert-int8",),
+            tmp_path / "exports",
+            trained.finished.about(),
+            probe=Probe(noise[:8]),
+            representative=noise[:8],
+        )
+    assert list((tmp_path / "exports").iterdir()) == []
+
+
 @pytest.mark.parametrize("name", FLOATS)
 def test_each_format_predicts_as_the_network_does(name, exports, noise, expected):
     predicted = predictions_of(name, exports[name], noise)

@@ -47,10 +47,9 @@ def test_a_separable_network_has_a_fraction_of_the_weights():
     assert build(separable=True, **wide).count_params() < 0.3 * build(**wide).count_params()
 
 
-@pytest.mark.parametrize("variant", [{"squeeze_excite": 0.5}, {"separable": True}])
-def test_every_export_predicts_as_the_network_does(variant, tmp_path):
-    model = build(residual_blocks=(1,), **variant)
-    rng = np.random.default_rng(2)
+def test_every_export_predicts_as_the_network_does(tmp_path):
+    model = build(filters=(16,), residual_blocks=(1,), squeeze_excite=0.5, separable=True)
+    rng = np.random.default_rng(4)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.cli.errors import RunError
 from ferkeras.data.pipeline import untuned
 from ferkeras.export.litert import write_litert
 from ferkeras.export.onnx import onnx_predictions, write_onnx
@@ -22,7 +23,7 @@ from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import About
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.litert import LiteRtNetwork
-from ferkeras.runs.litert_check import remember_litert
+from ferkeras.runs.litert_check import fault_of, remember_litert
 from ferkeras.runs.record import FILES
 
 _LARGEST_DIFFERENCE = {"litert-float16": 0.02, "litert-int8": 1.0}
@@ -85,7 +86,7 @@ def export_network(
             besides may not know bfloat16, so export that by itself.
 
     Raises:
-        RunError: an export predicts otherwise than the network.
+        RunError: an export predicts otherwise than the network, or LiteRT cannot run it.
         OSError: the folder cannot be written to.
     """
     served = served_network(model, temperature=temperature)
@@ -112,6 +113,7 @@ def export_network(
                     write_litert(saved_model, path, about, half=True)
                 case "litert-int8":
                     write_litert(saved_model, path, about, representative=representative)
+                    _demand_integers_run(inside(path), about)
                 case "onnx":
                     write_onnx(saved_model, path, about)
                 case "keras":
@@ -127,6 +129,17 @@ def export_network(
             parity = Parity.of(expected, predicted)
             exported.append(Exported(name, path, _size(path), temperature, parity, probe.kind))
     return exported
+
+
+def _demand_integers_run(path: InnerPath, about: About) -> None:
+    # Steps of 1e-8, of units that are never active, have ended the process in LiteRT's own code.
+    reason = fault_of(path.read_bytes(), about.emotions)
+    if reason is not None:
+        path.unlink()
+        raise RunError(
+            f"litert-int8: LiteRT does not run this network in integers ({reason}); no file is "
+            "kept; take litert or litert-float16"
+        )
 
 
 def predictions_of(format: str, path: AnyPath, faces: np.ndarray) -> np.ndarray:

@@ -70,6 +70,19 @@ def check_litert(content: bytes, path: AnyPath, classes: Sequence[str]) -> None:
     claim = _claim(content, classes)
     if _is_known(claim):
         return
+    reason = fault_of(content, classes)
+    if reason is not None:
+        raise _refused(path, reason)
+    remember_litert(content, classes)
+
+
+def fault_of(content: bytes, classes: Sequence[str]) -> str | None:
+    """Why a LiteRT file does not predict faces as an exported network does; None: it does.
+
+    Args:
+        content: the file's.
+        classes: the names that it carries.
+    """
     trial = _TRIAL.format(seconds=_SECONDS, bytes=_BYTES, classes=len(classes))
     try:
         done = subprocess.run(
@@ -80,15 +93,12 @@ def check_litert(content: bytes, path: AnyPath, classes: Sequence[str]) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _refused(path, f"it computes for more than {2 * _SECONDS} seconds") from None
+        return f"it computes for more than {2 * _SECONDS} seconds"
+    if done.returncode < 0:
+        return f"reading it ends the process by signal {-done.returncode}"
     if done.returncode or done.stdout.strip() != b"sound":
-        if done.returncode < 0:
-            reason = f"reading it ends the process by signal {-done.returncode}"
-        else:
-            last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-            reason = quoted(last, 200)[1:-1]
-        raise _refused(path, reason)
-    remember_litert(content, classes)
+        return quoted(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2], 200)[1:-1]
+    return None
 
 
 def remember_litert(content: bytes, classes: Sequence[str]) -> None:
