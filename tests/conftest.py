@@ -1,5 +1,6 @@
 """What tests share: small faces, a finished run, and TensorFlow imported without its chatter."""
 
+import gc
 import io
 import os
 import signal
@@ -21,6 +22,10 @@ import_tensorflow()
 
 # Two processes test side by side: more threads of theirs than cores would wait for one another.
 tf.config.threading.set_intra_op_parallelism_threads(1)
+
+# What is imported stays: it need not be gone through at each collection.
+gc.collect()
+gc.freeze()
 
 # How long an example takes says how busy the machine is, nothing about what is tested.
 hypothesis.settings.register_profile(

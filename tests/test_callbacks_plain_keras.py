@@ -61,8 +61,15 @@ def fit_all(labels, tmp_path, data="arrays", validate=True, epochs=3, compiling=
 
 
 @pytest.mark.usefixtures("eager")
-@pytest.mark.parametrize("data", ["arrays", "tf.data"])
-@pytest.mark.parametrize("labels", ["integers", "one-hot", "binary", "one logit"])
+@pytest.mark.parametrize(
+    ("labels", "data"),
+    [
+        ("integers", "tf.data"),
+        ("one-hot", "arrays"),
+        ("binary", "tf.data"),
+        ("one logit", "arrays"),
+    ],
+)
 def test_all_of_them_with_any_labels_and_data(labels, data, tmp_path):
     names = LABELS[labels][-1]
     ours, history = fit_all(labels, tmp_path, data)

@@ -212,7 +212,7 @@ class Told:
         self.epochs.append((epoch, epochs, logs))
 
 
-def test_a_training_is_a_call(tmp_path, monkeypatch, capfd):
+def test_a_training_is_a_call(tmp_path, monkeypatch, capfd, eager):
     monkeypatch.chdir(tmp_path)
     told = Told()
     run = ferkeras.train("demo", {**SMALL, "data.demo_faces": 200}, progress=told)
@@ -249,7 +249,7 @@ def test_a_finished_run_is_gone_on_with_as_asked(finished_run, tmp_path, monkeyp
         ferkeras.resume(folder, epochs=2)
 
 
-def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch):
+def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch, brief, eager):
     monkeypatch.chdir(tmp_path)
     read = ferkeras.load_data(make_table, cache=False)
     run = ferkeras.train("demo", SMALL, data=read)

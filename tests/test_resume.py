@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from untraced import untraced
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, Interrupted, RunError
@@ -197,7 +198,8 @@ RECIPE = (
 @pytest.fixture(scope="module")
 def uninterrupted_recipe(splits, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    expected = go(settings(*RECIPE), splits, folder)
+    with untraced():
+        expected = go(settings(*RECIPE), splits, folder)
     keras.config.set_dtype_policy("float32")
     return folder, expected
 
@@ -212,7 +214,7 @@ def uninterrupted_recipe(splits, tmp_path_factory):
     ],
 )
 def test_schedule_and_averaged_weights_are_resumed_bit_for_bit(
-    place, splits, uninterrupted_recipe, tmp_path
+    place, splits, uninterrupted_recipe, tmp_path, eager
 ):
     folder, expected = uninterrupted_recipe
     try:
