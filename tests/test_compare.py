@@ -42,7 +42,7 @@ def test_the_page_and_the_table_tell_both_runs(runs, capsys):
     page = (first.parent / "compare-tiny-001-tiny-002.html").read_text()
     assert '<td class="mono">train.learning_rate</td>' in page.replace("<wbr>", "")
     assert "the draws are paired" in page
-    assert page.count('<figure class="chart">') > 5
+    assert page.count('<svg class="drawing"') > 5
     assert page.count(f">{first.name}</text>") > 5
     assert "<script" not in page
 

@@ -265,7 +265,8 @@ def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
     assert code == (1 if found["cause"] else 0)
     assert f"Verdict: {found['verdict']}" in said
     page = (run / "diagnosis" / "diagnosis.html").read_text()
-    assert "://" not in page
+    assert "://" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
+    assert '<svg class="drawing"' in page
     assert (run / "diagnosis" / "diagnosis.png").stat().st_size > 10_000
     for finding in found["findings"]:
         assert finding["evidence"]

@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from callbacks import VariableRamp
+from ferkeras.config.schema import Schedule
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
@@ -100,16 +102,34 @@ def history(**columns):
 
 
 def test_a_ramp_is_one_event_from_the_epoch_that_the_console_names_to_its_last_change():
-    found = events_of(history(conv_dropout=[0.1] * 4 + [0.125, 0.15, 0.175] + [0.2] * 5))
+    found = events_of(
+        history(conv_dropout=[0.1] * 4 + [0.125, 0.15, 0.175] + [0.2] * 5), Schedule()
+    )
     assert [(e.first, e.last, e.text) for e in found] == [(4, 8, "conv dropout 0.1 → 0.2")]
 
 
+@pytest.mark.parametrize("begin", [0.05, 0.0])
+def test_a_ramp_of_label_smoothing_is_named_as_the_console_names_it(begin):
+    values, lines, variable = [], [], keras.Variable(0.0)
+    schedule = Schedule(smoothing_begin=begin, smoothing_end=0.1)
+    ramp = VariableRamp(
+        "label_smoothing", [variable], begin, 0.1, 8, 1, gate=None, log=lines.append
+    )
+    for epoch in range(12):
+        ramp.on_epoch_begin(epoch)
+        values.append(float(variable))
+    (event,) = events_of(history(label_smoothing=values), schedule)
+    assert (event.first, event.last) == (8, 9)
+    assert event.text == f"label smoothing {begin:g} → 0.1"
+    assert lines == [f"epoch 8: label_smoothing goes from {begin:g} to 0.1 by epoch 9"]
+
+
 def test_reductions_of_the_learning_rate_are_events_and_a_schedule_is_not():
-    plateau = events_of(history(learning_rate=[1e-3] * 7 + [5e-4] * 3 + [2.5e-4] * 2))
+    plateau = events_of(history(learning_rate=[1e-3] * 7 + [5e-4] * 3 + [2.5e-4] * 2), Schedule())
     assert [e.first for e in plateau] == [8, 11]
     assert plateau[0].text == "learning rate 0.001 → 0.0005"
-    assert events_of(history(learning_rate=np.linspace(1e-3, 1e-5, 12))) == []
+    assert events_of(history(learning_rate=np.linspace(1e-3, 1e-5, 12)), Schedule()) == []
 
 
 def test_nothing_happens_in_a_run_of_one_epoch():
-    assert events_of(pd.DataFrame({"epoch": [1], "learning_rate": [1e-3]})) == []
+    assert events_of(pd.DataFrame({"epoch": [1], "learning_rate": [1e-3]}), Schedule()) == []

@@ -160,6 +160,14 @@ def test_every_colour_of_a_figure_is_known_to_the_page(page):
     assert used <= defined
 
 
+def test_text_of_every_figure_has_the_colour_of_the_text_of_the_page(page):
+    """matplotlib leaves black text without a colour, which is black in the dark too."""
+    assert re.search(r"^\.drawing text {[^}]*fill: var\(--ink\)", page, re.MULTILINE)
+    figures = [each for each in re.findall(r"<svg[^>]*>", page) if "xmlns" in each]
+    assert len(figures) > 5
+    assert all('class="drawing"' in each for each in figures)
+
+
 def test_tiles_show_truth_prediction_and_confidence(make_faces):
     faces = make_faces([3, 0])
     probabilities = np.full((2, 7), 0.02)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ferkeras
 from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.treatment import Treatment
 from ferkeras.report.html.page import render
+from ferkeras.report.html.svg import inline_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def diagnosis_page(
-    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, picture: bytes
+    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, figure: Figure
 ) -> str:
     """Verdict, evidence, picture and remedies as one HTML page that fetches and runs nothing.
 
@@ -21,7 +24,7 @@ def diagnosis_page(
         diagnosis: what was found.
         treatments: remedies that were tried.
         command: how the training was begun.
-        picture: a PNG file.
+        figure: as `ferkeras.diagnose.picture.diagnosis_figure` draws it.
     """
     return render(
         "diagnosis.html.j2",
@@ -34,7 +37,11 @@ def diagnosis_page(
         symptoms=diagnosis.symptoms,
         findings=diagnosis.as_json()["findings"],
         command=command,
-        picture=f"data:image/png;base64,{base64.b64encode(picture).decode()}",
+        picture=inline_svg(
+            figure,
+            "Left: fraction of faces and of predictions by class. Right: skill of the network and "
+            "of what it is compared with.",
+        ),
         treatments=[_row(each) for each in treatments],
     )
 

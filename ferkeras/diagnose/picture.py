@@ -9,20 +9,20 @@ import numpy as np
 
 from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.treatment import Treatment
-from ferkeras.files.inner import AnyPath
-from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, save, tidy
+from ferkeras.report.palette import MUTED, THIRD, TRAIN, VALIDATION, new_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-def draw_diagnosis(diagnosis: Diagnosis, treatments: Sequence[Treatment], path: AnyPath) -> None:
-    """Predictions against truth by emotion, and the skill of the network and of what was tried."""
+def diagnosis_figure(diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> Figure:
+    """Predictions against truth by class, and the skill of the network and of what was tried."""
     figure = new_figure(11, 4.2)
     left, right = figure.subplots(1, 2)
     _predictions(left, diagnosis)
     _skills(right, diagnosis, treatments)
-    save(figure, path)
+    return figure
 
 
 def _predictions(axes: Axes, diagnosis: Diagnosis) -> None:

@@ -8,10 +8,11 @@ from ferkeras.cli.console import Console
 from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.page import diagnosis_page
-from ferkeras.diagnose.picture import draw_diagnosis
+from ferkeras.diagnose.picture import diagnosis_figure
 from ferkeras.diagnose.treatment import Treatment, best_of
 from ferkeras.files.inner import AnyPath
 from ferkeras.files.writing import write_json, write_text
+from ferkeras.report.palette import save
 
 PICTURE = "diagnosis.png"
 PAGE = "diagnosis.html"
@@ -92,9 +93,9 @@ def write_diagnosis(
         command: how the training was begun.
         folder: an existing one; files of an older diagnosis are replaced.
     """
-    draw_diagnosis(diagnosis, treatments, folder / PICTURE)
-    picture = (folder / PICTURE).read_bytes()
-    write_text(folder / PAGE, diagnosis_page(diagnosis, treatments, command, picture))
+    figure = diagnosis_figure(diagnosis, treatments)
+    save(figure, folder / PICTURE)
+    write_text(folder / PAGE, diagnosis_page(diagnosis, treatments, command, figure))
     content = diagnosis.as_json()
     content["tried"] = [
         {

@@ -56,7 +56,7 @@ def run_page(
     config, metrics = finished.config, finished.metrics
     results = metrics["validation"]
     ranges = intervals_of(validation)
-    events = events_of(history)
+    events = events_of(history, config.schedule)
     rows = emotion_rows(results, ranges)
     reliability_curve = reliability(validation.float64_probabilities, validation.labels)
     sentence = verdict_on(results)

@@ -372,7 +372,7 @@ def _draw(
     draw_curves(
         history,
         run.picture("curves"),
-        [(event.first, event.text) for event in events_of(history)],
+        [(event.first, event.text) for event in events_of(history, config.schedule)],
         clip_norm=config.train.global_clip_norm,
     )
     draw_confusion_matrix(matrix, validation.classes.names, run.picture("confusion_matrix"))

@@ -12,6 +12,8 @@ from ferkeras.report.columns import REGULARISATION
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ferkeras.config.schema import Schedule
+
 # A learning rate that moves in more of its epochs than this follows a schedule of its own.
 _STEADY = 1 / 3
 
@@ -31,20 +33,25 @@ class Event:
     text: str
 
 
-def events_of(history: pd.DataFrame) -> list[Event]:
+def events_of(history: pd.DataFrame, schedule: Schedule) -> list[Event]:
     """Ramps (one event each) and reductions of the learning rate, in time order.
 
     Args:
         history: one row an epoch; columns as `ferkeras.report.curves.curves_figure` takes them.
+        schedule: of the run.
     """
     events = []
     for key in REGULARISATION:
         if key in history and len(at := _changes(history, key)):
             values, epochs = history[key].to_numpy(float), history["epoch"].to_numpy(int)
-            text = f"{key.replace('_', ' ')} {values[at[0] - 1]:.3g} → {values[at[-1]]:.3g}"
-            # The first epoch of a ramp still has the value that it begins with, see
-            # `callbacks.ramp`: the console names that one.
-            events.append(Event(int(epochs[at[0] - 1]), int(epochs[at[-1]]), text))
+            # The first epoch of a ramp has the value that it begins with, see `callbacks.ramp`,
+            # and the console names that one. Only label smoothing comes from another value.
+            jumps = key == "label_smoothing" and np.isclose(
+                values[at[0]], schedule.smoothing_begin, rtol=1e-5
+            )
+            first = at[0] if jumps else at[0] - 1
+            text = f"{key.replace('_', ' ')} {values[first]:.3g} → {values[at[-1]]:.3g}"
+            events.append(Event(int(epochs[first]), int(epochs[at[-1]]), text))
     if "learning_rate" in history:
         at = _changes(history, "learning_rate")
         values, epochs = history["learning_rate"].to_numpy(float), history["epoch"].to_numpy(int)

@@ -35,6 +35,6 @@ def inline_svg(figure: Figure, title: str) -> Markup:
     text = re.sub(r"<title>.*?</title>|<desc>.*?</desc>", "", text, flags=re.DOTALL)
     head, rest = text.split(">", 1)
     head = re.sub(r' (?:width|height)="[^"]*"', "", head)
-    head = head.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
+    head = head.replace("<svg", f'<svg class="drawing" role="img" aria-label="{escape(title)}"', 1)
     text = f"{head}>{rest}"
     return Markup(_COLOR.sub(lambda found: f"var(--c{found[0][1:]}, {found[0]})", text))
