@@ -21,19 +21,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from ferkeras.__main__ import verbs
 from ferkeras.data.synthetic.dataset import synthetic_faces
-
-VERBS = (
-    "check_data",
-    "lr_find",
-    "fit",
-    "diagnose",
-    "evaluate",
-    "compare",
-    "predict",
-    "export",
-    "publish",
-)
 
 
 def main() -> None:
@@ -69,10 +58,10 @@ def main() -> None:
 
 def _commands(face: Path) -> dict[str, tuple[list[str], int]]:
     """Each command with the exit code it must have."""
-    verbs = {f"{verb} --help": (["-m", f"ferkeras.{verb}", "--help"], 0) for verb in VERBS}
+    helps = {f"{verb} --help": (["-m", f"ferkeras.{verb}", "--help"], 0) for verb in verbs()}
     return {
         "python": (["-c", "pass"], 0),
-        **verbs,
+        **helps,
         "fit with a wrong key": (["-m", "ferkeras.fit", "train.epoch=3"], 2),
         "predict face.png": (["-m", "ferkeras.predict", str(face)], 0),
         "import numpy": (["-c", "import numpy"], 0),
