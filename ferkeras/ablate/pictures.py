@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {"better": TRAIN, "worse": VALIDATION, "same": THIRD, "open": MUTED}
+_SHORT = 18
+"""Letters of a name that a legend of two columns has room for."""
+
 _MARKERS = {"better": ">", "worse": "<", "same": "s", "open": "o"}
 _CURVES = ("val_accuracy", "val_balanced_accuracy", "val_cross_entropy")
 _SHOWN = ("accuracy", "balanced_accuracy", "log_loss")
@@ -81,9 +84,11 @@ def band_figures(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, F
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figures = {}
+    # Two long names beside each other would not fit.
+    beside = 1 if max(map(len, histories)) > _SHORT else 2
     for key in _CURVES:
         title = CURVES[key]
-        figures[title] = figure = new_figure(4.4, 3.4 + 0.1 * len(histories))
+        figures[title] = figure = new_figure(4.4, 3.4 + 0.2 * len(histories) / beside)
         axes = figure.add_subplot()
         tidy(axes, title)
         for at, (arm, several) in enumerate(histories.items()):
@@ -106,5 +111,5 @@ def band_figures(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, F
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch", fontsize=9)
-        legend_below(axes)
+        legend_below(axes, columns=beside)
     return figures
