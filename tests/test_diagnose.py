@@ -10,13 +10,13 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from brief_training import QUICK, synthetic_splits
 
 from ferkeras.cli.console import Console
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.load import load_splits
-from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.one_batch import cannot_learn_one_batch
@@ -30,26 +30,10 @@ from ferkeras.fit.run import train
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
 
-QUICK = {
-    "network.filters": [4, 8],
-    "network.dense_units": [16],
-    "network.conv_dropout": 0.0,
-    "network.dense_dropout": 0.0,
-    "train.batch_size": 32,
-    "train.epochs": 3,
-    "train.learning_rate": 0.003,
-    **{
-        f"augment.{key}": 0.0
-        for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
-    },
-}
-
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    read = synthetic_faces(1300, 0)
-    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
-    return Splits(train, validation, None, read.source, read.fingerprint, True)
+    return synthetic_splits(1300)
 
 
 def config(**overrides):

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from brief_training import QUICK, synthetic_splits
 from untraced import untraced
 
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
-from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.case import train_briefly
 from ferkeras.diagnose.causes.balance import class_imbalance
 from ferkeras.diagnose.causes.classes import validation_cannot_measure
@@ -21,26 +21,10 @@ from ferkeras.diagnose.causes.regularisation import suspected, too_much_regulari
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.pixels import neighbour_correlation
 
-SETTINGS = {
-    "network.filters": [4, 8],
-    "network.dense_units": [16],
-    "network.conv_dropout": 0.0,
-    "network.dense_dropout": 0.0,
-    "train.batch_size": 32,
-    "train.epochs": 3,
-    "train.learning_rate": 0.003,
-    **{
-        f"augment.{key}": 0.0
-        for key in ("shift", "rotate_degrees", "zoom", "brightness", "contrast", "erase")
-    },
-}
-
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    read = synthetic_faces(1300, 0)
-    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
-    return Splits(train, validation, None, read.source, read.fingerprint, True)
+    return synthetic_splits(1300)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +34,7 @@ def healthy(synthetic) -> Measurements:
 
 def measured(splits, steps=2, **overrides) -> Measurements:
     values = {key.replace("__", "."): value for key, value in overrides.items()}
-    config = with_values(Config(), SETTINGS | values)
+    config = with_values(Config(), QUICK | values)
     # Tracing takes longer than a few steps.
     with untraced() if steps < 10 else nullcontext():
         return Measurements(train_briefly(config, splits, steps))
@@ -159,7 +143,7 @@ def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, k
         "schedule.dense_dropout_end": 0.97,
         "schedule.smoothing_end": 0.97,
     }
-    config = with_values(Config(), SETTINGS | overrides | {"train.learning_rate": 1e-7})
+    config = with_values(Config(), QUICK | overrides | {"train.learning_rate": 1e-7})
     with untraced():
         case = train_briefly(config, synthetic, 2)
     # What the network of such a run would be: one that knows nothing; trials learn as configured.

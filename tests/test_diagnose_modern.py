@@ -4,9 +4,9 @@ import dataclasses
 import io
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
+from brief_training import synthetic_splits
 from untraced import untraced
 
 from ferkeras.cli.console import Console
@@ -14,7 +14,6 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
-from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import train_briefly
 from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
@@ -65,9 +64,7 @@ def config(**overrides):
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    read = synthetic_faces(700, 0)
-    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
-    return Splits(train, validation, None, read.source, read.fingerprint, True)
+    return synthetic_splits(700)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from brief_training import synthetic_splits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.diagnose.reference import crossed, gradients, transferred
 from ferkeras.diagnose.skill import CHANCE, above_chance, best_renaming, counts, kappa
 
@@ -62,8 +62,8 @@ def test_classes_that_are_never_predicted_keep_their_names():
 
 
 def test_the_reference_knows_synthetic_faces_and_nothing_of_shuffled_labels():
-    read = synthetic_faces(900, 0)
-    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
+    splits = synthetic_splits(900)
+    train, validation = splits.train, splits.validation
     assert gradients(train.images[:3]).shape == (3, 900)
     predicted = transferred(train, validation)
     assert above_chance(validation.labels, predicted, 7) > CHANCE

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+from brief_training import synthetic_splits
 from matplotlib.cbook import get_sample_data
 from PIL import Image, ImageOps
 from untraced import untraced
@@ -23,7 +24,6 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_faces, load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS
-from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.fit.heal import is_due
 from ferkeras.fit.run import train
@@ -55,11 +55,7 @@ TINY = (
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    read = synthetic_faces(200, 0)
-    train_faces, validation = (
-        read.faces.take(read.usage == usage) for usage in np.unique(read.usage)
-    )
-    return Splits(train_faces, validation, None, read.source, read.fingerprint, True)
+    return synthetic_splits(200)
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ import math
 
 import numpy as np
 import pytest
+from brief_training import synthetic_splits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferkeras.config.file import load_config
-from ferkeras.data.faces import Splits
-from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.lr_find.range_test import conclude, lr_range_test
 from ferkeras.lr_find.rules import noise, smooth, steepest, suggest, valley
 from ferkeras.training.setup import build_setup, make_reproducible
@@ -172,9 +171,7 @@ def test_too_few_steps_say_that_the_rate_is_not_to_blame(count):
 
 @pytest.fixture(scope="module")
 def splits():
-    read = synthetic_faces(200, 0)
-    train, validation = (read.faces.take(read.usage == u) for u in np.unique(read.usage))
-    return Splits(train, validation, None, read.source, read.fingerprint, True)
+    return synthetic_splits(200)
 
 
 @pytest.fixture
