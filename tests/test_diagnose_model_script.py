@@ -1,5 +1,6 @@
 """`diagnose --script`: somebody's program, up to its first `fit`."""
 
+import html
 import json
 from textwrap import dedent
 
@@ -42,7 +43,8 @@ def program(tmp_path, monkeypatch):
 def test_the_cause_and_its_line(program, capsys, tmp_path):
     program(PROGRAM.replace("LAST", '"softmax"'))
     fit = keras.Model.fit
-    code = main(["--seconds", "2", "--json", "why.json", "--script", "train.py", "--epochs", "3"])
+    files = ["--page", "why.html", "--json", "why.json"]
+    code = main(["--seconds", "2", *files, "--script", "train.py", "--epochs", "3"])
     out = capsys.readouterr().out
     assert code == 1
     assert "arguments: ['--epochs', '3']" in out
@@ -54,6 +56,13 @@ def test_the_cause_and_its_line(program, capsys, tmp_path):
     assert said["causes"] == ["softmax_on_one_unit"]
     assert said["findings"][0]["line"] == "train.py:11"
     assert keras.Model.fit is fit
+    page = html.unescape((tmp_path / "why.html").read_text("utf-8"))
+    assert "<h1>Diagnosis of train.py</h1>" in page
+    assert f'<p class="verdict">{said["verdict"]}</p>' in page
+    # The line that is to be changed, among those around it.
+    assert '<span class="alarm">  11      keras.layers.Dense(1, "softmax"),</span>' in page
+    assert '  10      keras.layers.Dense(8, "relu"),' in page
+    assert "://" not in page
 
 
 def test_nothing_is_wrong(program, capsys):
@@ -87,5 +96,6 @@ def test_files_that_are_not_there(program, capsys):
     assert main(["--script", "nothing.py"]) == 2
     assert "no such file" in capsys.readouterr().err
     program("a = 1").with_name("why.json").write_text("mine", "utf-8")
-    assert main(["--json", "why.json", "--script", "train.py"]) == 2
-    assert "exists already" in capsys.readouterr().err
+    for option in ("--json", "--page"):
+        assert main([option, "why.json", "--script", "train.py"]) == 2
+        assert "exists already" in capsys.readouterr().err

@@ -97,6 +97,7 @@ class ProgramDiagnosis:
         facts: what was examined, by name, for people.
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
+        program: the file that was run; empty where a model was given.
         lines: file and line of the program for each cause, where they are known.
     """
 
@@ -106,6 +107,7 @@ class ProgramDiagnosis:
     facts: Mapping[str, str]
     remaining: tuple[ProgramFinding, ...] = ()
     output_layer: str = ""
+    program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -119,6 +121,12 @@ class ProgramDiagnosis:
         if self.findings:
             return self.findings[0].verdict
         return "Nothing was found that keeps this classifier from learning."
+
+    def to_html(self) -> str:
+        """Everything as one HTML page that fetches and runs nothing."""
+        from ferkeras.diagnose.program.page import program_page
+
+        return program_page(self)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
@@ -177,6 +185,7 @@ def diagnose_model(
     Example:
         >>> diagnosis = diagnose_model(model, (x, y), epochs=10)  # doctest: +SKIP
         >>> print(diagnosis.verdict)  # doctest: +SKIP
+        >>> Path("why.html").write_text(diagnosis.to_html(), "utf-8")  # doctest: +SKIP
     """
     begun = time.monotonic()
     _check(model)

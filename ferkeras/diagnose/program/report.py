@@ -8,7 +8,7 @@ from pathlib import Path
 from ferkeras.cli.console import Console
 from ferkeras.diagnose.program.diagnosis import ProgramDiagnosis
 from ferkeras.diagnose.program.finding import CodeRemedy
-from ferkeras.files.writing import write_json
+from ferkeras.files.writing import write_json, write_text
 
 
 def print_program(diagnosis: ProgramDiagnosis, console: Console) -> None:
@@ -51,3 +51,8 @@ def written(diagnosis: ProgramDiagnosis) -> str:
 def write_program(diagnosis: ProgramDiagnosis, path: Path) -> None:
     """Write it as JSON."""
     write_json(path, diagnosis.as_json())
+
+
+def write_program_page(diagnosis: ProgramDiagnosis, path: Path) -> None:
+    """Write it as a page."""
+    write_text(path, diagnosis.to_html())

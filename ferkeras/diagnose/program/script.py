@@ -1,7 +1,7 @@
 """Run somebody's program up to its first `fit`, and say what is wrong with what it calls it with.
 
   python -m ferkeras.diagnose --script train.py                    a program of your own
-  python -m ferkeras.diagnose --seconds 120 --json why.json --script train.py --epochs 20
+  python -m ferkeras.diagnose --seconds 120 --page why.html --script train.py --epochs 20
 
 The program runs as `python train.py` does, with the arguments that follow it; its first `fit` is
 not done, but examined: model, data, batch size, epochs. Nothing after that line is run. For each
@@ -70,33 +70,47 @@ def diagnose_script(argv: Sequence[str]) -> int:
     script = Path(argv[at + 1])
     if not script.is_file():
         raise InputError(f"{script}: no such file; expected a Python program after {OPTION}")
-    if arguments.json is not None and arguments.json.exists():
-        raise InputError(f"{arguments.json}: exists already; name a new file")
+    for file in (arguments.json, arguments.page):
+        if file is not None and file.exists():
+            raise InputError(f"{file}: exists already; name a new file")
 
     from ferkeras.cli.console import Console
     from ferkeras.cli.quiet import import_tensorflow
 
     with Console() as console, console.working("loading TensorFlow"):
         import_tensorflow()
-        from ferkeras.diagnose.program.report import print_program, write_program
+        from ferkeras.diagnose.program.report import (
+            print_program,
+            write_program,
+            write_program_page,
+        )
 
     call = run_to_fit(script, list(argv[at + 2 :]))
     with Console() as console:
         console.print(f"{call.fit}: fit is called; looking for what keeps it from learning ...")
         with console.progress("looking for what keeps it from learning"):
-            diagnosis = examine_call(call, arguments.seconds)
+            found = examine_call(call, arguments.seconds)
+        diagnosis = replace(found, program=str(script))
         print_program(diagnosis, console)
         if arguments.json is not None:
             write_program(diagnosis, arguments.json)
             console.print(f"written: {arguments.json}")
+        if arguments.page is not None:
+            write_program_page(diagnosis, arguments.page)
+            console.print(f"written: {arguments.page}")
     return 1 if diagnosis.findings else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.diagnose", __doc__)
-    result.usage = "%(prog)s [--seconds N] [--json FILE] --script PROGRAM [its arguments ...]"
+    result.usage = (
+        "%(prog)s [--seconds N] [--page FILE] [--json FILE] --script PROGRAM [its arguments ...]"
+    )
     result.add_argument(
         "--seconds", type=float, default=60.0, help="for all brief trainings (default: 60)"
+    )
+    result.add_argument(
+        "--page", type=Path, metavar="FILE", help="write them as an HTML page, with the lines"
     )
     result.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON")
     return result

@@ -19,7 +19,12 @@ def wrong_loss(program: Program) -> ProgramFinding | None:
     loss = _fitting(program)
     head, labels = program.head, program.labels
     evidence = [
-        Evidence("loss", program.loss.name, loss, 1.0),
+        Evidence(
+            "loss",
+            program.loss.name + " (from_logits=True)" * program.loss.from_logits,
+            f"{loss}, without from_logits" if program.loss.name == loss else loss,
+            1.0,
+        ),
         Evidence(
             "labels",
             f"{labels.form}, {len(labels.classes)} classes",
