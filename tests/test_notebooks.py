@@ -1,5 +1,6 @@
 """The notebooks of the documentation run from top to bottom, with small settings."""
 
+import ast
 import os
 from pathlib import Path
 
@@ -67,6 +68,19 @@ def test_callbacks_in_a_project_without_anything_else_of_ferkeras(outputs):
     assert "validation by class" in report
     assert "dropout" in history
     assert "COLLAPSE onto '8'" in collapse
+
+
+def test_what_is_said_of_somebody_s_program_is_done_and_it_learns(outputs, tmp_path):
+    _, stuck, causes, remaining, _, then, learnt, severity = outputs(
+        "a_program_that_does_not_learn.ipynb"
+    )
+    assert max(ast.literal_eval(stuck)) < 0.2
+    assert "relu_output" in causes
+    assert "with 0.001 the same steps learn" in remaining
+    assert "with 0.001 the same steps learn" in then
+    assert ast.literal_eval(learnt)[-1] > 0.8
+    assert severity == "'healthy'"
+    assert "<h1>Diagnosis of" in (tmp_path / "why.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
