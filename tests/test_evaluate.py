@@ -178,7 +178,7 @@ def test_faces_of_some_emotions_only_are_evaluated(copied, tmp_path, make_faces)
     assert metrics["emotions"]["sad"]["support"] == 0
 
 
-def test_data_that_have_moved_are_known_again(copied, tmp_path, make_faces, monkeypatch):
+def test_data_that_have_moved_are_known_again(copied, tmp_path, make_faces, monkeypatch, capsys):
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
     faces = make_faces(list(range(7)) * 6)
     data = write_csv(tmp_path / "faces.csv", faces.images, faces.labels)
@@ -190,6 +190,7 @@ def test_data_that_have_moved_are_known_again(copied, tmp_path, make_faces, monk
     environment["data"]["fingerprint"] = splits.fingerprint
     (copied / "environment.json").write_text(json.dumps(environment))
     assert main([str(copied)]) == 2
+    assert capsys.readouterr().err.endswith("or any others, with --data\n")
     assert main([str(copied), "--data", str(data)]) == 0
     path = copied / "evaluation" / "validation" / "evaluation-validation.json"
     evaluation = json.loads(path.read_text())

@@ -92,6 +92,7 @@ def test_a_search_from_end_to_end(tmp_path, capsys, eager):
     run = open_run(folder / "runs" / top["run"])
     assert run.metrics["validation"]["accuracy"] == float(top["accuracy"])
     assert "2 seeds that the search did not use" in text
+    assert f"with seed 0: accuracy {float(top['accuracy']):.1%}." in text
     confirmed = [open_run(p) for p in sorted((folder / "confirmation" / "runs").iterdir())]
     assert sorted(run.config.seed for run in confirmed) == [1, 1, 2, 2]
     assert (folder / "history.png").stat().st_size > 1000

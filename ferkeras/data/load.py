@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import ReadFaces, Splits
@@ -19,6 +20,11 @@ _NAMED = 5
 
 DEMO = "demo"
 """The `data.path` that means synthetic faces."""
+
+
+def are_here(data: Data) -> bool:
+    """Whether the configured faces can be made, or something lies where they are read from."""
+    return data.path == DEMO or expanded(data.path).exists()
 
 
 def load_splits(config: Config, console: Console, expected: Task | None = None) -> Splits:

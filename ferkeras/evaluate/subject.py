@@ -11,7 +11,7 @@ import numpy as np
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
-from ferkeras.data.load import load_faces, load_splits, split_as_configured
+from ferkeras.data.load import are_here, load_faces, load_splits, split_as_configured
 from ferkeras.data.readers.votes import OtherRows
 from ferkeras.runs.finished import TrainedRun
 
@@ -60,7 +60,14 @@ def find_subject(
     """
     config = finished.config
     if data is None:
-        splits = load_splits(config, console, finished.task)
+        try:
+            splits = load_splits(config, console, finished.task)
+        except InputError as error:
+            if are_here(config.data):
+                raise
+            raise InputError(
+                f"{error}; name the faces of this run where they are, or any others, with --data"
+            ) from None
         same = splits.fingerprint == finished.fingerprint
         remark = (
             ""

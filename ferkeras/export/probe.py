@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.home import expanded
-from ferkeras.data.load import DEMO, load_splits
+from ferkeras.data.load import are_here, load_splits
 from ferkeras.data.pictures import face_of
 from ferkeras.data.selection import Images
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -47,7 +46,7 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         InputError: there are data, but they cannot be read.
     """
     data = finished.config.data
-    if path is None and data.path != DEMO and not expanded(data.path).exists():
+    if path is None and not are_here(data):
         console.print(
             f"note: the data of this run, {data.path}, are not here; the export is checked on "
             f"{SYNTHETIC} (name others with --data)"

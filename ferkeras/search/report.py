@@ -17,6 +17,7 @@ from ferkeras.cli.console import Cell, Console, percent
 from ferkeras.cli.errors import RunError
 from ferkeras.config.file import dump_config
 from ferkeras.files.writing import write_text
+from ferkeras.metrics.measures import MEASURES, formatted
 from ferkeras.report.palette import save
 from ferkeras.search.confirm import BEST
 from ferkeras.search.goals import GOALS
@@ -67,7 +68,7 @@ def _print(search: Search, best: list[optuna.trial.FrozenTrial], console: Consol
     rows: list[list[Cell]] = [
         [
             trial.number,
-            *(f"{value:.4g}" for value in trial.values),
+            *(_figure(*each) for each in zip(goals, trial.values, strict=True)),
             settings_of(search, trial.params),
         ]
         for trial in best[:_SHOWN]
@@ -82,13 +83,17 @@ def _print(search: Search, best: list[optuna.trial.FrozenTrial], console: Consol
     console.print(f"written: {search.folder / 'best.yaml'}, trials.csv and pictures beside it")
 
 
+def _figure(goal: str, value: float) -> str:
+    return formatted(goal, value) if goal in MEASURES else f"{value:.4g}"
+
+
 def _evidence(
     search: Search, trial: optuna.trial.FrozenTrial, confirmation: Ablation | None
 ) -> str:
     """The opening comment of a configuration that was found."""
     task = search.task
     goals = ", ".join(
-        f"{GOALS[name].name} {value:.4g}"
+        f"{GOALS[name].name} {_figure(name, value)}"
         for name, value in zip(task.goals, trial.values, strict=True)
     )
     lines = [
