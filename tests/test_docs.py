@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 import shlex
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -119,3 +120,14 @@ def test_a_notebook_becomes_a_page(tmp_path):
     path.write_text(json.dumps({"cells": cells}))
     page = generated.notebook_page(path)
     assert page.startswith("# Title\ntext\n\n```python\nx = 1\n```\n")
+
+
+@named
+def test_what_the_commands_of_a_page_write_beside_a_copy_is_ignored_by_git(page):
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()]
+    for module, *words in commands(page):
+        written = [words[at + 1] for at, word in enumerate(words) if word in ("--draw", "--output")]
+        if module == "ferkeras.publish":
+            written.append(words[-1])
+        for path in written:
+            assert any(fnmatch(path.strip("/"), pattern) for pattern in ignored), path
