@@ -181,7 +181,7 @@ def test_the_class_table_shows_counts_fractions_and_weights_within_80_columns(te
 
 def test_an_emotion_that_was_never_predicted_has_a_dash_for_precision(plain):
     ones = [1.0] * 7
-    plain.emotion_table("Test", EMOTIONS, [math.nan, *ones[1:]], [0.0, *ones[1:]], ones, [3] * 7)
+    plain.result_table("Test", EMOTIONS, [math.nan, *ones[1:]], [0.0, *ones[1:]], ones, [3] * 7)
     rows = {row.split()[0]: row for row in text(plain).splitlines() if row}
     assert rows["angry"].split("|")[1].strip() == "-"
     assert rows["mean"].split("|")[1].strip() == "85.7%"

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from callbacks import VariableRamp
 from ferkeras.config.schema import Schedule
@@ -13,6 +14,7 @@ from ferkeras.metrics.examples import examples_of_each, worst_mistakes
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.report.events import events_of
+from ferkeras.report.heat import overlaid
 
 
 def test_copies_are_found_pixel_for_pixel(make_faces):
@@ -48,6 +50,8 @@ def test_examples_are_of_every_emotion_and_both_kinds(predictions):
     assert right.tolist() == [True, False] * 7
     everything = examples_of_each(predictions, 10)
     assert sorted(everything) == list(range(21))
+    assert predictions.labels[examples_of_each(predictions, 2, most=7)].tolist() == list(range(7))
+    assert len(examples_of_each(predictions, 2, most=5)) == 5
 
 
 def test_grad_cam_is_class_activation_mapping_where_the_two_must_agree():
@@ -133,3 +137,15 @@ def test_reductions_of_the_learning_rate_are_events_and_a_schedule_is_not():
 
 def test_nothing_happens_in_a_run_of_one_epoch():
     assert events_of(pd.DataFrame({"epoch": [1], "learning_rate": [1e-3]}), Schedule()) == []
+
+
+def test_all_colour_on_a_face_is_heat():
+    coloured = np.random.default_rng(0).integers(0, 256, (1, 96, 96, 3), dtype=np.uint8)
+    heat = np.zeros((1, 96, 96))
+    heat[:, :48] = 1
+    laid = overlaid(coloured, heat).astype(int)
+    spread = laid.max(axis=-1) - laid.min(axis=-1)
+    assert (spread[0, 60:] == 0).all()
+    assert (spread[0, :36] > 30).all()
+    grey = np.asarray(Image.fromarray(coloured[0]).convert("L"))
+    np.testing.assert_array_equal(laid[0, 60:, :, 0], grey[60:])

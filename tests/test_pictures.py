@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferkeras.data.presets.fer2013 import EMOTIONS
-from ferkeras.report.palette import style_of
+from ferkeras.report.palette import styles_of
 from ferkeras.report.pictures import (
     as_array,
     confusion_figure,
@@ -158,10 +158,55 @@ def test_each_emotion_keeps_its_own_colour():
         panel(figure, title)
         for title in ("Recall of each class", "Fraction of validation predictions")
     )
-    for emotion in EMOTIONS:
-        color = style_of(emotion)[0]
+    for emotion, (color, _) in zip(EMOTIONS, styles_of(EMOTIONS), strict=True):
         assert line(recall, emotion).get_color() == line(predicted, emotion).get_color() == color
-    assert len({style_of(name) for name in [*EMOTIONS, "contempt"]}) == len(EMOTIONS) + 1
+    assert styles_of(["happy", "own"])[0] == styles_of(EMOTIONS)[EMOTIONS.index("happy")]
+
+
+@given(st.lists(st.sampled_from([*EMOTIONS, "contempt", *map(str, range(60))]), unique=True))
+def test_classes_have_colours_and_markers_of_their_own(names):
+    styles = styles_of(names)
+    assert len(set(styles)) == min(len(names), 64)
+    if len(names) <= 8:
+        assert len({color for color, _ in styles}) >= len(names) - 1
+
+
+def many_classes(count):
+    rng = np.random.default_rng(0)
+    names = [f"a class with a longer name {number}" for number in range(count)]
+    return rng.poisson(0.3, (count, count)) + np.diag(rng.integers(0, 30, count)), names
+
+
+@pytest.mark.parametrize("draw", [confusion_figure, confusion_thumbnail, per_class_figure])
+def test_pictures_of_many_classes_are_bounded_and_write_into_no_cell(draw):
+    for count in (21, 1000):
+        figure = draw(*many_classes(count))
+        assert max(figure.get_size_inches()) <= 28
+        assert sum(len(axes.texts) for axes in figure.axes) == 0
+        labels = [label for axes in figure.axes for label in axes.get_yticklabels()]
+        assert all(len(label.get_text()) <= 32 for label in labels)
+
+
+def test_of_many_classes_the_lowest_are_drawn():
+    matrix, _ = many_classes(100)
+    matrix[:40] = matrix[:, :40] = 0
+    matrix[range(40), range(40)] = 9
+    left, _ = per_class_figure(matrix, [str(number) for number in range(100)]).axes
+    drawn = [label.get_text().partition(" ")[0] for label in left.get_yticklabels()]
+    assert drawn == [str(number) for number in range(40, 100)]
+
+
+def test_curves_of_many_classes_are_their_median_and_spread():
+    some = history(4)
+    for key in [key for key in some if key.startswith(("val_recall/", "val_predicted/"))]:
+        del some[key]
+    rng = np.random.default_rng(0)
+    recall = {f"val_recall/{number}": rng.random(4) for number in range(50)}
+    figure = curves_figure(some.assign(**recall))
+    axes = panel(figure, "Recall of each class")
+    (median,) = axes.get_lines()
+    assert median.get_label() == "median of 50 classes"
+    np.testing.assert_allclose(median.get_ydata(), np.median(list(recall.values()), axis=0))
 
 
 @pytest.mark.parametrize(

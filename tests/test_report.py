@@ -46,13 +46,13 @@ def test_the_verdict_names_what_is_missed_or_else_weakest():
 
     said = verdict([0.5, 0.07, 0.4, 0.6, 0.4, 0.4, 0.4])
     assert "always predicting neutral would give 25.0%" in said
-    assert said.endswith("every emotion is recognised, disgust least often (7.0%)")
+    assert said.endswith("every class is recognised, disgust least often (7.0%)")
     assert verdict([0.5, 0, 0.4, 0.6, 0, 0.4, 0.4]).endswith("never recognised: disgust, sad")
 
 
 def test_it_has_every_section(page):
     for section in (
-        "curves", "emotions", "calibration", "faces", "alarms", "settings", "environment",
+        "curves", "classes", "calibration", "faces", "alarms", "settings", "environment",
     ):  # fmt: skip
         assert f'<section id="{section}">' in page
         assert f'href="#{section}"' in page

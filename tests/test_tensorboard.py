@@ -346,7 +346,7 @@ def test_tensorboard_finds_points_from_which_the_last_layer_gives_the_prediction
     points = np.frombuffer(projector("/tensor", **where), np.float32)
     points = points.reshape(embedding["tensorShape"])
     title, *rows = projector("/metadata", **where).decode().splitlines()
-    assert title.split("\t") == ["emotion", "prediction", "probability", "verdict"]
+    assert title.split("\t") == ["class", "prediction", "probability", "verdict"]
     kernel, bias = model.layers[-1].get_weights()
     probabilities = softmax(points @ kernel + bias, axis=1)
     assert len(rows) == len(FACES)

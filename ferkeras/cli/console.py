@@ -197,18 +197,18 @@ class Console:
         effective_weight: Values | None = None,
         note: str = "",
     ) -> None:
-        """Print how many faces of each emotion there are, and what they weigh.
+        """Print how many faces of each class there are, and what they weigh.
 
         Args:
-            names: emotions in class order.
-            counts: faces of each emotion, by split; the first split's fractions are shown.
-            class_weight: weight of each emotion in the loss; None: the loss is not weighted.
-            effective_weight: weight times how often the sampler draws the emotion relative to
+            names: of the classes, in order.
+            counts: faces of each class, by split; the first split's fractions are shown.
+            class_weight: weight of each class in the loss; None: the loss is not weighted.
+            effective_weight: weight times how often the sampler draws the class relative to
                 its fraction of the data.
             note: a line below, for example which rule the weights follow.
         """
         splits = list(counts)
-        columns = ["emotion", *splits]
+        columns = ["class", *splits]
         columns.insert(2, "fraction")
         columns += [] if class_weight is None else ["weight"]
         columns += [] if effective_weight is None else ["effective"]
@@ -228,7 +228,7 @@ class Console:
             self.print(note)
             self.print()
 
-    def emotion_table(
+    def result_table(
         self,
         title: str,
         names: Sequence[str],
@@ -238,18 +238,18 @@ class Console:
         support: Values,
         predicted: Values | None = None,
     ) -> None:
-        """Print precision, recall, F1 (0 to 1, NaN where undefined) and support per emotion.
+        """Print precision, recall, F1 (0 to 1, NaN where undefined) and support per class.
 
         Args:
             title: what was measured, on what.
-            names: emotions in class order.
-            precision: fraction of the predictions with this emotion that are right.
-            recall: fraction of the faces with this emotion that are found.
+            names: of the classes, in order.
+            precision: fraction of the predictions of this class that are right.
+            recall: fraction of the faces of this class that are found.
             f1: harmonic mean of the two.
-            support: faces with this emotion.
-            predicted: fraction of all predictions with this emotion.
+            support: faces of this class.
+            predicted: fraction of all predictions of this class.
         """
-        columns = ["emotion", "precision", "recall", "F1", "faces"]
+        columns = ["class", "precision", "recall", "F1", "faces"]
         columns += [] if predicted is None else ["predicted"]
         rows: list[list[Cell]] = []
         for at, name in enumerate(names):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ferkeras.cli.errors import InputError
 
@@ -19,6 +19,12 @@ def shown(path: str | os.PathLike[str]) -> str:
     """Return a path as it stands, or escaped where it would not print as one line."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Write ``a, b, c``, or ``a, b, ... and 30 more`` where there are more than `most`."""
+    shorter = len(names) > most
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if shorter else "")
 
 
 def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:

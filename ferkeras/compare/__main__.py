@@ -1,4 +1,4 @@
-"""Put finished runs side by side: figures, settings that differ, curves, differences by emotion.
+"""Put finished runs side by side: figures, settings that differ, curves, differences by class.
 
   python -m ferkeras.compare saved_models/demo-001 saved_models/demo-002
 

@@ -49,7 +49,7 @@ def check_page(path: Path) -> None:
 
 
 def print_comparison(runs: Sequence[Compared], console: Console) -> None:
-    """Print figures side by side, the settings that differ, and differences by emotion.
+    """Print figures side by side, the settings that differ, and differences by class.
 
     Folds of one data set are not compared, but taken together.
     """

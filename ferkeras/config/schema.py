@@ -284,7 +284,7 @@ class Schedule(Section):
 class Monitor(Section):
     """What is monitored, how often, and what an alarm does."""
 
-    per_class_every: Count = Field(5, description="epochs between per-emotion tables")
+    per_class_every: Count = Field(5, description="epochs between tables of the classes")
     layer_norms_every: Count = Field(5, description="epochs between gradient norms per layer")
     vanishing_norm: Annotated[float, Field(ge=0)] = Field(
         1e-4, description="warn when the mean gradient norm of an epoch is below this"

@@ -83,7 +83,7 @@ def collapse_evidence(m: Measurements) -> list[Evidence]:
             Evidence(
                 "validation cross-entropy",
                 f"{loss:.3f}",
-                f"below {entropy:.3f}, that of knowing only how frequent each emotion is (all "
+                f"below {entropy:.3f}, that of knowing only how frequent each class is (all "
                 f"alike: {np.log(len(m.classes)):.3f})",
                 loss,
             )

@@ -136,7 +136,7 @@ def _free_name(finished: TrainedRun, subject: Subject) -> str:
 
 
 def print_evaluation(subject: Subject, assessment: Assessment, console: Console) -> None:
-    """Print the figures with their intervals, those by emotion, and the verdict."""
+    """Print the figures with their intervals, those by class, and the verdict."""
     plain = assessment.plain
     _print_measures(
         f"{subject.name}: all {len(plain.predictions):,} faces", assessment, ALL, console
@@ -156,8 +156,8 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
             cells.append("-" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}")
         recalls.append([*cells, found["support"]])
     console.table(
-        "By emotion, all faces",
-        ["emotion", "precision", "", "recall", "", "F1", "", "faces"],
+        "By class, all faces",
+        ["class", "precision", "", "recall", "", "F1", "", "faces"],
         recalls,
     )
     console.print(verdict_on(plain.metrics))

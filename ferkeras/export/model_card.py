@@ -408,7 +408,7 @@ def _recipe(finished: TrainedRun) -> str:
             f"{finished.epochs}; this is the network of epoch {finished.best_epoch}",
         ),
         (
-            "rare emotions",
+            "rare classes",
             f"sampler {train.sampler}, "
             + (
                 "no class weights"
@@ -508,7 +508,7 @@ def _emotions(
         )
         for name, row in emotions.items()
     ]
-    return _table(("emotion", "precision", "recall", "F1", "faces"), rows)
+    return _table(("class", "precision", "recall", "F1", "faces"), rows)
 
 
 def _figures(

@@ -11,10 +11,10 @@ from ferkeras.report.verdict import verdict_on
 
 
 def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
-    """Print the result per emotion, the verdict and the exact next commands."""
+    """Print the result per class, the verdict and the exact next commands."""
     scores = score_classes(outcome.validation.matrix())
     console.print()
-    console.emotion_table(
+    console.result_table(
         f"Validation faces, network of epoch {outcome.best_epoch}",
         outcome.validation.classes.names,
         scores.precision,

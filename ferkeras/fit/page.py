@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ferkeras
 from ferkeras.cli.invocation import shell_words
+from ferkeras.cli.wording import listed
 from ferkeras.config.keys import as_yaml
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import BINS, Reliability, reliability
@@ -20,6 +21,7 @@ from ferkeras.report.html.inline import Tile
 from ferkeras.report.html.page import confusion_cells, render
 from ferkeras.report.html.settings import settings_by_section
 from ferkeras.report.html.svg import inline_svg
+from ferkeras.report.matrix import MOST_WRITTEN, confusion_figure
 from ferkeras.report.reliability import reliability_figure
 from ferkeras.report.verdict import verdict_on
 from ferkeras.runs.finished import FinishedRun
@@ -82,8 +84,13 @@ def run_page(
         ],
         rows=rows,
         emotions=validation.classes.names,
-        few=[row.name for row in rows if row.few],
-        confusion=confusion_cells(validation),
+        few=listed([row.name for row in rows if row.few]),
+        confusion=confusion_cells(validation) if len(rows) <= MOST_WRITTEN else [],
+        matrix=""
+        if len(rows) <= MOST_WRITTEN
+        else inline_svg(
+            confusion_figure(validation.matrix(), validation.classes.names), "Confusion matrix"
+        ),
         reliability=inline_svg(
             reliability_figure({"validation faces": reliability_curve}), "Confidence and accuracy"
         ),

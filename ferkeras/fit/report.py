@@ -82,14 +82,14 @@ def mistakes_mosaic(faces: Faces, predictions: Predictions) -> Mosaic:
 def grad_cam_mosaic(
     model: keras.Model, faces: Faces, predictions: Predictions, seed: int
 ) -> Mosaic:
-    """Some faces of every emotion with what speaks for the network's prediction."""
+    """Some faces of every class with what speaks for the network's prediction."""
     chosen = examples_of_each(predictions, _EXAMPLES, seed)
     images = faces.images[chosen]
     heat = grad_cam(model, images, predictions.predicted[chosen])
     return Mosaic(
         "Grad-CAM",
         "Grad-CAM (Selvaraju et al. 2017): the warmer, the more a place speaks for the prediction. "
-        "On a face without colour no place does. Faces of every emotion, chosen at random, half of "
+        "On a face that stays grey no place does. Faces of the classes, chosen at random, half of "
         "them predicted correctly if there are any.",
         prediction_tiles(images, predictions.take(chosen), np.asarray(heat)),
     )

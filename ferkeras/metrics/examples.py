@@ -1,4 +1,4 @@
-"""Which faces to show: the worst mistakes, and some of every emotion."""
+"""Which faces to show: the worst mistakes, and some of every class."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ def worst_mistakes(predictions: Predictions, count: int) -> np.ndarray:
     return wrong[np.argsort(-confidence, kind="stable")[:count]]
 
 
-def examples_of_each(predictions: Predictions, each: int, seed: int = 0) -> np.ndarray:
-    """Indices of up to `each` faces of every emotion, chosen at random, emotion by emotion.
+def examples_of_each(
+    predictions: Predictions, each: int, seed: int = 0, most: int = 84
+) -> np.ndarray:
+    """Indices of up to `each` faces of every class, chosen at random, class by class.
 
     Half of them are predicted correctly and half wrongly, as far as there are any; correct ones
     first.
 
     Args:
         predictions: of N faces.
-        each: faces of an emotion.
+        each: faces of a class.
         seed: of the draw.
+        most: faces in all; of many classes fewer faces each are taken, then not of every class.
 
     Returns:
-        int64, shape (n,), n at most K times `each`.
+        int64, shape (n,), n at most K times `each`, and at most `most`.
     """
     rng = np.random.default_rng(seed)
+    each = max(1, min(each, most // len(predictions.classes)))
     right = predictions.predicted == predictions.labels
     chosen = []
     for label in range(len(predictions.classes)):
@@ -37,4 +41,5 @@ def examples_of_each(predictions: Predictions, each: int, seed: int = 0) -> np.n
         goods = max(each - each // 2, each - len(bad))
         taken = good[:goods]
         chosen += [taken, bad[: each - len(taken)]]
-    return np.concatenate(chosen)
+    found = np.concatenate(chosen)
+    return found[np.linspace(0, len(found) - 1, min(len(found), most)).astype(int)]

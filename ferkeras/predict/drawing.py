@@ -18,7 +18,7 @@ from ferkeras.files.writing import atomic_file, demand_room
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import read_bounded
 from ferkeras.report.mosaic import mosaic_figure
-from ferkeras.report.palette import save, style_of
+from ferkeras.report.palette import save, styles_of
 
 _SHEET = 80
 _SHEETS = 5
@@ -53,6 +53,8 @@ class Drawing:
         demand_room(folder)
         self._folder = folder
         self._emotions = emotions
+        styles = zip(emotions, styles_of(emotions), strict=True)
+        self._color_of = {name: color for name, (color, _) in styles}
         self._faces: list[tuple[np.ndarray, str, str]] = []
         self._sheets = 0
         self._photographs = 0
@@ -61,7 +63,7 @@ class Drawing:
         """Take one view that was readable."""
         for prediction in seen.predicted:
             label, caption = self._caption(prediction)
-            self._faces.append((prediction.face, caption, style_of(label)[0]))
+            self._faces.append((prediction.face, caption, self._color_of[label]))
         if len(self._faces) >= _SHEET:
             self._draw_sheet()
         if seen.seconds is None and any(prediction.box for prediction in seen.predicted):
@@ -109,7 +111,7 @@ class Drawing:
             if prediction.box is None:
                 continue
             label, caption = self._caption(prediction)
-            color = style_of(label)[0]
+            color = self._color_of[label]
             x, y, width, height = (value * scale for value in prediction.box)
             pen.rectangle((x, y, x + width, y + height), outline=color, width=max(2, size // 7))
             left, top, right, bottom = pen.textbbox((0, 0), caption, font=font)

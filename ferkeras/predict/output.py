@@ -32,7 +32,7 @@ class Output(Protocol):
 
 
 class Table:
-    """A table of the first faces, and how often each emotion came when there were more.
+    """A table of the first faces, and how often each class came when there were more.
 
     Args:
         emotions: names of the classes, in class order.
@@ -68,7 +68,7 @@ class Table:
     def close(self) -> None:
         """Print everything."""
         total = self._counts.total()
-        columns = ["picture", "face at", "emotion", "confidence", "next"]
+        columns = ["picture", "face at", "class", "confidence", "next"]
         if self._rows:
             boxed = any(row[1] for row in self._rows)
             keep = [at for at in range(len(columns)) if boxed or at != 1]
@@ -82,7 +82,7 @@ class Table:
                 [name, self._counts[name], percent(self._counts[name] / total)]
                 for name in self._emotions
             ]
-            self._console.table("All faces", ["emotion", "faces", "fraction"], by_emotion)
+            self._console.table("All faces", ["class", "faces", "fraction"], by_emotion)
             self._console.print("every face by itself: --csv or --json")
         if self._without:
             self._console.print(f"no face found in {_few(self._without)}")

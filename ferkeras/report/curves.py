@@ -18,7 +18,7 @@ from ferkeras.report.palette import (
     VALIDATION,
     legend_below,
     new_figure,
-    style_of,
+    styles_of,
     tidy,
 )
 from ferkeras.report.panels import COMPARED, PANELS, Line, Panel, is_measured, keys_of
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Events = Sequence[tuple[int, str]]
+
+_MOST_LINES = 12
+"""Lines of a panel that can be told apart."""
 
 _FEW_EPOCHS = 20
 _PANELS_ACROSS = 3
@@ -180,11 +183,37 @@ def _draw_line(axes: Axes, line: Line, history: pd.DataFrame, *, steps: bool) ->
             steps=steps,
         )
         return
-    keys = [key for key in keys_of(history, line.key) if is_measured(history, key)]
+    keys = list(keys_of(history, line.key))
     names = [key.removeprefix(line.key) for key in keys]
-    looks = _shades(len(keys)) if line.key == "gradient_norm/" else map(style_of, names)
-    for key, name, (color, marker) in zip(keys, names, looks, strict=True):
-        _line(axes, history, key, name, color, width=line.width, marker=marker)
+    of_layers = line.key == "gradient_norm/"
+    if len(keys) > _MOST_LINES and not of_layers:
+        _draw_spread(axes, history, keys)
+        return
+    looks = _shades(len(keys)) if of_layers else styles_of(names)
+    # Of many layers some are named: their colours say where the others are.
+    named = set(np.linspace(0, len(keys) - 1, min(len(keys), _MOST_LINES)).round().astype(int))
+    for place, (key, name, (color, marker)) in enumerate(zip(keys, names, looks, strict=True)):
+        label = name if place in named else f"_{name}"
+        _line(axes, history, key, label, color, width=line.width, marker=marker)
+
+
+def _draw_spread(axes: Axes, history: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Of so many classes that lines could not be told apart: their median and how they spread."""
+    values = history[list(keys)].to_numpy(float)
+    there = np.isfinite(values).any(axis=1)
+    if not there.any():
+        return
+    low, lower, median, upper, high = np.nanpercentile(values[there], (0, 25, 50, 75, 100), axis=1)
+    epochs = history["epoch"].to_numpy()[there]
+    axes.fill_between(
+        epochs, low, high, color=TRAIN, alpha=0.12, linewidth=0, label="lowest to highest"
+    )
+    axes.fill_between(
+        epochs, lower, upper, color=TRAIN, alpha=0.25, linewidth=0, label="middle half"
+    )
+    axes.plot(
+        epochs, median, "o-", color=TRAIN, markersize=4, label=f"median of {len(keys):,} classes"
+    )
 
 
 def _shades(count: int) -> list[tuple[str, str]]:

@@ -18,14 +18,15 @@ _COVER = 0.65
 
 
 def overlaid(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Lay heat over faces: the warmer a place, the more of it is covered.
+    """Lay heat over faces in grey: the warmer a place, the more of it is covered.
 
     Args:
         images: uint8, shape (N, height, width, C).
         heat: float, 0 to 1, shape (N, height, width).
 
     Returns:
-        uint8, shape (N, 96, 96, 3); where there is no heat, the face as it was.
+        uint8, shape (N, 96, 96, 3); where there is no heat, the face in grey, so that all colour
+        is heat.
     """
     from matplotlib import colormaps
 
@@ -33,8 +34,17 @@ def overlaid(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
     strength = np.clip(warm, 0, 1)[..., None]
     colour = 255 * colormaps["inferno"](0.25 + 0.7 * strength[..., 0])[..., :3]
     cover = _COVER * strength
-    faces = enlarged(images).astype(np.float64)
+    faces = enlarged(_grey(images)).astype(np.float64)
     return np.round(faces * (1 - cover) + colour * cover).astype(np.uint8)
+
+
+def _grey(images: np.ndarray) -> np.ndarray:
+    """Faces, uint8 (N, height, width, C), as uint8 (N, height, width, 1)."""
+    if images.shape[-1] == 1:
+        return images
+    return np.stack(
+        [np.asarray(Image.fromarray(image).convert("L"))[..., None] for image in images]
+    )
 
 
 def enlarged(images: np.ndarray) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 Colours are those of Okabe and Ito ("Color universal design", 2008), which people with every
 kind of colour vision tell apart; each emotion has one for good, and a marker for grey printers.
+Other classes get the pairs of colour and marker that are left.
 matplotlib is imported when something is drawn, and its global state is left alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +35,8 @@ _EMOTION_STYLES = {
     "sad": ("#0072B2", "v"),
     "surprise": ("#56B4E9", "P"),
     "neutral": ("#555555", "X"),
+    "contempt": ("#882255", "*"),
 }
-_OTHER_STYLE = ("#882255", "*")
 
 DARK = {
     TRAIN: "#5db3ea",
@@ -73,9 +75,22 @@ a schedule may end as good as at zero, and decades of nothing would hide the res
 _DPI = 110
 
 
-def style_of(emotion: str) -> tuple[str, str]:
-    """Colour and marker of an emotion; one spare pair for any other class."""
-    return _EMOTION_STYLES.get(emotion, _OTHER_STYLE)
+def styles_of(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Colour and marker of each class.
+
+    Emotions have their own. Others have the pairs that these leave, in order: different ones up to
+    64 classes, then again.
+    """
+    own = list(_EMOTION_STYLES.values())
+    markers = [marker for _, marker in own]
+    pairs = [
+        (color, markers[(place + shift) % len(own)])
+        for shift in range(len(own))
+        for place, (color, _) in enumerate(own)
+    ]
+    taken = {_EMOTION_STYLES.get(name) for name in names}
+    free = cycle([pair for pair in pairs if pair not in taken])
+    return [_EMOTION_STYLES.get(name) or next(free) for name in names]
 
 
 def new_figure(width: float, height: float) -> Figure:

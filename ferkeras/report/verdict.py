@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ferkeras.cli.wording import listed
+
 
 def verdict_on(results: Mapping[str, Any]) -> str:
-    """How accurate, against what, and which emotions it misses.
+    """How accurate, against what, and which classes it misses.
 
     Args:
         results: as `ferkeras.metrics.predictions.Predictions.metrics` gives them.
@@ -22,8 +24,8 @@ def verdict_on(results: Mapping[str, Any]) -> str:
         f"accuracy {results['accuracy']:.1%}, balanced {results['balanced_accuracy']:.1%}; "
         f"always predicting {majority} would give {always:.1%}; "
         + (
-            f"never recognised: {', '.join(missed)}"
+            f"never recognised: {listed(missed)}"
             if missed
-            else f"every emotion is recognised, {weakest} least often ({recall[weakest]:.1%})"
+            else f"every class is recognised, {weakest} least often ({recall[weakest]:.1%})"
         )
     )

@@ -24,7 +24,7 @@ _BATCH = 250
 _WIDEST = 256
 """Numbers a point at most: TensorBoard reads text, and its own PCA takes only 200 of them."""
 
-_TITLES = ("emotion", "prediction", "probability", "verdict")
+_TITLES = ("class", "prediction", "probability", "verdict")
 TENSOR, METADATA, SPRITES = "faces_features.tsv", "faces_metadata.tsv", "faces.png"
 PROJECTION = (TENSOR, METADATA, SPRITES, PROJECTOR_FILENAME)
 """Files that `write_projection` writes."""

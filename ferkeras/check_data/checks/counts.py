@@ -6,6 +6,7 @@ import numpy as np
 
 from ferkeras.check_data.finding import MOST_LISTED, Finding, Level, counted
 from ferkeras.check_data.material import SPLITS, Material
+from ferkeras.cli.wording import listed
 
 
 def class_counts(material: Material) -> dict[str, np.ndarray]:
@@ -41,7 +42,7 @@ def check_classes(material: Material) -> Finding:
         split: [name for name, n in zip(material.faces.classes, of_split, strict=True) if not n]
         for split, of_split in counts.items()
     }
-    said = [f"{split} has no {', '.join(names)}" for split, names in lacking.items() if names]
+    said = [f"{split} has no {listed(names)}" for split, names in lacking.items() if names]
     if "validation" not in counts:
         said.append("there are no validation faces")
     untrainable = "train" not in counts or lacking["train"] or "validation" not in counts

@@ -74,8 +74,8 @@ def missing_class(m: Measurements) -> Finding | None:
         (
             Remedy(
                 f"add training faces that are {names}, or split the faces anew so that each "
-                "emotion is on both sides; check how their labels are written",
-                "every emotion can be predicted",
+                "class is on both sides; check how their labels are written",
+                "every class can be predicted",
             ),
         ),
         "a class that never occurs cannot be learned",

@@ -99,7 +99,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
     )
     return Finding(
         "permuted_labels",
-        f"Training and validation name the emotions differently: {moved}.",
+        f"Training and validation name the classes differently: {moved}.",
         (
             Evidence(
                 "accuracy on validation faces",
