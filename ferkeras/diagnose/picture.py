@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_MOST_CLASSES = 14
+"""Classes whose names stand beside each other."""
+
+
 def diagnosis_figure(diagnosis: Diagnosis, treatments: Sequence[Treatment]) -> Figure:
     """Predictions against truth by class, and the skill of the network and of what was tried."""
     figure = new_figure(11, 4.2)
@@ -29,12 +33,15 @@ def _predictions(axes: Axes, diagnosis: Diagnosis) -> None:
     matrix = diagnosis.measurements.on_validation.matrix
     total = matrix.sum()
     names = diagnosis.measurements.classes.names
-    places = np.arange(len(names))
-    axes.bar(places - 0.2, 100 * matrix.sum(axis=1) / total, 0.4, color=MUTED, label="faces")
-    axes.bar(
-        places + 0.2, 100 * matrix.sum(axis=0) / total, 0.4, color=VALIDATION, label="predicted"
-    )
-    axes.set_xticks(places, names, rotation=30, ha="right")
+    true, predicted = (100 * matrix.sum(axis=axis) / total for axis in (1, 0))
+    furthest = np.argsort(-np.abs(predicted - true), kind="stable")
+    shown = np.sort(furthest[:_MOST_CLASSES]).tolist()
+    places = np.arange(len(shown))
+    axes.bar(places - 0.2, true[shown], 0.4, color=MUTED, label="faces")
+    axes.bar(places + 0.2, predicted[shown], 0.4, color=VALIDATION, label="predicted")
+    axes.set_xticks(places, [names[which] for which in shown], rotation=30, ha="right")
+    if len(shown) < len(names):
+        axes.set_xlabel(f"{len(shown)} of {len(names):,} classes, where the two differ most")
     axes.set_ylabel("% of validation faces")
     axes.legend(frameon=False, fontsize=9)
     tidy(axes, "Predictions and truth")
