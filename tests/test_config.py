@@ -371,6 +371,8 @@ def test_folders_go_where_they_belong(tmp_path, monkeypatch):
         (["--train.epochs", "3"], "without dashes: train.epochs=3\n"),
         (["--patience", "3"], "no training is ended early"),
         (["--resum"], "unknown: --resum; did you mean --resume?\n"),
+        (["-c", "fer2013"], "unknown: -c; did you mean --config?\n"),
+        (["-x"], "unknown: -x\n"),
         (["--frobnicate"], "unknown: --frobnicate\n"),
     ],
 )

@@ -112,7 +112,10 @@ class _Parser(argparse.ArgumentParser):
         given = value if sign else next((w for w in following if not w.startswith("-")), None)
         if self.hint is not None and (text := self.hint(option, given)):
             return f"; {text}"
-        near = nearest(option, self._option_string_actions, cutoff=0.75)
+        known = list(self._option_string_actions)
+        # What others abbreviate to its first letter.
+        meant = [each for each in known if len(option) == 2 and each.startswith(f"-{option}")]
+        near = meant[0] if meant else nearest(option, known, cutoff=0.75)
         return f"; did you mean {near}?" if near else ""
 
 
