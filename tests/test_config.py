@@ -328,7 +328,8 @@ def test_what_is_turned_off_may_stand_in_a_file():
 )
 def test_synthetic_faces_are_not_asked_to_be_others(key):
     name = key.partition("=")[0]
-    assert f"data: {name}: synthetic faces are 48 x 48" in problems(None, f"data.{key}")
+    text = problems(CONFIGS / "demo.yaml", f"data.{key}")
+    assert f"command line: data.{name}: synthetic faces are 48 x 48" in text
 
 
 @pytest.mark.parametrize("override", ["foo=1", "train.mixup=0.2", "xyz.abc=1", "data.rows=[1]"])

@@ -194,6 +194,10 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
             f"{cut(repr(item['input']))}{hint_for_section(key, item['input'])}"
         )
     field = field_of(key, kind)
+    name, colon, reason = message.partition(": ")
+    if field is None and colon and (named := f"{key}.{name}") in places:
+        # A rule of a whole section that names the key which breaks it.
+        return f"{places[named]}: {named}: {reason}"
     if field is None:
         return f"{where}{key + ': ' if key else ''}{message[0].lower()}{message[1:]}"
     value = f"{key} = {as_yaml(item['input'])}"
