@@ -13,7 +13,6 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from keras.src.trainers.compile_utils import CompileMetrics
 
 from ferkeras.diagnose.program.comparison import Comparison
 from ferkeras.diagnose.program.head import Head, first_input, head_of
@@ -277,49 +276,6 @@ class Program:
         return labels.index
 
     @cached_property
-    def metric_values(self) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-        """Each compiled accuracy on made-up outputs: name, class, what it says, what is right."""
-        compiled = getattr(self.model, "_compile_metrics", None)
-        metrics = keras.tree.flatten(getattr(compiled, "_user_metrics", None) or [])
-        named = []
-        for metric in metrics:
-            name = metric if isinstance(metric, str) else getattr(metric, "name", "")
-            if "acc" in name.lower() and "top" not in name.lower():
-                named.append((name, metric))
-        found = []
-        for name, metric in named:
-            values, counted = [], []
-            for seed, (right, high) in enumerate(((0.5, 0.9), (0.3, 0.6))):
-                rows = np.arange(min(512, len(self.train)))
-                output = self._made_up(rows, right, high, seed)
-                counted.append(self.judge(rows, output, repaired=False)[0])
-                values.append(_metric_value(metric, self.train.y[rows], output))
-            kind = metric if isinstance(metric, str) else type(metric).__name__
-            found.append((name, kind, np.array(values), np.array(counted)))
-        return found
-
-    def _made_up(self, rows: np.ndarray, right: float, high: float, seed: int) -> np.ndarray:
-        """Outputs as the loss expects them, of which a given fraction is right."""
-        rng = np.random.default_rng(seed)
-        labels, units = self.labels, self.head.units
-        truth = labels.index[rows]
-        classes = labels.classes
-        answer = np.where(
-            rng.random(len(rows)) < right,
-            truth,
-            (truth + rng.integers(1, max(2, len(classes)), len(rows))) % len(classes),
-        )
-        if units == 1:
-            chance = np.where(answer == 1, high, 1 - high)[:, None]
-            logits = self._threshold(repaired=False) == 0
-            output = np.log(chance / (1 - chance)) if logits else chance
-            # Far enough from any threshold to be about the metric alone.
-            return (output * (3 if logits else 1)).astype(np.float32)
-        output = np.full((len(rows), units), (1 - high) / (units - 1))
-        output[np.arange(len(rows)), classes[answer].astype(int)] = high
-        return (np.log(output) if self.loss.from_logits else output).astype(np.float32)
-
-    @cached_property
     def first_gradients(self) -> list[tuple[Any, np.ndarray | None]]:
         """Gradient of the compiled loss for each trainable variable at the first weights.
 
@@ -351,22 +307,6 @@ class Program:
         ]
 
     @cached_property
-    def twin_units(self) -> list[tuple[str, int]]:
-        """Kernels whose units are all alike, in weights and in gradient: path and units."""
-        found = []
-        for variable, gradient in self.first_gradients:
-            if len(variable.shape) < 2 or variable.shape[-1] < 2 or gradient is None:
-                continue
-            weights = variable.numpy().reshape(-1, variable.shape[-1])
-            if np.ptp(weights, axis=-1).any() or "embeddings" in variable.path:
-                continue
-            columns = gradient.reshape(-1, variable.shape[-1])
-            scale = max(float(abs(columns).max()), 1e-12)
-            if len(np.unique(np.round(columns / scale, 4), axis=1).T) <= variable.shape[-1] / 2:
-                found.append((variable.path, int(variable.shape[-1])))
-        return found
-
-    @cached_property
     def first_input(self) -> np.ndarray | None:
         """What reaches the first layer with weights, of some rows; None for tokens."""
         return first_input(self.model, self.train.take(self._portions(self.judged_rows(256))[0]))
@@ -392,16 +332,6 @@ class Program:
         stds = values.astype(np.float64).std(axis=0)
         stds = stds[stds > 0]
         return len(stds) > 1 and float(stds.max() / np.median(stds)) > 100
-
-    @cached_property
-    def largest_activation(self) -> float | None:
-        """Size of the numbers before the last activation, in sizes of the inputs."""
-        if not self.head.can_be_bared or self.input_size is None:
-            return None
-        with self.changed(Change(repaired=True)):
-            outputs = self.predict(self.judged_rows(128), self.train.x)
-        size = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64))))
-        return size / max(self.input_size, 1e-6)
 
     # Trials
 
@@ -452,17 +382,6 @@ class Program:
         """The same as `basis`, for up to ten times the steps."""
         steps = min(10 * self.trial_steps, 4 * _TRIAL_STEPS)
         return self._try(self._upon(Change()), max(steps, 2 * self.trial_steps), self.seconds / 4)
-
-    @cached_property
-    def narrowest(self) -> int | None:
-        """Units of the narrowest hidden layer; None where there is no hidden layer."""
-        widths = [
-            getattr(layer, "units", None) or getattr(layer, "filters", None)
-            for layer in self.model._flatten_layers(include_self=False)
-            if layer is not self.head.last_weighted
-            and isinstance(layer, (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D))
-        ]
-        return min((int(width) for width in widths if width), default=None)
 
     def generous(self) -> tuple[Trial, ...]:
         """Long trainings at a fitting rate from several draws of weights; empty without time."""
@@ -569,16 +488,6 @@ class Program:
             and (self.head.units >= len(self.labels.classes) or self._two_on_one_unit)
         )
 
-    def losses_of(self, outputs: np.ndarray) -> np.ndarray | None:
-        """The compiled loss of single outputs with the first label; None where it has none."""
-        if not isinstance(self.model.loss, (str, keras.losses.Loss)):
-            return None
-        loss = keras.losses.get(self.model.loss)
-        label = np.zeros((1, 1), np.float32)
-        return np.array(
-            [float(np.mean(loss(label, np.full((1, 1), each, np.float32)))) for each in outputs]
-        )
-
     @property
     def _two_on_one_unit(self) -> bool:
         return self.head.units == 1 and len(self.labels.classes) == 2
@@ -628,7 +537,7 @@ class Program:
         counted = labels.counted[rows]
         if not labels.exclusive:
             truth = labels.values[rows].astype(bool)
-            right = (output > self._threshold(repaired)) == truth
+            right = (output > self.threshold(repaired)) == truth
             base = np.maximum(truth.mean(0), 1 - truth.mean(0)).mean()
             accuracy = float(right.mean())
             return accuracy, (accuracy - base) / max(1e-9, 1 - base)
@@ -646,7 +555,7 @@ class Program:
         if self.head.units == 1:
             value = output[..., 0]
             if repaired or len(known) <= 2:
-                return (value > self._threshold(repaired)).astype(int)
+                return (value > self.threshold(repaired)).astype(int)
             return np.abs(value[..., None] - known.astype(float)).argmin(-1)
         best = np.where(np.isfinite(output), output, -np.inf).argmax(-1)
         if repaired or self.labels.form == "text":
@@ -654,7 +563,8 @@ class Program:
         place = {int(v): at for at, v in enumerate(known)} if _whole(known) else {}
         return np.vectorize(lambda v: place.get(int(v), -1), otypes=[int])(best)
 
-    def _threshold(self, repaired: bool) -> float:
+    def threshold(self, repaired: bool) -> float:
+        """Where an output of one unit begins to name the second class."""
         if repaired or (self.loss.from_logits and self.head.activation not in ("sigmoid",)):
             return 0.0
         if self.loss.kind == "hinge" or self.head.activation == "tanh":
@@ -721,12 +631,3 @@ def _whole(values: np.ndarray) -> bool:
 
 def _with_mask(output: Any) -> tuple[Any, Any]:
     return output, getattr(output, "_keras_mask", None)
-
-
-def _metric_value(metric: Any, y: np.ndarray, output: np.ndarray) -> float:
-    """What a metric says, on a new one of its kind."""
-    if isinstance(metric, keras.metrics.Metric):
-        metric = type(metric).from_config(metric.get_config())
-    judge = CompileMetrics([metric], None)
-    judge.update_state(y, output)
-    return float(next(iter(judge.result().values())))

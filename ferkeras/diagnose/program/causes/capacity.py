@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras
+
 from ferkeras.diagnose.program.causes.label_sense import read_by_trees
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
@@ -17,7 +19,7 @@ _BY_HEART = 64
 
 def network_too_small(program: Program) -> ProgramFinding | None:
     """Generously trained, it stays behind the same network with eight times the units."""
-    basis, narrowest = program.basis, program.narrowest
+    basis, narrowest = program.basis, _narrowest(program)
     if basis is None or program.learns(basis) or narrowest is None or narrowest > _NARROW:
         return None
     # A wide network also learns noise by heart; of many rows the classes must be in them.
@@ -70,3 +72,14 @@ def network_too_small(program: Program) -> ProgramFinding | None:
         source="Goodfellow et al., Deep Learning, 5.2: capacity and underfitting",
         confidence=0.85,
     )
+
+
+def _narrowest(program: Program) -> int | None:
+    """Units of the narrowest hidden layer; None where there is no hidden layer."""
+    widths = [
+        getattr(layer, "units", None) or getattr(layer, "filters", None)
+        for layer in program.model._flatten_layers(include_self=False)
+        if layer is not program.head.last_weighted
+        and isinstance(layer, (keras.layers.Dense, keras.layers.Conv1D, keras.layers.Conv2D))
+    ]
+    return min((int(width) for width in widths if width), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
 from ferkeras.diagnose.program.causes.units import units_are_wrong
@@ -114,5 +115,16 @@ def _loss_cannot_move(program: Program) -> float | None:
     """The loss of every row where it is the same for quite different outputs; else None."""
     if program.head.units != 1 or program.loss.kind != "categorical":
         return None
-    losses = program.losses_of(np.array([0.2, 0.5, 0.9], np.float32))
+    losses = _losses_of(program, np.array([0.2, 0.5, 0.9], np.float32))
     return float(losses[0]) if losses is not None and np.ptp(losses) < 1e-6 else None
+
+
+def _losses_of(program: Program, outputs: np.ndarray) -> np.ndarray | None:
+    """The compiled loss of single outputs with the first label; None where it has none."""
+    if not isinstance(program.model.loss, (str, keras.losses.Loss)):
+        return None
+    loss = keras.losses.get(program.model.loss)
+    label = np.zeros((1, 1), np.float32)
+    return np.array(
+        [float(np.mean(loss(label, np.full((1, 1), each, np.float32)))) for each in outputs]
+    )

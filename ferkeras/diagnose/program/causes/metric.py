@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import keras
 import numpy as np
+from keras.src.trainers.compile_utils import CompileMetrics
 
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
@@ -22,7 +26,7 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
         or not _can_be_right(program)
     ):
         return None
-    for name, metric, value, counted in program.metric_values:
+    for name, metric, value, counted in _metric_values(program):
         if min(abs(value - counted)) <= _APART:
             continue
         place = int(np.argmin(abs(value - counted)))
@@ -67,3 +71,58 @@ def _fitting(program: Program) -> str:
     if program.head.units == 1:
         return "binary_accuracy"
     return "categorical_accuracy" if labels.columns else "sparse_categorical_accuracy"
+
+
+def _metric_values(program: Program) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Each compiled accuracy on made-up outputs: name, class, what it says, what is right."""
+    compiled = getattr(program.model, "_compile_metrics", None)
+    metrics = keras.tree.flatten(getattr(compiled, "_user_metrics", None) or [])
+    named = []
+    for metric in metrics:
+        name = metric if isinstance(metric, str) else getattr(metric, "name", "")
+        if "acc" in name.lower() and "top" not in name.lower():
+            named.append((name, metric))
+    found = []
+    for name, metric in named:
+        values, counted = [], []
+        for seed, (right, high) in enumerate(((0.5, 0.9), (0.3, 0.6))):
+            rows = np.arange(min(512, len(program.train)))
+            output = _made_up(program, rows, right, high, seed)
+            counted.append(program.judge(rows, output, repaired=False)[0])
+            values.append(_metric_value(metric, program.train.y[rows], output))
+        kind = metric if isinstance(metric, str) else type(metric).__name__
+        found.append((name, kind, np.array(values), np.array(counted)))
+    return found
+
+
+def _made_up(
+    program: Program, rows: np.ndarray, right: float, high: float, seed: int
+) -> np.ndarray:
+    """Outputs as the loss expects them, of which a given fraction is right."""
+    rng = np.random.default_rng(seed)
+    labels, units = program.labels, program.head.units
+    truth = labels.index[rows]
+    classes = labels.classes
+    answer = np.where(
+        rng.random(len(rows)) < right,
+        truth,
+        (truth + rng.integers(1, max(2, len(classes)), len(rows))) % len(classes),
+    )
+    if units == 1:
+        chance = np.where(answer == 1, high, 1 - high)[:, None]
+        logits = program.threshold(repaired=False) == 0
+        output = np.log(chance / (1 - chance)) if logits else chance
+        # Far enough from any threshold to be about the metric alone.
+        return (output * (3 if logits else 1)).astype(np.float32)
+    output = np.full((len(rows), units), (1 - high) / (units - 1))
+    output[np.arange(len(rows)), classes[answer].astype(int)] = high
+    return (np.log(output) if program.loss.from_logits else output).astype(np.float32)
+
+
+def _metric_value(metric: Any, y: np.ndarray, output: np.ndarray) -> float:
+    """What a metric says, on a new one of its kind."""
+    if isinstance(metric, keras.metrics.Metric):
+        metric = type(metric).from_config(metric.get_config())
+    judge = CompileMetrics([metric], None)
+    judge.update_state(y, output)
+    return float(next(iter(judge.result().values())))

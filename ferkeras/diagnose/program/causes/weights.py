@@ -21,7 +21,7 @@ def initialisation(program: Program) -> ProgramFinding | None:
             Evidence("weights that are not finite", f"{len(broken)}", "none", len(broken)),
             PROVEN,
         )
-    if twins := program.twin_units:
+    if twins := _twin_units(program):
         path, units = twins[0]
         return _finding(
             f"All {units} units of {path} begin with the same weights and get the same gradient: "
@@ -40,7 +40,7 @@ def initialisation(program: Program) -> ProgramFinding | None:
 def _exploding(program: Program) -> ProgramFinding | None:
     if program.inputs_are_unscaled or program.loss.kind == "unknown":
         return None
-    reached = program.largest_activation
+    reached = _largest_activation(program)
     if reached is None or reached < _HUGE:
         return None
     change = program.compared(Change(fresh=True))
@@ -79,3 +79,29 @@ def _finding(
         source="Glorot and Bengio 2010",
         confidence=confidence,
     )
+
+
+def _twin_units(program: Program) -> list[tuple[str, int]]:
+    """Kernels whose units are all alike, in weights and in gradient: path and units."""
+    found = []
+    for variable, gradient in program.first_gradients:
+        if len(variable.shape) < 2 or variable.shape[-1] < 2 or gradient is None:
+            continue
+        weights = variable.numpy().reshape(-1, variable.shape[-1])
+        if np.ptp(weights, axis=-1).any() or "embeddings" in variable.path:
+            continue
+        columns = gradient.reshape(-1, variable.shape[-1])
+        scale = max(float(abs(columns).max()), 1e-12)
+        if len(np.unique(np.round(columns / scale, 4), axis=1).T) <= variable.shape[-1] / 2:
+            found.append((variable.path, int(variable.shape[-1])))
+    return found
+
+
+def _largest_activation(program: Program) -> float | None:
+    """Size of the numbers before the last activation, in sizes of the inputs."""
+    if not program.head.can_be_bared or program.input_size is None:
+        return None
+    with program.changed(Change(repaired=True)):
+        outputs = program.predict(program.judged_rows(128), program.train.x)
+    size = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64))))
+    return size / max(program.input_size, 1e-6)
