@@ -15,7 +15,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.arguments import config_parser, configured, find_config
 from ferkeras.config.file import dump_config, load_config, with_values
 from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
-from ferkeras.config.idle import IDLE, refuse_idle
+from ferkeras.config.idle import IDLE, SYNTHETIC, refuse_idle
 from ferkeras.config.keys import all_keys, describe_keys, flat
 from ferkeras.config.schema import Config
 from ferkeras.fit import __main__ as fit
@@ -312,6 +312,16 @@ def test_a_key_that_another_one_turns_off_is_refused_where_somebody_gives_it(swi
         with pytest.raises(InputError, match=f"{key}: has no effect while {switch}="):
             refuse_idle(config, ["seed", key])
         refuse_idle(config, ["seed", switch])
+
+
+@pytest.mark.parametrize("key", SYNTHETIC)
+def test_keys_of_synthetic_faces_are_refused_beside_others(key):
+    assert key in all_keys()
+    others = load_config(CONFIGS / "demo.yaml", ["data.path=faces.csv"])
+    refuse_idle(others, ["data.path"])
+    with pytest.raises(InputError, match=rf"{key}: has no effect .* data\.path=faces\.csv"):
+        refuse_idle(others, ["data.path", key])
+    refuse_idle(load_config(CONFIGS / "demo.yaml"), [key])
 
 
 def test_what_is_turned_off_may_stand_in_a_file():

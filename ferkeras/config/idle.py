@@ -40,6 +40,10 @@ IDLE: tuple[tuple[str, object, str], ...] = (
 """A key, the value at which it turns something off, and the keys that then change nothing."""
 
 
+SYNTHETIC = ("data.demo_faces", "data.demo_label_noise")
+"""Of the synthetic faces, and of no others."""
+
+
 def refuse_idle(config: Config, given: Iterable[str]) -> None:
     """Refuse keys that somebody gave and that change nothing.
 
@@ -58,6 +62,12 @@ def refuse_idle(config: Config, given: Iterable[str]) -> None:
                     f"{key}: has no effect while {switch}={as_yaml(off)}; set that too, or leave "
                     f"{key} out"
                 )
+    for key in SYNTHETIC:
+        if key in keys and config.data.path != "demo":
+            raise InputError(
+                f"{key}: has no effect on the faces of data.path={as_yaml(config.data.path)}; it "
+                f"is for synthetic faces, data.path=demo; leave {key} out"
+            )
 
 
 def _value(config: Config, key: str) -> object:
