@@ -128,6 +128,11 @@ def test_a_ramp_of_label_smoothing_is_named_as_the_console_names_it(begin):
     assert lines == [f"epoch 8: label_smoothing goes from {begin:g} to 0.1 by epoch 9"]
 
 
+def test_a_ramp_that_had_only_begun_goes_from_what_there_was():
+    (event,) = events_of(history(label_smoothing=[0.0] * 11 + [0.05]), Schedule())
+    assert (event.first, event.last, event.text) == (12, 12, "label smoothing 0 → 0.05")
+
+
 def test_reductions_of_the_learning_rate_are_events_and_a_schedule_is_not():
     plateau = events_of(history(learning_rate=[1e-3] * 7 + [5e-4] * 3 + [2.5e-4] * 2), Schedule())
     assert [e.first for e in plateau] == [8, 11]

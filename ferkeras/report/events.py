@@ -50,7 +50,9 @@ def events_of(history: pd.DataFrame, schedule: Schedule) -> list[Event]:
                 values[at[0]], schedule.smoothing_begin, rtol=1e-5
             )
             first = at[0] if jumps else at[0] - 1
-            text = f"{key.replace('_', ' ')} {values[first]:.3g} → {values[at[-1]]:.3g}"
+            # Of a ramp that had only begun, what there was before it is told.
+            was = values[first] if first < at[-1] else values[first - 1]
+            text = f"{key.replace('_', ' ')} {was:.3g} → {values[at[-1]]:.3g}"
             events.append(Event(int(epochs[first]), int(epochs[at[-1]]), text))
     if "learning_rate" in history:
         at = _changes(history, "learning_rate")
