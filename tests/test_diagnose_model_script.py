@@ -74,8 +74,10 @@ def test_nothing_is_wrong(program, capsys):
 def test_a_loss_is_where_the_program_compiles(program, capsys):
     text = PROGRAM.replace("LAST", '"sigmoid"').replace('"binary_crossentropy"', '"mse"')
     program(text)
-    assert main(["--seconds", "0", "--script", "train.py"]) == 1
-    assert "At train.py:13" in capsys.readouterr().out
+    assert main(["--seconds", "0", "--script", "train.py", "--page", "why.html"]) == 1
+    out = capsys.readouterr().out
+    assert "At train.py:13" in out
+    assert "note: --page stands after the program and was given to it" in out
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {"better": TRAIN, "worse": VALIDATION, "same": THIRD, "open": MUTED}
-_SHORT = 18
-"""Letters of a name that a legend of two columns has room for."""
-
 _MARKERS = {"better": ">", "worse": "<", "same": "s", "open": "o"}
 _CURVES = ("val_accuracy", "val_balanced_accuracy", "val_cross_entropy")
 _SHOWN = ("accuracy", "balanced_accuracy", "log_loss")
+_SHORT = 18
+"""Letters of a name that a legend of two columns has room for."""
 
 
 def forest_figure(found: Sequence[Effect]) -> Figure:

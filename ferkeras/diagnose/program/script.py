@@ -28,6 +28,8 @@ from ferkeras.cli.errors import InputError
 
 OPTION = "--script"
 
+_OWN = {"--seconds", "--page", "--json"}
+
 _BY_LAYER = frozenset(
     "softmax_on_one_unit sigmoid_for_exclusive_classes softmax_for_independent_labels "
     "no_output_activation relu_output activation_doubled output_units".split()
@@ -87,6 +89,11 @@ def diagnose_script(argv: Sequence[str]) -> int:
 
     call = run_to_fit(script, list(argv[at + 2 :]))
     with Console() as console:
+        for option in sorted(_OWN & set(argv[at + 2 :])):
+            console.print(
+                f"note: {option} stands after the program and was given to it; what is meant for "
+                f"diagnose stands before {OPTION}"
+            )
         console.print(f"{call.fit}: fit is called; looking for what keeps it from learning ...")
         with console.progress("looking for what keeps it from learning"):
             found = examine_call(call, arguments.seconds)
