@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
 from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import InnerPath
+from ferkeras.files.weights import open_weights
 from ferkeras.network.model import build_network
 from ferkeras.network.served import copy_weights, served_network
 from ferkeras.runs.finished import TrainedRun, open_run, task_of
@@ -90,8 +90,9 @@ def _load_weights(model: keras.Model, path: InnerPath) -> None:
         with warnings.catch_warnings():
             # Keras only warns of layers for which it found no weights and left at random.
             warnings.simplefilter("error", UserWarning)
-            _refuse_bomb(path, model)
-            model.load_weights(path.for_library())
+            # A weight and its two moments are 12 bytes; Keras itself refuses nothing below 4 GiB.
+            with open_weights(path, 32 * model.count_params() + _OTHER_BYTES):
+                model.load_weights(path.for_library())
             _refuse_other_than_numbers(model)
     except FileNotFoundError:
         raise InputError(
@@ -113,18 +114,6 @@ def _refuse_other_than_numbers(model: keras.Model) -> None:
         values = keras.ops.convert_to_numpy(variable)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(f"{variable.path} has values that are not finite")
-
-
-def _refuse_bomb(path: InnerPath, model: keras.Model) -> None:
-    """ValueError for an archive that unpacks to much more than the network's weights.
-
-    Keras itself refuses nothing below 4 GiB.
-    """
-    with path.open() as file, zipfile.ZipFile(file) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    # A weight and its two moments are 12 bytes.
-    if unpacked > 32 * model.count_params() + _OTHER_BYTES:
-        raise ValueError(f"it unpacks to {unpacked:,} bytes")
 
 
 @contextmanager

@@ -5,13 +5,17 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import h5py
 import keras
+import numpy as np
 from keras import layers
 
 from ferkeras.callbacks import VariableDropout
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.config.networks.backbone import Backbone
+from ferkeras.files.inner import inside
+from ferkeras.files.weights import DamagedWeights, layers_of, open_weights, values_of
 
 _POOL = "average"
 """Name of the layer that the trunk ends in."""
@@ -23,6 +27,9 @@ _PIXELS = {
     "EfficientNetV2B0": _IMAGENET,
 }
 """Mean and standard deviation of pixels / 255 that each was trained with."""
+
+_LARGEST = 1 << 30
+"""Bytes of a file of weights; those of these networks have at most 24 million."""
 
 
 def backbone_features(x: keras.KerasTensor, settings: Backbone) -> keras.KerasTensor:
@@ -89,10 +96,11 @@ def load_imagenet(model: keras.Model, settings: Backbone) -> int:
 
 
 def load_file(model: keras.Model, settings: Backbone, path: Path) -> int:
-    """Give the backbone of a network the weights in a file.
+    """Give the backbone of a network the weights in a file, which gives numbers only.
 
-    Of a `.keras` file, which is opened in Keras's safe mode, the layers of the same names are
-    taken, wherever they are in it and whatever stands on top of them.
+    The layers of the same names are taken, wherever they are in the file and whatever network it
+    is of. Where it was written without names (by Keras 2, or an earlier Keras 3), it is taken for
+    the weights of the backbone alone.
 
     Args:
         model: made with `backbone_features`; changed in place.
@@ -110,53 +118,66 @@ def load_file(model: keras.Model, settings: Backbone, path: Path) -> int:
         f"expected those of keras.applications.{settings.backbone}(include_top=False), written by "
         "save_weights(), or a .keras file with a network that has its layers"
     )
-    try:
-        with warnings.catch_warnings():
-            # Keras only warns of layers for which it found no weights and left at random.
-            warnings.simplefilter("error", UserWarning)
-            if path.suffix.lower() == ".keras":
-                source = keras.saving.load_model(path, compile=False, safe_mode=True)
-            else:
-                source = _application(settings.backbone, weights=None, input_shape=(224, 224, 3))
-                source.load_weights(path)
-    except Exception as error:  # Keras, h5py and zipfile raise what they please on other files
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{what}: damaged, or other weights ({type(error).__name__}: {shown(reason)}); "
-            f"{expected}"
-        ) from None
-    theirs = {layer.name: layer.get_weights() for layer in _all_layers(source) if layer.weights}
     own = [
         layer
         for layer in backbone_layers(model)
         if layer.weights and not isinstance(layer, layers.Normalization)
     ]
+    try:
+        # A file that somebody names may be named through a link.
+        with open_weights(inside(path.resolve()), _LARGEST) as file:
+            theirs = layers_of(file)
+            named = any(layer.name in theirs for layer in own)
+            values = _by_name(own, theirs) if named else {}
+        if not named:
+            values = _in_order(settings, path)
+    except _OtherLayer as error:
+        raise InputError(
+            f"{what}: not of network.backbone={settings.backbone}: its layer {error}; {expected}"
+        ) from None
+    except Exception as error:  # Keras and h5py raise what they please on other files
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{what}: damaged, or other weights ({type(error).__name__}: {shown(reason)}); "
+            f"{expected}"
+        ) from None
+    for layer in own:
+        layer.set_weights(values[layer.name])
+    return sum(layer.count_params() for layer in own)
+
+
+class _OtherLayer(ValueError):
+    """A layer has other weights in a file; the message begins with its name."""
+
+
+def _by_name(
+    own: list[layers.Layer], theirs: dict[str, list[h5py.Dataset]]
+) -> dict[str, list[np.ndarray]]:
     for layer in own:
         want = [tuple(weight.shape) for weight in layer.weights]
         have = [each.shape for each in theirs.get(layer.name, [])]
         if want != have:
             found = f"has {have}" if have else "is not there"
-            raise InputError(
-                f"{what}: not of network.backbone={settings.backbone}: its layer {layer.name} "
-                f"{found}, expected {want}; {expected}"
-            )
-    for layer in own:
-        layer.set_weights(theirs[layer.name])
-    return sum(layer.count_params() for layer in own)
+            raise _OtherLayer(f"{layer.name} {found}, expected {want}")
+    return {layer.name: [values_of(each) for each in theirs[layer.name]] for layer in own}
+
+
+def _in_order(settings: Backbone, path: Path) -> dict[str, list[np.ndarray]]:
+    """The weights of each layer of a file that has no names and nothing but the backbone."""
+    source = _application(settings.backbone, weights=None, input_shape=(224, 224, 3))
+    with warnings.catch_warnings():
+        # Keras only warns of layers for which it found no weights and left at random.
+        warnings.simplefilter("error", UserWarning)
+        source.load_weights(path)
+    if not all(np.isfinite(each).all() for each in source.get_weights()):
+        raise DamagedWeights("has values that are not finite numbers")
+    return {layer.name: layer.get_weights() for layer in source.layers if layer.weights}
 
 
 def backbone_layers(model: keras.Model) -> list[layers.Layer]:
     """The layers of a network that lie before the average of its maps."""
     names = [layer.name for layer in model.layers]
     return model.layers[: names.index(_POOL)]
-
-
-def _all_layers(model: keras.Model) -> list[layers.Layer]:
-    """The layers of a network and of those that are inside it."""
-    found = []
-    for layer in model.layers:
-        found += _all_layers(layer) if isinstance(layer, keras.Model) else [layer]
-    return found
 
 
 def _application(name: str, **arguments: object) -> keras.Model:
