@@ -7,6 +7,7 @@ from keras import layers
 
 from ferkeras.callbacks import VariableDropout
 from ferkeras.config.networks.plain import Plain
+from ferkeras.network.batchnorm import FusedBatchNormalization
 
 
 def plain_features(x: keras.KerasTensor, settings: Plain) -> keras.KerasTensor:
@@ -35,7 +36,7 @@ def plain_features(x: keras.KerasTensor, settings: Plain) -> keras.KerasTensor:
                 kernel_initializer="he_normal",
                 name=name,
             )(x)
-            x = layers.BatchNormalization(
+            x = FusedBatchNormalization(
                 momentum=settings.batchnorm_momentum,
                 epsilon=settings.batchnorm_epsilon,
                 name=f"{name}_bn",
