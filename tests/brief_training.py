@@ -1,13 +1,15 @@
 """Settings and faces of trainings that are over in a few seconds and learn something."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ferkeras.data.faces import Splits
 from ferkeras.data.synthetic.dataset import synthetic_faces
 
 QUICK = {
-    "network.filters": [4, 8],
-    "network.dense_units": [16],
+    "network.filters": [8],
+    "network.dense_units": [8],
     "network.conv_dropout": 0.0,
     "network.dense_dropout": 0.0,
     "train.batch_size": 32,
@@ -20,8 +22,17 @@ QUICK = {
 }
 
 
-def synthetic_splits(count: int) -> Splits:
-    """So many synthetic faces, training and validation together, split as they were drawn."""
+def synthetic_splits(count: int, *, halved: bool = False) -> Splits:
+    """So many synthetic faces, training and validation together, split as they were drawn.
+
+    Args:
+        count: how many.
+        halved: faces of 24 x 24 pixels, whose steps take a quarter of the time.
+    """
     read = synthetic_faces(count, 0)
-    train, validation = (read.faces.take(read.usage == usage) for usage in np.unique(read.usage))
+    faces = read.faces
+    if halved:
+        images = np.asarray(faces.images).reshape(count, 24, 2, 24, 2, 1).mean(axis=(2, 4))
+        faces = replace(faces, images=images.round().astype(np.uint8))
+    train, validation = (faces.take(read.usage == usage) for usage in np.unique(read.usage))
     return Splits(train, validation, None, read.source, read.fingerprint, True)

@@ -58,6 +58,17 @@ def brief(monkeypatch):
 
 
 @pytest.fixture
+def short_range_tests(monkeypatch):
+    """What a range test suggests is one line of a diagnosis's evidence, tested by itself."""
+    from functools import partial
+
+    from ferkeras.diagnose import measurements
+
+    short = partial(measurements.lr_range_test, steps=10)
+    monkeypatch.setattr(measurements, "lr_range_test", short)
+
+
+@pytest.fixture
 def heard():
     """Ctrl-C is heard, also where the tests run in a shell's background, in which it is not."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,7 +17,7 @@ from ferkeras.runs.finished import open_run
 TINY = (
     "data.demo_faces=200",
     "network.filters=[4]",
-    "network.dense_units=[8]",
+    "network.dense_units=[]",
     "train.epochs=2",
     "train.batch_size=64",
     "schedule.dropout_from_epoch=null",
@@ -38,7 +38,7 @@ def ablated(tmp_path_factory):
         "--name=tiny",
         "--seeds=2",
         "--variant", "no steps", "train.learning_rate=1e-9",
-        "--variant", "wider", "network.dense_units=[16]",
+        "--variant", "wider", "network.filters=[8]",
     ]  # fmt: skip
     with untraced():
         assert main(arguments) == 0

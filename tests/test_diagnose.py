@@ -17,6 +17,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.load import load_splits
+from ferkeras.diagnose import measurements
 from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.one_batch import cannot_learn_one_batch
@@ -27,13 +28,16 @@ from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.treatment import can_be_tried, treat
 from ferkeras.diagnose.trial import learn_one_batch
 from ferkeras.fit.run import train
+from ferkeras.lr_find.range_test import lr_range_test
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
+
+pytestmark = pytest.mark.usefixtures("short_range_tests")
 
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    return synthetic_splits(1300)
+    return synthetic_splits(1300, halved=True)
 
 
 def config(**overrides):
@@ -150,30 +154,33 @@ def test_a_gap_is_no_overfitting_while_the_validation_loss_falls(memorised):
     assert overfitting(Measurements(had(memorised, [1.9, 1.8, 1.7]))) is None
 
 
+@pytest.mark.usefixtures("eager")
 def test_shuffled_training_labels_are_named_first(synthetic):
     labels = np.random.default_rng(0).permutation(synthetic.train.labels)
-    assert named(relabelled(synthetic, train=labels))[0] == "random_labels"
+    assert named(relabelled(synthetic, train=labels), 4)[0] == "random_labels"
 
 
+@pytest.mark.usefixtures("eager")
 def test_other_names_in_validation_are_named_first_with_the_names(synthetic):
     order = np.array([0, 1, 2, 3, 5, 6, 4])
     other = relabelled(synthetic, validation=order[synthetic.validation.labels])
-    finding = diagnose(train_briefly(config(), other, 60)).findings[0]
+    finding = diagnose(train_briefly(config(), other, 4)).findings[0]
     assert finding.cause == "permuted_labels"
     assert "neutral there is surprise here" in finding.verdict
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_class_that_training_lacks_and_blank_images_are_named(synthetic):
     without = synthetic.train.take(synthetic.train.labels != 3)
     splits = Splits(without, synthetic.validation, None, "synthetic", "", True)
-    assert named(splits)[0] == "missing_class"
+    assert named(splits, 4)[0] == "missing_class"
     black = Faces(
         synthetic.train.images * (np.arange(len(synthetic.train)) % 3 == 0)[:, None, None, None],
         synthetic.train.labels,
         synthetic.train.classes,
     )
     splits = Splits(black, synthetic.validation, None, "synthetic", "", True)
-    assert named(splits)[0] == "blank_images"
+    assert named(splits, 4)[0] == "blank_images"
 
 
 def test_what_is_examined_stays_as_it_was(synthetic):
@@ -212,7 +219,8 @@ def test_a_training_continues_after_a_diagnosis_as_if_there_were_none(tmp_path):
     assert with_.history.read_bytes() == without.history.read_bytes()
 
 
-def test_remedies_are_settings_that_can_be_trained_with_and_tried(synthetic):
+def test_remedies_are_settings_that_can_be_trained_with_and_tried(synthetic, monkeypatch):
+    monkeypatch.setattr(measurements, "lr_range_test", lr_range_test)
     diagnosis = diagnose(train_briefly(config(train__learning_rate=1e-7), synthetic, 40))
     assert diagnosis.findings[0].cause == "learning_rate_too_low"
     configured = next(e for e in diagnosis.findings[0].evidence if e.what == "learning rate")

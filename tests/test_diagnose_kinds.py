@@ -24,6 +24,12 @@ from ferkeras.diagnose.pixels import neighbour_correlation
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
+    return synthetic_splits(1300, halved=True)
+
+
+@pytest.fixture(scope="module")
+def whole() -> Splits:
+    """Where something is to be read in spite of a defect, all pixels are needed."""
     return synthetic_splits(1300)
 
 
@@ -96,33 +102,33 @@ def test_neighbouring_pixels_are_alike_in_faces_and_not_in_noise(synthetic):
     assert np.isnan(neighbour_correlation(np.full((1, 48, 48, 1), 7, np.uint8))).all()
 
 
-def test_pale_images_that_can_be_read_show_something_and_augmentation_is_suspected(synthetic):
+def test_pale_images_that_can_be_read_show_something_and_augmentation_is_suspected(whole):
     def pale(images):
         return (124 + images // 64).astype(np.uint8)
 
     faint = replace(
-        synthetic,
-        train=images_changed(synthetic.train, pale),
-        validation=images_changed(synthetic.validation, pale),
+        whole,
+        train=images_changed(whole.train, pale),
+        validation=images_changed(whole.validation, pale),
     )
     m = measured(faint, augment__brightness=0.1)
     assert blank_images(m) is None
     assert suspected(m) == ["augmentation"]
     assert suspected(replace_config(m, {"augment.brightness": 0.0})) == []
-    m = measured(synthetic, augment__brightness=0.1)
+    m = measured(whole, augment__brightness=0.1)
     assert suspected(m) == []
-    binary = replace(synthetic, train=images_changed(synthetic.train, lambda x: x // 255))
+    binary = replace(whole, train=images_changed(whole.train, lambda x: x // 255))
     assert blank_images(measured(binary)) is not None
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.5])
-def test_a_fraction_of_wrong_labels_is_estimated(synthetic, fraction):
+def test_a_fraction_of_wrong_labels_is_estimated(whole, fraction):
     rng = np.random.default_rng(0)
-    labels = synthetic.train.labels.copy()
+    labels = whole.train.labels.copy()
     wrong = rng.random(len(labels)) < fraction
     labels[wrong] = (labels[wrong] + rng.integers(1, 7, wrong.sum())) % 7
-    train = Faces(synthetic.train.images, labels, synthetic.train.classes)
-    finding = noisy_labels(measured(replace(synthetic, train=train)))
+    train = Faces(whole.train.images, labels, whole.train.classes)
+    finding = noisy_labels(measured(replace(whole, train=train)))
     if not fraction:
         assert finding is None
     else:

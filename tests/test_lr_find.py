@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS
 from ferkeras.fit import __main__ as fit
+from ferkeras.fit import automatic_learning_rate
 from ferkeras.lr_find.__main__ import main
 from ferkeras.lr_find.range_test import conclude
 from ferkeras.lr_find.report import describe_difference, lr_range_figure
@@ -106,7 +108,11 @@ def test_results_never_replace_anything(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, capsys, brief):
+def test_auto_is_the_run_with_the_number_that_the_range_test_finds(
+    tmp_path, capsys, brief, monkeypatch
+):
+    short = partial(automatic_learning_rate.lr_range_test, steps=40)
+    monkeypatch.setattr(automatic_learning_rate, "lr_range_test", short)
     arguments = [*SMALL, f"output.folder={tmp_path}"]
     assert fit.main([*arguments, "train.learning_rate=auto", "--name", "auto"]) == 0
     auto = tmp_path / "auto-001"
@@ -124,8 +130,6 @@ def test_auto_is_the_run_with_the_number_that_the_range_test_finds(tmp_path, cap
 
 
 def test_auto_that_finds_nothing_is_a_failure_without_a_folder(tmp_path, monkeypatch, capsys):
-    from ferkeras.fit import automatic_learning_rate as automatic_learning_rate
-
     nothing = conclude(np.geomspace(1e-6, 1, 50), np.full(50, 2.0), None)
     monkeypatch.setattr(automatic_learning_rate, "lr_range_test", lambda setup, progress: nothing)
     arguments = [*SMALL, f"output.folder={tmp_path / 'models'}", "train.learning_rate=auto"]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from untraced import untraced
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, Interrupted, RunError
@@ -149,21 +148,26 @@ def uninterrupted(splits, tmp_path_factory):
     return folder, go(settings(), splits, folder)
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param(("train_batch_begin", 1, 1), id="after the first step"),
-        pytest.param(("train_batch_begin", 2, 3), id="before a last, smaller batch"),
-        pytest.param(("train_batch_begin", 2, 0), id="between two epochs"),
-        pytest.param(("test_begin", 2), id="in a validation"),
-        pytest.param(("train_end", 3), id="after the last epoch"),
-    ],
+PLACES = (
+    ("train_batch_begin", 1, 1),  # after the first step
+    ("train_batch_begin", 2, 0),  # between two epochs
+    ("train_batch_begin", 2, 3),  # before a last, smaller batch
+    ("test_begin", 2),  # in a validation
+    ("train_end", 3),  # after the last epoch
 )
-def test_cut_off_and_resumed_is_the_same_bit_for_bit(place, splits, uninterrupted, tmp_path):
+
+
+def cut_off_again_and_again(config, splits, folder) -> tuple[TrainingSetup, Console]:
+    """A training that is killed in each of `PLACES`, taken up again each time, and ended."""
+    for place in PLACES:
+        with pytest.raises(Killed):
+            go(config, splits, folder, Kill(*place))
+    return go(config, splits, folder)
+
+
+def test_cut_off_and_resumed_is_the_same_bit_for_bit(splits, uninterrupted, tmp_path):
     folder, expected = uninterrupted
-    with pytest.raises(Killed):
-        go(settings(), splits, tmp_path / "run", Kill(*place))
-    got = go(settings(), splits, tmp_path / "run")
+    got = cut_off_again_and_again(settings(), splits, tmp_path / "run")
     assert_same(got, expected)
     assert (tmp_path / "run/history.csv").read_bytes() == (folder / "history.csv").read_bytes()
     assert best(tmp_path / "run") == best(folder)
@@ -195,32 +199,11 @@ RECIPE = (
 )
 
 
-@pytest.fixture(scope="module")
-def uninterrupted_recipe(splits, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    with untraced():
-        expected = go(settings(*RECIPE), splits, folder)
-    keras.config.set_dtype_policy("float32")
-    return folder, expected
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param(("train_batch_begin", 2, 3), id="before a last, smaller batch"),
-        pytest.param(("train_batch_begin", 3, 0), id="between two epochs"),
-        pytest.param(("test_begin", 2), id="in a validation"),
-        pytest.param(("train_end", 3), id="after the last epoch"),
-    ],
-)
-def test_schedule_and_averaged_weights_are_resumed_bit_for_bit(
-    place, splits, uninterrupted_recipe, tmp_path, eager
-):
-    folder, expected = uninterrupted_recipe
+def test_schedule_and_averaged_weights_are_resumed_bit_for_bit(splits, tmp_path, eager):
+    config, folder = settings(*RECIPE), tmp_path / "whole"
     try:
-        with pytest.raises(Killed):
-            go(settings(*RECIPE), splits, tmp_path / "run", Kill(*place))
-        got = go(settings(*RECIPE), splits, tmp_path / "run")
+        expected = go(config, splits, folder)
+        got = cut_off_again_and_again(config, splits, tmp_path / "run")
     finally:
         keras.config.set_dtype_policy("float32")
     assert_same(got, expected)
