@@ -31,10 +31,11 @@ from ferkeras.data.faces import ReadFaces
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
 from ferkeras.data.pictures import quiet_pillow, toned_picture
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation
-from ferkeras.runs.changes import EPOCHS, PATH
+from ferkeras.runs.changes import EPOCHS
 from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
 from ferkeras.runs.finished import open_run as open_finished
 from ferkeras.runs.history import read_history
+from ferkeras.runs.moved import PATH
 from ferkeras.runs.records import HealingRecord, MetricsRecord
 from ferkeras.runs.shipped import SHIPPED
 from ferkeras.runs.so_far import open_trained

@@ -266,6 +266,27 @@ def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
         assert finding["source"]
 
 
+def test_faces_of_a_run_may_have_moved_but_must_be_the_same(
+    finished_run, tmp_path, capsys, monkeypatch
+):
+    for kind in ("MEASURED", "TRIED"):
+        monkeypatch.setattr(f"ferkeras.diagnose.diagnosis.{kind}", ())
+    run, gone = tmp_path / "tiny-001", tmp_path / "gone.csv"
+    shutil.copytree(finished_run, run)
+    settings = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(re.sub("path: demo", f"path: {gone}", settings))
+    assert main([str(run)]) == 2
+    message = capsys.readouterr().err
+    assert "no such file" in message
+    assert f"diagnose {run} data.path=PATH" in message
+    rows = [f"{at % 7},{' '.join([str(at)] * 2304)}" for at in range(14)]
+    gone.write_text("\n".join(["emotion,pixels", *rows]))
+    assert main([str(run)]) == 2
+    assert "other faces than the run was trained on" in capsys.readouterr().err
+    assert main([str(run), "data.path=demo"]) == 0
+    assert (run / "config.yaml").read_text().count(str(gone)) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -5,14 +5,15 @@
   python -m ferkeras.diagnose --try --config my.yaml               and try the first remedies
   python -m ferkeras.diagnose --script train.py                    any Keras program's first fit
 
-A finished run is examined as it ended. A configuration is trained for a few hundred steps first.
-Faces, labels, statistics, steps, weights and predictions are measured, each for one cause that it
-speaks for; where that explains nothing, the training is repeated briefly with other settings, and
-always with the weights as they are (no train.ema_momentum) and the labels alone (no teachers). The
-result is a verdict in a sentence, the numbers behind it, and remedies as settings, the most
-promising first; with --try, also which of them worked. It goes to the console and, as
-diagnosis.html, diagnosis.png and diagnosis.json, to RUN/diagnosis (of the network that comes along,
-to saved_models/fer2013-results/diagnosis), or for a configuration to a new folder.
+A finished run is examined as it ended; where its faces are elsewhere now, data.path=PATH behind it
+says so. A configuration is trained for a few hundred steps first. Faces, labels, statistics, steps,
+weights and predictions are measured, each for one cause that it speaks for; where that explains
+nothing, the training is repeated briefly with other settings, and always with the weights as they
+are (no train.ema_momentum) and the labels alone (no teachers). The result is a verdict in a
+sentence, the numbers behind it, and remedies as settings, the most promising first; with --try,
+also which of them worked. It goes to the console and, as diagnosis.html, diagnosis.png and
+diagnosis.json, to RUN/diagnosis (of the network that comes along, to
+saved_models/fer2013-results/diagnosis), or for a configuration to a new folder.
 
 With --script a program of your own is run up to its first `fit`, and model and data are examined;
 `python -m ferkeras.diagnose --help --script` says more.
@@ -25,6 +26,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
@@ -49,10 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     finished = None
     if arguments.overrides and "=" not in arguments.overrides[0]:
-        from ferkeras.runs.finished import open_run
-
-        _refuse_settings(arguments)
-        finished = open_run(arguments.overrides[0])
+        finished = _open_run(arguments)
         config = finished.config
     else:
         config = configured(arguments)
@@ -62,13 +61,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.files.inner import AnyPath
     from ferkeras.files.new_folder import check_output, make_folder
     from ferkeras.files.writing import demand_room
+    from ferkeras.runs.moved import splits_of_run
 
     if finished is not None and arguments.output is None:
         demand_room(finished.run.inner)
     else:
         check_output(arguments.output)
     with Console() as console:
-        splits = load_splits(config, console)
+        if finished is None:
+            splits = load_splits(config, console)
+        else:
+            splits = splits_of_run(config, console, "diagnose", finished.run.folder)
 
         from ferkeras.cli.quiet import import_tensorflow
 
@@ -118,7 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     result = config_parser("ferkeras.diagnose", __doc__)
     result.usage = (
-        "%(prog)s [-h] [--try] [--output DIR] (RUN | [--config FILE] [section.key=value ...])"
+        "%(prog)s [-h] [--try] [--output DIR] "
+        "(RUN [data.path=PATH] | [--config FILE] [section.key=value ...])"
     )
     result.add_argument(
         "--try",
@@ -134,13 +138,23 @@ def _parser() -> argparse.ArgumentParser:
     return result
 
 
-def _refuse_settings(arguments: argparse.Namespace) -> None:
-    given = arguments.overrides[1:]
-    if given or arguments.name is not None or arguments.config != DEFAULT:
-        raise InputError(
-            f"{arguments.overrides[0]}: a run is examined as it was configured; leave out "
-            "--config, --name and section.key=value, or leave out the run"
-        )
+def _open_run(arguments: argparse.Namespace) -> FinishedRun:
+    """The run that is named first, and where its faces are, if they have moved."""
+    from ferkeras.config.file import with_values
+    from ferkeras.runs.finished import open_run
+    from ferkeras.runs.moved import PATH, VOTES, settings_asked
+
+    folder, *given = arguments.overrides
+    refusal = (
+        f"{folder}: a run is examined as it was configured; leave out --config, --name and "
+        f"section.key=value other than {PATH} and {VOTES} (the same at another place), or leave "
+        "out the run"
+    )
+    if arguments.name is not None or arguments.config != DEFAULT:
+        raise InputError(refusal)
+    moved = settings_asked(given, (PATH, VOTES), refusal)
+    finished = open_run(folder)
+    return replace(finished, config=with_values(finished.config, moved))
 
 
 def _command(arguments: argparse.Namespace, finished: FinishedRun | None) -> str:

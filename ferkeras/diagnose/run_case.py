@@ -13,6 +13,7 @@ from ferkeras.network.model import dropout_layers
 from ferkeras.network.served import copy_weights
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
+from ferkeras.runs.moved import PATH
 from ferkeras.runs.network import load_network
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
@@ -34,8 +35,8 @@ def case_of(finished: FinishedRun, splits: Splits) -> Case:
         raise InputError(
             f"{run.folder}: data.path = {config.data.path} holds other faces than the run was "
             f"trained on (fingerprint {splits.fingerprint[:12]}, then "
-            f"{finished.fingerprint[:12]}); restore them, or diagnose "
-            f"the configuration: --config {run.config}"
+            f"{finished.fingerprint[:12]}); restore them, name where they are now ({PATH}=PATH), "
+            f"or diagnose the configuration: --config {run.config}"
         )
     history = read_history(finished)
     with isolated_rng(config):

@@ -7,18 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import InputError
-from ferkeras.cli.home import expanded
-from ferkeras.cli.invocation import command_line
 from ferkeras.cli.lines import Reports
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.data.load import DEMO, load_splits
-from ferkeras.data.votes import COLUMNS
+from ferkeras.data.load import load_splits
 from ferkeras.files.writing import demand_room
 from ferkeras.network.weights_file import find_weights
-from ferkeras.runs.changes import PATH, VOTES, write_changes
+from ferkeras.runs.changes import write_changes
+from ferkeras.runs.moved import splits_of_run
 from ferkeras.runs.record import Run
 from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
@@ -66,7 +63,11 @@ def fit(
         unfinished.check_start(start)
     demand_room(Path(config.output.folder) if unfinished is None else unfinished.run.inner)
     if splits is None:
-        splits = _faces(config, console, unfinished)
+        splits = (
+            load_splits(config, console)
+            if unfinished is None
+            else splits_of_run(config, console, "fit", "--resume", unfinished.run.folder)
+        )
     run: Run | None = None
     if unfinished is not None:
         unfinished.check_faces(splits)
@@ -84,24 +85,6 @@ def fit(
     outcome = train(config, splits, console, run, watch=watch)
     print_outcome(outcome, config, console)
     return outcome
-
-
-def _faces(config: Config, console: Console, unfinished: UnfinishedRun | None) -> Splits:
-    try:
-        return load_splits(config, console)
-    except InputError as error:
-        if unfinished is None:
-            raise
-        places = {PATH: config.data.path, VOTES: config.data.votes}
-        gone = [
-            f"{key}=PATH"
-            for key, place in places.items()
-            if place not in (None, DEMO, COLUMNS) and not expanded(place).exists()
-        ]
-        if not gone:
-            raise
-        moved = command_line("fit", "--resume", unfinished.run.folder, *gone)
-        raise InputError(f"{error}\nif the faces have moved: {moved}") from None
 
 
 def _reporting(reports: Reports, epochs: int) -> keras.callbacks.Callback:

@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import quoted
-from ferkeras.config.file import dump_config, load_config, read_override
+from ferkeras.config.file import dump_config, load_config
 from ferkeras.config.schema import Config
 from ferkeras.files.writing import write_json, write_text
 from ferkeras.runs.conditions import Change, changed_conditions
+from ferkeras.runs.moved import PATH, VOTES, settings_asked
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import CalibrationRecord, ChangeRecord, EnvironmentRecord, read_record
 
-EPOCHS, PATH, VOTES = "train.epochs", "data.path", "data.votes"
+EPOCHS = "train.epochs"
 
 CHANGEABLE = (EPOCHS, PATH, VOTES)
 """Keys that may be given with `fit --resume`."""
@@ -33,20 +32,14 @@ def changes_asked(overrides: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: another key is given, or one twice.
     """
-    asked: dict[str, Any] = {}
-    for text in overrides:
-        key, value = read_override(text)
-        if key not in CHANGEABLE:
-            raise InputError(
-                f"{quoted(key, 80)}: --resume continues a run as it was configured, so that its "
-                "figures belong to one recipe; only train.epochs (more epochs), data.path and "
-                "data.votes (the same at another place) may be given; for anything else begin a "
-                "new run, with network.start_from=RUN where it shall begin from this one's network"
-            )
-        if key in asked:
-            raise InputError(f"command line: {key}: given twice; keep one")
-        asked[key] = value
-    return asked
+    return settings_asked(
+        overrides,
+        CHANGEABLE,
+        "--resume continues a run as it was configured, so that its figures belong to one recipe; "
+        "only train.epochs (more epochs), data.path and data.votes (the same at another place) may "
+        "be given; for anything else begin a new run, with network.start_from=RUN where it shall "
+        "begin from this one's network",
+    )
 
 
 def write_changes(run: Run, config: Config, epochs: int) -> list[Change]:

@@ -19,11 +19,12 @@ from ferkeras.config.file import load_config, with_values
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
-from ferkeras.runs.changes import EPOCHS, PATH, VOTES, moved
+from ferkeras.runs.changes import EPOCHS, moved
 from ferkeras.runs.finished import FinishedRun, check_name, check_task
 from ferkeras.runs.healings import healed_settings
 from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
+from ferkeras.runs.moved import PATH, VOTES
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 from ferkeras.runs.teachers import record_of
