@@ -96,6 +96,13 @@ def test_an_altered_ablation_is_refused_in_a_sentence(what, ablation):
     assert str(refused.value).isprintable()
 
 
+def test_the_folder_of_a_training_that_no_system_could_have_is_refused_in_a_sentence(ablation):
+    assert len(Ablation.join(ablation).failures()) == 1
+    alter(ablation, "trial_user_attributes", "value_json", f'"{"a" * 5000}"', "key = 'run'")
+    with pytest.raises(InputError, match="aaa"):
+        Ablation.join(ablation).runs()
+
+
 def test_a_training_that_runs_and_was_never_begun_is_refused(ablation):
     alter(ablation, "trials", "state", "RUNNING")
     Ablation.join(ablation)._next()

@@ -192,7 +192,11 @@ def find_folder(path: str | Path) -> Run:
         InputError: there is no such folder, or it is no run.
     """
     folder = located(expanded(path))
-    if not folder.is_dir():
+    try:
+        there = folder.is_dir()
+    except OSError as error:  # too long a name; a folder on the way that may not be read
+        raise InputError(f"{shown(folder)}: {error.strerror}") from None
+    if not there:
         raise _no_folder(folder)
     check_name(folder)
     run = Run(folder, results_of(folder))
