@@ -136,6 +136,14 @@ def test_links_out_of_a_folder_are_followed_only_when_asked(folder, tmp_path):
         find_files([str(folder)])
     assert len(find_files([str(folder)], follow_symlinks=True)) == 72
     assert find_files([str(folder / "link.png")]) == [folder / "link.png"]
+    (folder / "link.png").unlink()
+    (folder / "elsewhere").symlink_to(tmp_path)
+    for pattern, of in (("**/*.png", folder), ("else*/out*.png", folder)):
+        with pytest.raises(InputError, match=r"elsewhere.*: a link out of .*--follow-symlinks"):
+            find_files([str(of / pattern)])
+    assert len(find_files([str(folder / "else*/out*.png")], follow_symlinks=True)) == 1
+    # What stands before the pattern is named, as a file that is named by itself.
+    assert len(find_files([str(folder / "elsewhere" / "out*.png")])) == 1
 
 
 def test_what_cannot_be_read_is_named_and_skipped(finished_run, folder, capsys):

@@ -119,6 +119,9 @@ ALTERED_TRIALS = {
     "a run that is none": ("trial_user_attributes", "value_json", "7", "key = 'run'"),
     "a limit that is none": ("trial_system_attributes", "value_json", '"x"', "1"),
     "two results of one goal": ("trial_values", "objective", 1, "1"),
+    "a result that is text": ("trial_values", "value", "x", "1"),
+    "a result that is bytes": ("trial_values", "value", b"\xff", "1"),
+    "an infinite result": ("trial_values", "value_type", "INF_POS", "1"),
 }
 
 

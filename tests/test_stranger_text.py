@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from ferkeras.cli.foreign_text import (
     for_terminal,
     path_for_csv,
 )
+from ferkeras.compare import __main__ as compare
 from ferkeras.predict import __main__ as predict
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.output import Csv, JsonLines
@@ -115,6 +117,19 @@ def test_a_note_about_a_network_does_not_either(finished_run, tmp_path, capsys):
     captured = capsys.readouterr()
     assert "note: " in captured.err
     assert (captured.out + captured.err).replace("\n", "").isprintable()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such names")
+def test_curves_of_a_run_do_not_either(finished_run, tmp_path, capsys):
+    """A figure warns of letters that its font does not have, and quotes them."""
+    run = tmp_path / "a\x1b]8;;x\x07<img src=x>"
+    shutil.copytree(finished_run, run)
+    assert compare.main([str(run), str(finished_run), "--output", str(tmp_path / "a.html")]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out + captured.err).replace("\n", "").isprintable()
+    page = (tmp_path / "a.html").read_text()
+    assert "<img src=x" not in page
+    assert "\x1b" not in page
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferkeras.cli.wording import shown
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.intervals import FEWEST
@@ -164,9 +165,13 @@ def _value(results: dict[str, Any], key: str) -> float | None:
 
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:
-    """Folder names; the folder above goes before those that are not unique."""
+    """Folder names, as they print; the folder above goes before those that are not unique."""
     plain = [finished.name for finished in runs]
     return [
-        name if plain.count(name) == 1 else f"{finished.run.folder.resolve().parent.name}/{name}"
+        shown(
+            name
+            if plain.count(name) == 1
+            else f"{finished.run.folder.resolve().parent.name}/{name}"
+        )
         for name, finished in zip(plain, runs, strict=True)
     ]

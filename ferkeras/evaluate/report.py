@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.cli.wording import shown
 from ferkeras.evaluate.assessment import (
     ALL,
     CALIBRATED,
@@ -62,7 +63,7 @@ def write_evaluation(
     folder.mkdir(parents=True, exist_ok=True)
     plain = assessment.plain.predictions
     faces = subject.faces
-    title = f"{finished.name}, {subject.name}"
+    title = shown(f"{finished.name}, {subject.name}")
     matrix = plain.matrix()
     draw_confusion_matrix(matrix, faces.classes.names, folder / "confusion_matrix.png", title)
     draw_per_class(matrix, faces.classes.names, folder / "per_class.png", title)

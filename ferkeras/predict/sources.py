@@ -54,7 +54,8 @@ def find_files(
     over are hidden files, symbolic links to folders, and text, tables, documents and what
     systems leave beside pictures. Left out are what ferkeras made itself: runs, whose curves are
     pictures of no face, and what it drew before. Anything else is taken for a glob pattern (`*`,
-    `?`, `[...]`, `**`), which is searched likewise.
+    `?`, `[...]`, `**`), which is searched likewise: its folder is what stands before the first of
+    these.
 
     Args:
         paths: as people write them.
@@ -91,6 +92,8 @@ def find_files(
                     f"{shown(each)}: no picture or video matches this pattern; looked for "
                     f"{', '.join((*SUFFIXES, *VIDEO_SUFFIXES))}"
                 )
+            if not follow_symlinks:
+                _refuse_links_out_of(_fixed_part(path), files)
             found += files
     return found
 
@@ -160,13 +163,22 @@ def _is_of_a_run(path: Path) -> bool:
     return path.name == _RECORD and Run(path.parent).config.is_file()
 
 
+def _fixed_part(pattern: Path) -> Path:
+    """The folder that a glob pattern looks into: what stands before its first magic part."""
+    parts = list(pattern.parts)
+    magic = next(at for at, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:magic])
+
+
 def _refuse_links_out_of(folder: Path, files: Sequence[Path]) -> None:
     root = folder.resolve()
+    parents = {parent: parent.resolve() for parent in {path.parent for path in files}}
     for path in files:
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
+        real = path.resolve() if path.is_symlink() else parents[path.parent] / path.name
+        if not real.is_relative_to(root):
             raise InputError(
                 f"{shown(path)}: a link out of the folder {shown(folder)}, to "
-                f"{shown(path.resolve())}; name it by itself, or allow it with --follow-symlinks"
+                f"{shown(real)}; name it by itself, or allow it with --follow-symlinks"
             )
 
 

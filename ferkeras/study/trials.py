@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NotRequired
@@ -79,7 +80,10 @@ def _check(trial: Frozen, goals: int, rules: Mapping[str, Callable[[Any], object
     state = trial.state.name
     if state == "COMPLETE" and trial.params.keys() != rules.keys():
         raise ValueError(f"parameters {trial.params}")
-    if state == "COMPLETE" and len(trial.values) != goals:
+    if state == "COMPLETE" and not (
+        len(trial.values) == goals
+        and all(isinstance(value, float) and math.isfinite(value) for value in trial.values)
+    ):
         raise ValueError(f"values {trial.values}")
     if state == "RUNNING" and not isinstance(trial.datetime_start, datetime):
         raise ValueError("running, and never begun")
