@@ -219,6 +219,9 @@ def test_a_file_of_weights_that_is_not_there_is_told_before_anything_is_read(tmp
         find_weights(Backbone(weights="imagnet"))
     with pytest.raises(InputError, match="no such file"):
         find_weights(Backbone(weights=str(tmp_path / "a.keras")))
+    (tmp_path / "b.keras").mkdir()
+    with pytest.raises(InputError, match="no regular file"):
+        find_weights(Backbone(weights=str(tmp_path / "b.keras")))
     assert find_weights(Backbone()) is None
     with pytest.raises(InputError, match="leave one of them out"):
         load_config(None, [*SETTINGS, "network.weights=a.keras", "network.start_from=b"])

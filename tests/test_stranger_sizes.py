@@ -15,11 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
 from ferkeras.cli.errors import InputError
+from ferkeras.config.networks.plain import Plain
+from ferkeras.config.networks.residual import Residual
 from ferkeras.data.decoding_cost import wasted_work
 from ferkeras.data.pictures import decode
-from ferkeras.data.task import ImageSpec
+from ferkeras.data.presets.fer2013 import FER2013
+from ferkeras.data.task import ImageSpec, Task
 from ferkeras.files.arrays import DamagedArrays, read_arrays
 from ferkeras.files.inner import InnerPath
+from ferkeras.network.model import build_network
 from ferkeras.predict.predictions import predict_views
 from ferkeras.predict.sources import View
 from ferkeras.runs.embedded import About
@@ -197,3 +201,38 @@ def test_as_much_memory_is_taken_as_there_is_to_read(tmp_path, monkeypatch):
         monkeypatch.setattr(InnerPath, "open", lambda *arguments, **more: File(b"12345"))
         assert path.read_bytes() == b"12345"
     assert asked == [6]
+
+
+@pytest.mark.parametrize(
+    ("network", "side"),
+    [
+        (Plain(filters=(4096,) * 5), 48),
+        (Plain(filters=(4096,), dense_units=(4096,)), 48),
+        (Plain(filters=(8, 512), first_stride=1, dense_units=(256,)), 512),
+        (Residual(filters=(4096,) * 5, residual_blocks=(64,)), 48),
+        (Residual(filters=(4096,) * 5, separable=True, residual_blocks=(8,)), 48),
+    ],
+    ids=["convolutions", "flattened", "large faces", "residual", "separable"],
+)
+def test_a_network_that_no_machine_holds_is_not_built(network, side):
+    task = Task(FER2013.classes, ImageSpec(side, side, 1))
+    with pytest.raises(InputError, match=r"weights or more .* at most 200,000,000 are built"):
+        build_network(network, task, mean=0.5, std=0.25)
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    st.lists(st.integers(1, 24), min_size=1, max_size=3).map(tuple),
+    st.lists(st.integers(1, 24), max_size=2).map(tuple),
+    st.sampled_from((24, 33, 48)),
+    st.sampled_from(("plain", "residual", "separable")),
+)
+def test_no_network_has_fewer_weights_than_are_said(filters, dense, side, kind):
+    network = (
+        Plain(filters=filters, dense_units=dense)
+        if kind == "plain"
+        else Residual(filters=filters, dense_units=dense, separable=kind == "separable")
+    )
+    task = Task(FER2013.classes, ImageSpec(side, side, 1))
+    built = build_network(network, task, mean=0.5, std=0.25).count_params()
+    assert network.fewest_weights(side, side) <= built

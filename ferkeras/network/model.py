@@ -29,8 +29,9 @@ def build_network(settings: Network, task: Task, *, mean: float, std: float) -> 
         std: standard deviation of the same, above 0.
 
     Raises:
-        InputError: faces are too small for it.
+        InputError: faces are too small for it, or it has more weights than any machine holds.
     """
+    settings.demand_memory(*task.image.shape[:2])
     faces = keras.Input(task.image.shape, dtype="uint8", name="faces")
     x = layers.Rescaling(1 / 255, name="rescale")(faces)
     if isinstance(settings, Backbone):

@@ -31,5 +31,6 @@ def find_weights(settings: Network) -> Path | None:
         hint = f"; did you mean {near}?" if near else ""
         raise InputError(f"network.weights: {shown(path)}: {expected}{hint}")
     if not path.is_file():
-        raise InputError(f"network.weights: {shown(path)}: no such file; {expected}")
+        found = "no regular file" if path.exists() else "no such file"
+        raise InputError(f"network.weights: {shown(path)}: {found}; {expected}")
     return path

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from ferkeras.cli.errors import InputError
 from ferkeras.config.section import Rate, Section, Units
+
+MOST_WEIGHTS = 200_000_000
+"""Of a network; training one of them takes 16 bytes."""
 
 
 class AnyNetwork(Section):
@@ -53,6 +58,28 @@ class AnyNetwork(Section):
                 f"written {1 - value:g} here, which was probably meant"
             )
         return value
+
+    def fewest_weights(self, height: int, width: int) -> int:
+        """Weights of the largest layers for faces of this size: how many there are at least."""
+        return sum(before * after for before, after in pairwise(self.dense_units))
+
+    def demand_memory(self, height: int, width: int) -> None:
+        """Refuse what no machine for this work could hold, before any of it is built.
+
+        Raises:
+            InputError: it would have more than `MOST_WEIGHTS`.
+        """
+        fewest = self.fewest_weights(height, width)
+        if fewest > MOST_WEIGHTS:
+            raise InputError(
+                f"network: {self.describe(height, width)}: {fewest:,} weights or more for faces of "
+                f"{height} x {width} pixels; at most {MOST_WEIGHTS:,} are built: lower "
+                "network.filters, network.dense_units or data.size"
+            )
+
+    def describe(self, height: int, width: int) -> str:
+        """Kind and sizes in one line, for people."""
+        raise NotImplementedError
 
 
 def stride_for(height: int, width: int, side: int) -> int:

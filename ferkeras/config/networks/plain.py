@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -56,6 +57,15 @@ class Plain(AnyNetwork):
                 f"to nothing; give at most {max(1, most)}, or larger faces (data.size)"
             )
         return self.model_copy(update={"filters": filters, "first_stride": stride})
+
+    def fewest_weights(self, height: int, width: int) -> int:
+        """Of convolutions and dense layers."""
+        sized = self.for_faces(height, width)
+        filters, stride = sized.filters or (), sized.first_stride or 1
+        side = -(-min(height, width) // stride) >> len(filters)
+        flat = side * side * filters[-1] * self.dense_units[0] if self.dense_units else 0
+        convolved = sum(9 * b * (a + b) for a, b in pairwise((1, *filters)))
+        return convolved + flat + super().fewest_weights(height, width)
 
     def describe(self, height: int, width: int) -> str:
         """Kind and sizes in one line, for people."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -72,6 +73,15 @@ class Residual(AnyNetwork):
         return self.model_copy(
             update={"stem_stride": self.stem_stride or stride_for(height, width, _SIDE)}
         )
+
+    def fewest_weights(self, height: int, width: int) -> int:
+        """Of the blocks' convolutions and dense layers."""
+        kernel = 1 if self.separable else 9
+        stages = zip(
+            pairwise((self.stem_filters, *self.filters)), self.blocks_of_stages, strict=True
+        )
+        convolved = sum(kernel * b * (a + b * (2 * blocks - 1)) for (a, b), blocks in stages)
+        return convolved + super().fewest_weights(height, width)
 
     def describe(self, height: int, width: int) -> str:
         """Kind and sizes in one line, for people."""
