@@ -227,6 +227,17 @@ def test_resuming_a_folder_of_somebody_else_touches_nothing(config, message, tmp
     assert contents(tmp_path) == before
 
 
+def test_a_project_that_a_training_would_write_into_is_left_as_it_is(tmp_path, capsys):
+    """Its configuration is right, and nothing says that a training began here."""
+    small = ["data.demo_faces=200", "network.filters=[4]", "network.dense_units=[4]"]
+    (tmp_path / "config.yaml").write_text(dump_config(load_config(None, small)))
+    (tmp_path / "report.html").write_text("theirs")
+    before = contents(tmp_path)
+    assert fit(["--resume", str(tmp_path)]) == 2
+    assert "report.html: not made by this run" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("content", [b"{", b"[1]", b'{"data": 3}', b"\xff", b"[" * 100_000])
 def test_what_is_damaged_is_found_before_anything_is_touched(content, tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(dump_config(load_config(None)))

@@ -146,6 +146,14 @@ def _train(
 ) -> Outcome:
     """Write down how the run begins, and train it until no alarm changes its settings."""
     if not run.environment.exists():
+        # Before the first file is made, in a folder that may be somebody else's.
+        Made(run.inner).expect(
+            [
+                *_what_a_training_makes(run),
+                *_what_an_alarm_makes(run),
+                *_what_an_end_makes(run),
+            ]
+        )
         record_start(
             run,
             config,
@@ -301,6 +309,12 @@ def _what_a_training_makes(run: Run) -> list[InnerPath]:
 
 def _what_an_alarm_makes(run: Run) -> list[InnerPath]:
     return [run.diagnosis / name for name in (PAGE, PICTURE, JSON)]
+
+
+def _what_an_end_makes(run: Run) -> list[InnerPath]:
+    pictures = ("train_batch", "curves", "confusion_matrix", "per_class")
+    records = (run.metrics, run.predictions, run.calibration, run.report)
+    return [*records, *(run.picture(name) for name in pictures)]
 
 
 def _what_an_export_makes(run: Run) -> list[InnerPath]:
