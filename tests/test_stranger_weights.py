@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -20,6 +21,7 @@ from ferkeras.files.weights import DamagedWeights, layers_of, open_weights, valu
 from ferkeras.network.architectures.backbone import load_file
 from ferkeras.network.model import build_network
 from ferkeras.network.weights_file import find_weights
+from ferkeras.runs.network import refuse_untrained_numbers
 
 KERNEL = "layers/conv2d/vars/0"
 
@@ -258,3 +260,39 @@ def test_half_precision_is_read_as_it_was_written(tmp_path):
         kernel, bias = map(values_of, layers_of(file)["dense"])
     np.testing.assert_array_equal(kernel, values.astype(np.float32))
     np.testing.assert_array_equal(bias, [1.5])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("kernel", np.nan),
+        ("kernel", -np.inf),
+        ("kernel", 1.8e38),
+        ("moving_variance", -0.5),
+        ("moving_variance", np.nan),
+        ("gamma", -1e20),
+    ],
+)
+def test_a_weight_that_no_training_leaves_is_refused(name, value):
+    faces = keras.Input((8, 8, 1))
+    x = keras.layers.Conv2D(2, 3, use_bias=False)(faces)
+    model = keras.Model(faces, keras.layers.BatchNormalization()(x))
+    refuse_untrained_numbers(model)
+    weight = next(each for each in model.weights if each.name == name)
+    values = weight.numpy()
+    values.flat[0] = value
+    weight.assign(values)
+    with pytest.raises(ValueError, match=name):
+        refuse_untrained_numbers(model)
+
+
+def test_an_object_that_cannot_be_opened_is_damaged(sound, tmp_path):
+    """Each byte of the file's index in turn: some leave names that lead to nothing."""
+    with zipfile.ZipFile(sound / "a.keras") as archive:
+        content = archive.read("model.weights.h5")
+    for at in range(0, len(content), 97):
+        spoilt = bytearray(content)
+        spoilt[at] ^= 0xFF
+        (tmp_path / "a.weights.h5").write_bytes(spoilt)
+        with suppress(OSError, KeyError, ValueError):
+            read(tmp_path / "a.weights.h5")

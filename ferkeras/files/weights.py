@@ -97,7 +97,8 @@ def _demand_numbers(weights: h5py.File, largest: int) -> None:
     """ValueError for what Keras does not write: links, packed or missing data, too much."""
     total = 0
     for group in _groups(weights):
-        for each in group.values():
+        for name in group:
+            each = group[name]  # `values()` has None for what cannot be opened
             if isinstance(each, h5py.Dataset):
                 _demand_whole(each)
                 total += each.nbytes
@@ -128,7 +129,8 @@ def _groups(weights: h5py.File) -> Iterator[h5py.Group]:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise ValueError(f"{name} is a link")
         yield group
-        for each in group.values():
+        for name in group:
+            each = group[name]
             if isinstance(each, h5py.Group):
                 if hash(each.id) in seen or len(seen) > _MOST_GROUPS:
                     raise ValueError(f"{each.name} is there twice, or one of very many")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from ferkeras.callbacks import MonitoredModel
 from ferkeras.cli.errors import InputError
@@ -24,6 +23,7 @@ from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord
 
 _OTHER_BYTES = 64 * 2**20
+_LARGEST_WEIGHT = 1e12
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _load_weights(model: keras.Model, path: InnerPath) -> None:
             # A weight and its two moments are 12 bytes; Keras itself refuses nothing below 4 GiB.
             with open_weights(path, 32 * model.count_params() + _OTHER_BYTES):
                 model.load_weights(path.for_library())
-            _refuse_other_than_numbers(model)
+            refuse_untrained_numbers(model)
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; without it the run has no network; train again"
@@ -108,12 +108,20 @@ def _load_weights(model: keras.Model, path: InnerPath) -> None:
         ) from None
 
 
-def _refuse_other_than_numbers(model: keras.Model) -> None:
-    """ValueError for a weight that is infinite or NaN."""
+def refuse_untrained_numbers(model: keras.Model) -> None:
+    """ValueError for a weight that no training leaves: not finite, of a size that overflows.
+
+    So is a variance below 0, whose root is no number.
+    """
     for variable in model.weights:
         values = keras.ops.convert_to_numpy(variable)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError(f"{variable.path} has values that are not finite")
+        if values.dtype.kind != "f" or not values.size:
+            continue
+        least = 0.0 if variable.name == "moving_variance" else -_LARGEST_WEIGHT
+        if not (least <= values.min() and values.max() <= _LARGEST_WEIGHT):
+            raise ValueError(
+                f"{variable.path} has values that are not finite, or that no training leaves"
+            )
 
 
 @contextmanager
