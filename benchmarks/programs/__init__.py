@@ -1,0 +1,1 @@
+"""Plain Keras programs for the benchmark of their diagnosis."""
