@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from programs.calibration import calibration
 from programs.faulty import FAULTS
 from programs.healthy import HEALTHY
 from programs.planted import Planted
@@ -89,6 +90,13 @@ def main() -> None:
         f"{sum(r['named'][:1] == [r['cause']] for r in right)} of {len(right)}, named at all: "
         f"{sum(r['cause'] in r['named'] for r in right)}"
     )
+    verdicts = [
+        (confidence, named == row["cause"])
+        for row in rows
+        for confidence, named in zip(row["confidence"], row["named"], strict=True)
+    ]
+    for band, counts in calibration(verdicts).items():
+        print(f"{band}: {counts}")
     if rows:
         taken = [row["seconds"] for row in rows]
         print(f"seconds, median and most: {np.median(taken):.1f}, {max(taken):.1f}")

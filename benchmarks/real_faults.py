@@ -11,7 +11,8 @@ that are true, whether that is firm, and whether the fixed program learns (then 
 Recall is the fraction of a case's true causes that are named, precision the fraction of the named
 ones that are true (0 where nothing is named), averaged over the cases with a firm truth, one a
 post. Causes of the end of the network (activation, units, loss, form of labels, metric) can be
-told without training and are counted apart from the others.
+told without training and are counted apart from the others. A verdict is right where its cause is
+true or one that others name beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from programs.calibration import calibration
 
 
 def main() -> None:
@@ -131,6 +133,12 @@ def summary(rows: list[dict[str, Any]], causes: dict[str, dict[str, str]]) -> di
         "other causes": f"{sum(apart[False])} of {len(apart[False])}",
         "controls with anything named": f"{sum(bool(r['named']) for r in controls)} of "
         f"{len(controls)}",
+        **calibration(
+            (finding["confidence"], finding["cause"] in {*row["true"], *row["also"]})
+            for row in rows
+            if row["kind"] in ("firm", "control")
+            for finding in row["findings"]
+        ),
         "seconds a case, median and most": f"{np.median(taken):.1f}, {max(taken):.1f}",
     }
 
