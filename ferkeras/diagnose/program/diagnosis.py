@@ -234,7 +234,7 @@ def _examine(
     program: Program,
 ) -> tuple[tuple[ProgramFinding, ...], tuple[ProgramFinding, ...]]:
     findings = [found for probe in HEAD if (found := probe(program))]
-    program.head_is_wrong = bool(findings)
+    program.trials.head_is_wrong = bool(findings)
     findings += [found for probe in MEASURED if (found := probe(program))]
     tried = [found for probe in TRIED if (found := probe(program))]
     # Units that cannot be trained, or rows that say nothing, are not for want of width.
@@ -245,11 +245,11 @@ def _examine(
     explained = any(finding.severity == "broken" for finding in findings)
     if explained:
         # What remains is told where there is time left for it.
-        program.hurry(program.seconds / 4)
-    if not explained or program.repaired:
+        program.trials.hurry(program.trials.seconds / 4)
+    if not explained or program.trials.repaired:
         found = next((found for probe in TIMED if (found := probe(program))), None)
         if found is not None:
-            (remaining if explained or program.head_is_wrong else findings).append(found)
+            (remaining if explained or program.trials.head_is_wrong else findings).append(found)
     ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
     return tuple(_tried(program, finding) for finding in ranked), tuple(remaining)
 
@@ -259,7 +259,7 @@ def _tried(program: Program, finding: ProgramFinding) -> ProgramFinding:
     remedies = []
     for remedy in finding.remedies:
         if isinstance(remedy, CodeRemedy) and remedy.change == Change(repaired=True):
-            tried = program.repair
+            tried = program.trials.repair
             remedy = dataclasses.replace(remedy, tried="" if tried is None else tried)
         remedies.append(remedy)
     return dataclasses.replace(finding, remedies=tuple(remedies))

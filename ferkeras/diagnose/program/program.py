@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,19 +14,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.answers import Answers
 from ferkeras.diagnose.program.head import Head, first_input, head_of
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
-from ferkeras.diagnose.program.trial import Change, Stepper, Trial, hidden_activation, train
+from ferkeras.diagnose.program.trial import Change, hidden_activation
+from ferkeras.diagnose.program.trials import Trials
 
 _PREDICTED_BYTES = 32 << 20
 _FEW = 8
-_TRIAL_STEPS = 400
-_GENEROUS_STEPS = 1000
-_GENEROUS_RATE = 0.01
-_SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
 
 
 @dataclass(frozen=True)
@@ -73,17 +70,9 @@ class Program:
         self.train = train
         self.validation = validation
         self.fit = fit
-        self.seconds = seconds
-        self.head_is_wrong = False
-        """Whether outputs, loss or labels were found not to fit; trials then repair them first."""
-        self.scale_inputs = False
-        """Whether inputs were found unscaled; later trials scale them first."""
-        self._until = time.monotonic() + seconds
-        self._start = [v.numpy() for v in model.variables]
-        self._trials: dict[tuple[Change, int], Trial] = {}
         self._changed: tuple[bool, str | None] = (False, None)
         self._calls: dict[Any, Any] = {}
-        self._steppers: dict[Any, Stepper] = {}
+        self.trials = Trials(self, seconds)
 
     # What the program says
 
@@ -126,6 +115,11 @@ class Program:
     def labels(self) -> Labels:
         """Labels of the training rows."""
         return self._labels(self.train, self.counted)
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Reads outputs for training rows."""
+        return Answers(self.labels, self.head, self.loss)
 
     @cached_property
     def validation_labels(self) -> Labels | None:
@@ -182,7 +176,7 @@ class Program:
     def judged_rows(self, most: int) -> np.ndarray:
         """Training rows that accuracies are measured on: so many, or what is soon done."""
         count = len(self.train)
-        most = min(most, max(8, int(self.seconds / 40 / self.row_seconds)))
+        most = min(most, max(8, int(self.trials.seconds / 40 / self.row_seconds)))
         if count <= most:
             return np.arange(count)
         return np.sort(np.random.default_rng(1).choice(count, most, replace=False))
@@ -286,7 +280,7 @@ class Program:
             np.arange(min(len(self.train), max(32, min(self.batch, 128)))),
             self.fixed_batch or min(len(self.train), max(32, min(self.batch, 128))),
         )
-        repaired = self.repaired
+        repaired = self.trials.repaired
         if not repaired and not self.loss_works:
             return []
         y, loss = self.target(repaired)
@@ -333,105 +327,23 @@ class Program:
         stds = stds[stds > 0]
         return len(stds) > 1 and float(stds.max() / np.median(stds)) > 100
 
-    # Trials
-
-    @property
-    def trial_steps(self) -> int:
-        """Steps of a trial: the whole training where it is short."""
-        planned = self.planned_steps
-        return _TRIAL_STEPS if planned is None else min(_TRIAL_STEPS, planned)
+    # How it trains
 
     @property
     def rate(self) -> float:
         """The learning rate that the optimizer has."""
-        return float(np.asarray(self._optimizer.learning_rate))
+        return float(np.asarray(self.optimizer.learning_rate))
 
     @property
     def usual_rate(self) -> float:
         """What the optimizer's class has by default."""
-        return float(np.asarray(type(self._optimizer)().learning_rate))
+        return float(np.asarray(type(self.optimizer)().learning_rate))
 
     @property
-    def _optimizer(self) -> Any:
+    def optimizer(self) -> Any:
+        """The optimizer, out of what scales the loss for it."""
         optimizer: Any = self.model.optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)
-
-    @property
-    def basis(self) -> Trial | None:
-        """The program as it is, with what was found before put in order; None without time."""
-        return self._try(self._upon(Change()))
-
-    @cached_property
-    def repair(self) -> str | None:
-        """What labels, loss and output in order bring, in words; None where it was not tried."""
-        if not self.repaired:
-            return None
-        after = self._try(self._upon(Change()))
-        before = self._try(replace(self._upon(Change()), repaired=False))
-        if after is None:
-            return None
-        words = f"with labels, loss and output in order {after.accuracy:.1%} of the training rows "
-        words += f"are right after {after.steps:,} steps from the same start"
-        return words + ("" if before is None else f", {before.accuracy:.1%} as it is")
-
-    def trial_of(self, change: Change) -> Trial | None:
-        """One trial with a change; None where there is no time or no way."""
-        return self._try(self._upon(change))
-
-    def longer(self) -> Trial | None:
-        """The same as `basis`, for up to ten times the steps."""
-        steps = min(10 * self.trial_steps, 4 * _TRIAL_STEPS)
-        return self._try(self._upon(Change()), max(steps, 2 * self.trial_steps), self.seconds / 4)
-
-    def generous(self) -> tuple[Trial, ...]:
-        """Long trainings at a fitting rate from several draws of weights; empty without time."""
-        trials = []
-        change = self._upon(Change(fresh=True, rate=_GENEROUS_RATE / self.rate, adam=True))
-        for seed in range(4):
-            trial = self._try(replace(change, seed=seed), _GENEROUS_STEPS, self.seconds / 10)
-            if trial is None:
-                break
-            trials.append(trial)
-        return tuple(trials) if len(trials) > 2 else ()
-
-    def learns(self, trial: Trial) -> bool:
-        """Whether a trial learnt well enough for its settings to be beyond blame."""
-        # What a repaired program still lacks is told only where it lacks everything.
-        return trial.skill > (0.15 if self.head_is_wrong else 0.5)
-
-    def _upon(self, change: Change) -> Change:
-        return replace(
-            change,
-            repaired=self.repaired,
-            scaled=change.scaled or self.scale_inputs,
-        )
-
-    def _try(
-        self, change: Change, steps: int | None = None, seconds: float | None = None
-    ) -> Trial | None:
-        if self.seconds_left < 0.5 or not (change.repaired or self.loss_works):
-            return None
-        steps = max(1, round((steps or self.trial_steps) * change.steps_factor))
-        return self.trial(change, steps, self.seconds / 12 if seconds is None else seconds)
-
-    def compared(self, change: Change) -> Comparison | None:
-        """Hold a change against the program; None where there is no time or no way."""
-        change, without = self._upon(change), self._upon(Change())
-        pairs: list[tuple[Trial, Trial]] = []
-        for seed in range(3):
-            if pairs and (
-                self.seconds_left < 2 * sum(each.seconds for each in pairs[0])
-                or not Comparison((pairs[0][0],), (pairs[0][1],)).helps
-            ):
-                break
-            first = self._try(replace(without, seed=seed))
-            second = self._try(replace(change, seed=seed))
-            if first is None or second is None:
-                break
-            pairs.append((first, second))
-        if not pairs:
-            return None
-        return Comparison(tuple(each[0] for each in pairs), tuple(each[1] for each in pairs))
 
     @cached_property
     def scaled_inputs(self) -> Any:
@@ -454,11 +366,6 @@ class Program:
             )
             weight = given if weight is None else weight * given
         return weight
-
-    @property
-    def repaired(self) -> bool:
-        """Whether trials put outputs, labels and loss in order before they change anything."""
-        return self.head_is_wrong and self.can_be_repaired
 
     @cached_property
     def loss_works(self) -> bool:
@@ -531,86 +438,6 @@ class Program:
         index[labels.counted] = labels.index
         return index
 
-    def judge(self, rows: np.ndarray, output: np.ndarray, repaired: bool) -> tuple[float, float]:
-        """Accuracy of outputs for rows, and the same above always answering the majority."""
-        labels = self.labels
-        counted = labels.counted[rows]
-        if not labels.exclusive:
-            truth = labels.values[rows].astype(bool)
-            right = (output > self.threshold(repaired)) == truth
-            base = np.maximum(truth.mean(0), 1 - truth.mean(0)).mean()
-            accuracy = float(right.mean())
-            return accuracy, (accuracy - base) / max(1e-9, 1 - base)
-        answer = self.answers(output, repaired)
-        index = np.full(labels.counted.shape, -1)
-        index[labels.counted] = labels.index
-        right = (answer == index[rows])[counted]
-        accuracy = float(right.mean())
-        base = np.bincount(index[rows][counted]).max() / counted.sum()
-        return accuracy, float((accuracy - base) / max(1e-9, 1 - base))
-
-    def answers(self, output: np.ndarray, repaired: bool = False) -> np.ndarray:
-        """The class that outputs name, as an index into the classes of the labels."""
-        known = self.labels.classes
-        if self.head.units == 1:
-            value = output[..., 0]
-            if repaired or len(known) <= 2:
-                return (value > self.threshold(repaired)).astype(int)
-            return np.abs(value[..., None] - known.astype(float)).argmin(-1)
-        best = np.where(np.isfinite(output), output, -np.inf).argmax(-1)
-        if repaired or self.labels.form == "text":
-            return best
-        place = {int(v): at for at, v in enumerate(known)} if _whole(known) else {}
-        return np.vectorize(lambda v: place.get(int(v), -1), otypes=[int])(best)
-
-    def threshold(self, repaired: bool) -> float:
-        """Where an output of one unit begins to name the second class."""
-        if repaired or (self.loss.from_logits and self.head.activation not in ("sigmoid",)):
-            return 0.0
-        if self.loss.kind == "hinge" or self.head.activation == "tanh":
-            return 0.0
-        return 0.5
-
-    @property
-    def seconds_left(self) -> float:
-        """Of the time for trials."""
-        return self._until - time.monotonic()
-
-    def hurry(self, seconds: float) -> None:
-        """Leave at most so many seconds for the trials that are still to come."""
-        self._until = min(self._until, time.monotonic() + seconds)
-
-    def trial(self, change: Change, steps: int, seconds: float) -> Trial:
-        """Train briefly from the first weights; the weights are put back afterwards."""
-        key = (change, steps)
-        if key not in self._trials:
-            try:
-                self._trials[key] = train(self, change, steps, seconds)
-            finally:
-                self.restart()
-        return self._trials[key]
-
-    def stepper(self, change: Change) -> Stepper:
-        """Steps for a change, built when first asked for; call it where `changed` holds."""
-        scheduled = isinstance(getattr(self._optimizer, "_learning_rate", None), _SCHEDULE)
-        key = (
-            change.repaired,
-            change.activation,
-            change.everything,
-            change.batch,
-            change.adam,
-            change.scaled and any(each.dtype.kind != "f" for each in self.train.arrays),
-            change.rate if scheduled else None,
-        )
-        if key not in self._steppers:
-            self._steppers[key] = Stepper(self, change)
-        return self._steppers[key]
-
-    def restart(self) -> None:
-        """Put the first weights back."""
-        for variable, value in zip(self.model.variables, self._start, strict=True):
-            variable.assign(value)
-
 
 def standardised(values: np.ndarray) -> np.ndarray:
     """Values of mean 0 and standard deviation 1: by column of a table, otherwise by channel."""
@@ -623,10 +450,6 @@ def standardised(values: np.ndarray) -> np.ndarray:
     # A column that hardly varies beside its size is rounding, not information.
     still = std <= 1e-9 * np.maximum(1.0, np.abs(mean))
     return np.where(still, 0.0, (numbers - mean) / np.where(still, 1.0, std)).astype(np.float32)
-
-
-def _whole(values: np.ndarray) -> bool:
-    return values.dtype.kind in "biuf" and bool(np.array_equal(values, np.round(values)))
 
 
 def _with_mask(output: Any) -> tuple[Any, Any]:

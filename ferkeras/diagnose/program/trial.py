@@ -121,7 +121,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             draw_weights(model, change.seed)
         x = program.scaled_inputs if change.scaled else material.x
         y = program.target(change.repaired)[0]
-        stepper = program.stepper(change)
+        stepper = program.trials.stepper(change)
         variables = stepper.variables
         start = [v.numpy() for v in variables]
         stepper.begin(change.rate)
@@ -146,7 +146,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
                 break
         rows = program.judged_rows(_JUDGED)
         predictions = program.predict(rows, x)
-        accuracy, skill = program.judge(rows, predictions, change.repaired)
+        accuracy, skill = program.answers.judge(rows, predictions, change.repaired)
         in_training = program.predict(rows, x, training=True, batch=batch)
         return Trial(
             change,
@@ -154,7 +154,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             np.array(losses),
             accuracy,
             skill,
-            program.judge(rows, in_training, change.repaired)[0],
+            program.answers.judge(rows, in_training, change.repaired)[0],
             predictions,
             rows,
             {

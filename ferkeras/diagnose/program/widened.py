@@ -33,9 +33,9 @@ def widened(program: Program, times: int) -> Program | None:
     except (ValueError, TypeError):
         return None
     wide.compile(loss=model.loss, optimizer=_same(model.optimizer))
-    result = Program(wide, program.train, None, program.fit, max(0.0, program.seconds_left))
-    result.head_is_wrong = program.head_is_wrong
-    result.scale_inputs = program.scale_inputs
+    result = Program(wide, program.train, None, program.fit, max(0.0, program.trials.seconds_left))
+    result.trials.head_is_wrong = program.trials.head_is_wrong
+    result.trials.scale_inputs = program.trials.scale_inputs
     return result
 
 

@@ -19,8 +19,8 @@ _BY_HEART = 64
 
 def network_too_small(program: Program) -> ProgramFinding | None:
     """Generously trained, it stays behind the same network with eight times the units."""
-    basis, narrowest = program.basis, _narrowest(program)
-    if basis is None or program.learns(basis) or narrowest is None or narrowest > _NARROW:
+    basis, narrowest = program.trials.basis, _narrowest(program)
+    if basis is None or program.trials.learns(basis) or narrowest is None or narrowest > _NARROW:
         return None
     # A wide network also learns noise by heart; of many rows the classes must be in them.
     if len(program.train) > _BY_HEART and (
@@ -32,7 +32,7 @@ def network_too_small(program: Program) -> ProgramFinding | None:
     wide = widened(program, _TIMES)
     if wide is None:
         return None
-    small, large = program.generous(), wide.generous()
+    small, large = program.trials.generous(), wide.trials.generous()
     if not small or not large:
         return None
     # The best of several draws of the small one, the worst of the wide one.

@@ -13,8 +13,8 @@ _HEALTHY = {"relu", "gelu", "elu", "selu", "silu", "swish", "leaky_relu", "relu6
 
 def hidden_activation(program: Program) -> ProgramFinding | None:
     """Layers without a bend between them, or many that saturate, and rectifiers that learn."""
-    basis = program.basis
-    if basis is None or program.learns(basis):
+    basis = program.trials.basis
+    if basis is None or program.trials.learns(basis):
         return None
     names = [
         getattr(layer.activation, "__name__", "")
@@ -42,7 +42,7 @@ def hidden_activation(program: Program) -> ProgramFinding | None:
     flat = [name for name in names if name in ("sigmoid", "softmax", "hard_sigmoid", "exponential")]
     if not linear and not flat:
         return None
-    comparison = program.compared(Change(activation="relu"))
+    comparison = program.trials.compared(Change(activation="relu"))
     if comparison is None or not comparison.helps:
         return None
     what = (

@@ -15,13 +15,13 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
     values, size = program.first_input, program.input_size
     if values is None or size is None or not program.inputs_are_unscaled:
         return None
-    comparison = program.compared(Change(scaled=True))
+    comparison = program.trials.compared(Change(scaled=True))
     if comparison is None:
         return None
     stuck = _stuck(comparison)
     if not comparison.helps and not stuck:
         return None
-    program.scale_inputs = True
+    program.trials.scale_inputs = True
     numbers = values.astype(np.float64)
     low, high = float(numbers.min()), float(numbers.max())
     std = float(numbers.std())

@@ -15,10 +15,10 @@ _COLUMNS = 512
 
 def labels_without_meaning(program: Program) -> ProgramFinding | None:
     """Trees read the classes from other validation rows, but not from other training rows."""
-    basis, held = program.basis, program.validation
+    basis, held = program.trials.basis, program.validation
     if (
         basis is None
-        or program.learns(basis)
+        or program.trials.learns(basis)
         or held is None
         or program.first_input is None
         or min(len(program.train), len(held)) < _FEWEST

@@ -88,7 +88,7 @@ def _metric_values(program: Program) -> list[tuple[str, str, np.ndarray, np.ndar
         for seed, (right, high) in enumerate(((0.5, 0.9), (0.3, 0.6))):
             rows = np.arange(min(512, len(program.train)))
             output = _made_up(program, rows, right, high, seed)
-            counted.append(program.judge(rows, output, repaired=False)[0])
+            counted.append(program.answers.judge(rows, output, repaired=False)[0])
             values.append(_metric_value(metric, program.train.y[rows], output))
         kind = metric if isinstance(metric, str) else type(metric).__name__
         found.append((name, kind, np.array(values), np.array(counted)))
@@ -110,7 +110,7 @@ def _made_up(
     )
     if units == 1:
         chance = np.where(answer == 1, high, 1 - high)[:, None]
-        logits = program.threshold(repaired=False) == 0
+        logits = program.answers.threshold(repaired=False) == 0
         output = np.log(chance / (1 - chance)) if logits else chance
         # Far enough from any threshold to be about the metric alone.
         return (output * (3 if logits else 1)).astype(np.float32)

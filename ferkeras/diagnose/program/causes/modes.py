@@ -50,7 +50,7 @@ def running_statistics(program: Program) -> ProgramFinding | None:
         for layer in program.model._flatten_layers(include_self=False)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
     ]
-    basis = program.basis
+    basis = program.trials.basis
     if not norms or basis is None or not basis.finite:
         return None
     if program.batch == 1 and all(len(layer.input.shape) == 2 for layer in norms[:1]):

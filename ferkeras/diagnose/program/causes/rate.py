@@ -20,11 +20,11 @@ _MANY = 50
 
 def learning_rate_too_high(program: Program) -> ProgramFinding | None:
     """The loss does not fall below that of always answering alike, and does with a smaller rate."""
-    basis = program.basis
-    if basis is None or program.learns(basis):
+    basis = program.trials.basis
+    if basis is None or program.trials.learns(basis):
         return None
     for factor in _LOWER:
-        comparison = program.compared(Change(rate=factor))
+        comparison = program.trials.compared(Change(rate=factor))
         if comparison is None or not comparison.helps:
             continue
         first, last = float(basis.losses[0]), basis.loss()
@@ -71,8 +71,8 @@ def learning_rate_too_high(program: Program) -> ProgramFinding | None:
 
 def learning_rate_too_low(program: Program) -> ProgramFinding | None:
     """The weights hardly move in all the steps there are, and a larger rate makes them learn."""
-    basis, rate = program.basis, program.rate
-    if basis is None or program.learns(basis) or not basis.finite:
+    basis, rate = program.trials.basis, program.rate
+    if basis is None or program.trials.learns(basis) or not basis.finite:
         return None
     planned = program.planned_steps or 100_000
     moved = basis.movement * planned / max(1, basis.steps)
@@ -81,7 +81,7 @@ def learning_rate_too_low(program: Program) -> ProgramFinding | None:
     if not (low or planned >= _MANY) or (moved > _STILL and not (whole and low)):
         return None
     for factor in _HIGHER:
-        comparison = program.compared(Change(rate=factor))
+        comparison = program.trials.compared(Change(rate=factor))
         if comparison is None or not comparison.helps:
             continue
         return ProgramFinding(
@@ -122,23 +122,23 @@ def learning_rate_too_low(program: Program) -> ProgramFinding | None:
 
 def too_few_steps(program: Program) -> ProgramFinding | None:
     """The training ends while it has hardly begun to learn."""
-    basis, planned = program.basis, program.planned_steps
+    basis, planned = program.trials.basis, program.planned_steps
     if (
         basis is None
         or planned is None
         or basis.steps < planned
-        or program.learns(basis)
+        or program.trials.learns(basis)
         or not basis.finite
     ):
         return None
-    longer = program.longer()
+    longer = program.trials.longer()
     if longer is None or longer.skill - basis.skill < CLEAR or longer.skill < 2 * CLEAR:
         return None
     if basis.skill > 0.6 * longer.skill:
         return None
     smaller = None
     if program.batch > 64 and program.batch >= 0.5 * (program.rows or 0):
-        smaller = program.compared(Change(batch=32, steps_factor=program.batch / 32))
+        smaller = program.trials.compared(Change(batch=32, steps_factor=program.batch / 32))
     if smaller is not None and smaller.helps and (program.fit.epochs or 0) >= 5:
         return ProgramFinding(
             cause="batch_size",

@@ -26,7 +26,7 @@ def frozen_layers(program: Program) -> ProgramFinding | None:
     random = [v for v in frozen if _is_drawn(v.numpy())]
     if not random or len(random) < 0.5 * len(frozen):
         return None
-    comparison = program.compared(Change(everything=True))
+    comparison = program.trials.compared(Change(everything=True))
     if comparison is None or not comparison.helps:
         return None
     return _frozen(
@@ -92,16 +92,16 @@ def gradient_does_not_reach(program: Program) -> ProgramFinding | None:
             Evidence("trainable weights without a gradient", f"{len(cut)}", "none", len(cut)),
             "broken" if len(cut) > len(gradients) / 2 else "suspicious",
         )
-    basis = program.basis
+    basis = program.trials.basis
     zero = {v.path for v, g in gradients if g is not None and is_kernel(v.path) and not np.any(g)}
     if not zero or basis is None or basis.steps < 10 or not basis.finite:
         return None
     still = [path for path in zero if basis.moved.get(path) == 0]
-    if not still or program.learns(basis):
+    if not still or program.trials.learns(basis):
         return None
     # Units that are dead by an unlucky draw live in another one.
     for seed in range(3):
-        drawn = program.trial_of(Change(fresh=True, seed=seed))
+        drawn = program.trials.tried(Change(fresh=True, seed=seed))
         if drawn is None:
             return None
         still = [path for path in still if drawn.moved.get(path) == 0]

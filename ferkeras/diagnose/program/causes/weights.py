@@ -43,7 +43,7 @@ def _exploding(program: Program) -> ProgramFinding | None:
     reached = _largest_activation(program)
     if reached is None or reached < _HUGE:
         return None
-    change = program.compared(Change(fresh=True))
+    change = program.trials.compared(Change(fresh=True))
     if change is None or not change.helps:
         return None
     return _finding(

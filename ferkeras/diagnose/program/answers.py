@@ -1,0 +1,66 @@
+"""What the outputs of a program answer, and how often that is right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.diagnose.program.head import Head
+from ferkeras.diagnose.program.labels import Labels
+from ferkeras.diagnose.program.losses import LossForm
+
+
+class Answers:
+    """Reads outputs as the program's loss and last layer mean them.
+
+    Args:
+        labels: of the training rows.
+        head: the end of the model.
+        loss: the compiled loss.
+    """
+
+    def __init__(self, labels: Labels, head: Head, loss: LossForm) -> None:
+        self._labels, self._head, self._loss = labels, head, loss
+
+    def judge(self, rows: np.ndarray, output: np.ndarray, repaired: bool) -> tuple[float, float]:
+        """Accuracy of outputs for rows, and the same above always answering the majority."""
+        labels = self._labels
+        counted = labels.counted[rows]
+        if not labels.exclusive:
+            truth = labels.values[rows].astype(bool)
+            right = (output > self.threshold(repaired)) == truth
+            base = np.maximum(truth.mean(0), 1 - truth.mean(0)).mean()
+            accuracy = float(right.mean())
+            return accuracy, (accuracy - base) / max(1e-9, 1 - base)
+        answer = self.answers(output, repaired)
+        index = np.full(labels.counted.shape, -1)
+        index[labels.counted] = labels.index
+        right = (answer == index[rows])[counted]
+        accuracy = float(right.mean())
+        base = np.bincount(index[rows][counted]).max() / counted.sum()
+        return accuracy, float((accuracy - base) / max(1e-9, 1 - base))
+
+    def answers(self, output: np.ndarray, repaired: bool = False) -> np.ndarray:
+        """The class that outputs name, as an index into the classes of the labels."""
+        known = self._labels.classes
+        if self._head.units == 1:
+            value = output[..., 0]
+            if repaired or len(known) <= 2:
+                return (value > self.threshold(repaired)).astype(int)
+            return np.abs(value[..., None] - known.astype(float)).argmin(-1)
+        best = np.where(np.isfinite(output), output, -np.inf).argmax(-1)
+        if repaired or self._labels.form == "text":
+            return best
+        place = {int(v): at for at, v in enumerate(known)} if _whole(known) else {}
+        return np.vectorize(lambda v: place.get(int(v), -1), otypes=[int])(best)
+
+    def threshold(self, repaired: bool) -> float:
+        """Where an output of one unit begins to name the second class."""
+        if repaired or (self._loss.from_logits and self._head.activation not in ("sigmoid",)):
+            return 0.0
+        if self._loss.kind == "hinge" or self._head.activation == "tanh":
+            return 0.0
+        return 0.5
+
+
+def _whole(values: np.ndarray) -> bool:
+    return values.dtype.kind in "biuf" and bool(np.array_equal(values, np.round(values)))

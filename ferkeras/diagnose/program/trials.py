@@ -1,0 +1,170 @@
+"""Which brief trainings are made of a program, within the time that there is for them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.trial import Change, Stepper, Trial, train
+
+if TYPE_CHECKING:
+    from ferkeras.diagnose.program.program import Program
+
+_STEPS = 400
+_GENEROUS_STEPS = 1000
+_GENEROUS_RATE = 0.01
+_SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
+
+
+class Trials:
+    """Trials of a program, each made when first asked for, and never twice.
+
+    Args:
+        program: what is tried; the weights that it has now are the start of each.
+        seconds: that all of them together may take.
+    """
+
+    def __init__(self, program: Program, seconds: float) -> None:
+        self._program = program
+        self.seconds = seconds
+        self.head_is_wrong = False
+        """Whether outputs, loss or labels were found not to fit; trials then repair them first."""
+        self.scale_inputs = False
+        """Whether inputs were found unscaled; later trials scale them first."""
+        self._until = time.monotonic() + seconds
+        self._start = [v.numpy() for v in program.model.variables]
+        self._trials: dict[tuple[Change, int], Trial] = {}
+        self._steppers: dict[Any, Stepper] = {}
+
+    @property
+    def repaired(self) -> bool:
+        """Whether trials put outputs, labels and loss in order before they change anything."""
+        return self.head_is_wrong and self._program.can_be_repaired
+
+    @property
+    def steps(self) -> int:
+        """Steps of a trial: the whole training where it is short."""
+        planned = self._program.planned_steps
+        return _STEPS if planned is None else min(_STEPS, planned)
+
+    @property
+    def basis(self) -> Trial | None:
+        """The program as it is, with what was found before put in order; None without time."""
+        return self._try(self._upon(Change()))
+
+    @cached_property
+    def repair(self) -> str | None:
+        """What labels, loss and output in order bring, in words; None where it was not tried."""
+        if not self.repaired:
+            return None
+        after = self._try(self._upon(Change()))
+        before = self._try(replace(self._upon(Change()), repaired=False))
+        if after is None:
+            return None
+        words = f"with labels, loss and output in order {after.accuracy:.1%} of the training rows "
+        words += f"are right after {after.steps:,} steps from the same start"
+        return words + ("" if before is None else f", {before.accuracy:.1%} as it is")
+
+    def tried(self, change: Change) -> Trial | None:
+        """One trial with a change; None where there is no time or no way."""
+        return self._try(self._upon(change))
+
+    def longer(self) -> Trial | None:
+        """The same as `basis`, for up to ten times the steps."""
+        steps = min(10 * self.steps, 4 * _STEPS)
+        return self._try(self._upon(Change()), max(steps, 2 * self.steps), self.seconds / 4)
+
+    def generous(self) -> tuple[Trial, ...]:
+        """Long trainings at a fitting rate from several draws of weights; empty without time."""
+        trials = []
+        change = self._upon(Change(fresh=True, rate=_GENEROUS_RATE / self._program.rate, adam=True))
+        for seed in range(4):
+            trial = self._try(replace(change, seed=seed), _GENEROUS_STEPS, self.seconds / 10)
+            if trial is None:
+                break
+            trials.append(trial)
+        return tuple(trials) if len(trials) > 2 else ()
+
+    def learns(self, trial: Trial) -> bool:
+        """Whether a trial learnt well enough for its settings to be beyond blame."""
+        # What a repaired program still lacks is told only where it lacks everything.
+        return trial.skill > (0.15 if self.head_is_wrong else 0.5)
+
+    def compared(self, change: Change) -> Comparison | None:
+        """Hold a change against the program; None where there is no time or no way."""
+        change, without = self._upon(change), self._upon(Change())
+        pairs: list[tuple[Trial, Trial]] = []
+        for seed in range(3):
+            if pairs and (
+                self.seconds_left < 2 * sum(each.seconds for each in pairs[0])
+                or not Comparison((pairs[0][0],), (pairs[0][1],)).helps
+            ):
+                break
+            first = self._try(replace(without, seed=seed))
+            second = self._try(replace(change, seed=seed))
+            if first is None or second is None:
+                break
+            pairs.append((first, second))
+        if not pairs:
+            return None
+        return Comparison(tuple(each[0] for each in pairs), tuple(each[1] for each in pairs))
+
+    def _upon(self, change: Change) -> Change:
+        return replace(
+            change,
+            repaired=self.repaired,
+            scaled=change.scaled or self.scale_inputs,
+        )
+
+    def _try(
+        self, change: Change, steps: int | None = None, seconds: float | None = None
+    ) -> Trial | None:
+        if self.seconds_left < 0.5 or not (change.repaired or self._program.loss_works):
+            return None
+        steps = max(1, round((steps or self.steps) * change.steps_factor))
+        return self._trial(change, steps, self.seconds / 12 if seconds is None else seconds)
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the time for trials."""
+        return self._until - time.monotonic()
+
+    def hurry(self, seconds: float) -> None:
+        """Leave at most so many seconds for the trials that are still to come."""
+        self._until = min(self._until, time.monotonic() + seconds)
+
+    def _trial(self, change: Change, steps: int, seconds: float) -> Trial:
+        """Train briefly from the first weights; the weights are put back afterwards."""
+        key = (change, steps)
+        if key not in self._trials:
+            try:
+                self._trials[key] = train(self._program, change, steps, seconds)
+            finally:
+                self._restart()
+        return self._trials[key]
+
+    def stepper(self, change: Change) -> Stepper:
+        """Steps for a change, built when first asked for; call it where `changed` holds."""
+        scheduled = isinstance(getattr(self._program.optimizer, "_learning_rate", None), _SCHEDULE)
+        key = (
+            change.repaired,
+            change.activation,
+            change.everything,
+            change.batch,
+            change.adam,
+            change.scaled and any(each.dtype.kind != "f" for each in self._program.train.arrays),
+            change.rate if scheduled else None,
+        )
+        if key not in self._steppers:
+            self._steppers[key] = Stepper(self._program, change)
+        return self._steppers[key]
+
+    def _restart(self) -> None:
+        """Put the first weights back."""
+        for variable, value in zip(self._program.model.variables, self._start, strict=True):
+            variable.assign(value)
