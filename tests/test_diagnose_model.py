@@ -288,6 +288,40 @@ def test_rows_in_the_order_of_their_classes():
     assert causes(model, (x, y), validation_split=0.3) == ["not_shuffled"]
 
 
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({0: 1.0, 1: 0.0, 2: 1e-4}, ["classes_without_weight"]),
+        ({0: 1.0, 1: 5.0, 2: 0.2}, []),
+        ({0: 3.0}, []),
+    ],
+)
+def test_classes_that_weigh_nothing(weights, said):
+    x, y = blobs(3)
+    for labels, loss in (
+        (y, "sparse_categorical_crossentropy"),
+        (one_hot(y), "categorical_crossentropy"),
+    ):
+        model = network(layers.Dense(3, "softmax"), loss=loss)
+        assert causes(model, (x, labels), class_weight=weights) == said
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda x: 255 * x, ["validation_scaled_otherwise"]),
+        (lambda x: x / 255, ["validation_scaled_otherwise"]),
+        (lambda x: 1.5 * x + 0.2, []),
+        (np.zeros_like, []),
+    ],
+)
+def test_validation_rows_that_are_scaled_otherwise(prepare, said):
+    x, y = blobs(3, rows=240)
+    model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")
+    held = prepare(x[120:] + 0.01), y[120:]
+    assert causes(model, (x[:120], y[:120]), held) == said
+
+
 def test_validation_rows_that_are_training_rows():
     x, y = blobs(3, rows=200)
     model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")

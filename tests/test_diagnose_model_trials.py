@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from ferkeras import diagnose_model
 from ferkeras.diagnose import DiagnoseOnAlarm
@@ -53,6 +54,54 @@ def test_inputs_that_are_scaled_inside_are_not_named():
     norm.adapt(x + 1000)
     model = network(keras.optimizers.Adam(0.01), norm, layers.Dense(16, "relu"))
     assert diagnosis(model, x + 1000, y).causes == ()
+
+
+def test_inputs_that_are_scaled_once_more_inside():
+    x, y = blobs()
+    norm = layers.Rescaling(1 / 255)
+    said = diagnosis(network(keras.optimizers.SGD(0.05), norm, layers.Dense(16, "relu")), x, y)
+    assert said.causes == ("unscaled_inputs",)
+    assert "they were scaled twice" in said.verdict
+
+
+def test_dropout_of_nearly_all():
+    digits = load_digits()
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            layers.Dense(32, "relu"),
+            layers.Dropout(0.98, name="drop"),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile("adam", SPARSE)
+    said = diagnosis(model, digits.data[:600] / 16, digits.target[:600])
+    assert said.causes == ("too_much_dropout",)
+    assert "'drop' drops 98%" in said.verdict
+
+
+@pytest.mark.parametrize(("factor", "said"), [(3.0, ["weight_penalty_too_strong"]), (1e-4, [])])
+def test_weights_that_cost(factor, said):
+    penalty = keras.regularizers.L2(factor)
+    hidden = [layers.Dense(16, "relu", kernel_regularizer=penalty) for _ in range(2)]
+    model = network(keras.optimizers.SGD(0.05), *hidden, layers.Dropout(0.3))
+    assert list(diagnosis(model, *blobs()).causes) == said
+
+
+def test_weights_that_the_optimizer_takes_away():
+    x, y = blobs()
+    said = diagnosis(network(keras.optimizers.SGD(0.05, weight_decay=10.0)), x, y)
+    assert said.causes == ("weight_penalty_too_strong",)
+    assert "the optimizer's weight decay" in said.verdict
+
+
+def test_what_nothing_explains_is_not_called_healthy():
+    x, y = np.ones((240, 6), "float32"), np.arange(240) % 3
+    said = diagnosis(network(keras.optimizers.Adam(0.01)), x, y, epochs=20)
+    assert said.causes == ()
+    assert said.severity == "suspicious"
+    assert "It learns nothing in 160 steps" in said.verdict
 
 
 def test_a_rate_with_which_the_loss_runs_away():

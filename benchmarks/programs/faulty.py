@@ -402,3 +402,78 @@ def missing(seed: int) -> Planted:
     x, y = table("wine", seed)
     x[3, 2] = np.nan
     return program(compiled(dense(x, 3)), x, y)
+
+
+@fault("classes_without_weight")
+def classes_of_no_weight(seed: int) -> Planted:
+    """Weights that were meant for one class."""
+    x, y = table("digits", seed)
+    weights = {at: float(at == 3) for at in range(10)}
+    return program(compiled(dense(x, 10)), x, y, class_weight=weights)
+
+
+@fault("validation_scaled_otherwise")
+def raw_validation(seed: int) -> Planted:
+    """Pixels divided by 16 in training alone."""
+    x, y = digits(seed)
+    planted = program(compiled(convolutional(x, 10)), x, y)
+    held, labels = planted.validation
+    planted.validation = held * 255, labels
+    return planted
+
+
+@fault("unscaled_inputs")
+def scaled_inside_too(seed: int) -> Planted:
+    """Divided before the model and in it."""
+    import keras
+
+    x, y = digits(seed)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    return program(compiled(model, rate=0.01, optimizer="sgd"), x, y)
+
+
+@fault("too_much_dropout")
+def dropout_of_nearly_all(seed: int) -> Planted:
+    """The fraction that is kept, given as the one that is dropped."""
+    import keras
+
+    x, y = table("digits", seed)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            keras.layers.Dense(64, "relu"),
+            keras.layers.Dropout(0.98),
+            keras.layers.Dense(10, "softmax"),
+        ]
+    )
+    return program(compiled(model, rate=0.001), x, y)
+
+
+@fault("weight_penalty_too_strong")
+def dear_weights(seed: int) -> Planted:
+    """A penalty of ten on every kernel."""
+    import keras
+
+    x, y = table("digits", seed)
+    model = dense(x, 10, kernel_regularizer=keras.regularizers.L2(10.0))
+    return program(compiled(model), x, y)
+
+
+@fault("weight_penalty_too_strong")
+def decay_of_everything(seed: int) -> Planted:
+    """A decay that was meant for a rate of 1e-4."""
+    import keras
+
+    x, y = table("wine", seed)
+    model = dense(x, 3)
+    model.compile(keras.optimizers.SGD(0.05, weight_decay=10.0), SPARSE, metrics=["accuracy"])
+    return program(model, x, y, epochs=40)

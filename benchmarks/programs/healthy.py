@@ -411,3 +411,40 @@ def accumulated_long(seed: int) -> Planted:
     """A low rate, for a long time."""
     x, y = table("digits", seed)
     return program(compiled(dense(x, 10), rate=1e-4), x, y, epochs=500)
+
+
+@healthy
+def digits_much_dropout(seed: int) -> Planted:
+    """Half of the units dropped, weights that cost a little, classes weighed by their rows."""
+    import keras
+
+    x, y = table("digits", seed)
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            keras.layers.Dense(128, "relu", kernel_regularizer=keras.regularizers.L2(1e-4)),
+            keras.layers.Dropout(0.5),
+            keras.layers.Dense(10, "softmax"),
+        ]
+    )
+    weights = {at: 1 + 0.3 * at for at in range(10)}
+    return program(compiled(model, optimizer="adamw"), x, y, class_weight=weights)
+
+
+@healthy
+def digits_scaled_inside(seed: int) -> Planted:
+    """Raw pixels that the model brings to -1 to 1."""
+    import keras
+
+    x, y = digits(seed)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(x.shape[1:]),
+            layers.Rescaling(1 / 127.5, offset=-1),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    return program(compiled(model), (255 * x).round(), y)

@@ -16,6 +16,7 @@ import ferkeras
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.causes import (
     capacity,
+    class_weight,
     hidden,
     inputs,
     label_sense,
@@ -29,13 +30,14 @@ from ferkeras.diagnose.program.causes import (
     output_activation,
     rate,
     reach,
+    regularisation,
     units,
     weights,
 )
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.program import Fit, Program
-from ferkeras.diagnose.program.trial import Change
+from ferkeras.diagnose.program.trial import Change, Trial
 from ferkeras.diagnose.program.untouched import untouched
 
 Probe = Callable[[Program], ProgramFinding | None]
@@ -57,12 +59,14 @@ HEAD: tuple[Probe, ...] = (
 
 MEASURED: tuple[Probe, ...] = (
     inputs.missing_values,
+    class_weight.classes_without_weight,
     order.not_shuffled,
     optimizer.optimizer_holds_other_variables,
     weights.initialisation,
     metric.wrong_metric,
     leakage.leakage,
     inputs.channels_first,
+    inputs.validation_scaled_otherwise,
     modes.random_in_use,
 )
 """What can be measured beside it."""
@@ -76,6 +80,9 @@ TRIED: tuple[Probe, ...] = (
 """What a brief training with a change tells of data and layers."""
 
 TIMED: tuple[Probe, ...] = (
+    # A lower rate makes both weaker too, and would be named for them.
+    regularisation.penalty_too_strong,
+    regularisation.too_much_dropout,
     rate.learning_rate_too_high,
     rate.learning_rate_too_low,
     hidden.hidden_activation,
@@ -86,15 +93,25 @@ TIMED: tuple[Probe, ...] = (
 program whose end was wrong they are what remains: its rate was never tried with a right loss."""
 
 
+_NOTHING = 0.05
+"""Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows."""
+
+_STEPS = 100
+"""Fewer of them teach a sound classifier nothing either."""
+
+
 @dataclass(frozen=True)
 class ProgramDiagnosis:
     """What is wrong with a program.
 
     Attributes:
         findings: the causes, the most certain and worst first; empty where none was found.
-        severity: healthy, or the worst of the findings'.
+        severity: healthy, or the worst of the findings'; suspicious also where a brief training
+            learns nothing and no cause was found.
         seconds: that the examination took.
         facts: what was examined, by name, for people.
+        brief: a brief training of the program as it is, where no cause was found; None without
+            time.
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
         program: the file that was run; empty where a model was given.
@@ -107,6 +124,7 @@ class ProgramDiagnosis:
     facts: Mapping[str, str]
     remaining: tuple[ProgramFinding, ...] = ()
     output_layer: str = ""
+    brief: Trial | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
 
@@ -120,6 +138,13 @@ class ProgramDiagnosis:
         """The verdict in a sentence."""
         if self.findings:
             return self.findings[0].verdict
+        if self.brief is not None and _learns_nothing(self.brief):
+            return (
+                f"It learns nothing in {self.brief.steps:,} steps ({self.brief.accuracy:.0%} of "
+                "the training rows are right, no more than by always answering the most frequent "
+                "class), and nothing was found that explains it: are the classes in the inputs at "
+                "all?"
+            )
         return "Nothing was found that keeps this classifier from learning."
 
     def to_html(self) -> str:
@@ -216,10 +241,13 @@ def _diagnosis(
                 "diagnose_model examines classifiers"
             )
         findings, remaining = _examine(program)
+        brief = None if findings else program.trials.basis
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
         worst = "broken" if broken else "suspicious"
+    elif brief is not None and _learns_nothing(brief):
+        worst = "suspicious"
     return ProgramDiagnosis(
         findings,
         worst,
@@ -227,7 +255,12 @@ def _diagnosis(
         _facts(program),
         remaining,
         program.head.layer,
+        brief,
     )
+
+
+def _learns_nothing(brief: Trial) -> bool:
+    return brief.steps >= _STEPS and not brief.skill >= _NOTHING
 
 
 def _examine(

@@ -19,7 +19,7 @@ from ferkeras.diagnose.program.head import Head, first_input, head_of
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
-from ferkeras.diagnose.program.trial import Change, hidden_activation
+from ferkeras.diagnose.program.trial import Change, hidden_activation, nothing_dropped
 from ferkeras.diagnose.program.trials import Trials
 
 _PREDICTED_BYTES = 32 << 20
@@ -70,7 +70,7 @@ class Program:
         self.train = train
         self.validation = validation
         self.fit = fit
-        self._changed: tuple[bool, str | None] = (False, None)
+        self._changed: tuple[bool, str | None, bool] = (False, None, True)
         self._calls: dict[Any, Any] = {}
         self.trials = Trials(self, seconds)
 
@@ -240,7 +240,10 @@ class Program:
                 stack.enter_context(self.head.bare(self.model))
             if change.activation is not None:
                 stack.enter_context(hidden_activation(self.model, self, change.activation))
-            before, self._changed = self._changed, (change.repaired, change.activation)
+            if not change.dropout:
+                stack.enter_context(nothing_dropped(self.model))
+            before = self._changed
+            self._changed = change.repaired, change.activation, change.dropout
             try:
                 yield
             finally:
@@ -347,19 +350,34 @@ class Program:
 
     @cached_property
     def scaled_inputs(self) -> Any:
-        """The inputs standardised: each column of a table, otherwise each channel."""
-        return keras.tree.map_structure(
+        """The inputs standardised: each column of a table, otherwise each channel.
+
+        Where the model scales its inputs itself, what reaches its first layer with weights is.
+        """
+        scaled = keras.tree.map_structure(
             # Whole numbers would be rounded: such inputs are trained on as fractions.
             lambda each: standardised(each).astype(each.dtype if each.dtype.kind == "f" else "f4"),
             self.train.x,
         )
+        rows = self._portions(self.judged_rows(256))[0]
+        reaches = first_input(self.model, keras.tree.map_structure(lambda each: each[rows], scaled))
+        spread = 0.0 if reaches is None else float(np.nanstd(reaches.astype(np.float64)))
+        if 0 < spread < 0.1 or spread > 10:
+            scaled = keras.tree.map_structure(
+                lambda each: (each / spread).astype(each.dtype) if each.dtype.kind == "f" else each,
+                scaled,
+            )
+        return scaled
 
-    @cached_property
-    def row_weights(self) -> np.ndarray | None:
-        """What each row weighs in the loss."""
+    def row_weights(self, class_weight: bool = True) -> np.ndarray | None:
+        """What each row weighs in the loss.
+
+        Args:
+            class_weight: whether classes weigh what `fit` was told.
+        """
         weight = self.train.weight
         weight = None if weight is None else weight.astype(np.float32)
-        if self.fit.class_weight is not None and self.labels.counted.ndim == 1:
+        if class_weight and self.fit.class_weight is not None and self.labels.counted.ndim == 1:
             values = self.train.y.argmax(-1) if self.labels.columns else self.train.y.reshape(-1)
             given = np.array(
                 [float(self.fit.class_weight.get(int(v), 1.0)) for v in values], np.float32
@@ -399,16 +417,28 @@ class Program:
     def _two_on_one_unit(self) -> bool:
         return self.head.units == 1 and len(self.labels.classes) == 2
 
-    def target(self, repaired: bool) -> tuple[np.ndarray, Any]:
-        """Labels and loss of a trial; the loss takes inputs, labels, output and weights."""
+    def target(self, repaired: bool, penalties: bool = True) -> tuple[np.ndarray, Any]:
+        """Labels and loss of a trial; the loss takes inputs, labels, output and weights.
+
+        Args:
+            repaired: whether labels and loss fit each other.
+            penalties: whether the loss holds what layers take for their weights.
+        """
         model = self.model
+
+        def costs() -> Any:
+            return tf.add_n(
+                [tf.constant(0.0), *(tf.cast(each, tf.float32) for each in model.losses)]
+            )
+
         if not repaired:
             y = self.train.y
 
             def given(x: Any, rows_y: Any, output: Any, weights: Any) -> Any:
-                return model.compute_loss(
+                loss = model.compute_loss(
                     x=x, y=rows_y, y_pred=output, sample_weight=weights, training=True
                 )
+                return loss if penalties else tf.cast(loss, tf.float32) - costs()
 
             return y, given
         units, independent = self.head.units, not self.labels.exclusive
@@ -426,7 +456,8 @@ class Program:
             each = tf.reduce_mean(each, axis=-1)
             if weights is not None:
                 each *= tf.cast(weights, tf.float32)
-            return tf.reduce_mean(each) + tf.add_n([tf.constant(0.0), *model.losses])
+            loss = tf.reduce_mean(each)
+            return loss + costs() if penalties else loss
 
         return y, fitting
 

@@ -36,7 +36,7 @@ _BY_LAYER = frozenset(
 )
 _BY_COMPILE = frozenset(
     "wrong_loss wrong_metric optimizer_holds_other_variables learning_rate_too_high "
-    "learning_rate_too_low".split()
+    "learning_rate_too_low weight_penalty_too_strong".split()
 )
 
 

@@ -45,6 +45,9 @@ class Change:
         activation: in the place of hidden activations; None: the program's.
         steps_factor: times the steps of the program, where batches are smaller.
         adam: trained by Adam, whatever the program's optimizer is.
+        dropout: whether anything is dropped.
+        penalties: whether weights cost what their layers and the optimizer take for them.
+        class_weight: whether classes weigh what `fit` was told.
         seed: of the order, and of fresh weights.
     """
 
@@ -58,6 +61,9 @@ class Change:
     activation: str | None = None
     steps_factor: float = 1.0
     adam: bool = False
+    dropout: bool = True
+    penalties: bool = True
+    class_weight: bool = True
     seed: int = 0
 
 
@@ -190,13 +196,15 @@ class Stepper:
             if not change.everything or _can_be_trained(v)
         ]
         self._optimizer = (
-            keras.optimizers.Adam() if change.adam else optimizer_like(model.optimizer, change.rate)
+            keras.optimizers.Adam()
+            if change.adam
+            else optimizer_like(model.optimizer, change.rate, change.penalties)
         )
         self._optimizer.build(self.variables)
         self._first = [v.numpy() for v in self._optimizer.variables]
         self._rate = program.rate
-        loss = program.target(change.repaired)[1]
-        weights = program.row_weights
+        loss = program.target(change.repaired, change.penalties)[1]
+        weights = program.row_weights(change.class_weight)
 
         def step(x: Any, y: Any, row_weights: Any) -> Any:
             with tf.GradientTape() as tape:
@@ -258,14 +266,16 @@ def order(rows: int, batch: int, rng: np.random.Generator, shuffled: bool) -> It
             yield places[at : at + batch]
 
 
-def optimizer_like(optimizer: keras.optimizers.Optimizer, factor: float) -> Any:
-    """A new optimizer with the settings of another, and its rate times a factor."""
+def optimizer_like(optimizer: keras.optimizers.Optimizer, factor: float, decay: bool = True) -> Any:
+    """A new optimizer with the settings of another, its rate times a factor, with decay or not."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     config = inner.get_config()
     rate = config.get("learning_rate")
     if factor != 1 or not isinstance(rate, dict):
         # The rate that the optimizer has now; a callback or a schedule may have set it.
         config["learning_rate"] = float(np.asarray(inner.learning_rate)) * factor
+    if not decay and config.get("weight_decay"):
+        config["weight_decay"] = 0.0
     return type(inner).from_config(config)
 
 
@@ -297,6 +307,35 @@ def hidden_activation(model: keras.Model, program: Program, name: str) -> Iterat
     finally:
         for layer, activation in zip(changed, before, strict=True):
             layer.activation = activation
+
+
+@contextmanager
+def nothing_dropped(model: keras.Model) -> Iterator[None]:
+    """Let no layer drop anything in training."""
+    changed = dropping(model)
+    try:
+        for layer, attribute, _ in changed:
+            setattr(layer, attribute, 0.0)
+        yield
+    finally:
+        for layer, attribute, rate in changed:
+            setattr(layer, attribute, rate)
+
+
+def dropping(model: keras.Model) -> list[tuple[keras.Layer, str, float]]:
+    """Layers that drop something, the attribute that says how much, and how much."""
+    found = []
+    for layer in model._flatten_layers(include_self=False):
+        attributes = (
+            ("dropout", "recurrent_dropout") if hasattr(layer, "recurrent_dropout") else ("rate",)
+        )
+        if attributes == ("rate",) and "Dropout" not in type(layer).__name__:
+            continue
+        for attribute in attributes:
+            rate = getattr(layer, attribute, None)
+            if isinstance(rate, (int, float)) and rate > 0:
+                found.append((layer, attribute, float(rate)))
+    return found
 
 
 def draw_weights(model: keras.Model, seed: int) -> None:

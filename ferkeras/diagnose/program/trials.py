@@ -157,6 +157,9 @@ class Trials:
             change.everything,
             change.batch,
             change.adam,
+            change.dropout,
+            change.penalties,
+            change.class_weight,
             change.scaled and any(each.dtype.kind != "f" for each in self._program.train.arrays),
             change.rate if scheduled else None,
         )

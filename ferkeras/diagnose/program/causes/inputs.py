@@ -9,6 +9,8 @@ from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evid
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, is_kernel
 
+_OTHERWISE = 5.0
+
 
 def unscaled_inputs(program: Program) -> ProgramFinding | None:
     """Inputs far from the size of 1, and a training that learns once they are standardised."""
@@ -147,3 +149,50 @@ def channels_first(program: Program) -> ProgramFinding | None:
         severity="suspicious",
         confidence=MEASURED,
     )
+
+
+def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
+    """Validation inputs of another size than those that are trained on."""
+    held = program.validation
+    if held is None or program.first_input is None:
+        return None
+    sizes = [
+        (_size(train), _size(other))
+        for train, other in zip(program.train.arrays, held.arrays, strict=False)
+    ]
+    train, other = max(sizes, key=lambda each: abs(np.log(each[1] / each[0])), default=(1.0, 1.0))
+    if 1 / _OTHERWISE < other / train < _OTHERWISE:
+        return None
+    return ProgramFinding(
+        cause="validation_scaled_otherwise",
+        verdict=f"Validation inputs are {max(other / train, train / other):,.0f} times as "
+        f"{'large' if other > train else 'small'} as those that are trained on: what is learnt "
+        "from one does not hold for the other.",
+        evidence=(
+            Evidence(
+                "size of the validation inputs (root of the mean square)",
+                f"{other:.3g}",
+                f"about {train:.3g}, as in training",
+                other,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "prepare both splits alike",
+                "figures of validation that mean what they say",
+                code="x_val = prepare(x_val)  # as x_train",
+            ),
+        ),
+        reason=f"Splits of one source differ by a few percent, not by {_OTHERWISE:g} times.",
+        source="Breck et al. 2019, Data validation for machine learning (training-serving skew)",
+        severity="suspicious",
+        confidence=MEASURED,
+    )
+
+
+def _size(values: np.ndarray) -> float:
+    """Root of the mean square; 1 of what holds no numbers, or nothing but zeros."""
+    if values.dtype.kind not in "biuf":
+        return 1.0
+    size = float(np.sqrt(np.nanmean(np.square(values, dtype=np.float64))))
+    return size if np.isfinite(size) and size > 0 else 1.0

@@ -1,0 +1,109 @@
+"""Regularisation that leaves nothing to learn with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trial import Change, dropping
+
+_HALF = 0.5
+"""More is dropped in no usual network; less is suspected only where nothing is learnt."""
+
+
+def too_much_dropout(program: Program) -> ProgramFinding | None:
+    """Layers that drop so much that the same steps learn only without them."""
+    layers = dropping(program.model)
+    basis = program.trials.basis
+    if not layers or basis is None:
+        return None
+    layer, attribute, most = max(layers, key=lambda each: each[2])
+    if most <= _HALF and program.trials.learns(basis):
+        return None
+    change = Change(dropout=False)
+    comparison = program.trials.compared(change)
+    if comparison is None or not comparison.helps:
+        return None
+    return _finding(
+        "too_much_dropout",
+        f"'{layer.name}' drops {most:.0%}: what is left teaches too little; without dropout the "
+        "same steps learn.",
+        Evidence(f"largest {attribute} of a layer that drops", f"{most:g}", "0.1 to 0.5", most),
+        CodeRemedy(
+            "begin with light dropout, and add to it once the model learns",
+            "units that are there often enough to learn",
+            code="Dropout(0.2)",
+            change=change,
+            tried=comparison.words,
+        ),
+        comparison,
+        "Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting",
+    )
+
+
+def penalty_too_strong(program: Program) -> ProgramFinding | None:
+    """Weights cost so much that the same steps learn only where they cost nothing."""
+    costs = [float(np.asarray(each)) for each in program.model.losses]
+    decay = float(program.optimizer.get_config().get("weight_decay") or 0.0)
+    basis = program.trials.basis
+    if not (sum(costs) > 0 or decay) or basis is None or program.trials.learns(basis):
+        return None
+    change = Change(penalties=False)
+    comparison = program.trials.compared(change)
+    if comparison is None or not comparison.helps:
+        return None
+    by_layers = sum(costs) > 0
+    return _finding(
+        "weight_penalty_too_strong",
+        "Weights are pulled to zero faster than they can learn, by "
+        + ("the layers' regularizers" if by_layers else "the optimizer's weight decay")
+        + "; without it the same steps learn.",
+        Evidence(
+            "of the loss before the first step, for weights",
+            f"{sum(costs):.3g}",
+            "a small part of the loss",
+            sum(costs),
+        )
+        if by_layers
+        else Evidence("weight_decay of the optimizer", f"{decay:g}", "1e-5 to 0.05", decay),
+        CodeRemedy(
+            "let weights cost less",
+            "weights that what is learnt can move",
+            code="kernel_regularizer=keras.regularizers.L2(1e-4)"
+            if by_layers
+            else "weight_decay=1e-4",
+            change=change,
+            tried=comparison.words,
+        ),
+        comparison,
+        "Krogh & Hertz 1991, A simple weight decay can improve generalization",
+    )
+
+
+def _finding(
+    cause: str,
+    verdict: str,
+    evidence: Evidence,
+    remedy: CodeRemedy,
+    comparison: Comparison,
+    source: str,
+) -> ProgramFinding:
+    return ProgramFinding(
+        cause=cause,
+        verdict=verdict,
+        evidence=(
+            evidence,
+            Evidence(
+                "training rows named rightly, above the majority, with it and without",
+                f"{comparison.skill_without:.2f}",
+                f"{comparison.skill_with:.2f}",
+                comparison.skill_without,
+            ),
+        ),
+        remedies=(remedy,),
+        reason="Named where the same steps from the same start learn without it, with every seed.",
+        source=source,
+        confidence=comparison.confidence,
+    )
