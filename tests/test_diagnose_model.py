@@ -161,6 +161,12 @@ def test_a_unit_for_padding():
     assert causes(model, (x, steps)) == []
 
 
+def test_a_softmax_over_the_rows():
+    x, y = blobs(3)
+    model = network(layers.Dense(3), layers.Softmax(axis=0), loss="sparse_categorical_crossentropy")
+    assert causes(model, (x, y)) == ["softmax_over_another_axis"]
+
+
 def test_one_activation_after_another():
     x, y = blobs(3)
     loss = "sparse_categorical_crossentropy"
@@ -320,6 +326,15 @@ def test_validation_rows_that_are_scaled_otherwise(prepare, said):
     model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")
     held = prepare(x[120:] + 0.01), y[120:]
     assert causes(model, (x[:120], y[:120]), held) == said
+
+
+def test_validation_labels_that_mean_something_else():
+    x, y = blobs(3, rows=400)
+    for change, said in ((1, ("validation_labels_do_not_fit",)), (0, ())):
+        model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")
+        held = x[200:], (y[200:] + change) % 3
+        found = diagnose_model(model, (x[:200], y[:200]), held, epochs=60, seconds=20)
+        assert found.causes == said
 
 
 def test_validation_rows_that_are_training_rows():

@@ -96,6 +96,32 @@ def test_weights_that_the_optimizer_takes_away():
     assert "the optimizer's weight decay" in said.verdict
 
 
+def test_gradients_that_are_shortened_to_nothing():
+    said = diagnosis(network(keras.optimizers.SGD(0.1, global_clipnorm=1e-6)), *blobs())
+    assert said.causes == ("gradients_clipped_away",)
+    assert "global_clipnorm=1e-06" in said.verdict
+    assert diagnosis(network(keras.optimizers.SGD(0.1, clipnorm=1.0)), *blobs()).causes == ()
+
+
+def test_inputs_that_are_changed_beyond_recognition():
+    digits = load_digits()
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.RandomRotation(1.0),
+            layers.RandomTranslation(0.9, 0.9),
+            layers.Flatten(),
+            layers.Dense(32, "relu"),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile("adam", SPARSE)
+    said = diagnosis(model, digits.images[:600, ..., None] / 16, digits.target[:600])
+    assert said.causes == ("too_much_augmentation",)
+    assert "RandomRotation, RandomTranslation" in said.verdict
+
+
 def test_what_nothing_explains_is_not_called_healthy():
     x, y = np.ones((240, 6), "float32"), np.arange(240) % 3
     said = diagnosis(network(keras.optimizers.Adam(0.01)), x, y, epochs=20)

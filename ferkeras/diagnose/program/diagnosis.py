@@ -47,6 +47,7 @@ HEAD: tuple[Probe, ...] = (
     label_values.labels_ill_defined,
     units.output_units,
     output_activation.softmax_on_one_unit,
+    output_activation.softmax_over_another_axis,
     output_activation.softmax_for_independent_labels,
     output_activation.relu_output,
     output_activation.sigmoid_for_exclusive_classes,
@@ -76,6 +77,7 @@ TRIED: tuple[Probe, ...] = (
     reach.frozen_layers,
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
+    label_sense.validation_labels_of_others,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -83,6 +85,8 @@ TIMED: tuple[Probe, ...] = (
     # A lower rate makes both weaker too, and would be named for them.
     regularisation.penalty_too_strong,
     regularisation.too_much_dropout,
+    regularisation.too_much_augmentation,
+    regularisation.gradients_clipped_away,
     rate.learning_rate_too_high,
     rate.learning_rate_too_low,
     hidden.hidden_activation,
@@ -112,6 +116,8 @@ class ProgramDiagnosis:
         facts: what was examined, by name, for people.
         brief: a brief training of the program as it is, where no cause was found; None without
             time.
+        read: where that learns nothing, accuracy above the majority's of trees grown on other rows
+            of the same inputs; None where they cannot read such inputs.
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
         program: the file that was run; empty where a model was given.
@@ -125,6 +131,7 @@ class ProgramDiagnosis:
     remaining: tuple[ProgramFinding, ...] = ()
     output_layer: str = ""
     brief: Trial | None = None
+    read: float | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
 
@@ -142,10 +149,20 @@ class ProgramDiagnosis:
             return (
                 f"It learns nothing in {self.brief.steps:,} steps ({self.brief.accuracy:.0%} of "
                 "the training rows are right, no more than by always answering the most frequent "
-                "class), and nothing was found that explains it: are the classes in the inputs at "
-                "all?"
+                "class), and nothing was found that explains it" + self._readable
             )
         return "Nothing was found that keeps this classifier from learning."
+
+    @property
+    def _readable(self) -> str:
+        if self.read is None:
+            return ": are the classes in the inputs at all?"
+        if self.read < 0.3:
+            return "; decision trees do not read the classes from the inputs either."
+        return (
+            "; decision trees read the classes from the same inputs (skill "
+            f"{self.read:.2f}, 1 for the truth), so they are lost on the way through the model."
+        )
 
     def to_html(self) -> str:
         """Everything as one HTML page that fetches and runs nothing."""
@@ -242,6 +259,9 @@ def _diagnosis(
             )
         findings, remaining = _examine(program)
         brief = None if findings else program.trials.basis
+        read = None
+        if brief is not None and _learns_nothing(brief):
+            read = label_sense.readable(program)
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
@@ -256,6 +276,7 @@ def _diagnosis(
         remaining,
         program.head.layer,
         brief,
+        read,
     )
 
 

@@ -19,7 +19,12 @@ from ferkeras.diagnose.program.head import Head, first_input, head_of
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
-from ferkeras.diagnose.program.trial import Change, hidden_activation, nothing_dropped
+from ferkeras.diagnose.program.trial import (
+    Change,
+    hidden_activation,
+    nothing_augmented,
+    nothing_dropped,
+)
 from ferkeras.diagnose.program.trials import Trials
 
 _PREDICTED_BYTES = 32 << 20
@@ -70,7 +75,7 @@ class Program:
         self.train = train
         self.validation = validation
         self.fit = fit
-        self._changed: tuple[bool, str | None, bool] = (False, None, True)
+        self._changed: tuple[Any, ...] = (False, None, True, True)
         self._calls: dict[Any, Any] = {}
         self.trials = Trials(self, seconds)
 
@@ -242,8 +247,15 @@ class Program:
                 stack.enter_context(hidden_activation(self.model, self, change.activation))
             if not change.dropout:
                 stack.enter_context(nothing_dropped(self.model))
+            if not change.augmentation:
+                stack.enter_context(nothing_augmented(self.model))
             before = self._changed
-            self._changed = change.repaired, change.activation, change.dropout
+            self._changed = (
+                change.repaired,
+                change.activation,
+                change.dropout,
+                change.augmentation,
+            )
             try:
                 yield
             finally:

@@ -32,11 +32,12 @@ _OWN = {"--seconds", "--page", "--json"}
 
 _BY_LAYER = frozenset(
     "softmax_on_one_unit sigmoid_for_exclusive_classes softmax_for_independent_labels "
-    "no_output_activation relu_output activation_doubled output_units".split()
+    "softmax_over_another_axis no_output_activation relu_output activation_doubled "
+    "output_units".split()
 )
 _BY_COMPILE = frozenset(
     "wrong_loss wrong_metric optimizer_holds_other_variables learning_rate_too_high "
-    "learning_rate_too_low weight_penalty_too_strong".split()
+    "learning_rate_too_low weight_penalty_too_strong gradients_clipped_away".split()
 )
 
 

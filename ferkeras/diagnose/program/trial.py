@@ -21,10 +21,14 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
 
+CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
+"""Arguments of an optimizer that shorten gradients."""
+
 _CHUNK = 32
 """Steps that are done in one call, at most; more calls cost more than small steps."""
 
 _CHUNK_SECONDS = 0.3
+_AUGMENTING = ("AugMix", "CutMix", "MixUp", "RandAugment", "GaussianNoise")
 _JUDGED = 1024
 """Rows that an accuracy is measured on."""
 
@@ -48,6 +52,8 @@ class Change:
         dropout: whether anything is dropped.
         penalties: whether weights cost what their layers and the optimizer take for them.
         class_weight: whether classes weigh what `fit` was told.
+        clipping: whether the optimizer shortens gradients.
+        augmentation: whether layers change inputs at random.
         seed: of the order, and of fresh weights.
     """
 
@@ -64,6 +70,8 @@ class Change:
     dropout: bool = True
     penalties: bool = True
     class_weight: bool = True
+    clipping: bool = True
+    augmentation: bool = True
     seed: int = 0
 
 
@@ -198,7 +206,9 @@ class Stepper:
         self._optimizer = (
             keras.optimizers.Adam()
             if change.adam
-            else optimizer_like(model.optimizer, change.rate, change.penalties)
+            else optimizer_like(
+                model.optimizer, change.rate, decay=change.penalties, clipping=change.clipping
+            )
         )
         self._optimizer.build(self.variables)
         self._first = [v.numpy() for v in self._optimizer.variables]
@@ -266,8 +276,21 @@ def order(rows: int, batch: int, rng: np.random.Generator, shuffled: bool) -> It
             yield places[at : at + batch]
 
 
-def optimizer_like(optimizer: keras.optimizers.Optimizer, factor: float, decay: bool = True) -> Any:
-    """A new optimizer with the settings of another, its rate times a factor, with decay or not."""
+def optimizer_like(
+    optimizer: keras.optimizers.Optimizer,
+    factor: float,
+    *,
+    decay: bool = True,
+    clipping: bool = True,
+) -> Any:
+    """A new optimizer with the settings of another.
+
+    Args:
+        optimizer: that it is to be like.
+        factor: of its rate.
+        decay: whether it takes weights away, if the other does.
+        clipping: whether it shortens gradients, if the other does.
+    """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     config = inner.get_config()
     rate = config.get("learning_rate")
@@ -276,6 +299,8 @@ def optimizer_like(optimizer: keras.optimizers.Optimizer, factor: float, decay: 
         config["learning_rate"] = float(np.asarray(inner.learning_rate)) * factor
     if not decay and config.get("weight_decay"):
         config["weight_decay"] = 0.0
+    if not clipping:
+        config |= dict.fromkeys(CLIPPING)
     return type(inner).from_config(config)
 
 
@@ -336,6 +361,33 @@ def dropping(model: keras.Model) -> list[tuple[keras.Layer, str, float]]:
             if isinstance(rate, (int, float)) and rate > 0:
                 found.append((layer, attribute, float(rate)))
     return found
+
+
+@contextmanager
+def nothing_augmented(model: keras.Model) -> Iterator[None]:
+    """Let layers that change inputs at random leave them as they are."""
+    changed = augmenting(model)
+    try:
+        for layer in changed:
+
+            def call(*args: Any, _call: Any = layer.call, **kwargs: Any) -> Any:
+                return _call(*args, **{**kwargs, "training": False})
+
+            object.__setattr__(layer, "call", call)
+        yield
+    finally:
+        for layer in changed:
+            object.__delattr__(layer, "call")
+
+
+def augmenting(model: keras.Model) -> list[keras.Layer]:
+    """Layers of Keras that change inputs at random in training."""
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if type(layer).__module__.startswith("keras.")
+        and (type(layer).__name__.startswith("Random") or type(layer).__name__ in _AUGMENTING)
+    ]
 
 
 def draw_weights(model: keras.Model, seed: int) -> None:

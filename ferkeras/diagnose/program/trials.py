@@ -160,6 +160,8 @@ class Trials:
             change.dropout,
             change.penalties,
             change.class_weight,
+            change.clipping,
+            change.augmentation,
             change.scaled and any(each.dtype.kind != "f" for each in self._program.train.arrays),
             change.rate if scheduled else None,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ferkeras.diagnose.program.causes.inputs import validation_scaled_otherwise
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
@@ -11,6 +14,8 @@ from ferkeras.diagnose.program.program import Program
 _FEWEST = 100
 _MOST = 1500
 _COLUMNS = 512
+_READ = 0.5
+"""Skill of trees within a split above which the other is expected to be read as well."""
 
 
 def labels_without_meaning(program: Program) -> ProgramFinding | None:
@@ -61,20 +66,104 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
     )
 
 
+def validation_labels_of_others(program: Program) -> ProgramFinding | None:
+    """Trees read the classes from rows within each split, but not from one in the other."""
+    held, other = program.validation, program.validation_labels
+    if (
+        held is None
+        or other is None
+        or program.first_input is None
+        or min(len(program.train), len(held)) < _FEWEST
+        or not {program.labels.form, other.form} <= {"index", "one_hot"}
+        or not program.labels.counted.all()
+        or program.labels.counted.ndim > 1
+        or list(program.labels.classes) != list(other.classes)
+        or validation_scaled_otherwise(program) is not None
+    ):
+        return None
+    within = min(
+        read_by_trees(program.train, program.labels.index), read_by_trees(held, other.index)
+    )
+    if within < _READ:
+        return None
+    across = _across(program.train, program.labels.index, held, other.index)
+    if across > 0.2 * within:
+        return None
+    return ProgramFinding(
+        cause="validation_labels_do_not_fit",
+        verdict="The labels of the validation split do not mean what those of the training split "
+        "mean: each split tells its classes apart, and neither those of the other.",
+        evidence=(
+            Evidence(
+                "validation rows named rightly, above the majority, by trees grown on training "
+                "rows",
+                f"{across:.2f}",
+                f"{within:.2f}, as within each split",
+                across,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "number the classes of both splits by one list, and keep labels with their rows",
+                "figures of validation that mean what they say",
+                code="classes = sorted(set(names_train)); y_val = encode(names_val, classes)",
+            ),
+        ),
+        reason="Both splits are read in the same way, by trees grown on rows of one and held "
+        "against others of it, and of the other.",
+        source="Breck et al. 2019, Data validation for machine learning",
+        severity="suspicious",
+        confidence=MEASURED,
+    )
+
+
+def readable(program: Program) -> float | None:
+    """How well trees read the classes from the inputs; None where they cannot be asked."""
+    labels = program.labels
+    if (
+        program.first_input is None
+        or len(program.train) < _FEWEST
+        or not labels.exclusive
+        or not labels.counted.all()
+        or labels.counted.ndim > 1
+    ):
+        return None
+    return read_by_trees(program.train, labels.index)
+
+
 def read_by_trees(material: Material, labels: np.ndarray) -> float:
     """Skill of trees on rows that they were not grown on, above the majority."""
-    from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.model_selection import cross_val_predict
 
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(len(material))[:_MOST]
-    columns = np.concatenate(
-        [each[rows].reshape(len(rows), -1) for each in material.arrays], axis=1
-    )
-    if columns.shape[1] > _COLUMNS:
-        columns = columns[:, rng.choice(columns.shape[1], _COLUMNS, replace=False)]
+    rows, columns = _table(material)
     truth = labels[rows]
-    trees = ExtraTreesClassifier(60, random_state=0)
-    said = cross_val_predict(trees, np.nan_to_num(columns.astype(np.float32)), truth, cv=2)
+    return _skill(cross_val_predict(_trees(), columns, truth, cv=2), truth)
+
+
+def _across(train: Material, labels: np.ndarray, held: Material, others: np.ndarray) -> float:
+    """Skill on one split's rows of trees that were grown on the other's."""
+    rows, columns = _table(train)
+    held_rows, held_columns = _table(held)
+    said = _trees().fit(columns, labels[rows]).predict(held_columns)
+    return _skill(said, others[held_rows])
+
+
+def _trees() -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier
+
+    return ExtraTreesClassifier(60, random_state=0)
+
+
+def _table(material: Material) -> tuple[np.ndarray, np.ndarray]:
+    """Some rows, and their inputs in columns; the same columns for splits of one shape."""
+    rng = np.random.default_rng(0)
+    columns = np.concatenate([each[:1].reshape(1, -1) for each in material.arrays], axis=1).shape[1]
+    kept = np.sort(rng.choice(columns, min(columns, _COLUMNS), replace=False))
+    rows = rng.permutation(len(material))[:_MOST]
+    values = np.concatenate([each[rows].reshape(len(rows), -1) for each in material.arrays], axis=1)
+    return rows, np.nan_to_num(values[:, kept].astype(np.float32))
+
+
+def _skill(said: np.ndarray, truth: np.ndarray) -> float:
     base = np.bincount(truth).max() / len(truth)
     return float(((said == truth).mean() - base) / max(1e-9, 1 - base))

@@ -30,6 +30,28 @@ def softmax_on_one_unit(program: Program) -> ProgramFinding | None:
     )
 
 
+def softmax_over_another_axis(program: Program) -> ProgramFinding | None:
+    """A softmax whose outputs do not add up to 1 for a row."""
+    head = program.head
+    sums = program.outputs.astype(np.float64).sum(-1)
+    if head.activation != "softmax" or head.units == 1 or not np.isfinite(sums).all():
+        return None
+    off = float(np.abs(sums - 1).max())
+    if off < 0.02:
+        return None
+    return _finding(
+        program,
+        "softmax_over_another_axis",
+        f"The softmax in {head.layer!r} does not run over the classes: the outputs of a row add up "
+        f"to {sums.min():.2g} to {sums.max():.2g}.",
+        f"rows that add up to {sums.min():.2g} to {sums.max():.2g}",
+        "1",
+        "let softmax run over the last axis",
+        "Softmax(axis=-1)",
+        value=off,
+    )
+
+
 def sigmoid_for_exclusive_classes(program: Program) -> ProgramFinding | None:
     """Each class has a sigmoid of its own although a row has exactly one class."""
     head, labels = program.head, program.labels

@@ -1,4 +1,4 @@
-"""Regularisation that leaves nothing to learn with."""
+"""Regularisation and clipping that leave nothing to learn with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from ferkeras.diagnose.program.comparison import Comparison
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trial import Change, dropping
+from ferkeras.diagnose.program.trial import CLIPPING, Change, augmenting, dropping
 
 _HALF = 0.5
 """More is dropped in no usual network; less is suspected only where nothing is learnt."""
@@ -40,6 +40,63 @@ def too_much_dropout(program: Program) -> ProgramFinding | None:
         ),
         comparison,
         "Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting",
+    )
+
+
+def too_much_augmentation(program: Program) -> ProgramFinding | None:
+    """Inputs are changed at random so much that the same steps learn only from whole ones."""
+    layers = augmenting(program.model)
+    basis = program.trials.basis
+    if not layers or basis is None or program.trials.learns(basis):
+        return None
+    change = Change(augmentation=False)
+    comparison = program.trials.compared(change)
+    if comparison is None or not comparison.helps:
+        return None
+    names = ", ".join(type(layer).__name__ for layer in layers)
+    return _finding(
+        "too_much_augmentation",
+        f"Inputs are changed at random beyond recognition ({names}); as they are, the same steps "
+        "learn.",
+        Evidence("layers that change inputs at random", names, "lighter ones", len(layers)),
+        CodeRemedy(
+            "begin with light augmentation, and add to it once the model learns",
+            "inputs that still show their class",
+            code="RandomTranslation(0.1, 0.1)",
+            change=change,
+            tried=comparison.words,
+        ),
+        comparison,
+        "Cubuk et al. 2020, RandAugment: how much depends on the model and on the data",
+    )
+
+
+def gradients_clipped_away(program: Program) -> ProgramFinding | None:
+    """Gradients are shortened so much that the same steps learn only with whole ones."""
+    config = program.optimizer.get_config()
+    limits = {key: config[key] for key in CLIPPING if config.get(key) is not None}
+    basis = program.trials.basis
+    if not limits or basis is None or program.trials.learns(basis):
+        return None
+    change = Change(clipping=False)
+    comparison = program.trials.compared(change)
+    if comparison is None or not comparison.helps:
+        return None
+    key, limit = min(limits.items(), key=lambda each: each[1])
+    return _finding(
+        "gradients_clipped_away",
+        f"{key}={limit:g} shortens the steps until they lead nowhere; with whole gradients the "
+        "same steps learn.",
+        Evidence(f"{key} of the optimizer", f"{limit:g}", "1 or more", float(limit)),
+        CodeRemedy(
+            "clip only what is far above the usual norm",
+            "steps of the length that the rate asks for",
+            code=f"{key}=1.0",
+            change=change,
+            tried=comparison.words,
+        ),
+        comparison,
+        "Pascanu et al. 2013, On the difficulty of training recurrent neural networks",
     )
 
 
