@@ -75,8 +75,8 @@ class Trials:
         return self._try(self._upon(change))
 
     def longer(self) -> Trial | None:
-        """The same as `basis`, for up to ten times the steps."""
-        steps = min(10 * self.steps, 4 * _STEPS)
+        """The same as `basis`, for up to ten times the steps; more where that is a handful."""
+        steps = min(max(10 * self.steps, _STEPS // 2), 4 * _STEPS)
         return self._try(self._upon(Change()), max(steps, 2 * self.steps), self.seconds / 4)
 
     def generous(self) -> tuple[Trial, ...]:
