@@ -328,6 +328,16 @@ def test_validation_rows_that_are_scaled_otherwise(prepare, said):
     assert causes(model, (x[:120], y[:120]), held) == said
 
 
+def test_a_few_huge_numbers_are_no_other_scale():
+    rng = np.random.default_rng(0)
+    x = np.exp(rng.normal(0, 3, (400, 6))).astype("float32")
+    x[399] *= 1000
+    y = (x[:, 0] > 1).astype(int)
+    model = network(layers.Dense(2, "softmax"), loss="sparse_categorical_crossentropy")
+    found = causes(model, (x[:300], y[:300]), (x[300:], y[300:]))
+    assert "validation_scaled_otherwise" not in found
+
+
 def test_validation_labels_that_mean_something_else():
     x, y = blobs(3, rows=400)
     for change, said in ((1, ("validation_labels_do_not_fit",)), (0, ())):

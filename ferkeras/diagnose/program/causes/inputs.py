@@ -160,7 +160,8 @@ def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
         (_size(train), _size(other))
         for train, other in zip(program.train.arrays, held.arrays, strict=False)
     ]
-    train, other = max(sizes, key=lambda each: abs(np.log(each[1] / each[0])), default=(1.0, 1.0))
+    known = [each for each in sizes if not np.isnan(each).any()]
+    train, other = max(known, key=lambda each: abs(np.log(each[1] / each[0])), default=(1.0, 1.0))
     if 1 / _OTHERWISE < other / train < _OTHERWISE:
         return None
     return ProgramFinding(
@@ -170,7 +171,7 @@ def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
         "from one does not hold for the other.",
         evidence=(
             Evidence(
-                "size of the validation inputs (root of the mean square)",
+                "size of the validation inputs (nine in ten numbers are nearer to zero)",
                 f"{other:.3g}",
                 f"about {train:.3g}, as in training",
                 other,
@@ -191,8 +192,11 @@ def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
 
 
 def _size(values: np.ndarray) -> float:
-    """Root of the mean square; 1 of what holds no numbers, or nothing but zeros."""
+    """What nine in ten numbers are nearer to zero than; NaN of what holds no numbers, or zeros.
+
+    A few huge ones, as tables have them, say nothing of how a split was scaled.
+    """
     if values.dtype.kind not in "biuf":
-        return 1.0
-    size = float(np.sqrt(np.nanmean(np.square(values, dtype=np.float64))))
-    return size if np.isfinite(size) and size > 0 else 1.0
+        return np.nan
+    size = float(np.nanquantile(np.abs(values, dtype=np.float64), 0.9))
+    return size if np.isfinite(size) and size > 0 else np.nan

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.comparison import CLEAR, Comparison
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import CLIPPING, Change, augmenting, dropping
 
 _HALF = 0.5
-"""More is dropped in no usual network; less is suspected only where nothing is learnt."""
+"""More is dropped in few networks; less is suspected only where nothing is learnt."""
+
+_NEARLY_ALL = 0.9
+"""Of so much it is enough that the same steps teach clearly more without it."""
 
 
 def too_much_dropout(program: Program) -> ProgramFinding | None:
@@ -24,12 +27,15 @@ def too_much_dropout(program: Program) -> ProgramFinding | None:
         return None
     change = Change(dropout=False)
     comparison = program.trials.compared(change)
-    if comparison is None or not comparison.helps:
+    if comparison is None:
+        return None
+    gain = comparison.skill_with - comparison.skill_without
+    if not comparison.helps and not (most > _NEARLY_ALL and gain > CLEAR):
         return None
     return _finding(
         "too_much_dropout",
         f"'{layer.name}' drops {most:.0%}: what is left teaches too little; without dropout the "
-        "same steps learn.",
+        f"same steps {'learn' if comparison.helps else 'learn far more'}.",
         Evidence(f"largest {attribute} of a layer that drops", f"{most:g}", "0.1 to 0.5", most),
         CodeRemedy(
             "begin with light dropout, and add to it once the model learns",
