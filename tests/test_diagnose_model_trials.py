@@ -56,6 +56,13 @@ def test_inputs_that_are_scaled_inside_are_not_named():
     assert diagnosis(model, x + 1000, y).causes == ()
 
 
+def test_inputs_of_thousands_that_are_learnt_all_the_same():
+    x, y = blobs()
+    wide = (x + 1) * 10.0 ** np.arange(6)
+    said = diagnosis(network(keras.optimizers.Adam(0.003)), wide.astype("float32"), y, epochs=20)
+    assert said.causes == ("unscaled_inputs",)
+
+
 def test_inputs_that_are_scaled_once_more_inside():
     x, y = blobs()
     norm = layers.Rescaling(1 / 255)

@@ -12,6 +12,11 @@ CLEAR = 0.25
 """A skill this much higher is a change that helps; a skill of 1024 rows is known to 0.04."""
 
 
+def told(skill: float) -> str:
+    """A skill in two digits, without a sign before nothing."""
+    return f"{round(skill, 2) + 0.0:.2f}"
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Trials with and without a change, one pair a seed.

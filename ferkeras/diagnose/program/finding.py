@@ -39,10 +39,12 @@ class ProgramFinding(Finding):
     Attributes:
         severity: suspicious: it may train all the same. broken: it cannot learn what it should.
         confidence: how likely the cause is there, 0 to 1.
+        layer: name of the layer that it is in; empty where it is in none, or in the last.
     """
 
     severity: Severity = "broken"
     confidence: float = PROVEN
+    layer: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""

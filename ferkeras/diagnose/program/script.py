@@ -150,7 +150,9 @@ def examine_call(call: Call, seconds: float) -> Any:
     )
     lines = {}
     for finding in diagnosis.findings:
-        if finding.cause in _BY_LAYER:
+        if finding.layer:
+            lines[finding.cause] = call.layers.get(finding.layer, call.fit)
+        elif finding.cause in _BY_LAYER:
             lines[finding.cause] = call.layers.get(diagnosis.output_layer, call.fit)
         elif finding.cause in _BY_COMPILE:
             lines[finding.cause] = call.compile or call.fit

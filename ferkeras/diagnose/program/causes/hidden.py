@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
@@ -63,8 +64,8 @@ def hidden_activation(program: Program) -> ProgramFinding | None:
             ),
             Evidence(
                 "training rows named rightly, above the majority, as they are and with ReLU",
-                f"{comparison.skill_without:.2f}",
-                f"{comparison.skill_with:.2f}",
+                told(comparison.skill_without),
+                told(comparison.skill_with),
                 comparison.skill_without,
             ),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.comparison import Comparison
+from ferkeras.diagnose.program.comparison import Comparison, told
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, is_kernel
@@ -21,7 +21,8 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
     if comparison is None:
         return None
     stuck = _stuck(comparison)
-    if not comparison.helps and not stuck:
+    wild = _worse_than_guessing(program, comparison)
+    if not comparison.helps and not stuck and not wild:
         return None
     program.trials.scale_inputs = True
     numbers = values.astype(np.float64)
@@ -38,7 +39,14 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
     return ProgramFinding(
         cause="unscaled_inputs",
         verdict=f"{verdict}; with a mean of 0 and a standard deviation of 1 the same steps "
-        + ("learn." if comparison.helps else "move the weights, which they do not move now."),
+        + (
+            "learn."
+            if comparison.helps
+            else "move the weights, which they do not move now."
+            if stuck
+            else f"end at a loss of {comparison.treated[0].loss():.2g}, not "
+            f"{comparison.without[0].loss():.3g}, which is far worse than guessing."
+        ),
         evidence=(
             Evidence(
                 "size of what reaches the first layer (root of the mean square)",
@@ -49,8 +57,8 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
             Evidence("its standard deviation", f"{std:.3g}", "about 1", std),
             Evidence(
                 "training rows named rightly, above the majority, as they are and scaled",
-                f"{comparison.skill_without:.2f}",
-                f"{comparison.skill_with:.2f}",
+                told(comparison.skill_without),
+                told(comparison.skill_with),
                 comparison.skill_without,
             ),
         ),
@@ -64,9 +72,20 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
             ),
         ),
         reason="Named where the size is off by ten times and standardised inputs, with everything "
-        "else as it is, make a training learn that does not.",
+        "else as it is, make a training learn that does not, or whose loss stays above thrice that "
+        "of guessing.",
         source="LeCun et al. 1998, Efficient BackProp, 4.3",
         confidence=comparison.confidence,
+    )
+
+
+def _worse_than_guessing(program: Program, comparison: Comparison) -> bool:
+    """Whether rows are told with a confidence that is wrong as they are, and not once scaled."""
+    if program.loss.kind not in ("sparse", "categorical", "binary"):
+        return False
+    guessing = np.log(max(2, len(program.labels.classes)))
+    return all(trial.loss() > 3 * guessing for trial in comparison.without) and all(
+        trial.loss() < guessing for trial in comparison.treated
     )
 
 

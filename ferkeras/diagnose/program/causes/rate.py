@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.comparison import CLEAR
+from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
@@ -47,8 +47,8 @@ def learning_rate_too_high(program: Program) -> ProgramFinding | None:
                 Evidence(
                     f"training rows named rightly, above the majority, with {rate:.3g} and "
                     f"{rate * factor:.3g}",
-                    f"{comparison.skill_without:.2f}",
-                    f"{comparison.skill_with:.2f}",
+                    told(comparison.skill_without),
+                    told(comparison.skill_with),
                     comparison.skill_without,
                 ),
             ),
@@ -98,8 +98,8 @@ def learning_rate_too_low(program: Program) -> ProgramFinding | None:
                 Evidence(
                     "training rows named rightly, above the majority, with this rate and "
                     f"{factor:g} times it",
-                    f"{comparison.skill_without:.2f}",
-                    f"{comparison.skill_with:.2f}",
+                    told(comparison.skill_without),
+                    told(comparison.skill_with),
                     comparison.skill_without,
                 ),
             ),
@@ -148,8 +148,8 @@ def too_few_steps(program: Program) -> ProgramFinding | None:
                 Evidence("steps of the training", f"{planned}", "hundreds", planned),
                 Evidence(
                     "training rows named rightly, above the majority, with this batch and 32",
-                    f"{smaller.skill_without:.2f}",
-                    f"{smaller.skill_with:.2f}",
+                    told(smaller.skill_without),
+                    told(smaller.skill_with),
                     smaller.skill_without,
                 ),
             ),
@@ -174,7 +174,7 @@ def too_few_steps(program: Program) -> ProgramFinding | None:
             Evidence("steps of the training", f"{planned}", f"{longer.steps:,} or more", planned),
             Evidence(
                 "training rows named rightly, above the majority",
-                f"{basis.skill:.2f}",
+                told(basis.skill),
                 f"{longer.skill:.2f} after {longer.steps:,} steps",
                 basis.skill,
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.comparison import CLEAR, Comparison
+from ferkeras.diagnose.program.comparison import CLEAR, Comparison, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import CLIPPING, Change, augmenting, dropping
@@ -46,6 +46,7 @@ def too_much_dropout(program: Program) -> ProgramFinding | None:
         ),
         comparison,
         "Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting",
+        layer.name,
     )
 
 
@@ -74,6 +75,7 @@ def too_much_augmentation(program: Program) -> ProgramFinding | None:
         ),
         comparison,
         "Cubuk et al. 2020, RandAugment: how much depends on the model and on the data",
+        layers[0].name,
     )
 
 
@@ -118,6 +120,7 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
     if comparison is None or not comparison.helps:
         return None
     by_layers = sum(costs) > 0
+    first = next((layer for layer in program.model._flatten_layers(False) if layer.losses), None)
     return _finding(
         "weight_penalty_too_strong",
         "Weights are pulled to zero faster than they can learn, by "
@@ -142,6 +145,7 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
         ),
         comparison,
         "Krogh & Hertz 1991, A simple weight decay can improve generalization",
+        first.name if by_layers and first is not None else "",
     )
 
 
@@ -152,6 +156,7 @@ def _finding(
     remedy: CodeRemedy,
     comparison: Comparison,
     source: str,
+    layer: str = "",
 ) -> ProgramFinding:
     return ProgramFinding(
         cause=cause,
@@ -160,8 +165,8 @@ def _finding(
             evidence,
             Evidence(
                 "training rows named rightly, above the majority, with it and without",
-                f"{comparison.skill_without:.2f}",
-                f"{comparison.skill_with:.2f}",
+                told(comparison.skill_without),
+                told(comparison.skill_with),
                 comparison.skill_without,
             ),
         ),
@@ -169,4 +174,5 @@ def _finding(
         reason="Named where the same steps from the same start learn without it, with every seed.",
         source=source,
         confidence=comparison.confidence,
+        layer=layer,
     )
