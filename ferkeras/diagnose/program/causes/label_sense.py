@@ -17,6 +17,9 @@ _COLUMNS = 512
 _READ = 0.5
 """Skill of trees within a split above which the other is expected to be read as well."""
 
+_UNREAD = 0.2
+"""Of the skill within a split, the most that is left of it in the other."""
+
 
 def labels_without_meaning(program: Program) -> ProgramFinding | None:
     """Trees read the classes from other validation rows, but not from other training rows."""
@@ -81,13 +84,13 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         or validation_scaled_otherwise(program) is not None
     ):
         return None
+    across = _across(program.train, program.labels.index, held, other.index)
+    if across > _UNREAD:
+        return None
     within = min(
         read_by_trees(program.train, program.labels.index), read_by_trees(held, other.index)
     )
-    if within < _READ:
-        return None
-    across = _across(program.train, program.labels.index, held, other.index)
-    if across > 0.2 * within:
+    if within < _READ or across > _UNREAD * within:
         return None
     return ProgramFinding(
         cause="validation_labels_do_not_fit",

@@ -52,13 +52,9 @@ def too_much_dropout(program: Program) -> ProgramFinding | None:
 
 def too_much_augmentation(program: Program) -> ProgramFinding | None:
     """Inputs are changed at random so much that the same steps learn only from whole ones."""
-    layers = augmenting(program.model)
-    basis = program.trials.basis
-    if not layers or basis is None or program.trials.learns(basis):
-        return None
-    change = Change(augmentation=False)
-    comparison = program.trials.compared(change)
-    if comparison is None or not comparison.helps:
+    layers, change = augmenting(program.model), Change(augmentation=False)
+    comparison = _what_helps(program, change) if layers else None
+    if comparison is None:
         return None
     names = ", ".join(type(layer).__name__ for layer in layers)
     return _finding(
@@ -83,12 +79,9 @@ def gradients_clipped_away(program: Program) -> ProgramFinding | None:
     """Gradients are shortened so much that the same steps learn only with whole ones."""
     config = program.optimizer.get_config()
     limits = {key: config[key] for key in CLIPPING if config.get(key) is not None}
-    basis = program.trials.basis
-    if not limits or basis is None or program.trials.learns(basis):
-        return None
     change = Change(clipping=False)
-    comparison = program.trials.compared(change)
-    if comparison is None or not comparison.helps:
+    comparison = _what_helps(program, change) if limits else None
+    if comparison is None:
         return None
     key, limit = min(limits.items(), key=lambda each: each[1])
     return _finding(
@@ -112,14 +105,10 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
     """Weights cost so much that the same steps learn only where they cost nothing."""
     costs = [float(np.asarray(each)) for each in program.model.losses]
     decay = float(program.optimizer.get_config().get("weight_decay") or 0.0)
-    basis = program.trials.basis
-    if not (sum(costs) > 0 or decay) or basis is None or program.trials.learns(basis):
+    by_layers, change = sum(costs) > 0, Change(penalties=False)
+    comparison = _what_helps(program, change) if by_layers or decay else None
+    if comparison is None:
         return None
-    change = Change(penalties=False)
-    comparison = program.trials.compared(change)
-    if comparison is None or not comparison.helps:
-        return None
-    by_layers = sum(costs) > 0
     first = next((layer for layer in program.model._flatten_layers(False) if layer.losses), None)
     return _finding(
         "weight_penalty_too_strong",
@@ -149,6 +138,15 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
     )
 
 
+def _what_helps(program: Program, change: Change) -> Comparison | None:
+    """A change that makes the same steps learn; None where it does not, or they learn as it is."""
+    basis = program.trials.basis
+    if basis is None or program.trials.learns(basis):
+        return None
+    comparison = program.trials.compared(change)
+    return comparison if comparison is not None and comparison.helps else None
+
+
 def _finding(
     cause: str,
     verdict: str,
@@ -171,7 +169,10 @@ def _finding(
             ),
         ),
         remedies=(remedy,),
-        reason="Named where the same steps from the same start learn without it, with every seed.",
+        reason="Named where the same steps from the same start learn without it, with every seed."
+        if comparison.helps
+        else f"Named where more than {_NEARLY_ALL:.0%} is dropped and the same steps from the same "
+        "start teach clearly more without it.",
         source=source,
         confidence=comparison.confidence,
         layer=layer,
