@@ -14,17 +14,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.diagnose.program.altered import (
+    hidden_activation,
+    nothing_augmented,
+    nothing_dropped,
+)
 from ferkeras.diagnose.program.answers import Answers
 from ferkeras.diagnose.program.head import Head, first_input, head_of
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
-from ferkeras.diagnose.program.trial import (
-    Change,
-    hidden_activation,
-    nothing_augmented,
-    nothing_dropped,
-)
+from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
 
 _PREDICTED_BYTES = 32 << 20

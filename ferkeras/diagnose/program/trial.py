@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from ferkeras.diagnose.program.altered import draw_weights
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
@@ -28,7 +29,6 @@ _CHUNK = 32
 """Steps that are done in one call, at most; more calls cost more than small steps."""
 
 _CHUNK_SECONDS = 0.3
-_AUGMENTING = ("AugMix", "CutMix", "MixUp", "RandAugment", "GaussianNoise")
 _JUDGED = 1024
 """Rows that an accuracy is measured on."""
 
@@ -309,100 +309,3 @@ def _can_be_trained(variable: Any) -> bool:
         "kernel", "bias", "gamma", "beta", "embeddings", "recurrent_kernel", "depthwise_kernel",
         "pointwise_kernel",
     )  # fmt: skip
-
-
-@contextmanager
-def hidden_activation(model: keras.Model, program: Program, name: str) -> Iterator[None]:
-    """Put another activation in the place of those inside the network."""
-    last = set(map(id, program.head.layers))
-    changed = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if callable(getattr(layer, "activation", None))
-        and not isinstance(layer, keras.layers.RNN)
-        and not hasattr(layer, "recurrent_activation")
-        and id(layer) not in last
-        and layer is not program.head.last_weighted
-    ]
-    before = [layer.activation for layer in changed]
-    try:
-        for layer in changed:
-            layer.activation = keras.activations.get(name)
-        yield
-    finally:
-        for layer, activation in zip(changed, before, strict=True):
-            layer.activation = activation
-
-
-@contextmanager
-def nothing_dropped(model: keras.Model) -> Iterator[None]:
-    """Let no layer drop anything in training."""
-    changed = dropping(model)
-    try:
-        for layer, attribute, _ in changed:
-            setattr(layer, attribute, 0.0)
-        yield
-    finally:
-        for layer, attribute, rate in changed:
-            setattr(layer, attribute, rate)
-
-
-def dropping(model: keras.Model) -> list[tuple[keras.Layer, str, float]]:
-    """Layers that drop something, the attribute that says how much, and how much."""
-    found = []
-    for layer in model._flatten_layers(include_self=False):
-        attributes = (
-            ("dropout", "recurrent_dropout") if hasattr(layer, "recurrent_dropout") else ("rate",)
-        )
-        if attributes == ("rate",) and "Dropout" not in type(layer).__name__:
-            continue
-        for attribute in attributes:
-            rate = getattr(layer, attribute, None)
-            if isinstance(rate, (int, float)) and rate > 0:
-                found.append((layer, attribute, float(rate)))
-    return found
-
-
-@contextmanager
-def nothing_augmented(model: keras.Model) -> Iterator[None]:
-    """Let layers that change inputs at random leave them as they are."""
-    changed = augmenting(model)
-    try:
-        for layer in changed:
-
-            def call(*args: Any, _call: Any = layer.call, **kwargs: Any) -> Any:
-                return _call(*args, **{**kwargs, "training": False})
-
-            object.__setattr__(layer, "call", call)
-        yield
-    finally:
-        for layer in changed:
-            object.__delattr__(layer, "call")
-
-
-def augmenting(model: keras.Model) -> list[keras.Layer]:
-    """Layers of Keras that change inputs at random in training."""
-    return [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if type(layer).__module__.startswith("keras.")
-        and (type(layer).__name__.startswith("Random") or type(layer).__name__ in _AUGMENTING)
-    ]
-
-
-def draw_weights(model: keras.Model, seed: int) -> None:
-    """Draw kernels by the Glorot rule; biases become zero and scales one."""
-    rng = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        variable.assign(_drawn(variable, rng))
-
-
-def _drawn(variable: Any, rng: np.random.Generator) -> np.ndarray:
-    shape = tuple(variable.shape)
-    if len(shape) < 2:
-        return np.full(shape, 1.0 if variable.path.endswith("gamma") else 0.0, np.float32)
-    if variable.path.endswith("embeddings"):
-        return rng.uniform(-0.05, 0.05, shape).astype(np.float32)
-    field_size = math.prod(shape[:-2])
-    limit = math.sqrt(6 / (field_size * (shape[-2] + shape[-1])))
-    return rng.uniform(-limit, limit, shape).astype(np.float32)

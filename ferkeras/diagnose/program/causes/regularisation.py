@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ferkeras.diagnose.program.altered import augmenting, dropping
 from ferkeras.diagnose.program.comparison import CLEAR, Comparison, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trial import CLIPPING, Change, augmenting, dropping
+from ferkeras.diagnose.program.trial import CLIPPING, Change
 
 _HALF = 0.5
 """More is dropped in few networks; less is suspected only where nothing is learnt."""
