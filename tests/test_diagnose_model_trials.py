@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 
 from ferkeras import diagnose_model
 from ferkeras.diagnose import DiagnoseOnAlarm
+from ferkeras.diagnose.program.altered import dropping, nothing_dropped
 from ferkeras.diagnose.program.untouched import variables_of
 
 layers = keras.layers
@@ -108,6 +109,25 @@ def test_gradients_that_are_shortened_to_nothing():
     assert said.causes == ("gradients_clipped_away",)
     assert "global_clipnorm=1e-06" in said.verdict
     assert diagnosis(network(keras.optimizers.SGD(0.1, clipnorm=1.0)), *blobs()).causes == ()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.LSTM(8, dropout=0.95, recurrent_dropout=0.9),
+        lambda: layers.RNN([layers.LSTMCell(8, dropout=0.95), layers.GRUCell(8)]),
+        lambda: layers.Bidirectional(layers.SimpleRNN(8, dropout=0.95)),
+    ],
+)
+def test_layers_drop_in_their_own_ways_and_are_left_as_they_were(make):
+    model = keras.Sequential([keras.Input((4, 3)), make(), layers.Dense(3, "softmax")])
+    before = dropping(model)
+    assert max(rate for _, _, rate in before) == 0.95
+    with nothing_dropped(model):
+        assert dropping(model) == []
+        x = np.ones((8, 4, 3), "float32")
+        np.testing.assert_allclose(model(x, training=True), model(x, training=False), atol=1e-6)
+    assert dropping(model) == before
 
 
 def test_inputs_that_are_changed_beyond_recognition():

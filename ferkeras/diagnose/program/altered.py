@@ -56,15 +56,12 @@ def dropping(model: keras.Model) -> list[tuple[keras.Layer, str, float]]:
     """Layers that drop something, the attribute that says how much, and how much."""
     found = []
     for layer in model._flatten_layers(include_self=False):
-        attributes = (
-            ("dropout", "recurrent_dropout") if hasattr(layer, "recurrent_dropout") else ("rate",)
-        )
-        if attributes == ("rate",) and "Dropout" not in type(layer).__name__:
-            continue
-        for attribute in attributes:
-            rate = getattr(layer, attribute, None)
+        own = vars(layer)  # A recurrent layer only passes on what its cell has.
+        names = ("rate",) if "Dropout" in type(layer).__name__ else ("dropout", "recurrent_dropout")
+        for name in names:
+            rate = own.get(name)
             if isinstance(rate, (int, float)) and rate > 0:
-                found.append((layer, attribute, float(rate)))
+                found.append((layer, name, float(rate)))
     return found
 
 
