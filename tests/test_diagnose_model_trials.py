@@ -97,6 +97,12 @@ def test_weights_that_cost(factor, said):
     assert list(diagnosis(model, *blobs()).causes) == said
 
 
+def test_activities_that_cost():
+    hidden = (layers.Dense(16, "relu", activity_regularizer=keras.regularizers.L2(0.001)),)
+    said = diagnosis(network(keras.optimizers.SGD(1e-7), *hidden), *blobs())
+    assert said.causes == ("learning_rate_too_low",)
+
+
 def test_weights_that_the_optimizer_takes_away():
     x, y = blobs()
     said = diagnosis(network(keras.optimizers.SGD(0.05, weight_decay=10.0)), x, y)

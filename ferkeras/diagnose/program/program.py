@@ -381,6 +381,13 @@ class Program:
             )
         return scaled
 
+    @cached_property
+    def penalties(self) -> float:
+        """What layers take for weights and activities at the first weights, added to the loss."""
+        # A call of its own: what a traced one has left there are no numbers.
+        self.model(self.train.take(self._portions(self.judged_rows(256))[0]), training=False)
+        return float(sum(float(np.asarray(each)) for each in self.model.losses))
+
     def row_weights(self, class_weight: bool = True) -> np.ndarray | None:
         """What each row weighs in the loss.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ferkeras.diagnose.program.altered import augmenting, dropping
 from ferkeras.diagnose.program.comparison import CLEAR, Comparison, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
@@ -104,9 +102,8 @@ def gradients_clipped_away(program: Program) -> ProgramFinding | None:
 
 def penalty_too_strong(program: Program) -> ProgramFinding | None:
     """Weights cost so much that the same steps learn only where they cost nothing."""
-    costs = [float(np.asarray(each)) for each in program.model.losses]
     decay = float(program.optimizer.get_config().get("weight_decay") or 0.0)
-    by_layers, change = sum(costs) > 0, Change(penalties=False)
+    by_layers, change = program.penalties > 0, Change(penalties=False)
     comparison = _what_helps(program, change) if by_layers or decay else None
     if comparison is None:
         return None
@@ -117,10 +114,10 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
         + ("the layers' regularizers" if by_layers else "the optimizer's weight decay")
         + "; without it the same steps learn.",
         Evidence(
-            "of the loss before the first step, for weights",
-            f"{sum(costs):.3g}",
+            "of the loss before the first step, for weights and activities",
+            f"{program.penalties:.3g}",
             "a small part of the loss",
-            sum(costs),
+            program.penalties,
         )
         if by_layers
         else Evidence("weight_decay of the optimizer", f"{decay:g}", "1e-5 to 0.05", decay),
