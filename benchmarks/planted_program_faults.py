@@ -44,6 +44,7 @@ def examined(make: Callable[[int], Planted], seed: int, seconds: float) -> dict[
     )
     return {
         "named": list(diagnosis.causes),
+        "severity": diagnosis.severity,
         "confidence": [finding.confidence for finding in diagnosis.findings],
         "remedies": [
             getattr(remedy, "tried", "")
@@ -79,14 +80,16 @@ def main() -> None:
             good = row["named"][:1] == ([cause] if cause else [])
             print(
                 f"{'' if good else '!':1} {kind:8}{name:28}{row['seconds']:6.1f} s  "
-                f"{cause or '-':34}{', '.join(row['named']) or '-'}",
+                f"{cause or '-':34}{', '.join(row['named']) or row['severity']}",
                 flush=True,
             )
     right = [r for r in rows if r["kind"] == "faults"]
     sound = [r for r in rows if r["kind"] == "healthy"]
+    doubted = [r["name"] for r in sound if not r["named"] and r["severity"] != "healthy"]
     print(
         f"\nhealthy programs with anything named: {sum(bool(r['named']) for r in sound)} of "
-        f"{len(sound)}\nfaults named first: "
+        f"{len(sound)}; nothing named, and yet not called healthy: {', '.join(doubted) or 'none'}"
+        f"\nfaults named first: "
         f"{sum(r['named'][:1] == [r['cause']] for r in right)} of {len(right)}, named at all: "
         f"{sum(r['cause'] in r['named'] for r in right)}"
     )

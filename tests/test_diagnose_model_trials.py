@@ -161,6 +161,23 @@ def test_what_nothing_explains_is_not_called_healthy():
     assert said.causes == ()
     assert said.severity == "suspicious"
     assert "It learns nothing in 160 steps" in said.verdict
+    x, y = blobs()
+    said = diagnosis(network(keras.optimizers.SGD(1e-12)), x, y, epochs=20)
+    assert said.causes == ()
+    assert said.severity == "suspicious"
+    assert "the loss is" in said.verdict or "no more than" in said.verdict
+    assert "decision trees read the classes" in said.verdict
+
+
+@pytest.mark.parametrize("momentum", [0.999, 0.99])
+def test_running_statistics_that_lag_behind_in_a_brief_training(momentum):
+    x, y = blobs()
+    hidden = (layers.Dense(16, "relu"), layers.BatchNormalization(momentum=momentum))
+    # Their average of the first layer's outputs is 0 at first, and these are far from it.
+    model = network(keras.optimizers.Adam(0.01), *hidden)
+    model.layers[0].bias.assign(np.linspace(-30, 30, 16))
+    said = diagnosis(model, x, y, epochs=1000)
+    assert (said.causes, said.severity) == ((), "healthy")
 
 
 def test_a_rate_with_which_the_loss_runs_away():

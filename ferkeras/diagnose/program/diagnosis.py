@@ -98,7 +98,8 @@ program whose end was wrong they are what remains: its rate was never tried with
 
 
 _NOTHING = 0.05
-"""Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows."""
+"""Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows;
+fall of the loss, of itself, that is no more than batches differ by."""
 
 _STEPS = 100
 """Fewer of them teach a sound classifier nothing either."""
@@ -147,9 +148,8 @@ class ProgramDiagnosis:
             return self.findings[0].verdict
         if self.brief is not None and _learns_nothing(self.brief):
             return (
-                f"It learns nothing in {self.brief.steps:,} steps ({self.brief.accuracy:.0%} of "
-                "the training rows are right, no more than by always answering the most frequent "
-                "class), and nothing was found that explains it" + self._readable
+                f"It learns nothing in {self.brief.steps:,} steps ({_what_stays(self.brief)}), and "
+                "nothing was found that explains it" + self._readable
             )
         return "Nothing was found that keeps this classifier from learning."
 
@@ -281,7 +281,26 @@ def _diagnosis(
 
 
 def _learns_nothing(brief: Trial) -> bool:
-    return brief.steps >= _STEPS and not brief.skill >= _NOTHING
+    if brief.steps < _STEPS:
+        return False
+    # Running statistics may lag behind after so few steps.
+    skill = np.fmax(brief.skill, brief.training_skill)
+    return not skill >= _NOTHING or (skill < 0.5 and not _falls(brief))
+
+
+def _falls(brief: Trial) -> bool:
+    """Whether the loss is lower in the last tenth of the steps than in the first."""
+    first = float(np.mean(brief.losses[: max(1, brief.steps // 10)]))
+    return brief.loss() < (1 - _NOTHING) * first
+
+
+def _what_stays(brief: Trial) -> str:
+    if not np.fmax(brief.skill, brief.training_skill) >= _NOTHING:
+        return (
+            f"{brief.accuracy:.0%} of the training rows are right, no more than by always "
+            "answering the most frequent class"
+        )
+    return f"the loss is {brief.losses[0]:.3g} at first and {brief.loss():.3g} in the end"
 
 
 def _examine(

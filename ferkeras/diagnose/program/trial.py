@@ -86,6 +86,7 @@ class Trial:
         accuracy: on rows of the training split, in inference mode.
         skill: accuracy above always answering the majority, 1 for the truth.
         training_accuracy: on the same rows in training mode: BatchNormalization by the batch.
+        training_skill: likewise.
         predictions: on these rows, in inference mode.
         rows: which rows.
         moved: change of each trainable variable, of its size, by path.
@@ -98,6 +99,7 @@ class Trial:
     accuracy: float
     skill: float
     training_accuracy: float
+    training_skill: float
     predictions: np.ndarray
     rows: np.ndarray
     moved: dict[str, float]
@@ -168,7 +170,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             np.array(losses),
             accuracy,
             skill,
-            program.answers.judge(rows, in_training, change.repaired)[0],
+            *program.answers.judge(rows, in_training, change.repaired),
             predictions,
             rows,
             {

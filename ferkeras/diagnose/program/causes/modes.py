@@ -12,6 +12,9 @@ _APART = 0.25
 _LEFT = 0.2
 """Of a running average, the part that may be of the start when the training ends."""
 
+_USUAL = 0.9
+"""From here on running statistics are of several batches."""
+
 
 def random_in_use(program: Program) -> ProgramFinding | None:
     """Two calls in inference mode give different outputs for the same rows."""
@@ -78,9 +81,10 @@ def running_statistics(program: Program) -> ProgramFinding | None:
             "BatchNormalization(momentum=0.9)",
             gap,
         )
-    if slowest**basis.steps > 0.02:
-        return None
     fastest = min(layer.momentum for layer in norms)
+    # Statistics that lag in a brief training are those of a longer one in time.
+    if slowest**basis.steps > 0.02 or fastest >= _USUAL:
+        return None
     return _finding(
         "The model names training rows rightly with the statistics of the batch, not with the "
         f"running ones (momentum {fastest:g}).",
