@@ -126,7 +126,8 @@ def of_npz(content: bytes, rng: random.Random) -> bytes:
             del members[name]
         case 7:
             # As sound as before: the faces in another order.
-            members[name] = _npy(np.flip(np.load(io.BytesIO(members[name])), axis=0))
+            array = np.load(io.BytesIO(members[name]))
+            members[name] = _npy(array[::-1] if array.ndim else array)
         case 8:
             # One face, or none, or numbers of the other byte order.
             kind, faces = rng.choice(("<", ">")), rng.choice((0, 1, None))
