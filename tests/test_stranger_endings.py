@@ -33,6 +33,11 @@ def main(argv=None):
     elif sys.argv[1] == "wait":
         print("ready", flush=True)
         time.sleep(60)
+    elif sys.argv[1] == "work":
+        from ferkeras.cli.console import Console
+        with Console() as console, console.working("at work"):
+            sys.stdin.readline()
+            console.print("more")
     return 0
 sys.exit(main())
 """
@@ -116,6 +121,34 @@ def test_a_signal_is_told_with_what_to_do(name, heard):
 
 
 @unix
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("name", "code"), [(None, 0), ("SIGHUP", 129)])
+def test_a_terminal_that_is_closed_ends_nothing_but_by_its_signal(name, code, unbuffered):
+    terminal, its = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", VERB, "work"],
+        stdin=subprocess.PIPE,
+        stdout=its,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TERM": "xterm",
+            "PYTHONUNBUFFERED": unbuffered,
+        },
+    )
+    os.close(its)
+    assert os.read(terminal, 1)  # the bar is drawn
+    os.close(terminal)
+    if name:
+        process.send_signal(getattr(signal, name))
+    _, said = process.communicate(b"" if name else b"\n")
+    assert process.returncode == code
+    assert (b"the same command begins anew" in said) == bool(name)
+    assert b"error" not in said
+
+
+@unix
 def test_an_ignored_signal_stays_ignored_and_handlers_come_back():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -196,3 +229,14 @@ def test_without_a_folder_for_temporary_files_stderr_is_only_less_quiet(monkeypa
     with caught_stderr():
         pass
     assert words_for(FileNotFoundError(2, "No usable temporary directory found"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(ValueError("a bug"), "noise"), (Stopped(signal.SIGTERM), ""), (KeyboardInterrupt(), "")],
+)
+def test_a_signal_does_not_show_what_was_kept_silent(error, said, capfd):
+    with pytest.raises(type(error)), caught_stderr():
+        os.write(2, b"noise")
+        raise error
+    assert capfd.readouterr().err == said

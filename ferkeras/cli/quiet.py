@@ -51,7 +51,7 @@ def _is_no_count_of_models(record: logging.LogRecord) -> bool:
 def caught_stderr() -> Iterator[Callable[[], None]]:
     """Keep file descriptor 2 silent inside the block; yield a function that replays it after.
 
-    An exception that leaves the block replays it too.
+    An error that leaves the block replays it too; a signal does not.
     """
     try:
         original = os.dup(2)
@@ -77,7 +77,7 @@ def caught_stderr() -> Iterator[Callable[[], None]]:
         os.dup2(caught.fileno(), 2)
         try:
             yield ask_for_replay
-        except BaseException:
+        except Exception:
             replay = True
             raise
         finally:
@@ -86,7 +86,8 @@ def caught_stderr() -> Iterator[Callable[[], None]]:
             os.close(original)
             if replay:
                 caught.seek(0)
-                _write_all(2, caught.read())
+                with contextlib.suppress(OSError):  # nobody reads it any more
+                    _write_all(2, caught.read())
 
 
 def _write_all(descriptor: int, text: bytes) -> None:
