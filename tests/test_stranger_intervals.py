@@ -1,16 +1,21 @@
 """Intervals of figures hold at their rate, with few faces too, or are not given."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ferkeras.compare.comparison import load_compared, ranking
 from ferkeras.data.presets.fer2013 import FER2013
+from ferkeras.evaluate.__main__ import main as evaluate
 from ferkeras.metrics.bootstrap import resample
 from ferkeras.metrics.intervals import FEWEST, LEAST, intervals_of, wilson
 from ferkeras.metrics.predictions import Predictions
+from ferkeras.report.verdict import verdict_on
+from ferkeras.runs.finished import open_run
 
 CLASSES = 7
 PRIOR = np.array([0.13, 0.016, 0.14, 0.25, 0.17, 0.12, 0.174])
@@ -101,3 +106,26 @@ def test_intervals_hold_the_truth_at_their_rate(count):
     assert len(rates) > 15
     assert min(rates.values()) > 0.85, rates
     assert 0.92 < np.mean(list(rates.values())) < 0.99
+
+
+def test_a_few_faces_and_a_tie_name_no_better_network(finished_run):
+    first, second = load_compared([open_run(finished_run)] * 2)
+    assert f"{first.name}, {second.name} are equally accurate" in ranking([first, second])
+    few = draw(3, np.random.default_rng(0))
+    better = replace(second, validation=few, results={**few.metrics(), "accuracy": 1.0})
+    assert f"most accurate on its validation faces is {second.name}: 100.0%" in ranking(
+        [first, better]
+    )
+    assert ranking([first, better]).endswith("3 faces cannot tell which is better.")
+
+
+def test_faces_of_one_class_do_not_tell_that_every_class_is_recognised():
+    one = Predictions(np.eye(7, dtype=np.float32)[[3]], np.array([3], np.int32), FER2013.classes)
+    assert verdict_on(one.metrics()).endswith("there are faces of happy alone")
+
+
+def test_no_temperature_is_fitted_on_a_few_faces(finished_run, monkeypatch, capsys):
+    monkeypatch.setattr("ferkeras.metrics.intervals.FEWEST", 10_000)
+    assert evaluate([str(finished_run), "--calibrate"]) == 2
+    assert "faces would be a guess; at least 10000 are needed" in capsys.readouterr().err
+    assert not (finished_run / "calibration.json").exists()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import listed, shown
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.intervals import FEWEST
@@ -116,13 +116,24 @@ def ranking(runs: Sequence[Compared]) -> str:
             "tell which network is better: evaluate them on the same faces (evaluate RUN --data "
             "PATH)."
         )
-    best = max(runs, key=lambda run: run.results["accuracy"])
+    most = max(run.results["accuracy"] for run in runs)
+    best = [run for run in runs if run.results["accuracy"] == most]
     paired = all(same_faces(runs[0], run.finished, run.validation) for run in runs[1:])
+    faces = min(len(run.validation) for run in runs)
+    few = faces < FEWEST
+    if len(best) == 1:
+        epoch = best[0].finished.metrics["best_epoch"]
+        who, where = (
+            f"The most accurate on its validation faces is {best[0].name}",
+            f"epoch {epoch}",
+        )
+    else:
+        who = f"{listed([run.name for run in best])} are equally accurate"
+        where = "on their validation faces"
     return (
-        f"The most accurate on its validation faces is {best.name}: "
-        f"{formatted('accuracy', best.results['accuracy'])}, epoch "
-        f"{best.finished.metrics['best_epoch']}"
-        + ("." if paired else "; but the split gave them different validation faces.")
+        f"{who}: {formatted('accuracy', most)}, {where}"
+        + ("" if paired else "; but the split gave them different validation faces")
+        + (f"; {faces} face{'s' * (faces > 1)} cannot tell which is better." if few else ".")
     )
 
 

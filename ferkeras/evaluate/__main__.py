@@ -17,8 +17,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import parser, verb
+
+if TYPE_CHECKING:
+    from ferkeras.evaluate.subject import Subject
 
 
 @verb
@@ -45,11 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if finished.unfinished:
             console.print(f"note: {finished.unfinished}: this is the best network so far")
         subject = find_subject(finished, arguments.split, arguments.data, console)
-        if arguments.calibrate and subject.validation is None:
-            raise InputError(
-                f"--calibrate needs the run's own validation faces, but {subject.remark}; name the "
-                "run's own data with --data, or leave out --calibrate"
-            )
+        if arguments.calibrate:
+            _demand_faces_for_a_temperature(subject)
 
         from ferkeras.cli.quiet import import_tensorflow
 
@@ -87,6 +88,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_evaluation(subject, assessment, console)
         console.print(f"\nwritten: {folder}")
     return 0
+
+
+def _demand_faces_for_a_temperature(subject: Subject) -> None:
+    from ferkeras.cli.errors import InputError
+    from ferkeras.metrics.intervals import FEWEST
+
+    if subject.validation is None:
+        raise InputError(
+            f"--calibrate needs the run's own validation faces, but {subject.remark}; name the "
+            "run's own data with --data, or leave out --calibrate"
+        )
+    faces = len(subject.validation.labels)
+    if faces < FEWEST:
+        raise InputError(
+            f"--calibrate: a temperature fitted on {faces} validation faces would be a guess; at "
+            f"least {FEWEST} are needed (data.validation_fraction); leave out --calibrate"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:

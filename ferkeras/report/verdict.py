@@ -26,6 +26,8 @@ def verdict_on(results: Mapping[str, Any]) -> str:
         + (
             f"never recognised: {listed(missed)}"
             if missed
+            else f"there are faces of {majority} alone"
+            if len(recall) == 1
             else f"every class is recognised, {weakest} least often ({recall[weakest]:.1%})"
         )
     )
