@@ -236,7 +236,11 @@ def test_without_a_folder_for_temporary_files_stderr_is_only_less_quiet(monkeypa
     [(ValueError("a bug"), "noise"), (Stopped(signal.SIGTERM), ""), (KeyboardInterrupt(), "")],
 )
 def test_a_signal_does_not_show_what_was_kept_silent(error, said, capfd):
-    with pytest.raises(type(error)), caught_stderr():
+    @caught_stderr()
+    def fail():
         os.write(2, b"noise")
         raise error
+
+    with pytest.raises(type(error)):
+        fail()
     assert capfd.readouterr().err == said
