@@ -157,6 +157,7 @@ class Ablation:
                 "arm": range(len(self._names)).index,
                 "seed": range(MOST_SEEDS + 1).index,
             },
+            [1.0],
         )
 
     def _cell(self, trial: Frozen) -> Cell:

@@ -17,21 +17,23 @@ class Goal:
     Attributes:
         name: for people.
         direction: which way is better.
+        most: the greatest value that a training can have; the least is 0.
         column: of the history, from which a training can be judged before its end.
     """
 
     name: str
     direction: Literal["maximize", "minimize"]
+    most: float
     column: str | None = None
 
 
 GOALS = {
-    "accuracy": Goal("accuracy", "maximize", "val_accuracy"),
-    "balanced_accuracy": Goal("balanced accuracy", "maximize", "val_balanced_accuracy"),
-    "log_loss": Goal("log loss", "minimize", "val_cross_entropy"),
-    "parameters": Goal("parameters", "minimize"),
-    "minutes": Goal("minutes of training", "minimize"),
-    "litert_ms": Goal("milliseconds a face (LiteRT, one core)", "minimize"),
+    "accuracy": Goal("accuracy", "maximize", 1.0, "val_accuracy"),
+    "balanced_accuracy": Goal("balanced accuracy", "maximize", 1.0, "val_balanced_accuracy"),
+    "log_loss": Goal("log loss", "minimize", 1e3, "val_cross_entropy"),
+    "parameters": Goal("parameters", "minimize", 1e9),
+    "minutes": Goal("minutes of training", "minimize", 1e6),
+    "litert_ms": Goal("milliseconds a face (LiteRT, one core)", "minimize", 1e6),
 }
 """What can be wanted."""
 

@@ -208,7 +208,7 @@ class Search:
                     evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
                     target=lambda trial: trial.values[0],
                 )
-            except (ValueError, RuntimeError):  # all values alike
+            except (ValueError, RuntimeError, AssertionError):  # all values alike, or nearly so
                 return {}
 
     def work(self, console: Console) -> None:
@@ -222,7 +222,11 @@ class Search:
         work(self._study, lambda trial: self._try(trial, trainer, console), self._next, console)
 
     def _all(self) -> list[optuna.trial.FrozenTrial]:
-        return trials_of(self._study, {key: each.value for key, each in self.space.items()})
+        return trials_of(
+            self._study,
+            {key: each.value for key, each in self.space.items()},
+            [GOALS[name].most for name in self.task.goals],
+        )
 
     def _next(self) -> Next:
         names = [trial.state.name for trial in self.trials]

@@ -40,8 +40,10 @@ UNREADABLE = (
     AttributeError,
     AssertionError,
     RecursionError,
+    UserWarning,
 )
-"""What is raised by code that reads values which it has not written itself."""
+"""What is raised by code that reads values which it has not written itself, and warnings where
+they count as errors."""
 
 _RETRIES = 5
 """Times that a trial is begun again after its process died: one that kills each is left."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NotRequired
 
@@ -43,22 +43,26 @@ _TOLD, _NOTED = TypeAdapter(_Told), TypeAdapter(_Noted)
 _CONSTRAINTS = TypeAdapter(dict[str, float], config=_AS_WRITTEN)
 
 
-def trials_of(study: optuna.Study, rules: Mapping[str, Callable[[Any], object]]) -> list[Frozen]:
+def trials_of(
+    study: optuna.Study, rules: Mapping[str, Callable[[Any], object]], most: Sequence[float]
+) -> list[Frozen]:
     """Every trial of a study, in the order in which they were begun.
 
     Args:
         study: where they stand; others may have written it too.
         rules: of each parameter what raises ValueError for values that cannot have been tried.
+        most: the greatest value that each goal can have; the least is 0.
 
     Raises:
         InputError: the store cannot be read, or holds what no process of ours has written.
     """
-    with troubles(study.study_name):
+    with troubles(study.study_name), warnings.catch_warnings():
+        # Of what we write, Optuna does not say so.
+        warnings.filterwarnings("error", "Choices for a categorical distribution")
         trials = study.get_trials(deepcopy=False)
-        goals = len(study.directions)
     for trial in trials:
         try:
-            _check(trial, goals, rules)
+            _check(trial, rules, most)
         except UNREADABLE as error:
             # The first lines of pydantic's message are a count and a field.
             reason = quoted(" ".join(str(error).split("\n")[-3:]), 200)[1:-1]
@@ -69,7 +73,9 @@ def trials_of(study: optuna.Study, rules: Mapping[str, Callable[[Any], object]])
     return trials
 
 
-def _check(trial: Frozen, goals: int, rules: Mapping[str, Callable[[Any], object]]) -> None:
+def _check(
+    trial: Frozen, rules: Mapping[str, Callable[[Any], object]], most: Sequence[float]
+) -> None:
     """One of `UNREADABLE` for a trial that is not ours."""
     _TOLD.validate_python(trial.user_attrs)
     noted = _NOTED.validate_python(trial.system_attrs)
@@ -81,8 +87,11 @@ def _check(trial: Frozen, goals: int, rules: Mapping[str, Callable[[Any], object
     if state == "COMPLETE" and trial.params.keys() != rules.keys():
         raise ValueError(f"parameters {trial.params}")
     if state == "COMPLETE" and not (
-        len(trial.values) == goals
-        and all(isinstance(value, float) and math.isfinite(value) for value in trial.values)
+        len(trial.values) == len(most)
+        and all(
+            isinstance(value, float) and 0 <= value <= greatest
+            for value, greatest in zip(trial.values, most, strict=True)
+        )
     ):
         raise ValueError(f"values {trial.values}")
     if state == "RUNNING" and not isinstance(trial.datetime_start, datetime):
