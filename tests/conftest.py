@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
+from filelock import FileLock
 from untraced import untraced
 
 from ferkeras.cli.console import Console
@@ -22,6 +23,9 @@ import_tensorflow()
 
 # Two processes test side by side: more threads of theirs than cores would wait for one another.
 tf.config.threading.set_intra_op_parallelism_threads(1)
+
+# Graphs that do a few steps are not worth being made faster; those of other processes are.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 # What is imported stays: it need not be gone through at each collection.
 gc.collect()
@@ -38,6 +42,14 @@ hypothesis.settings.load_profile("ferkeras")
 def _secret_of_the_tests(tmp_path_factory):
     """The account's secret is made in a folder of the tests, not in the account's own."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture
+def optimized():
+    """Graphs are made faster, as in other processes; results are theirs to the last bit."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture
@@ -131,9 +143,20 @@ def make_faces():
 def finished_run(tmp_path_factory):
     """Folder of a finished run on 200 synthetic faces: tiny, 3 epochs, ramps. Change nothing
     in it; copy it to damage it."""
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Of all processes that test, the first that needs it trains it.
+        shared = shared.parent
+    folder = shared / "finished_run"
+    with FileLock(shared / "finished_run.lock"):
+        if not (folder / "tiny-001").exists():
+            _train_tiny(folder)
+    return folder / "tiny-001"
+
+
+def _train_tiny(folder):
     from ferkeras.fit.run import train
 
-    folder = tmp_path_factory.mktemp("saved_models")
     settings = (
         "name=tiny",
         f"output.folder={folder}",
@@ -153,4 +176,4 @@ def finished_run(tmp_path_factory):
     config = load_config(None, settings)
     console = Console(io.StringIO())
     with untraced():
-        return train(config, load_splits(config, console), console).run.folder
+        train(config, load_splits(config, console), console)

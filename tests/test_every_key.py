@@ -253,17 +253,6 @@ def rates(config, world):
 
 def training(config, world):
     """Console, history and events of a small fit with all callbacks."""
-    return once(train_once, config, world)
-
-
-def once(observe, config, world):
-    """What was seen of this configuration before, or is now."""
-    if (observe, config) not in SEEN:
-        SEEN[observe, config] = observe(config, world)
-    return SEEN[observe, config]
-
-
-def train_once(config, world):
     stream = io.StringIO()
     built = setup(config, world)
     run = create_run(config)
@@ -292,10 +281,6 @@ def train_once(config, world):
 
 def monitored(config, world):
     """What is said of five epochs in which half of the predictions are one class."""
-    return once(monitor, config, world)
-
-
-def monitor(config, world):
     built = setup(config, world)
     stream, run = io.StringIO(), create_run(config)
     found = build_callbacks(config, built, world.splits, run, Console(stream))
@@ -330,16 +315,30 @@ def attempts(config, world):
     return done
 
 
+def seen(observe, config, world):
+    """What was seen of this configuration before, or is now, where no file has a part in it."""
+    if observe in (
+        run_folder,
+        loaded,
+        cached,
+        from_folder,
+        from_list,
+        from_photographs,
+        from_votes,
+    ):
+        return observe(config, world)
+    if (observe, config) not in SEEN:
+        SEEN[observe, config] = observe(config, world)
+    return SEEN[observe, config]
+
+
+OF_FILES = (run_folder, loaded, cached, from_folder, from_list, from_photographs, from_votes)
 SEEN = {}
 EPOCH_LINE = re.compile(r"epoch \d+/")
 
 
 def survival(config, world):
     """What is saved, said and done while the weights break twice."""
-    return once(survive, config, world)
-
-
-def survive(config, world):
     built = setup(config, world)
     console = Console(io.StringIO())
     folder = CheckpointFolder(world.folder / "checkpoints")
@@ -553,7 +552,7 @@ def test_key_has_an_effect(key, world):
     steps = nullcontext() if observe is diagnosis else untraced()
     try:
         with steps:
-            assert observe(changed, world) != observe(base, world)
+            assert observe(changed, world) != seen(observe, base, world)
     finally:
         keras.config.set_dtype_policy("float32")
 

@@ -16,6 +16,11 @@ from ferkeras.config.file import load_config
 from ferkeras.config.hints import CONFIGS
 from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.fit.__main__ import main
+from ferkeras.fit.page import run_page
+from ferkeras.metrics.predictions import read_predictions
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.history import read_history
+from ferkeras.runs.record import Run
 
 SMALL = [
     "data.demo_faces=300",
@@ -142,7 +147,8 @@ print(" ".join(names))
     assert done.stdout.split() == list(EMOTIONS)
 
 
-def test_the_same_seed_is_the_same_run_and_another_is_not(run, models, brief):
+@pytest.mark.usefixtures("brief", "optimized")
+def test_the_same_seed_is_the_same_run_and_another_is_not(run, models):
     for name, seed in (("again", 0), ("other", 1)):
         arguments = [f"output.folder={models}", "monitor.tensorboard=false", f"seed={seed}"]
         assert main([*SMALL, *arguments, "--name", name]) == 0
@@ -165,7 +171,7 @@ def weights_of(path):
 
 
 @pytest.mark.usefixtures("short_range_tests")
-def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys):
+def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys, brief):
     arguments = [
         *(each for each in SMALL if each != "monitor.diagnose=false"),
         f"output.folder={models}",
@@ -183,7 +189,9 @@ def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys):
     assert metrics["alarms"]
     assert metrics["diagnosis"]["epoch"] == 1
     assert metrics["diagnosis"]["cause"] == "learning_rate_too_low"
-    page = (models / "stopped-001" / "report.html").read_text()
+    finished = open_run(models / "stopped-001")
+    validation = read_predictions(Run(finished.folder).predictions, finished.task.classes)
+    page = run_page(finished, read_history(finished), validation, [])
     assert html.escape(metrics["diagnosis"]["verdict"]) in page
     assert (models / "stopped-001" / "diagnosis" / "diagnosis.html").exists()
     said = capsys.readouterr().out

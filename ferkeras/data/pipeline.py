@@ -76,6 +76,8 @@ class TrainingPipeline:
             first_step: steps of the first epoch to leave out, counted from 0.
         """
 
+        # Nothing here branches on a tensor, and what does not would take a second to convert.
+        @tf.autograph.experimental.do_not_convert
         def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
             seed = tf.stack([tf.cast(self._seed, tf.int64), 2 * epoch + 1])
             order = self.order(epoch)
@@ -90,6 +92,7 @@ class TrainingPipeline:
 
             return steps.map(places)
 
+        @tf.autograph.experimental.do_not_convert
         def batch(order: tf.Tensor, numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             images = self._rows(order)
             targets = tf.gather(self._targets, order)
