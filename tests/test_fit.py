@@ -190,7 +190,8 @@ def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys, b
     assert metrics["diagnosis"]["epoch"] == 1
     assert metrics["diagnosis"]["cause"] == "learning_rate_too_low"
     finished = open_run(models / "stopped-001")
-    validation = read_predictions(Run(finished.folder).predictions, finished.task.classes)
+    predictions = Run(models / "stopped-001").predictions
+    validation = read_predictions(predictions, finished.task.classes)
     page = run_page(finished, read_history(finished), validation, [])
     assert html.escape(metrics["diagnosis"]["verdict"]) in page
     assert (models / "stopped-001" / "diagnosis" / "diagnosis.html").exists()
