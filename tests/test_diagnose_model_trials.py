@@ -169,6 +169,12 @@ def test_what_nothing_explains_is_not_called_healthy():
     assert "decision trees read the classes" in said.verdict
 
 
+def test_what_there_was_no_time_to_see_is_not_said():
+    said = diagnose_model(network("adam"), blobs(), seconds=0.1)
+    assert (said.causes, said.severity) == ((), "healthy")
+    assert "not seen to learn either, in the 0 steps" in said.verdict
+
+
 @pytest.mark.parametrize("momentum", [0.999, 0.99])
 def test_running_statistics_that_lag_behind_in_a_brief_training(momentum):
     x, y = blobs()

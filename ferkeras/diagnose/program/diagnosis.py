@@ -151,6 +151,12 @@ class ProgramDiagnosis:
                 f"It learns nothing in {self.brief.steps:,} steps ({_what_stays(self.brief)}), and "
                 "nothing was found that explains it" + self._readable
             )
+        if self.brief is None or not _learns(self.brief):
+            steps = 0 if self.brief is None else self.brief.steps
+            return (
+                "Nothing was found that keeps this classifier from learning, but it was not seen "
+                f"to learn either, in the {steps:,} steps that there was time for (`seconds`)."
+            )
         return "Nothing was found that keeps this classifier from learning."
 
     @property
@@ -259,6 +265,8 @@ def _diagnosis(
             )
         findings, remaining = _examine(program)
         brief = None if findings else program.trials.basis
+        if brief is not None and brief.steps < _STEPS and not _learns(brief):
+            brief = program.trials.patient(_STEPS)
         read = None
         if brief is not None and _learns_nothing(brief):
             read = label_sense.readable(program)
@@ -281,11 +289,13 @@ def _diagnosis(
 
 
 def _learns_nothing(brief: Trial) -> bool:
-    if brief.steps < _STEPS:
-        return False
+    return brief.steps >= _STEPS and not _learns(brief)
+
+
+def _learns(brief: Trial) -> bool:
     # Running statistics may lag behind after so few steps.
     skill = np.fmax(brief.skill, brief.training_skill)
-    return not skill >= _NOTHING or (skill < 0.5 and not _falls(brief))
+    return bool(skill >= 0.5 or (skill >= _NOTHING and _falls(brief)))
 
 
 def _falls(brief: Trial) -> bool:

@@ -79,6 +79,13 @@ class Trials:
         steps = min(max(10 * self.steps, _STEPS // 2), 4 * _STEPS)
         return self._try(self._upon(Change()), max(steps, 2 * self.steps), self.seconds / 4)
 
+    def patient(self, steps: int) -> Trial | None:
+        """The same as `basis` for so many steps at least, in all the time that is left."""
+        planned = self._program.planned_steps
+        if planned is not None and planned < steps:
+            return self.basis
+        return self._try(self._upon(Change()), steps, max(0.0, self.seconds_left)) or self.basis
+
     def generous(self) -> tuple[Trial, ...]:
         """Long trainings at a fitting rate from several draws of weights; empty without time."""
         trials = []
