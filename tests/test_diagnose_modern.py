@@ -117,6 +117,7 @@ def test_a_run_with_averaged_weights_is_examined(run):
 @pytest.mark.usefixtures("without_trials")
 def test_a_published_run_is_examined(run, tmp_path, monkeypatch):
     monkeypatch.setattr("ferkeras.diagnose.diagnosis.MEASURED", (vanishing_gradients,))
+    monkeypatch.setattr("ferkeras.publish.publication.export_network", lambda *_, **__: [])
     assert publish([str(run.folder), str(tmp_path / "given")]) == 0
     assert main([str(tmp_path / "given")]) in (0, 1)
     assert (tmp_path / "given" / "diagnosis" / "diagnosis.json").exists()

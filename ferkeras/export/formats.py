@@ -98,11 +98,12 @@ def export_network(
     folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        saved_model = InnerPath(Path(scratch), "1")
-        if "saved_model" in formats:
+        saved_model, kept = InnerPath(Path(scratch), "1"), "saved_model" in formats
+        if kept:
             saved_model = folder / str(_next_version(folder))
         if set(formats) != {"keras"}:
-            write_saved_model(served, saved_model, about, compact=compact)
+            # What others are converted from need not read files.
+            write_saved_model(served, saved_model, about, compact=compact, files=kept)
         exported = []
         for name in formats:
             path = saved_model if name == "saved_model" else folder / FILES[name]

@@ -29,7 +29,12 @@ SAVED_MODEL = (
 
 
 def write_saved_model(
-    served: keras.Model, folder: AnyPath, about: About, *, compact: bool = False
+    served: keras.Model,
+    folder: AnyPath,
+    about: About,
+    *,
+    compact: bool = False,
+    files: bool = True,
 ) -> None:
     """Write a SavedModel, whole or not at all.
 
@@ -50,6 +55,7 @@ def write_saved_model(
         about: names of the K classes, and how the network came about.
         compact: store in bfloat16 each weight whose values are all bfloat16 numbers; predictions
             stay the same.
+        files: with the signature `encoded`.
 
     Raises:
         OSError: the folder exists and is not empty, or cannot be written.
@@ -78,8 +84,9 @@ def write_saved_model(
     archive = keras.export.ExportArchive()
     faces = tf.TensorSpec((None, *shape), tf.uint8, name="faces")
     archive.add_endpoint("serve", serve, input_signature=[faces])
-    image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
-    archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
+    if files:
+        image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
+        archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
     archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": provenance}, [])
     folder = inside(folder)
     temporary = folder.parent / temporary_name()
