@@ -23,7 +23,7 @@ from ferkeras.files.writing import (
     write_text,
 )
 from ferkeras.fit.__main__ import main as fit
-from ferkeras.fit.run import _what_a_training_makes
+from ferkeras.fit.makes import what_a_training_makes
 from ferkeras.publish.publication import publish
 from ferkeras.runs.create import create_run
 from ferkeras.runs.finished import open_run
@@ -318,7 +318,7 @@ def test_a_list_of_a_stranger_removes_no_file_that_a_training_does_not_make(tmp_
     run = create_run(load_config(None, ["name=a", f"output.folder={tmp_path}"]))
     (run.folder / "thesis.tex").write_text("years of work")
     write_json(run.inner / MADE_FILE, {"made": ["thesis.tex", "config.yaml", "best.keras"]})
-    Made(run.inner).remove(_what_a_training_makes(run))
+    Made(run.inner).remove(what_a_training_makes(run))
     assert (run.folder / "thesis.tex").read_text() == "years of work"
     assert run.config.is_file()
 

@@ -24,7 +24,7 @@ from ferkeras.runs.unfinished import UnfinishedRun
 if TYPE_CHECKING:
     import keras
 
-    from ferkeras.fit.run import Outcome
+    from ferkeras.fit.ending import Outcome
 
 
 def fit(

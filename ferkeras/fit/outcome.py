@@ -6,7 +6,7 @@ from ferkeras.callbacks import score_classes
 from ferkeras.cli.console import Console
 from ferkeras.cli.invocation import command_line, opening, program_line
 from ferkeras.config.schema import Config
-from ferkeras.fit.run import Outcome
+from ferkeras.fit.ending import Outcome
 from ferkeras.report.verdict import verdict_on
 
 
