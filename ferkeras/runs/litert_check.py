@@ -97,7 +97,8 @@ def fault_of(content: bytes, classes: Sequence[str]) -> str | None:
     if done.returncode < 0:
         return f"reading it ends the process by signal {-done.returncode}"
     if done.returncode or done.stdout.strip() != b"sound":
-        return quoted(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2], 200)[1:-1]
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return quoted(said, 200)[1:-1] or "its trial ends without a word"
     return None
 
 
