@@ -129,7 +129,7 @@ def test_what_was_found_is_kept_with_its_table_and_not_looked_for_again(
 
 def test_tables_go_with_their_readings(folder, kept_in, monkeypatch):
     monkeypatch.setattr(cache, "KEPT", 1)
-    monkeypatch.setattr(cache, "_ABANDONED_SECONDS", -1)
+    monkeypatch.setattr(cache, "ABANDONED_SECONDS", -1)
     read_faces(folder, DETECT)
     second = read_faces(folder, Wanted(detect_faces=True, size=(32, 32)))
     third = read_faces(folder, Wanted(size=(32, 32)))

@@ -17,6 +17,8 @@ from ferkeras.files.made import MADE_FILE, Made
 from ferkeras.files.writing import (
     atomic_file,
     atomic_path,
+    is_temporary,
+    make_results_folder,
     remove_temporary_files,
     temporary_name,
     write_json,
@@ -29,6 +31,7 @@ from ferkeras.runs.create import create_run
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
 from ferkeras.runs.record import Run
+from ferkeras.runs.unfinished import reopened
 
 ROOT = Path(__file__).parents[1]
 
@@ -338,6 +341,33 @@ def test_temporary_files_go_and_what_they_link_to_stays(tmp_path, decoy):
     assert contents(run) == {path: text for path, text in before.items() if path.exists()}
     assert not any((run / name).is_symlink() or (run / name).exists() for name in names)
     assert all((run / name).exists() for name in FOREIGN)
+
+
+def test_resuming_tidies_every_folder_that_a_training_writes_into(tmp_path):
+    run = Run(tmp_path / "run-001")
+    left = [run.inner, run.exports, run.checkpoints, run.diagnosis]
+    for folder in left:
+        folder.mkdir(parents=True)
+        (folder / temporary_name(".png")).path.touch()
+        (folder / "mine.txt").path.touch()
+    run.config.path.write_text(dump_config(load_config(None)))
+    with reopened(run) as unfinished:
+        assert unfinished is not None
+        for folder in left:
+            assert (folder / "mine.txt").exists()
+            assert not [path.name for path in folder.iterdir() if is_temporary(path.name)]
+
+
+def test_what_a_killed_process_left_among_results_goes_when_nobody_writes_it_any_more(tmp_path):
+    folder = InnerPath(tmp_path, "evaluation", "test")
+    make_results_folder(folder)
+    old, new = (folder.path / temporary_name(".png") for _ in range(2))
+    for path in (old, new, folder.path / "mine.png"):
+        path.touch()
+        os.utime(path, (0, 0))
+    os.utime(new)
+    make_results_folder(folder)
+    assert {path.name for path in folder.iterdir()} == {new.name, "mine.png"}
 
 
 @unix

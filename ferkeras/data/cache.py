@@ -35,7 +35,13 @@ from ferkeras.data.selection import blocks
 from ferkeras.data.task import Classes
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.secret import is_signed, sign
-from ferkeras.files.writing import atomic_file, demand_room, is_temporary, write_text
+from ferkeras.files.writing import (
+    ABANDONED_SECONDS,
+    atomic_file,
+    demand_room,
+    is_temporary,
+    write_text,
+)
 
 READER_VERSION = 5
 """Raised whenever the readers would read the same files differently."""
@@ -50,8 +56,6 @@ FOLDER = "ferkeras-faces"
 _ENTRY = re.compile(r"faces-v\d+-[0-9a-f]{64}\.npy")
 
 _TABLE = re.compile(r"faces-v\d+-[0-9a-f]{64}\.csv")
-
-_ABANDONED_SECONDS = 3600
 
 _LARGEST = 2**40
 """Bytes of an entry; it is mapped, not read."""
@@ -432,7 +436,7 @@ def _prune(folder: InnerPath, coming: int = 0) -> None:
         for place, each in enumerate(entries)
         if place >= KEPT - bool(coming) or (sizes[place] > KEPT_BYTES and (place or coming))
     ]
-    long_ago = time.time() - _ABANDONED_SECONDS
+    long_ago = time.time() - ABANDONED_SECONDS
     staying = {each.stem for each in entries} - {each.stem for each in surplus}
     abandoned = [
         each

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.data.load import load_splits
     from ferkeras.files.inner import AnyPath
     from ferkeras.files.new_folder import check_output, make_folder
-    from ferkeras.files.writing import demand_room
+    from ferkeras.files.writing import demand_room, make_results_folder
     from ferkeras.runs.moved import splits_of_run
 
     if finished is not None and arguments.output is None:
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_diagnosis(diagnosis, treatments, command, console)
         if finished is not None and arguments.output is None:
             folder: AnyPath = finished.run.diagnosis
-            folder.mkdir(parents=True, exist_ok=True)
+            make_results_folder(finished.run.diagnosis)
         else:
             folder = make_folder(arguments.output, f"diagnose-{config.name}")
         with console.working("drawing pictures"):

@@ -21,7 +21,7 @@ from ferkeras.evaluate.assessment import (
 )
 from ferkeras.evaluate.subject import Subject
 from ferkeras.files.inner import InnerPath
-from ferkeras.files.writing import write_json, write_npz
+from ferkeras.files.writing import make_results_folder, write_json, write_npz
 from ferkeras.metrics.bootstrap import CONFIDENCE
 from ferkeras.metrics.calibration import Calibration, reliability
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes
@@ -60,7 +60,7 @@ def write_evaluation(
     """
     subject = replace(subject, name=_free_name(finished, subject))
     folder = finished.run.evaluation(subject.name)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_results_folder(folder)
     plain = assessment.plain.predictions
     faces = subject.faces
     title = shown(f"{finished.name}, {subject.name}")

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ _TEMPORARY = re.compile(r"\.ferkeras-[0-9a-f]{16}(\..*)?")
 """Names that `temporary_name` makes; nobody else calls a file so."""
 
 _ROOM = 1 << 20
+ABANDONED_SECONDS = 3600
+"""Age from which a temporary file is that of no process which still writes it."""
 
 
 def write_json(path: AnyPath, content: Any) -> None:
@@ -110,18 +113,34 @@ def is_temporary(name: str) -> bool:
     return _TEMPORARY.fullmatch(name) is not None
 
 
-def remove_temporary_files(folder: AnyPath) -> None:
+def remove_temporary_files(folder: AnyPath, seconds: float = 0.0) -> None:
     """Remove what a killed process left half made in a folder that nobody else writes to.
 
     Only what `temporary_name` named goes; what cannot be removed stays: whoever writes to the
     folder next will say why.
+
+    Args:
+        folder: its path.
+        seconds: how old a file is at least.
     """
+    before = time.time() - seconds
     with suppress(OSError):
         for path in folder_of(folder).iterdir():
             if is_temporary(path.name):
                 with suppress(OSError):
-                    is_folder = stat.S_ISDIR(path.stat().st_mode)
-                    path.remove_tree() if is_folder else path.unlink()
+                    state = path.stat()
+                    if not seconds or state.st_mtime < before:
+                        path.remove_tree() if stat.S_ISDIR(state.st_mode) else path.unlink()
+
+
+def make_results_folder(folder: InnerPath) -> None:
+    """Make a folder of results, which others may write to as well, or tidy the one there is.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_temporary_files(folder, ABANDONED_SECONDS)
 
 
 def _temporary(target: InnerPath) -> InnerPath:

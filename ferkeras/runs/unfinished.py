@@ -142,7 +142,7 @@ def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[Unf
     with exclusive_lock(run.folder):
         # Another process may have come in between.
         unfinished = _opened(run, changes or {})
-        for folder in (run.inner, run.exports, run.checkpoints):
+        for folder in (run.inner, run.exports, run.checkpoints, run.diagnosis):
             remove_temporary_files(folder)
         yield unfinished
 
