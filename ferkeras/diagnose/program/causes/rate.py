@@ -14,6 +14,9 @@ _HIGHER = (10.0, 100.0, 1e3, 1e4)
 _STILL = 0.05
 """Of their size, the most that weights move in the whole training."""
 
+_MOVES = 0.3
+"""Of their size, about what weights move that learn."""
+
 _MANY = 50
 """Steps below which an ordinary rate is not to blame for weights that stand still."""
 
@@ -80,7 +83,8 @@ def learning_rate_too_low(program: Program) -> ProgramFinding | None:
     low = rate < program.usual_rate / 5
     if not (low or planned >= _MANY) or (moved > _STILL and not (whole and low)):
         return None
-    for factor in _HIGHER:
+    # First the factor with which they would move as weights do that learn; each takes time.
+    for factor in sorted(_HIGHER, key=lambda each: abs(np.log(max(moved, 1e-9) * each / _MOVES))):
         comparison = program.trials.compared(Change(rate=factor))
         if comparison is None or not comparison.helps:
             continue
