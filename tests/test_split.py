@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.split import Fold, split_faces, usage_as_split
 from ferkeras.data.task import Classes
+from ferkeras.fit import fitting
 
 
 def reading(identities, labels, usage=None) -> ReadFaces:
@@ -189,3 +194,24 @@ def test_nobody_is_on_both_sides_and_every_face_is_held_out_once(people, seed, c
         assert not inside.all()
         drawn.append({image.tobytes() for image in each.faces.images[inside]})
     assert drawn[0] == drawn[1]
+
+
+def test_a_fraction_beside_an_official_split_is_said_to_do_nothing(monkeypatch, tmp_path):
+    class Reached(Exception):
+        pass
+
+    def reached():
+        raise Reached
+
+    monkeypatch.setattr(fitting, "import_tensorflow", reached)
+    usage = np.repeat([USAGES.index("train"), USAGES.index("validation")], (14, 7))
+    official = split_faces(
+        reading(range(21), np.arange(21) % 7, usage), seed=0, validation_fraction=0.3
+    )
+    for fraction, noted in ((0.3, True), (0.15, False)):
+        config = load_config(
+            None, [f"data.validation_fraction={fraction}", f"output.folder={tmp_path}"]
+        )
+        with pytest.raises(Reached):
+            fitting.fit(config, Console(said := io.StringIO()), splits=official)
+        assert ("is not used: somewhere/faces.csv has a split" in said.getvalue()) == noted

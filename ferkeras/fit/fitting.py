@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ferkeras.cli.console import Console
 from ferkeras.cli.lines import Reports
 from ferkeras.cli.quiet import import_tensorflow
-from ferkeras.config.schema import Config
+from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.files.writing import demand_room
@@ -67,6 +67,12 @@ def fit(
             load_splits(config, console)
             if unfinished is None
             else splits_of_run(config, console, "fit", "--resume", unfinished.run.folder)
+        )
+    fraction = config.data.validation_fraction
+    if splits.official and fraction != Data().validation_fraction:
+        console.print(
+            f"note: data.validation_fraction={fraction:g} is not used: {splits.source} has a split "
+            "of its own (data.folds divides it anew)"
         )
     run: Run | None = None
     if unfinished is not None:
