@@ -10,6 +10,7 @@ from ferkeras.lr_find.range_test import LrRange
 from ferkeras.lr_find.report import describe_rules
 from ferkeras.runs.start import was_trained_on_validation
 from ferkeras.runs.teachers import describe, possibly_leaked
+from ferkeras.training.memory import activation_bytes, physical_memory
 from ferkeras.training.setup import TrainingSetup
 
 
@@ -59,6 +60,14 @@ def print_what_will_be_trained(
         note=f"weight: class_weight.rule={config.class_weight.rule}; effective: with "
         f"train.sampler={train.sampler}, relative to unweighted, shuffled faces",
     )
+    batch = min(train.batch_size, len(splits.train))
+    needed, there = activation_bytes(setup.model, batch), physical_memory()
+    if there is not None and needed > there:
+        console.alarm(
+            f"train.batch_size={train.batch_size}: a step keeps at least {needed / 2**30:.0f} GiB, "
+            f"and this machine has {there / 2**30:.0f}; the system may end the training without a "
+            "word. Lower train.batch_size, the size of the faces or the network"
+        )
     if setup.start is not None and was_trained_on_validation(setup.start, config, splits):
         console.alarm(
             f"network.start_from: {setup.start.name} was trained on these faces with another "

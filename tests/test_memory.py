@@ -1,0 +1,39 @@
+"""A batch that this machine's memory cannot hold is said before the system ends the training."""
+
+import io
+
+import keras
+import pytest
+from brief_training import QUICK, synthetic_splits
+
+from ferkeras.cli.console import Console
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
+from ferkeras.fit import header
+from ferkeras.training.memory import activation_bytes, physical_memory
+from ferkeras.training.setup import build_setup
+
+
+def test_activations_are_the_outputs_of_all_layers():
+    inputs = keras.Input((8, 8, 1), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Conv2D(4, 3, padding="same", dtype="bfloat16")(x)
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    numbers = {"input": 64, "scaled": 64 * 4, "convolved": 256 * 2, "flat": 256 * 4, "scores": 12}
+    assert activation_bytes(model, 5) == 5 * sum(numbers.values())
+
+
+def test_this_machine_has_some():
+    there = physical_memory()
+    assert there is None or there > 2**28
+
+
+@pytest.mark.parametrize(("pages", "said"), [(2**20, True), (2**40, False), (None, False)])
+def test_a_batch_that_has_no_room_is_an_alarm_before_the_first_step(monkeypatch, pages, said):
+    splits = synthetic_splits(300)
+    config = with_values(Config(), QUICK | {"train.batch_size": 4096})
+    monkeypatch.setattr(header, "physical_memory", lambda: pages)
+    console = Console(stream := io.StringIO())
+    header.print_what_will_be_trained(config, splits, build_setup(config, splits), console, None)
+    assert bool(console.alarms) == said
+    assert ("Lower train.batch_size" in stream.getvalue()) == said
