@@ -122,6 +122,8 @@ ALTERED_TRIALS = {
     "a result that is text": ("trial_values", "value", "x", "1"),
     "a result that is bytes": ("trial_values", "value", b"\xff", "1"),
     "an infinite result": ("trial_values", "value_type", "INF_POS", "1"),
+    "no direction": ("study_directions", "study_id", 99, "1"),
+    "the other direction": ("study_directions", "direction", "MINIMIZE", "1"),
     "an accuracy above 1": ("trial_values", "value", 1e308, "1"),
     "an accuracy below 0": ("trial_values", "value", -1.0, "1"),
     "a choice that is a list": (

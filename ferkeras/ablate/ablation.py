@@ -157,7 +157,8 @@ class Ablation:
                 "arm": range(len(self._names)).index,
                 "seed": range(MOST_SEEDS + 1).index,
             },
-            [1.0],
+            # Of accuracies; the direction is Optuna's own, as nothing is chosen by it.
+            [("minimize", 1.0)],
         )
 
     def _cell(self, trial: Frozen) -> Cell:

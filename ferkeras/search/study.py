@@ -225,7 +225,7 @@ class Search:
         return trials_of(
             self._study,
             {key: each.value for key, each in self.space.items()},
-            [GOALS[name].most for name in self.task.goals],
+            [(GOALS[name].direction, GOALS[name].most) for name in self.task.goals],
         )
 
     def _next(self) -> Next:

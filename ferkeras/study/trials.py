@@ -44,14 +44,16 @@ _CONSTRAINTS = TypeAdapter(dict[str, float], config=_AS_WRITTEN)
 
 
 def trials_of(
-    study: optuna.Study, rules: Mapping[str, Callable[[Any], object]], most: Sequence[float]
+    study: optuna.Study,
+    rules: Mapping[str, Callable[[Any], object]],
+    goals: Sequence[tuple[str, float]],
 ) -> list[Frozen]:
     """Every trial of a study, in the order in which they were begun.
 
     Args:
         study: where they stand; others may have written it too.
         rules: of each parameter what raises ValueError for values that cannot have been tried.
-        most: the greatest value that each goal can have; the least is 0.
+        goals: of each, ``maximize`` or ``minimize``, and its greatest value; the least is 0.
 
     Raises:
         InputError: the store cannot be read, or holds what no process of ours has written.
@@ -60,9 +62,12 @@ def trials_of(
         # Of what we write, Optuna does not say so.
         warnings.filterwarnings("error", "Choices for a categorical distribution")
         trials = study.get_trials(deepcopy=False)
+        directions = [each.name.lower() for each in study.directions]
+        if directions != [direction for direction, _ in goals]:
+            raise ValueError(f"directions {directions}")
     for trial in trials:
         try:
-            _check(trial, rules, most)
+            _check(trial, rules, [most for _, most in goals])
         except UNREADABLE as error:
             # The first lines of pydantic's message are a count and a field.
             reason = quoted(" ".join(str(error).split("\n")[-3:]), 200)[1:-1]
