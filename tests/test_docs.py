@@ -80,6 +80,13 @@ def test_keys_that_the_text_names_exist(page):
 
 
 @named
+def test_tests_that_the_text_names_exist(page):
+    tests = "".join(text_of(path) for path in (ROOT / "tests").glob("test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", text_of(page)):
+        assert f"def {name}(" in tests, name
+
+
+@named
 def test_names_of_ferkeras_in_python_blocks_exist(page):
     for block in re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL):
         for node in ast.walk(ast.parse(block)):
