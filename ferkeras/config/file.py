@@ -97,6 +97,8 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
 
 
 def _refused(problems: Sequence[str]) -> InputError:
+    # One setting may hold several keys, and be wrong for one reason.
+    problems = list(dict.fromkeys(problems))
     count = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
     if len(problems) > _MOST_PROBLEMS:
         count = f"more than {_MOST_PROBLEMS} errors"
