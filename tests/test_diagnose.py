@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("short_range_tests")
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    return synthetic_splits(1300, halved=True)
+    return synthetic_splits(900, halved=True)
 
 
 def config(**overrides):

@@ -24,7 +24,7 @@ from ferkeras.diagnose.pixels import neighbour_correlation
 
 @pytest.fixture(scope="module")
 def synthetic() -> Splits:
-    return synthetic_splits(1300, halved=True)
+    return synthetic_splits(900, halved=True)
 
 
 @pytest.fixture(scope="module")
