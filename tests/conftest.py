@@ -8,9 +8,7 @@ import signal
 import hypothesis
 import numpy as np
 import pytest
-import tensorflow as tf
 from filelock import FileLock
-from untraced import untraced
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.quiet import import_tensorflow
@@ -20,6 +18,9 @@ from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import FER2013, SIZE
 
 import_tensorflow()
+
+import tensorflow as tf  # noqa: E402 (after it was imported quietly)
+from untraced import untraced  # noqa: E402
 
 # Two processes test side by side: more threads of theirs than cores would wait for one another.
 tf.config.threading.set_intra_op_parallelism_threads(1)
