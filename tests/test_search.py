@@ -1,21 +1,30 @@
 """`python -m ferkeras.search`: trials that are shared, ended, limited, taken over; the best."""
 
 import csv
+import errno
+import itertools
 import math
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from dataclasses import replace
 
 import optuna
 import pytest
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.endings import words_for
+from ferkeras.cli.errors import MachineError
 from ferkeras.config.file import load_config
 from ferkeras.runs.finished import open_run
 from ferkeras.search.__main__ import main
 from ferkeras.search.study import Search, Task
 from ferkeras.study import storage
+from ferkeras.study.endings import going_on
 from ferkeras.study.training import Trainer
 
 TINY = (
@@ -213,6 +222,92 @@ def test_a_training_that_is_stopped_is_back_in_the_queue(tmp_path, monkeypatch):
     search.work(Console())
     assert len(asked) == len(search.done) == 2
     assert asked[0].train.learning_rate == waiting.params["train.learning_rate"]
+
+
+def of_dead_processes(search):
+    """Let an hour go by since the last sign of life of what is at work."""
+    storage.take_from_the_dead(search._study)
+    with closing(sqlite3.connect(search.folder / storage.STORE)) as base:
+        base.execute("UPDATE trial_heartbeats SET heartbeat = datetime(heartbeat, '-1 hour')")
+        base.commit()
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 6, 9])
+def test_a_store_that_is_full_ends_a_search_in_a_sentence_and_loses_nothing(
+    number, tmp_path, monkeypatch
+):
+    """At a commit of a trial that is begun, of its values, of figures, of its result."""
+    asked = pretend(monkeypatch, peak)
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=2))
+    commit, count = SQLiteDialect_pysqlite.do_commit, itertools.count()
+
+    def full(self, connection):
+        if connection.in_transaction and next(count) >= number:
+            raise sqlite3.OperationalError("database or disk is full")
+        return commit(self, connection)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLiteDialect_pysqlite, "do_commit", full)
+        with pytest.raises(optuna.exceptions.StorageInternalError) as error:
+            search.work(Console())
+    assert words_for(error.value).endswith("cannot be written to (database or disk is full)")
+    before = [trial.params for trial in search.trials if trial.params]
+    of_dead_processes(search)
+    Search.join(str(search.folder)).work(Console())
+    assert len(search.done) == 2
+    done = [trial.params.items() for trial in search.done]
+    assert all(any(params.items() <= each for each in done) for params in before)
+    assert len(asked) <= 3
+
+
+def test_a_trial_whose_process_died_before_its_first_sign_of_life_is_taken_over(
+    tmp_path, monkeypatch
+):
+    asked = pretend(monkeypatch, peak)
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=1))
+    storage.begin_trial(search._study)
+    assert search._next() == "wait"
+    of_dead_processes(search)
+    search.work(Console())
+    assert len(asked) == len(search.done) == 1
+
+
+def test_a_sign_of_life_that_cannot_be_written_ends_nothing(tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(storage, "HEARTBEAT_SECONDS", 0.001)
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=1))
+    trial = storage.begin_trial(search._study)
+    store, calls, enough = search._study._storage, itertools.count(), threading.Event()
+
+    def record(number):
+        if next(calls) > 3:
+            enough.set()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with storage.sign_of_life(search._study, trial):
+        monkeypatch.setattr(store, "record_heartbeat", record)
+        assert enough.wait(60)
+    assert not recwarn
+
+
+@pytest.mark.parametrize("error", [MachineError("full", "make room"), OSError(28, "full")])
+def test_what_the_disk_refuses_is_no_result_of_a_trial(error, tmp_path, monkeypatch):
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=2))
+
+    def fail(self, config, title, watch=lambda run: ()):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "obtain", fail)
+        with (
+            pytest.raises(MachineError, match=r"full(?s:.*)goes on with\n  ferkeras search"),
+            going_on("search", "ferkeras search --join s"),
+        ):
+            search.work(Console())
+    (waiting,) = search.trials
+    assert waiting.state == optuna.trial.TrialState.WAITING
+    pretend(monkeypatch, peak)
+    search.work(Console())
+    assert waiting.params in [trial.params for trial in search.done]
 
 
 def test_one_too_many_begun_in_one_moment_does_not_count(tmp_path, monkeypatch):

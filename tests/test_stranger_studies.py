@@ -3,7 +3,9 @@
 import json
 import shutil
 import sqlite3
+import struct
 from contextlib import closing
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -11,11 +13,14 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from ferkeras.ablate.ablation import Ablation
 from ferkeras.ablate.plan import plan_variants
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
-from ferkeras.config.file import load_config
+from ferkeras.config.file import dump_config, load_config
+from ferkeras.search.confirm import FOLDER, confirm
 from ferkeras.search.space import Choices, Range, read_space
 from ferkeras.search.study import Search, Task
-from ferkeras.study.storage import STORE, join_study
+from ferkeras.study.storage import RUNS, STORE, join_study
+from ferkeras.study.training import Trainer
 
 RATE, DROPOUT = "train.learning_rate", "network.conv_dropout"
 
@@ -195,3 +200,113 @@ def test_what_a_range_and_choices_stand_for_are_values_that_they_can_have_given(
     for each, stored in ((rate, 1), (rate, 0.5), (rate, float("nan")), (kinds, "2"), (kinds, 1)):
         with pytest.raises(ValueError, match="is "):
             each.value(stored)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A file of somebody else, elsewhere."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    yield folder / "thesis.tex"
+    assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+    assert (folder / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+def test_a_store_leads_to_no_file_elsewhere(suffix, link, search, mine):
+    with closing(sqlite3.connect(search / STORE)) as base:
+        base.execute(f"PRAGMA journal_mode = {'wal' if suffix in ('-wal', '-shm') else 'persist'}")
+    path = search / (STORE + suffix)
+    path.unlink(missing_ok=True)
+    getattr(path, link)(mine)
+    with pytest.raises(InputError, match=r"a link|a second name"):
+        Search.join(str(search))
+
+
+def test_a_journal_removes_no_file_elsewhere(search, mine):
+    """SQLite removes what is named as the journal over several databases once it is done with."""
+    name, magic = str(mine).encode(), bytes.fromhex("d9d505f920a163d7")
+    pages = (search / STORE).stat().st_size // 4096
+    head = magic + struct.pack(">IIIII", 0, 1, pages, 512, 4096)
+    tail = struct.pack(">I", 1) + name + struct.pack(">II", len(name), sum(name)) + magic
+    journal = search / f"{STORE}-journal"
+    journal.write_bytes(head.ljust(512, b"\0") + tail)
+    with pytest.raises(InputError, match="names another file"):
+        Search.join(str(search))
+
+
+def test_a_store_runs_nothing_of_its_own(search):
+    """A view may be endless, and a trigger is run when a trial is written."""
+    with closing(sqlite3.connect(search / STORE)) as base:
+        base.execute("ALTER TABLE version_info RENAME TO version")
+        base.execute(
+            "CREATE VIEW version_info AS WITH RECURSIVE n(x) AS "
+            "(SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS version_info_id FROM n"
+        )
+    with pytest.raises(InputError, match="it has the view 'version_info'"):
+        Search.join(str(search))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TRIGGER more AFTER INSERT ON trials BEGIN DELETE FROM trial_values; END",
+        "CREATE TABLE more (a, b GENERATED ALWAYS AS (zeroblob(1000000000)))",
+        "CREATE TABLE more (a, b as(zeroblob(1000000000)) STORED)",
+    ],
+)
+def test_a_store_has_plain_tables_alone(made, search):
+    with closing(sqlite3.connect(search / STORE)) as base:
+        base.execute(made)
+    with pytest.raises(InputError, match=r"no study: it has the \w+ 'more"):
+        Search.join(str(search))
+
+
+def test_what_a_killed_process_had_half_written_is_taken_back(search):
+    """By the journal that it left, which is as the stranger's but names no other file."""
+    before = (search / STORE).read_bytes()
+    with closing(sqlite3.connect(search / STORE, isolation_level=None)) as base:
+        base.execute("PRAGMA cache_size = 1")
+        base.execute("BEGIN")
+        base.execute("UPDATE trial_user_attributes SET value_json = randomblob(90000)")
+        killed = shutil.copytree(search, search.parent / "killed")
+        base.execute("ROLLBACK")
+    assert (killed / STORE).read_bytes() != before
+    assert (killed / f"{STORE}-journal").exists()
+    assert Search.join(str(killed)).best()
+
+
+def test_folders_of_a_study_lead_nowhere_else(search, mine):
+    alter(search, "trial_params", "param_value", 2e-3, f"param_name = '{RATE}'")
+    found = Search.join(str(search))
+    found.task = replace(found.task, confirm=2)
+    trainer = Trainer(search / RUNS, [], Console(), lambda *all, **more: None)
+    config = found.config(found.best()[0]).model_copy(update={"name": "trial-1-seed0"})
+    for name, use in (
+        (RUNS, lambda: trainer.discard(config)),
+        ("logs", lambda: trainer._train(config, None, "trial 1", (), None)),
+        (FOLDER, lambda: confirm(found, Console())),
+    ):
+        (search / name).symlink_to(mine.parent)
+        with pytest.raises(InputError, match="a link"):
+            use()
+        (search / name).unlink()
+    (search / "logs").mkdir()
+    (search / "logs" / "trial-1-seed0.txt").symlink_to(mine)
+    with pytest.raises(InputError, match="a link"):
+        trainer._train(config, None, "trial 1", (), None)
+
+
+def test_a_training_that_is_given_up_removes_no_run_that_a_link_leads_to(search, tmp_path):
+    found = Search.join(str(search))
+    config = found.config(found.best()[0])
+    run = tmp_path / "saved" / "mine-001"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(dump_config(config))
+    (search / RUNS).mkdir()
+    (search / RUNS / "trial-1-seed0-001").symlink_to(run)
+    with pytest.raises(InputError, match="a link"):
+        Trainer(search / RUNS, [], Console(), lambda *all, **more: None).discard(config)
+    assert (run / "config.yaml").exists()

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ferkeras.cli.command import verb
-from ferkeras.cli.errors import InputError, Interrupted
+from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured, find_config
 
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.ablate.ablation import Ablation
     from ferkeras.cli.console import Console
+    from ferkeras.study.endings import going_on
 
     if arguments.join is not None:
         _refuse_more(arguments, parser)
@@ -61,18 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 else f"for {ablation.plan.hours:g} hours, two seeds of each arm first",
             },
         )
-        try:
+        with going_on("ablation", command_line("ablate", "--join", ablation.folder)):
             ablation.work(console)
-        except Interrupted as stop:
-            again = command_line("ablate", "--join", ablation.folder)
-            stop.args = (
-                f"stopped; what is done is kept, and the ablation goes on with\n  {again}",
-            )
-            raise
 
-        from ferkeras.ablate.report import report
+            from ferkeras.ablate.report import report
 
-        report(ablation, console)
+            report(ablation, console)
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ferkeras.ablate.plan import MOST_SEEDS, Plan
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import InputError, RunError
+from ferkeras.cli.errors import InputError, MachineError, RunError
 from ferkeras.cli.wording import shown
 from ferkeras.fit.brief import train_one
 from ferkeras.runs.finished import FinishedRun, open_run
@@ -92,6 +92,7 @@ class Ablation:
         Raises:
             InputError: the faces cannot be read.
             Interrupted: a signal came.
+            MachineError: a training could not be written.
         """
         first = next(iter(self.plan.arms.values()))
         trainer = Trainer(self.folder / RUNS, [Path(first.output.folder)], console, train_one)
@@ -104,6 +105,8 @@ class Ablation:
                 raise Surplus
             try:
                 run = trainer.obtain(self.plan.config(cell.arm, seed), cell.arm)
+            except MachineError:
+                raise
             except RunError as error:
                 console.alarm(f"{cell.arm}, seed {seed}: {error}")
                 raise Failed(str(error)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +57,8 @@ def report(ablation: Ablation, console: Console) -> None:
 
     Raises:
         InputError: a run is gone or damaged.
-        RunError: nothing was trained, or a file cannot be written.
+        RunError: nothing was trained.
+        OSError: a file cannot be written.
     """
     runs, failures = ablation.runs(), ablation.failures()
     if not runs:
@@ -67,15 +67,10 @@ def report(ablation: Ablation, console: Console) -> None:
     table = runs_frame(runs, failures)
     files = Files(ablation.folder)
     figure = forest_figure(found)
-    try:
-        write_text(files.effects, effects_frame(found).to_csv(index=False))
-        write_text(files.runs, table.to_csv(index=False))
-        save(figure, files.forest)
-        write_text(files.page, ablation_page(ablation, found, runs, table, figure))
-    except OSError as error:
-        raise RunError(
-            f"{ablation.folder}: cannot be written ({os.strerror(error.errno or 0)})"
-        ) from None
+    write_text(files.effects, effects_frame(found).to_csv(index=False))
+    write_text(files.runs, table.to_csv(index=False))
+    save(figure, files.forest)
+    write_text(files.page, ablation_page(ablation, found, runs, table, figure))
     for kind, title in KINDS.items():
         rows: list[list[Cell]] = []
         for comparison, each in by_comparison(found, kind).items():

@@ -68,11 +68,17 @@ def words_for(error: BaseException) -> str:
         return f"{where}{error.strerror}{f'; {remedy}' if remedy else ''}"
     text = shown(" ".join(str(error).split())[:300])
     if _is_of_a_database(error):
-        reason = shown(" ".join(str(error.__cause__ or error).split())[:200])
-        return f"the store of the study is damaged, or cannot be written to ({reason})"
+        return f"the store of the study is damaged, or cannot be written to ({innermost(error)})"
     if not isinstance(error, OSError):
         text = next(words for words in _DISK if words in str(error))
     return f"a file cannot be read or written ({text or type(error).__name__})"
+
+
+def innermost(error: BaseException) -> str:
+    """What the library said first whose error the others came from, as a few words."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shown(" ".join(str(error).split())[:200])
 
 
 def _is_of_a_database(error: BaseException) -> bool:

@@ -17,6 +17,22 @@ class RunError(Exception):
     exit_code = 1
 
 
+class MachineError(RunError):
+    """The disk refused something; what was begun can go on when it no longer does.
+
+    Args:
+        reason: what was refused, and where.
+        advice: how to go on.
+
+    Attributes:
+        reason: the same.
+    """
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}\n{advice}")
+        self.reason = reason
+
+
 class Interrupted(Exception):
     """The work was stopped by a signal and can be resumed; the message says how.
 

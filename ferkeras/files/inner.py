@@ -156,6 +156,13 @@ class InnerPath(os.PathLike[str]):
         self.open(limit=limit).close()
         return self.path
 
+    def for_writing_library(self, limit: int = LARGEST_FILE) -> Path:
+        """The same for libraries that write to a file: it has no second name, or is not there."""
+        if not self.exists():
+            return self.path
+        os.close(self._alone(os.O_RDONLY))
+        return self.for_library(limit)
+
     def create(self, mode: int = 0o666) -> int:
         """Make a new file and return its descriptor, open for reading and writing.
 
@@ -173,16 +180,19 @@ class InnerPath(os.PathLike[str]):
         with self._in_parent() as (folder, name):
             folder.replace(other.name, name)
 
+    def append(self) -> int:
+        """A descriptor that writes at the end of a file, which is made where there is none."""
+        with suppress(FileExistsError):
+            return self.create()
+        return self._alone(os.O_WRONLY | os.O_APPEND)
+
     def truncate(self, size: int) -> None:
         """Cut a regular file that has no second name to `size` bytes."""
-        with self._in_parent() as (folder, name):
-            descriptor = folder.open_regular(name, os.O_RDWR | _BINARY)
-            try:
-                if os.fstat(descriptor).st_nlink > 1:
-                    raise Refused(f"{shown(self)}: has a second name; it is not written to")
-                os.ftruncate(descriptor, size)
-            finally:
-                os.close(descriptor)
+        descriptor = self._alone(os.O_RDWR)
+        try:
+            os.ftruncate(descriptor, size)
+        finally:
+            os.close(descriptor)
 
     def touch(self) -> None:
         """Set the time of the last change of a file to now."""
@@ -250,6 +260,15 @@ class InnerPath(os.PathLike[str]):
         if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
             raise Refused(f"{shown(self)}: neither a file nor a folder; it is left alone")
         return state.st_mode
+
+    def _alone(self, flags: int) -> int:
+        """Open a regular file that has no second name."""
+        with self._in_parent() as (folder, name):
+            descriptor = folder.open_regular(name, flags | _BINARY)
+        if os.fstat(descriptor).st_nlink > 1:
+            os.close(descriptor)
+            raise Refused(f"{shown(self)}: has a second name; it is not written to")
+        return descriptor
 
     @contextmanager
     def _in_parent(self) -> Iterator[tuple[_Folder, str]]:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
-from ferkeras.cli.errors import InputError, Interrupted
+from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, find_config
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.search.confirm import confirm
     from ferkeras.search.report import report
+    from ferkeras.study.endings import going_on
 
     with Console() as console:
         task = search.task
@@ -60,14 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "trials": f"{task.trials}, {len(search.done)} of them done",
             },
         )
-        try:
+        again = command_line("search", "--join", arguments.join or search.folder)
+        with going_on("search", again):
             search.work(console)
-            confirmation = confirm(search, console)
-        except Interrupted as stop:
-            again = command_line("search", "--join", arguments.join or search.folder)
-            stop.args = (f"stopped; what is done is kept, and the search goes on with\n  {again}",)
-            raise
-        report(search, confirmation, console)
+            report(search, confirm(search, console), console)
     return 0
 
 

@@ -6,11 +6,10 @@ seeds that the search has not seen, luck is no longer on its side.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ferkeras.ablate.ablation import Ablation
 from ferkeras.ablate.plan import plan_variants
 from ferkeras.cli.console import Console
+from ferkeras.files.inner import InnerPath
 from ferkeras.search.space import values_of
 from ferkeras.search.study import Search
 
@@ -32,8 +31,9 @@ def confirm(search: Search, console: Console) -> Ablation | None:
     if search.config(best[0]) == search.base:
         console.print("the best is the configuration as it is")
         return None
+    InnerPath(search.folder, FOLDER).exists()  # no link
     plan = plan_variants(base, {BEST: values}, search.task.confirm, None)
-    ablation = Ablation.begin(Path(search.folder) / FOLDER, plan)
+    ablation = Ablation.begin(search.folder / FOLDER, plan)
     console.print(f"trial {best[0].number} is the best; trained with other seeds, and the base too")
     ablation.work(console)
     return ablation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,29 +36,25 @@ def report(search: Search, confirmation: Ablation | None, console: Console) -> N
     """Write down and print what was found.
 
     Raises:
-        RunError: no trial was trained to its end within the limits, or a file cannot be written.
+        RunError: no trial was trained to its end within the limits.
+        OSError: a file cannot be written.
     """
     best = search.best()
-    try:
-        write_text(search.folder / "trials.csv", _frame(search).to_csv(index=False))
-        for name, figure in search_figures(search).items():
-            save(figure, search.folder / f"{name}.png")
-        if not best:
-            raise RunError(
-                f"{search.folder}: no trial was trained to its end within the limits; trials.csv "
-                "says what became of each; wider limits or other ranges may help"
-            )
-        if confirmation is not None:
-            report_ablation(confirmation, console)
-        for at, trial in enumerate(best):
-            name = "best.yaml" if at == 0 else f"front-{at + 1}.yaml"
-            text = _evidence(search, trial, confirmation if at == 0 else None)
-            config = search.config(trial).model_copy(update={"name": Path(name).stem})
-            write_text(search.folder / name, text + dump_config(config))
-    except OSError as error:
+    write_text(search.folder / "trials.csv", _frame(search).to_csv(index=False))
+    for name, figure in search_figures(search).items():
+        save(figure, search.folder / f"{name}.png")
+    if not best:
         raise RunError(
-            f"{search.folder}: cannot be written ({os.strerror(error.errno or 0)})"
-        ) from None
+            f"{search.folder}: no trial was trained to its end within the limits; trials.csv "
+            "says what became of each; wider limits or other ranges may help"
+        )
+    if confirmation is not None:
+        report_ablation(confirmation, console)
+    for at, trial in enumerate(best):
+        name = "best.yaml" if at == 0 else f"front-{at + 1}.yaml"
+        text = _evidence(search, trial, confirmation if at == 0 else None)
+        config = search.config(trial).model_copy(update={"name": Path(name).stem})
+        write_text(search.folder / name, text + dump_config(config))
     _print(search, best, console)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import InputError, RunError
+from ferkeras.cli.errors import InputError, MachineError, RunError
+from ferkeras.cli.wording import shown
 from ferkeras.config.file import with_values
 from ferkeras.config.keys import as_arguments
 from ferkeras.config.schema import Config
@@ -128,7 +129,7 @@ class Search:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"{folder}: cannot be made ({error.strerror}); name another with --output"
+                f"{shown(folder)}: cannot be made ({error.strerror}); name another with --output"
             ) from None
         directions = [GOALS[name].direction for name in task.goals]
         study = create_study(store or folder, folder.name, directions=directions)
@@ -217,6 +218,7 @@ class Search:
         Raises:
             InputError: the faces cannot be read.
             Interrupted: a signal came.
+            MachineError: a training could not be written.
         """
         trainer = Trainer(self.folder / RUNS, [Path(self.base.output.folder)], console, train_one)
         work(self._study, lambda trial: self._try(trial, trainer, console), self._next, console)
@@ -286,6 +288,8 @@ class Search:
             settle()
             trainer.discard(config)
             console.print(f"{title}: ended, {pruned}")
+            raise
+        except MachineError:
             raise
         except RunError as error:
             settle()

@@ -6,16 +6,20 @@ the queue, from which any process takes it.
 
 from __future__ import annotations
 
+import re
+import sqlite3
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ferkeras.cli.endings import innermost, is_of_the_machine
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import need_extra
 from ferkeras.cli.wording import cannot_read, quoted, shown
-from ferkeras.files.inner import InnerPath
+from ferkeras.files.inner import InnerPath, Refused
 
 if TYPE_CHECKING:
     import optuna
@@ -49,6 +53,20 @@ _RETRIES = 5
 """Times that a trial is begun again after its process died: one that kills each is left."""
 
 _BUSY_SECONDS = 120
+
+_LARGEST = 1 << 28
+"""Bytes of a store; one trial has some thousands."""
+
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")
+"""How a journal of SQLite ends that belongs to a transaction over several databases."""
+
+_COMPUTED = re.compile(r"\b(VIRTUAL|GENERATED)\b|\bAS\s*\(", re.IGNORECASE)
+"""In the text of a table: that it is a program's, or that it has columns which are computed."""
+
+_SILENT = (
+    "SELECT trial_id FROM trials WHERE study_id = :study AND state = 'RUNNING' "
+    "AND trial_id NOT IN (SELECT trial_id FROM trial_heartbeats)"
+)
 
 Stored = TypeVar("Stored")
 
@@ -145,26 +163,78 @@ def is_address(store: str | Path) -> bool:
     return "://" in str(store)
 
 
+def begin_trial(study: optuna.Study) -> optuna.Trial:
+    """Take the next trial of the queue, or one with new values."""
+    with warnings.catch_warnings():
+        # That heartbeats are for `Study.optimize`: see `sign_of_life`.
+        warnings.simplefilter("ignore", UserWarning)
+        return study.ask()
+
+
+@contextmanager
+def sign_of_life(study: optuna.Study, trial: optuna.Trial) -> Iterator[None]:
+    """Let other processes see that the one of a trial lives, until the block ends."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_SECONDS):
+            try:
+                study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+            except Exception as error:
+                # One less: the next may be written. Without any, another takes the trial over.
+                if not is_of_the_machine(error):
+                    raise
+
+    study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 def put_back(study: optuna.Study, trial: optuna.Trial) -> None:
-    """Put a trial that was begun and not done into the queue again."""
+    """Put a trial that was begun and not done into the queue again.
+
+    Where the store cannot be written to, it gets there when the trial shows no sign of life.
+    """
     import optuna
 
-    begun = study.get_trials()[trial.number]
-    study.add_trial(
-        optuna.create_trial(
-            state=optuna.trial.TrialState.WAITING,
-            params=begun.params,
-            distributions=begun.distributions,
-            user_attrs=begun.user_attrs,
-            system_attrs=begun.system_attrs,
+    with suppress(optuna.exceptions.StorageInternalError):
+        begun = study.get_trials()[trial.number]
+        study.add_trial(
+            optuna.create_trial(
+                state=optuna.trial.TrialState.WAITING,
+                params=begun.params,
+                distributions=begun.distributions,
+                user_attrs=begun.user_attrs,
+                system_attrs=begun.system_attrs,
+            )
         )
-    )
+        give_up(study, trial)
+
+
+def give_up(study: optuna.Study, trial: optuna.Trial) -> None:
+    """End a trial that comes to nothing."""
+    import optuna
+
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
 
 def take_from_the_dead(study: optuna.Study) -> None:
     """Put the trials of processes that died back into the queue."""
     import optuna
+    import sqlalchemy
 
+    # One whose process died before its first sign of life would count as alive for ever.
+    store: Any = study._storage
+    with store._backend.engine.connect() as connection:
+        found = connection.execute(sqlalchemy.text(_SILENT), {"study": study._study_id})
+        silent = [number for (number,) in found]
+    for number in silent:
+        store.record_heartbeat(number)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.storages.fail_stale_trials(study)
@@ -177,10 +247,7 @@ def _open(store: str | Path) -> Any:
     options: dict[str, Any] = {}
     address = str(store)
     if not is_address(store):
-        path = InnerPath(Path(store).resolve(), STORE)
-        if path.exists():
-            path.for_library()
-        address = f"sqlite:///{path.path.as_posix()}"
+        address = f"sqlite:///{_examined(Path(store).resolve()).as_posix()}"
     if address.startswith("sqlite:"):
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with warnings.catch_warnings():
@@ -195,6 +262,31 @@ def _open(store: str | Path) -> Any:
                 max_retry=_RETRIES
             ),
         )
+
+
+def _examined(folder: Path) -> Path:
+    """The file of a store, which a stranger may have made, fit to be opened by SQLite.
+
+    Raises:
+        Refused: it, or what SQLite writes beside it, is a link or has a second name; or its
+            journal names a file elsewhere, which SQLite would remove.
+        InputError: it has parts of its own that are run when it is read or written.
+    """
+    for suffix in ("-wal", "-shm", "-journal"):
+        InnerPath(folder, STORE + suffix).for_writing_library(_LARGEST)
+    journal = InnerPath(folder, f"{STORE}-journal")
+    # A whole one is that of a process which was killed: SQLite takes back what was half written.
+    if journal.exists() and journal.read_bytes(_LARGEST).endswith(_NAMES_ANOTHER):
+        raise Refused(f"{shown(journal)}: not of a study: it names another file; remove it")
+    path = InnerPath(folder, STORE)
+    if not path.exists():
+        return path.path
+    file = path.for_writing_library(_LARGEST)
+    with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as base:
+        for kind, name, text in base.execute("SELECT type, name, sql FROM sqlite_master"):
+            if kind not in ("table", "index") or _COMPUTED.search(str(text)):
+                raise InputError(f"{shown(path)}: no study: it has the {kind} {quoted(str(name))}")
+    return file
 
 
 @contextmanager
@@ -212,6 +304,7 @@ def troubles(store: str | Path) -> Iterator[Any]:
     try:
         yield optuna
     except (
+        sqlite3.Error,
         sqlalchemy.exc.SQLAlchemyError,
         optuna.exceptions.StorageInternalError,
         ImportError,
@@ -219,7 +312,6 @@ def troubles(store: str | Path) -> Iterator[Any]:
         RuntimeError,
         *UNREADABLE,
     ) as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise InputError(
-            f"{shown(str(store))}: cannot be used as the store of a study ({shown(reason)})"
+            f"{shown(str(store))}: cannot be used as the store of a study ({innermost(error)})"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -16,6 +17,8 @@ from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
+from ferkeras.files.inner import InnerPath, folder_of
+from ferkeras.files.writing import demand_room
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
@@ -89,6 +92,7 @@ class Trainer:
         self, folder: Path, others: Sequence[Path], console: Console, train: Train
     ) -> None:
         self._folder = folder
+        self._own = InnerPath(folder.parent, folder.name)
         self._others = others
         self._console = console
         self._train_one = train
@@ -158,10 +162,11 @@ class Trainer:
     ) -> FinishedRun:
         title = f"{title}, seed {config.seed}"
         begun = self._console.clock()
-        log = self._folder.parent / "logs" / f"{config.name}.txt"
+        demand_room(self._own)
+        log = InnerPath(self._folder.parent, "logs", f"{config.name}.txt")
         log.parent.mkdir(parents=True, exist_ok=True)
         with (
-            log.open("a", encoding="utf-8") as file,
+            os.fdopen(log.append(), "w", encoding="utf-8") as file,
             self._console.progress(title, config.train.epochs) as advance,
         ):
             done = self._train_one(
@@ -180,13 +185,17 @@ class Trainer:
     def _runs(self, folders: Iterable[Path], wanted: str) -> list[Run]:
         found = []
         for folder in folders:
-            for path in sorted(folder.glob("*/config.yaml")):
+            own = folder == self._folder
+            for path in (self._own if own else folder_of(folder)).iterdir():
+                if own:
+                    # What is begun there is gone on with, or removed: no link leads elsewhere.
+                    path.exists()
+                run = Run(path.path)
                 try:
-                    config = load_config(path)
+                    if run.config.is_file() and identity(load_config(run.config)) == wanted:
+                        found.append(run)
                 except InputError:
                     continue  # another program's folder, or a run of another version
-                if identity(config) == wanted:
-                    found.append(Run(path.parent))
         return found
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import InputError, Interrupted, RunError
-from ferkeras.study.storage import put_back, take_from_the_dead
+from ferkeras.cli.errors import InputError, Interrupted, MachineError
+from ferkeras.cli.signals import Stopped
+from ferkeras.study.storage import (
+    begin_trial,
+    give_up,
+    put_back,
+    sign_of_life,
+    take_from_the_dead,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -45,7 +51,7 @@ def work(
     Raises:
         Interrupted: a signal came; the trial is back in the queue.
         InputError: as the objective's; likewise.
-        RunError: likewise.
+        MachineError: likewise.
     """
     waiting = False
     while True:
@@ -60,28 +66,32 @@ def work(
             time.sleep(_LOOK_SECONDS)
             continue
         waiting = False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", category=_experimental())
-            study.optimize(_guarded(study, objective), n_trials=1, catch=(Failed, Surplus))
+        _one_trial(study, objective)
 
 
-def _guarded(
+def _one_trial(
     study: optuna.Study, objective: Callable[[optuna.Trial], float | tuple[float, ...]]
-) -> Callable[[optuna.Trial], float | tuple[float, ...]]:
-    def guarded(trial: optuna.Trial) -> float | tuple[float, ...]:
-        try:
-            return objective(trial)
-        except Failed as failed:
-            trial.set_user_attr("failed", str(failed))
-            raise
-        except (Interrupted, KeyboardInterrupt, InputError, RunError):
-            put_back(study, trial)
-            raise
-
-    return guarded
-
-
-def _experimental() -> type[Warning]:
+) -> None:
+    # Not by `Study.optimize`, for which a store that cannot be written is a mistake in itself.
     import optuna
 
-    return optuna.exceptions.ExperimentalWarning
+    trial = begin_trial(study)
+    try:
+        with sign_of_life(study, trial):
+            values = objective(trial)
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except Failed as failed:
+        trial.set_user_attr("failed", str(failed))
+        give_up(study, trial)
+    except Surplus:
+        give_up(study, trial)
+    except (Interrupted, KeyboardInterrupt, Stopped, InputError, MachineError, OSError):
+        put_back(study, trial)
+        raise
+    except Exception:
+        # A configuration that ends every process which tries it is not tried again.
+        give_up(study, trial)
+        raise
+    else:
+        study.tell(trial, values)

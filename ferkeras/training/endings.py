@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ferkeras.cli.endings import is_of_the_machine, words_for
-from ferkeras.cli.errors import Interrupted, RunError
+from ferkeras.cli.errors import Interrupted, MachineError, RunError
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.signals import Stopped
 from ferkeras.runs.record import Run
@@ -20,7 +20,8 @@ def resumable(run: Run) -> Iterator[None]:
 
     Raises:
         Interrupted: a signal came.
-        RunError: something could not be written, or memory did not suffice.
+        MachineError: something could not be written.
+        RunError: memory did not suffice.
     """
     command = "  " + command_line("fit", "--resume", run.folder)
     try:
@@ -47,7 +48,8 @@ def resumable(run: Run) -> Iterator[None]:
                 f"{run.config}, resume the run with\n{command}"
             ) from None
         where = "" if str(run.folder) in reason else f"{run.folder}: "
-        raise RunError(
-            f"{where}{reason}\nwhat was saved before is intact: when {run.folder} can be "
-            f"written again, resume the run with\n{command}"
+        raise MachineError(
+            f"{where}{reason}",
+            f"what was saved before is intact: when {run.folder} can be written again, resume the "
+            f"run with\n{command}",
         ) from None
