@@ -36,6 +36,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator, Set
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+import faults_of_studies as studies  # noqa: E402
 from fuzz_runs import make_run  # noqa: E402
 
 FAULTS: dict[str, int] = {
@@ -55,6 +57,8 @@ FAULTS: dict[str, int] = {
     "SIGHUP": -signal.SIGHUP,
 }
 """What happens: an error number, or a signal as a negative number."""
+_AT_THE_STORE = ("no space", "SIGTERM", "SIGINT")
+"""Of them, those that a database meets: each time in a process of its own."""
 
 VERBS: dict[str, list[str]] = {
     "compare": ["RUN", "RUN", "--output", "BASE/out.html"],
@@ -66,6 +70,7 @@ VERBS: dict[str, list[str]] = {
     "publish": ["RUN", "BASE/published"],
     "diagnose": ["RUN"],
     "fit": ["--resume", "RUN/cut"],
+    **studies.STUDIES,
 }
 
 PHASES = (
@@ -80,6 +85,16 @@ PHASES = (
     "ferkeras.diagnose.diagnosis.diagnose",
     "ferkeras.lr_find.range_test.lr_range_test",
     "ferkeras.fit.report.write_run_report",
+    "ferkeras.search.cost.cost_of",
+    "ferkeras.search.report.report",
+    "ferkeras.search.pictures.search_figures",
+    "ferkeras.ablate.report.report",
+    "ferkeras.ablate.page.ablation_page",
+    "ferkeras.fit.brief.train_one",
+    "ferkeras.study.storage.join_study",
+    "ferkeras.study.storage.create_study",
+    "ferkeras.study.storage.take_from_the_dead",
+    "ferkeras.study.trials.trials_of",
 )
 """Functions whose beginning is a phase of a verb."""
 
@@ -90,6 +105,8 @@ _WARM = (
     "ferkeras.diagnose.run_case", "ferkeras.fit.run", "ferkeras.fit.outcome",
     "ferkeras.predict.predictions", "ferkeras.predict.drawing", "ferkeras.lr_find.report",
     "ferkeras.check_data.report", "ferkeras.check_data.material", "scipy.optimize", "pandas",
+    "optuna", "optuna.storages", "ferkeras.ablate.report", "ferkeras.search.report",
+    "ferkeras.search.confirm",
 )  # fmt: skip
 
 Tree = dict[str, bytes]
@@ -103,34 +120,55 @@ class Breaker:
         said: file for what the fork says.
         report: file for the ends, as JSON.
         alone: event and fault which this process meets itself, and no fork.
+        look: finds what is amiss in the folder after each end.
     """
 
     def __init__(
-        self, base: Path, said: Path, report: Path, alone: tuple[str, str] | None = None
+        self,
+        base: Path,
+        said: Path,
+        report: Path,
+        alone: tuple[str, str] | None = None,
+        look: Callable[[], list[str]] | None = None,
     ) -> None:
         self.base, self._said, self._report, self._alone = base, said, report, alone
+        self._look = look
         self._seen: collections.Counter[str] = collections.Counter()
         self.inside = False
 
-    def event(self, name: str, writes: bool) -> None:
-        """Meet every fault here, each in a fork; in one of them this raises."""
+    def event(
+        self, name: str, writes: bool, error: Callable[[int], Exception] | None = None
+    ) -> None:
+        """Meet every fault here, each in a fork; in one of them this raises.
+
+        Args:
+            name: of what is about to happen.
+            writes: whether a disk can refuse it.
+            error: what is raised then by its number, where a fork has not what it needs, as the
+                locks of a database: a process of its own is to meet the fault.
+        """
         if self.inside:
             return
         self._seen[name] += 1
         # Progress and repeated steps of one kind: the first three tell.
-        if self._seen[name] > 3:
+        if self._seen[name] > (3 if error is None else 1):
             return
         where = f"{name} {self._seen[name]}"
         if self._alone is not None:
             if self._alone[0] == where:
-                self._fail(where, FAULTS[self._alone[1]])
+                self._fail(where, FAULTS[self._alone[1]], error)
             return
         for fault, number in FAULTS.items():
             if number > 0 and not writes:
                 continue
             if number < 0 and _between_steps():
                 continue
-            self._meet(where, fault, number)
+            if error is not None and fault not in _AT_THE_STORE:
+                continue
+            if error is None:
+                self._meet(where, fault, number)
+            else:
+                self._note({"where": where, "fault": fault, "code": 98, "wrong": []})
 
     def _meet(self, where: str, fault: str, number: int) -> None:
         before = tree(self.base)
@@ -141,15 +179,26 @@ class Breaker:
         code = ended(process)
         said = self._said.read_text("utf-8", "replace") if self._said.exists() else ""
         after = tree(self.base)
-        self._put_back(before, after)
         row = judged(where, fault, code, said, after.keys() - before.keys())
+        if code != 98 and self._look is not None:
+            self.inside = True
+            row["wrong"] += self._look()
+            self.inside = False
+        self._put_back(before, tree(self.base))
+        self._note(row)
+
+    def _note(self, row: dict[str, Any]) -> None:
         with self._report.open("a") as file:
             file.write(json.dumps(row) + "\n")
 
-    def _fail(self, where: str, number: int) -> None:
+    def _fail(
+        self, where: str, number: int, error: Callable[[int], Exception] | None = None
+    ) -> None:
         self.inside = True
         descriptor = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 2)
+        if number > 0 and error is not None:
+            raise error(number)
         if number > 0:
             raise OSError(number, os.strerror(number), where)
         os.kill(os.getpid(), -number)
@@ -218,6 +267,7 @@ def hook(breaker: Breaker) -> None:
     """Call the breaker before each step on the disk and at each phase."""
     from ferkeras.cli import console, heartbeat
     from ferkeras.files import inner
+    from ferkeras.study import storage
 
     def named(what: str, path: Path) -> str:
         return f"{'*' if path.is_relative_to(breaker.base) else ''}{what} {kind(path.name)}"
@@ -238,6 +288,8 @@ def hook(breaker: Breaker) -> None:
     # A fork has no second thread, but the locks that one held.
     heartbeat.Heartbeat.__init__ = lambda *arguments: None  # type: ignore[method-assign]
     heartbeat.Heartbeat.stop = lambda self: None  # type: ignore[method-assign]
+    storage.HEARTBEAT_SECONDS = 3600
+    studies.hook_store(breaker.event)
     before(console.Console, "print", lambda s, *a, **k: "printing", False)
     for place in PHASES:
         module, _, name = place.rpartition(".")
@@ -254,6 +306,72 @@ def hook(breaker: Breaker) -> None:
 def kind(name: str) -> str:
     """A file's name without what differs from run to run."""
     return re.sub(r"[0-9a-f]{16,}|tmp\w{8}", "...", name)
+
+
+def forked(
+    verb: str, base: Path, said: Path, before: Callable[[], None] = lambda: None
+) -> tuple[int, str]:
+    """Run a verb's main in a fork; its exit code and what it said on stderr."""
+    process = os.fork()
+    if process == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        code = 97
+        try:
+            os.chdir(base)
+            before()
+            main = importlib.import_module(f"ferkeras.{verb}.__main__").main
+            code = main(arguments(verb, base))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return code, said.read_text("utf-8", "replace")
+
+
+def look_at_study(verb: str, base: Path) -> Callable[[], list[str]] | None:
+    """What finds, in a fork, why a study cannot be gone on with; None for other verbs."""
+    if verb not in studies.STUDIES:
+        return None
+
+    def look() -> list[str]:
+        reader, writer = os.pipe()
+        process = os.fork()
+        if process == 0:
+            try:
+                found = studies.amiss(verb, base / "study")
+            except BaseException:
+                found = [traceback.format_exc()[-600:]]
+            os.write(writer, json.dumps(found).encode())
+            os._exit(0)
+        os.close(writer)
+        code = ended(process)
+        with os.fdopen(reader) as file:
+            return json.loads(file.read()) if code == 0 else [f"looking at it ended with {code}"]
+
+    return look
+
+
+def gone_on(verb: str, base: Path, template: Path, said: Path) -> list[str]:
+    """Say the same command again where a study met a fault: it is to come to its end."""
+
+    def soon() -> None:
+        from ferkeras.study import storage
+
+        storage.GRACE_SECONDS = 1
+
+    code, words = forked(verb, base, said, soon)
+    wrong = [f"again: exit code {code}, {words[-300:]}"] if code or "Traceback" in words else []
+    return wrong or studies.differences(verb, base / "study", template / "whole")
+
+
+def prepare(verb: str, template: Path, base: Path, done: bool = False) -> None:
+    """Put what a verb works on into its folder; for a study, with `done`, every training."""
+    if verb in studies.STUDIES:
+        studies.copy(template, base, done)
+    else:
+        shutil.copytree(template, base / "tiny-001")
 
 
 def without_a_temporary_folder(base: Path) -> None:
@@ -291,25 +409,9 @@ def on_bad_ground(verb: str, template: Path) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             base = Path(folder) / "base"
             base.mkdir()
-            shutil.copytree(template, base / "tiny-001")
-            before, own = tree(base), Path(folder) / "own"
-            process = os.fork()
-            if process == 0:
-                null = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(null, 1)
-                os.dup2(os.open(own, os.O_WRONLY | os.O_CREAT), 2)
-                code = 97
-                try:
-                    os.chdir(base)
-                    spoil(base)
-                    main = importlib.import_module(f"ferkeras.{verb}.__main__").main
-                    code = main(arguments(verb, base))
-                except BaseException:
-                    traceback.print_exc()
-                finally:
-                    os._exit(code)
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            said = own.read_text("utf-8", "replace")
+            prepare(verb, template, base)
+            before = tree(base)
+            code, said = forked(verb, base, Path(folder) / "own", partial(spoil, base))
             wrong = ["traceback: " + said.strip()[-300:]] if "Traceback" in said else []
             if spoil is read_only:
                 wrong += [] if code in (1, 2) and said.count("error: ") == 1 else [f"exit {code}"]
@@ -334,29 +436,17 @@ def on_a_full_disk(verb: str, template: Path) -> list[dict[str, Any]]:
             elsewhere.mkdir()
             # The results are on it, or temporary files alone.
             base = elsewhere if left is None else disk
-            shutil.copytree(template, base / "tiny-001")
+            prepare(verb, template, base)
             before, said = tree(base), disk.parent / "said"
-            process = os.fork()
-            if process == 0:
-                null = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(null, 1)
-                os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT), 2)
-                code = 97
-                try:
-                    os.chdir(base)
-                    if left is None:
-                        tempfile.tempdir = str(disk)
-                        _fill(disk, 0)
-                    else:
-                        _fill_once_there_was_room(disk, left)
-                    main = importlib.import_module(f"ferkeras.{verb}.__main__").main
-                    code = main(arguments(verb, base))
-                except BaseException:
-                    traceback.print_exc()
-                finally:
-                    os._exit(code)
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            words = said.read_text("utf-8", "replace")
+
+            def fill(left: int | None = left, disk: Path = disk) -> None:
+                if left is None:
+                    tempfile.tempdir = str(disk)
+                    _fill(disk, 0)
+                else:
+                    _fill_once_there_was_room(disk, left)
+
+            code, words = forked(verb, base, said, fill)
             after = {name: data for name, data in tree(base).items() if "ballast" not in name}
             wrong = ["traceback: " + words.strip()[-300:]] if "Traceback" in words else []
             usual = rows[0]["code"] if rows else code
@@ -365,6 +455,9 @@ def on_a_full_disk(verb: str, template: Path) -> list[dict[str, Any]]:
             wrong += [f"left {name}" for name in after.keys() - before if is_litter(name)]
             wrong += [f"not whole: {name}" for name in after if not is_whole(base / name)]
             wrong += [f"gone: {name}" for name in before.keys() - after if verb != "fit"]
+            if verb in studies.STUDIES:
+                (disk / "ballast").unlink(missing_ok=True)
+                wrong += gone_on(verb, base, template, said)
             where = "temporary folder" if left is None else f"{left:,} bytes left"
             rows.append({"where": where, "fault": "full disk", "code": code, "wrong": wrong,
                          "said": words[-300:]})  # fmt: skip
@@ -444,46 +537,42 @@ def arguments(verb: str, base: Path) -> list[str]:
 
 def broken(verb: str, template: Path) -> list[dict[str, Any]]:
     """Run a verb to its end and break it everywhere on the way."""
-    rows = _run(verb, template)
+    rows, seen = _run(verb, template), set()
     for at, row in enumerate(rows):
         # A fork has the locks of TensorFlow's threads and not the threads: where it died of
         # that, the fault is met once more by a process that has them.
         if row["code"] in (-signal.SIGSEGV, -signal.SIGABRT, 98):
-            (rows[at],) = _run(verb, template, (row["where"], row["fault"]))
+            # Of each kind of place one study is gone on with to its end.
+            again = verb in studies.STUDIES and not seen & {row["where"].rpartition(" ")[0]}
+            seen.add(row["where"].rpartition(" ")[0])
+            (rows[at],) = _run(verb, template, (row["where"], row["fault"]), again)
     return rows
 
 
-def _run(verb: str, template: Path, alone: tuple[str, str] | None = None) -> list[dict[str, Any]]:
+def _run(
+    verb: str, template: Path, alone: tuple[str, str] | None = None, again: bool = False
+) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder) / "base"
         base.mkdir()
-        shutil.copytree(template, base / "tiny-001")
-        report, said = Path(folder) / "report", Path(folder) / "said"
+        prepare(verb, template, base, alone is not None and "store" in alone[0])
+        report, said, own = (Path(folder) / name for name in ("report", "said", "own"))
         report.touch()
-        before = tree(base)
-        process = os.fork()
-        if process == 0:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, 1)
-            descriptor = os.open(Path(folder) / "own", os.O_WRONLY | os.O_CREAT)
-            os.dup2(descriptor, 2)
-            code = 97
-            try:
-                os.chdir(base)
-                hook(Breaker(base, said, report, alone))
-                main = importlib.import_module(f"ferkeras.{verb}.__main__").main
-                code = main(arguments(verb, base))
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(process, 0)
-        code = os.waitstatus_to_exitcode(status)
+        before, look = tree(base), look_at_study(verb, base)
+        code, words = forked(
+            verb, base, own, lambda: hook(Breaker(base, said, report, alone, look))
+        )
         if alone is not None:
             words = said.read_text("utf-8", "replace") if said.exists() else ""
-            return [judged(*alone, code, words, tree(base).keys() - before.keys())]
+            row = judged(*alone, code, words, tree(base).keys() - before.keys())
+            row["wrong"] += look() if look is not None else []
+            row["wrong"] += gone_on(verb, base, template, own) if again else []
+            return [row]
         rows = [json.loads(line) for line in report.read_text().splitlines()]
         if code not in (0, 1):
-            own = (Path(folder) / "own").read_text()[-500:]
-            rows.append({"where": "its end", "fault": "none", "code": code, "wrong": [own]})
+            rows.append(
+                {"where": "its end", "fault": "none", "code": code, "wrong": [words[-500:]]}
+            )
     return rows
 
 
@@ -511,6 +600,10 @@ def main() -> int:
         for verb in VERBS:
             if options.only not in verb:
                 continue
+            if verb in studies.STUDIES:
+                template = (options.run or Path(temporary)) / verb
+                if not template.exists():
+                    studies.make_study(verb, template)
             rows = found[verb] = [
                 *broken(verb, template),
                 *on_bad_ground(verb, template),
