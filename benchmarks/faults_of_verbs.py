@@ -57,8 +57,11 @@ FAULTS: dict[str, int] = {
     "SIGHUP": -signal.SIGHUP,
 }
 """What happens: an error number, or a signal as a negative number."""
-_AT_THE_STORE = ("no space", "SIGTERM", "SIGINT")
-"""Of them, those that a database meets: each time in a process of its own."""
+_FEW = ("no space", "SIGTERM", "SIGINT")
+"""Of them, those that a database meets, each time in a process of its own, and a training of a
+study, which is the one of `fit`."""
+
+_OF_A_STUDY = " of a training of a study"
 
 VERBS: dict[str, list[str]] = {
     "compare": ["RUN", "RUN", "--output", "BASE/out.html"],
@@ -150,8 +153,9 @@ class Breaker:
         if self.inside:
             return
         self._seen[name] += 1
+        few = error is not None or _OF_A_STUDY in name
         # Progress and repeated steps of one kind: the first three tell.
-        if self._seen[name] > (3 if error is None else 1):
+        if self._seen[name] > (1 if few else 3):
             return
         where = f"{name} {self._seen[name]}"
         if self._alone is not None:
@@ -163,7 +167,7 @@ class Breaker:
                 continue
             if number < 0 and _between_steps():
                 continue
-            if error is not None and fault not in _AT_THE_STORE:
+            if few and fault not in _FEW:
                 continue
             if error is None:
                 self._meet(where, fault, number)
@@ -270,7 +274,10 @@ def hook(breaker: Breaker) -> None:
     from ferkeras.study import storage
 
     def named(what: str, path: Path) -> str:
-        return f"{'*' if path.is_relative_to(breaker.base) else ''}{what} {kind(path.name)}"
+        if not path.is_relative_to(breaker.base):
+            return f"{what} {kind(path.name)}"
+        inside = path.is_relative_to(breaker.base / "study" / "runs")
+        return f"*{what} {kind(path.name)}{_OF_A_STUDY if inside else ''}"
 
     def before(owner: Any, name: str, title: Callable[..., str], writes: bool) -> None:
         real = getattr(owner, name)

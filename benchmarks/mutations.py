@@ -220,6 +220,18 @@ _CELLS = (
 )
 """Of a study: table and column."""
 
+_SCHEMES = (
+    ("CREATE TRIGGER t AFTER UPDATE ON {table} BEGIN DELETE FROM {table}; END",),
+    ("CREATE TRIGGER t AFTER INSERT ON trials BEGIN UPDATE {table} SET rowid = -rowid; END",),
+    (
+        "ALTER TABLE {table} RENAME TO was",
+        "CREATE VIEW {table} AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
+        "SELECT was.*, x FROM was, n",
+    ),
+    ("ALTER TABLE {table} ADD COLUMN more AS (zeroblob(900000000))",),
+)
+"""Statements by which a database is made to work for itself."""
+
 _ODD_CELLS = (None, 0, 1, -1, 99, 1e308, "x", "", "COMPLETE", "RUNNING", "WAITING", b"\xff")
 
 
@@ -231,7 +243,11 @@ def of_sqlite(content: bytes, rng: random.Random) -> bytes:
         path = Path(folder) / "study.db"
         path.write_bytes(content)
         with contextlib.closing(sqlite3.connect(path)) as base:
-            match rng.randrange(4):
+            match rng.randrange(5):
+                case 4:
+                    table, _ = rng.choice(_CELLS)
+                    for statement in rng.choice(_SCHEMES):
+                        base.execute(statement.format(table=table))
                 case 0:
                     names = [name for (name,) in base.execute(
                         "select name from sqlite_master where type = 'table'"
