@@ -233,8 +233,18 @@ def test_a_journal_removes_no_file_elsewhere(search, mine):
     tail = struct.pack(">I", 1) + name + struct.pack(">II", len(name), sum(name)) + magic
     journal = search / f"{STORE}-journal"
     journal.write_bytes(head.ljust(512, b"\0") + tail)
-    with pytest.raises(InputError, match="names another file"):
-        Search.join(str(search))
+    for store in (str(search), f"sqlite:///{search / STORE}"):
+        with pytest.raises(InputError, match="names another file"):
+            Search.join(store)
+
+
+def test_a_study_of_a_database_has_a_folder_of_its_own(search, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = f"sqlite:///{search / STORE}"
+    assert Search.join(store).folder.name == "study"
+    alter(search, "studies", "study_name", "../../mine")
+    with pytest.raises(InputError, match=r"'?\.\./\.\./mine'?: its name is no folder's"):
+        Search.join(store)
 
 
 def test_a_store_runs_nothing_of_its_own(search):

@@ -1,19 +1,23 @@
 """Text of strangers, by where it goes: nothing is obeyed, and paths stay paths."""
 
 import csv
+import html
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from ferkeras.ablate.pictures import band_figures
 from ferkeras.cli.command import verb
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
@@ -31,9 +35,15 @@ from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.output import Csv, JsonLines
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import find_files, views_of
+from ferkeras.report.curves import compared_figures
+from ferkeras.report.html.svg import inline_svg
+from ferkeras.report.matrix import confusion_figure, confusion_thumbnail, per_class_figure
+from ferkeras.report.palette import as_array, save
+from ferkeras.report.panels import COMPARED
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.so_far import open_trained
 from ferkeras.runs.unfinished import find_run
+from ferkeras.study.tables import write_csv
 
 NAMES = [
     "Screenshot 2024\u202fPM.png",
@@ -130,6 +140,31 @@ def test_curves_of_a_run_do_not_either(finished_run, tmp_path, capsys):
     page = (tmp_path / "a.html").read_text()
     assert "<img src=x" not in page
     assert "\x1b" not in page
+
+
+FORMULAS = ("$\\frac$", "_mine", "<script>$_{$", "$a$ b $")
+
+
+def test_no_name_in_a_picture_is_a_formula_and_none_is_left_out(tmp_path):
+    epochs = pd.DataFrame({"epoch": [1, 2], "val_accuracy": [0.2, 0.4]})
+    matrix = np.arange(16).reshape(4, 4)
+    for figure in (
+        *compared_figures(dict.fromkeys(FORMULAS, epochs)).values(),
+        band_figures({name: [epochs, epochs] for name in FORMULAS})[COMPARED["val_accuracy"]],
+        confusion_figure(matrix, FORMULAS),
+        confusion_thumbnail(matrix, FORMULAS),
+        per_class_figure(matrix, FORMULAS),
+    ):
+        save(figure, tmp_path / "a.png")
+        assert as_array(figure).std() > 0
+        text = html.unescape(re.sub(r"<[^>]*>", "", inline_svg(figure, "a")))
+        assert all(name in text for name in FORMULAS) or not figure.axes[0].get_xticks().size
+
+
+def test_tables_of_a_study_have_no_formula(tmp_path):
+    frame = pd.DataFrame({"arm": ["=HYPERLINK(1)", "base"], "low": [-1.5, np.nan]})
+    write_csv(tmp_path / "a.csv", frame)
+    assert (tmp_path / "a.csv").read_text() == "arm,low\n'=HYPERLINK(1),-1.5\nbase,\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")

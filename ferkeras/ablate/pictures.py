@@ -15,6 +15,7 @@ from ferkeras.report.palette import (
     TRAIN,
     VALIDATION,
     legend_below,
+    legend_name,
     new_figure,
     tidy,
 )
@@ -62,7 +63,6 @@ def forest_figure(found: Sequence[Effect]) -> Figure:
         range(len(rows)), [_title(kind, comparison.name) for kind, comparison, _ in rows]
     )
     for label in axes[0].get_yticklabels():
-        label.set_parse_math(False)
         label.set_color("#333333")
     axes[0].set_ylim(len(rows) - 0.5, -0.5)
     return figure
@@ -96,7 +96,7 @@ def band_figures(histories: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, F
                 continue
             values = pd.concat(columns, axis=1)
             color, style = RUN_STYLES[at % len(RUN_STYLES)]
-            axes.plot(values.index, values.mean(axis=1), style, color=color, label=arm)
+            axes.plot(values.index, values.mean(axis=1), style, color=color, label=legend_name(arm))
             axes.fill_between(
                 values.index,
                 values.min(axis=1),

@@ -21,6 +21,7 @@ from ferkeras.cli.errors import RunError
 from ferkeras.files.writing import write_text
 from ferkeras.report.palette import save
 from ferkeras.study.effects import COMPARED
+from ferkeras.study.tables import write_csv
 
 _MARKS = {"better": " better", "worse": " worse", "same": " same", "open": ""}
 
@@ -67,8 +68,8 @@ def report(ablation: Ablation, console: Console) -> None:
     table = runs_frame(runs, failures)
     files = Files(ablation.folder)
     figure = forest_figure(found)
-    write_text(files.effects, effects_frame(found).to_csv(index=False))
-    write_text(files.runs, table.to_csv(index=False))
+    write_csv(files.effects, effects_frame(found))
+    write_csv(files.runs, table)
     save(figure, files.forest)
     write_text(files.page, ablation_page(ablation, found, runs, table, figure))
     for kind, title in KINDS.items():

@@ -17,6 +17,7 @@ from ferkeras.report.palette import (
     TRAIN,
     VALIDATION,
     legend_below,
+    legend_name,
     new_figure,
     styles_of,
     tidy,
@@ -99,7 +100,7 @@ def compared_figures(histories: Mapping[str, pd.DataFrame]) -> dict[str, Figure]
         for at, name in enumerate(histories):
             if name in shown:
                 color, style = RUN_STYLES[at % len(RUN_STYLES)]
-                _line(axes, shown[name], key, name, color, style=style)
+                _line(axes, shown[name], key, legend_name(name), color, style=style)
         column = column_of(key)
         if column is not None and column.percent:
             _percent(axes)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ferkeras.cli.foreign_text import for_terminal
 from ferkeras.files.inner import AnyPath
 from ferkeras.files.writing import atomic_file
 
@@ -136,9 +137,31 @@ def legend_below(axes: Axes, columns: int = 2, handles: Sequence[Artist] | None 
         )
 
 
+def legend_name(name: str) -> str:
+    """A name as it stands in a legend, which would leave out one that begins with `_`."""
+    line = for_terminal(" ".join(name.split()))
+    return f" {line}" if line.startswith("_") else line
+
+
+def without_mathematics(figure: Figure) -> Figure:
+    """Let no name in a legend or at an axis be read as a formula, which `$` begins and ends."""
+    from matplotlib.ticker import LogFormatter
+
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        texts = [] if legend is None else list(legend.get_texts())
+        for axis in (axes.xaxis, axes.yaxis):
+            # Numbers of logarithmic axes are formulas.
+            if not isinstance(axis.get_major_formatter(), LogFormatter):
+                texts += axis.get_ticklabels()
+        for text in texts:
+            text.set_parse_math(False)
+    return figure
+
+
 def as_array(figure: Figure) -> np.ndarray:
     """Render a figure; uint8, shape (height, width, 3), as TensorBoard takes it."""
-    canvas: Any = figure.canvas
+    canvas: Any = without_mathematics(figure).canvas
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -150,4 +173,4 @@ def save(figure: Figure, path: AnyPath) -> None:
         OSError: the folder is missing or cannot be written to.
     """
     with atomic_file(path) as file:
-        figure.savefig(file, format="png")
+        without_mathematics(figure).savefig(file, format="png")

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ferkeras.metrics.calibration import BINS, Reliability
-from ferkeras.report.palette import MUTED, TRAIN, VALIDATION, legend_below, new_figure, tidy
+from ferkeras.report.palette import (
+    MUTED,
+    TRAIN,
+    VALIDATION,
+    legend_below,
+    legend_name,
+    new_figure,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +59,7 @@ def reliability_figure(curves: Mapping[str, Reliability], title: str = "") -> Fi
             linewidth=1.6,
             marker=marker,
             markersize=4,
-            label=f"{name}: calibration error {curve.expected_error:.1%}",
+            label=f"{legend_name(name)}: calibration error {curve.expected_error:.1%}",
         )
         axes.scatter(curve.confidence[many], curve.accuracy[many], s=sizes, color=color, alpha=0.25)
         axes.plot(

@@ -23,6 +23,7 @@ from ferkeras.search.goals import GOALS
 from ferkeras.search.pictures import search_figures, settings_of
 from ferkeras.search.study import Search
 from ferkeras.study.effects import COMPARED
+from ferkeras.study.tables import write_csv
 
 if TYPE_CHECKING:
     import optuna
@@ -40,7 +41,7 @@ def report(search: Search, confirmation: Ablation | None, console: Console) -> N
         OSError: a file cannot be written.
     """
     best = search.best()
-    write_text(search.folder / "trials.csv", _frame(search).to_csv(index=False))
+    write_csv(search.folder / "trials.csv", _frame(search))
     for name, figure in search_figures(search).items():
         save(figure, search.folder / f"{name}.png")
     if not best:
@@ -118,7 +119,8 @@ def _evidence(
             for effect in confirmation.effects()
             if effect.key != "epochs_to_half"
         ]
-    return "".join(f"# {line}\n" for line in lines)
+    # A value of a stranger may have lines, which are no settings.
+    return "".join(f"# {part}\n" for line in lines for part in line.splitlines())
 
 
 def _frame(search: Search) -> pd.DataFrame:

@@ -153,6 +153,8 @@ class Search:
         folder = Path(store)
         if is_address(store):
             _, base, _ = stored(study, "search", _read, _MISSING)
+            if Path(study.study_name).name != study.study_name:
+                raise InputError(f"study {shown(study.study_name)}: its name is no folder's")
             folder = Path(base.output.folder) / study.study_name
         return cls(folder, study)
 

@@ -242,13 +242,17 @@ def take_from_the_dead(study: optuna.Study) -> None:
 
 def _open(store: str | Path) -> Any:
     import optuna
+    import sqlalchemy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     options: dict[str, Any] = {}
     address = str(store)
     if not is_address(store):
-        address = f"sqlite:///{_examined(Path(store).resolve()).as_posix()}"
-    if address.startswith("sqlite:"):
+        address = f"sqlite:///{(Path(store).resolve() / STORE).as_posix()}"
+    url = sqlalchemy.engine.make_url(address)
+    if url.get_backend_name() == "sqlite":
+        if url.database and url.database != ":memory:":
+            _examine(Path(url.database))
         options = {"connect_args": {"timeout": _BUSY_SECONDS}}
     with warnings.catch_warnings():
         # Heartbeats are called experimental: the version is pinned.
@@ -264,8 +268,8 @@ def _open(store: str | Path) -> Any:
         )
 
 
-def _examined(folder: Path) -> Path:
-    """The file of a store, which a stranger may have made, fit to be opened by SQLite.
+def _examine(file: Path) -> None:
+    """Refuse a store that a stranger has made unfit to be opened by SQLite.
 
     Raises:
         Refused: it, or what SQLite writes beside it, is a link or has a second name; or its
@@ -273,20 +277,20 @@ def _examined(folder: Path) -> Path:
         InputError: it has parts of its own that are run when it is read or written.
     """
     for suffix in ("-wal", "-shm", "-journal"):
-        InnerPath(folder, STORE + suffix).for_writing_library(_LARGEST)
-    journal = InnerPath(folder, f"{STORE}-journal")
+        InnerPath(file.parent, file.name + suffix).for_writing_library(_LARGEST)
+    journal = InnerPath(file.parent, f"{file.name}-journal")
     # A whole one is that of a process which was killed: SQLite takes back what was half written.
     if journal.exists() and journal.read_bytes(_LARGEST).endswith(_NAMES_ANOTHER):
         raise Refused(f"{shown(journal)}: not of a study: it names another file; remove it")
-    path = InnerPath(folder, STORE)
+    path = InnerPath(file.parent, file.name)
     if not path.exists():
-        return path.path
-    file = path.for_writing_library(_LARGEST)
-    with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as base:
+        return
+    with closing(
+        sqlite3.connect(path.for_writing_library(_LARGEST), timeout=_BUSY_SECONDS)
+    ) as base:
         for kind, name, text in base.execute("SELECT type, name, sql FROM sqlite_master"):
             if kind not in ("table", "index") or _COMPUTED.search(str(text)):
                 raise InputError(f"{shown(path)}: no study: it has the {kind} {quoted(str(name))}")
-    return file
 
 
 @contextmanager

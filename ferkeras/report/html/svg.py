@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from ferkeras.report.palette import DARK
+from ferkeras.report.palette import DARK, without_mathematics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +28,7 @@ def inline_svg(figure: Figure, title: str) -> Markup:
     file = io.StringIO()
     # The salt makes the names of shapes those of this figure: a page holds several.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
+        figure = without_mathematics(figure)
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = text[text.index("<svg") :]
