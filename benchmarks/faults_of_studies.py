@@ -48,9 +48,9 @@ STUDIES: dict[str, list[str]] = {
 RESULTS = {"search": ("best.yaml", "trials.csv"), "ablate": ("effects.csv", "runs.csv")}
 """Files of a study that are the same whatever happened to it."""
 
-_OTHERWISE = ("minutes", "run", "trial")
-"""Columns of which that does not hold: a training that is found took no minutes, and a trial that
-was put back has another number."""
+_OTHERWISE = ("minutes", "epochs", "run", "trial")
+"""Columns of which that does not hold: a training that is found took no minutes and no epochs, and
+a trial that was put back has another number."""
 
 _ERRORS = {
     errno.ENOSPC: "database or disk is full",

@@ -18,10 +18,11 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.endings import words_for
-from ferkeras.cli.errors import MachineError
+from ferkeras.cli.errors import InputError, MachineError
 from ferkeras.config.file import load_config
 from ferkeras.runs.finished import open_run
 from ferkeras.search.__main__ import main
+from ferkeras.search.space import read_space
 from ferkeras.search.study import Search, Task
 from ferkeras.study import storage
 from ferkeras.study.endings import going_on
@@ -43,8 +44,6 @@ TINY = (
 
 def task(tmp_path, **changes):
     base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
-    from ferkeras.search.space import read_space
-
     space, _ = read_space(
         ["train.learning_rate=log(1e-4,1e-1)", "network.conv_dropout=[0,0.1,0.2]"], None
     )
@@ -108,7 +107,20 @@ def test_a_search_from_end_to_end(tmp_path, capsys, eager):
     before = sorted(p.name for p in (folder / "runs").iterdir())
     assert main(["--join", str(folder)]) == 0
     assert sorted(p.name for p in (folder / "runs").iterdir()) == before
+    assert main(arguments) == 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_same_search_again_goes_on_and_another_one_is_refused(tmp_path):
+    base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    space, _ = read_space(["network.filters=[[4],[4,8]]", "network.conv_dropout=[0,0.1]"], None)
+    for trials, refused in ((4, False), (4, False), (5, True)):
+        wanted = Task.of(base, space, ["accuracy"], {"parameters": 1e6}, trials, "none", 0)
+        if refused:
+            with pytest.raises(InputError, match="of another task"):
+                Search.begin(tmp_path / "s", None, wanted)
+        else:
+            assert Search.begin(tmp_path / "s", None, wanted).task.trials == trials
 
 
 def test_the_best_values_are_found(tmp_path, monkeypatch):

@@ -183,14 +183,15 @@ def test_no_study_is_begun_among_files_of_something_else(search, ablation, tmp_p
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "trials.csv").write_text("mine")
+    (folder / RUNS / "Nov27_host").mkdir(parents=True)
     for begin in (
         lambda: Ablation.begin(folder, plan),
         lambda: Search.begin(folder, None, task),
         lambda: Search.begin(folder, "sqlite://", task),
     ):
-        with pytest.raises(InputError, match=r"holds 'trials\.csv', and no study was begun there"):
+        with pytest.raises(InputError, match=r"holds '(runs|trials\.csv)', and no study was"):
             begin()
-    assert [path.name for path in folder.iterdir()] == ["trials.csv"]
+    assert {path.name for path in folder.iterdir()} == {"trials.csv", RUNS}
 
 
 def test_what_a_range_and_choices_stand_for_are_values_that_they_can_have_given():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -133,7 +134,8 @@ class Search:
             ) from None
         directions = [GOALS[name].direction for name in task.goals]
         study = create_study(store or folder, folder.name, directions=directions)
-        wanted = asdict(task)
+        # Through JSON, for tuples.
+        wanted = json.loads(json.dumps(asdict(task)))
         if study.user_attrs.get("search", wanted) != wanted:
             raise InputError(
                 f"{store or folder}: holds a search {folder.name} of another task; go on with it "

@@ -30,6 +30,9 @@ STORE = "study.db"
 RUNS = "runs"
 """The folder of its trainings, beside that."""
 
+LOGS = "logs"
+"""The folder of what they print."""
+
 HEARTBEAT_SECONDS = 10
 """Between two signs of life."""
 
@@ -86,7 +89,9 @@ def check_folder(folder: Path) -> None:
         return
     except OSError as error:
         raise cannot_read(folder, error) from None
-    if names and not names & {STORE, RUNS}:
+    # Others call a folder `runs` too.
+    trained = any((folder / RUNS).glob("*/config.yaml"))
+    if STORE not in names and not trained and not names <= {RUNS, LOGS}:
         raise InputError(
             f"{shown(folder)}: holds {quoted(min(names))}, and no study was begun there; name a "
             "new folder with --output, nothing is replaced"

@@ -23,6 +23,7 @@ from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.unfinished import reopened
+from ferkeras.study.storage import LOGS
 
 if TYPE_CHECKING:
     import keras
@@ -163,7 +164,7 @@ class Trainer:
         title = f"{title}, seed {config.seed}"
         begun = self._console.clock()
         demand_room(self._own)
-        log = InnerPath(self._folder.parent, "logs", f"{config.name}.txt")
+        log = InnerPath(self._folder.parent, LOGS, f"{config.name}.txt")
         log.parent.mkdir(parents=True, exist_ok=True)
         with (
             os.fdopen(log.append(), "w", encoding="utf-8") as file,

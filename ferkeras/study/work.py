@@ -86,7 +86,15 @@ def _one_trial(
         give_up(study, trial)
     except Surplus:
         give_up(study, trial)
-    except (Interrupted, KeyboardInterrupt, Stopped, InputError, MachineError, OSError):
+    except (
+        Interrupted,
+        KeyboardInterrupt,
+        Stopped,
+        InputError,
+        MachineError,
+        OSError,
+        optuna.exceptions.StorageInternalError,
+    ):
         put_back(study, trial)
         raise
     except Exception:
