@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ferkeras.ablate.pictures import band_figures
+from ferkeras.ablate.pictures import band_figures, forest_figure
 from ferkeras.cli.command import verb
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
@@ -43,6 +43,8 @@ from ferkeras.report.panels import COMPARED
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.so_far import open_trained
 from ferkeras.runs.unfinished import find_run
+from ferkeras.study.effects import COMPARED as KEYS
+from ferkeras.study.effects import Comparison, Effect
 from ferkeras.study.tables import write_csv
 
 NAMES = [
@@ -159,6 +161,19 @@ def test_no_name_in_a_picture_is_a_formula_and_none_is_left_out(tmp_path):
         assert as_array(figure).std() > 0
         text = html.unescape(re.sub(r"<[^>]*>", "", inline_svg(figure, "a")))
         assert all(name in text for name in FORMULAS) or not figure.axes[0].get_xticks().size
+
+
+def test_letters_that_cannot_be_drawn_are_escaped_in_pictures_of_an_ablation():
+    """matplotlib would warn of them."""
+    odd = "a\x1b[2J\nb"
+    change = Comparison(odd, odd, "base", "variant")
+    effects = [Effect(change, key, 0.1, 0.0, 0.2, 0.5, 0.5, 2) for key in KEYS]
+    epochs = pd.DataFrame({"epoch": [1, 2], "val_accuracy": [0.2, 0.4]})
+    bands = band_figures({odd: [epochs]})
+    for figure in (forest_figure(effects), bands[COMPARED["val_accuracy"]]):
+        text = inline_svg(figure, "a")
+        assert "\x1b" not in text
+        assert "a\\x1b[2J b" in text
 
 
 def test_tables_of_a_study_have_no_formula(tmp_path):

@@ -69,6 +69,7 @@ def forest_figure(found: Sequence[Effect]) -> Figure:
 
 
 def _title(kind: str, name: str) -> str:
+    name = legend_name(name)
     name = name if len(name) <= 40 else name[:39] + "…"
     return name if kind in ("variant", "all") else f"{name} ({kind})"
 
