@@ -11,7 +11,8 @@ goes on to the next step. Asked of each end: exit code 1 or 2, or 128 plus the s
 a cache could not be written); one sentence on stderr and no traceback; no file left under a
 temporary name. Beside that, each verb is run without a folder for temporary files, in folders that
 are read-only, and on a disk of its own (tmpfs) that is full but for some bytes once the verb has
-found room on it: a file that is there then must be whole. Signals between the steps of a training,
+found room on it: a file that is there then must be whole. `search` and `ablate` write to a database
+besides, and must go on after each end: see faults_of_studies.py. Signals between the steps of a training,
 where the state is saved first, are for faults.py and kill_and_resume.py. Needs root on Linux. Exit
 code 1 if any end is not as it should be.
 """
@@ -240,9 +241,9 @@ def judged(where: str, fault: str, code: int, said: str, made: Set[str]) -> dict
     return {"where": where, "fault": fault, "code": code, "wrong": wrong, "said": said[-300:]}
 
 
-def ended(process: int) -> int:
+def ended(process: int, seconds: float = _SECONDS) -> int:
     """Wait for a fork to end; 98 if it does not."""
-    last = time.monotonic() + _SECONDS
+    last = time.monotonic() + seconds
     while time.monotonic() < last:
         found, status = os.waitpid(process, os.WNOHANG)
         if found:
@@ -355,7 +356,7 @@ def look_at_study(verb: str, base: Path) -> Callable[[], list[str]] | None:
             os.write(writer, json.dumps(found).encode())
             os._exit(0)
         os.close(writer)
-        code = ended(process)
+        code = ended(process, 10 * _SECONDS)
         with os.fdopen(reader) as file:
             return json.loads(file.read()) if code == 0 else [f"looking at it ended with {code}"]
 
@@ -546,8 +547,9 @@ def arguments(verb: str, base: Path) -> list[str]:
 
 def broken(verb: str, template: Path) -> list[dict[str, Any]]:
     """Run a verb to its end and break it everywhere on the way."""
-    rows, seen = _run(verb, template), set()
-    for at, row in enumerate(rows):
+    rows: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for row in _run(verb, template):
         # A fork has the locks of TensorFlow's threads and not the threads: where it died of
         # that, the fault is met once more by a process that has them.
         if row["code"] in (-signal.SIGSEGV, -signal.SIGABRT, 98):
@@ -555,7 +557,9 @@ def broken(verb: str, template: Path) -> list[dict[str, Any]]:
             again = verb in studies.STUDIES and not seen & {row["where"].rpartition(" ")[0]}
             seen.add(row["where"].rpartition(" ")[0])
             done = "store" in row["where"]
-            (rows[at],) = _run(verb, template, (row["where"], row["fault"]), again, done)
+            rows += _run(verb, template, (row["where"], row["fault"]), again, done)
+        else:
+            rows.append(row)
     return rows
 
 
@@ -576,11 +580,11 @@ def _run(
         code, words = forked(
             verb, base, own, lambda: hook(Breaker(base, said, report, alone, look))
         )
-        if done and not said.exists():
-            # It is met only where there is something to train.
-            return _run(verb, template, alone, again)
+        if alone is not None and not said.exists():
+            # It is met only where there is something to train, or where that takes long.
+            return _run(verb, template, alone, again) if done else []
         if alone is not None:
-            words = said.read_text("utf-8", "replace") if said.exists() else ""
+            words = said.read_text("utf-8", "replace")
             row = judged(*alone, code, words, tree(base).keys() - before.keys())
             row["wrong"] += look() if look is not None else []
             row["wrong"] += gone_on(verb, base, template, own) if again else []
