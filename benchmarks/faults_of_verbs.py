@@ -12,9 +12,9 @@ a cache could not be written); one sentence on stderr and no traceback; no file 
 temporary name. Beside that, each verb is run without a folder for temporary files, in folders that
 are read-only, and on a disk of its own (tmpfs) that is full but for some bytes once the verb has
 found room on it: a file that is there then must be whole. `search` and `ablate` write to a database
-besides, and must go on after each end: see faults_of_studies.py. Signals between the steps of a training,
-where the state is saved first, are for faults.py and kill_and_resume.py. Needs root on Linux. Exit
-code 1 if any end is not as it should be.
+besides, and must go on after each end: see faults_of_studies.py. Signals between the steps of a
+training, where the state is saved first, are for faults.py and kill_and_resume.py. Needs root on
+Linux. Exit code 1 if any end is not as it should be.
 """
 
 from __future__ import annotations
