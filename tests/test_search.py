@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 
@@ -244,13 +245,13 @@ def of_dead_processes(search):
         base.commit()
 
 
-@pytest.mark.parametrize("number", [0, 1, 3, 6, 9])
+@pytest.mark.parametrize("number", [0, 3, 7])
 def test_a_store_that_is_full_ends_a_search_in_a_sentence_and_loses_nothing(
     number, tmp_path, monkeypatch
 ):
     """At a commit of a trial that is begun, of its values, of figures, of its result."""
     asked = pretend(monkeypatch, peak)
-    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=2))
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=1))
     commit, count = SQLiteDialect_pysqlite.do_commit, itertools.count()
 
     def full(self, connection):
@@ -260,16 +261,17 @@ def test_a_store_that_is_full_ends_a_search_in_a_sentence_and_loses_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(SQLiteDialect_pysqlite, "do_commit", full)
+        patch.setattr(time, "sleep", lambda seconds: None)  # Optuna's, before it asks again
         with pytest.raises(optuna.exceptions.StorageInternalError) as error:
             search.work(Console())
     assert words_for(error.value).endswith("cannot be written to (database or disk is full)")
     before = [trial.params for trial in search.trials if trial.params]
     of_dead_processes(search)
     Search.join(str(search.folder)).work(Console())
-    assert len(search.done) == 2
+    assert len(search.done) == 1
     done = [trial.params.items() for trial in search.done]
     assert all(any(params.items() <= each for each in done) for params in before)
-    assert len(asked) <= 3
+    assert len(asked) <= 2
 
 
 def test_a_trial_whose_process_died_before_its_first_sign_of_life_is_taken_over(
