@@ -45,12 +45,9 @@ STUDIES: dict[str, list[str]] = {
 }
 """What each verb of a study is called with."""
 
-RESULTS = {"search": ("best.yaml", "trials.csv"), "ablate": ("effects.csv", "runs.csv")}
-"""Files of a study that are the same whatever happened to it."""
-
 _OTHERWISE = ("minutes", "epochs", "run", "trial")
-"""Columns of which that does not hold: a training that is found took no minutes and no epochs, and
-a trial that was put back has another number."""
+"""Columns that depend on what happened to a study: a training that is found took no minutes and no
+epochs, and a trial that was put back has another number."""
 
 _ERRORS = {
     errno.ENOSPC: "database or disk is full",
@@ -141,21 +138,26 @@ def amiss(verb: str, folder: Path) -> list[str]:
 
 
 def differences(verb: str, folder: Path, whole: Path) -> list[str]:
-    """Files that are not what an uninterrupted study has."""
-    return [
-        f"{name} differs" for name in RESULTS[verb] if _lines(folder / name) != _lines(whole / name)
-    ]
+    """What is not as at the end of an uninterrupted study.
+
+    A search that goes on draws other values, as one by several processes does: as many trials are
+    to be trained to their end.
+    """
+    if verb == "search":
+        trained = sum("'trained'" in line for line in _lines(folder / "trials.csv"))
+        best = (folder / "best.yaml").exists()
+        return [] if best and trained == 2 else [f"{trained} trials trained, best.yaml: {best}"]
+    names = ("effects.csv", "runs.csv")
+    return [f"{name} differs" for name in names if _lines(folder / name) != _lines(whole / name)]
 
 
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return ["no such file"]
     with path.open(newline="") as file:
-        if path.suffix == ".csv":
-            rows = [{**row, **dict.fromkeys(_OTHERWISE)} for row in csv.DictReader(file)]
-            # The last digits of an interval are the threads'.
-            return sorted(re.sub(r"(?<=\.\d{9})\d+|\d\.\d+e-1\d", "", str(row)) for row in rows)
-        return [line for line in file if "folder: " not in line and not line.startswith("#")]
+        rows = [{**row, **dict.fromkeys(_OTHERWISE)} for row in csv.DictReader(file)]
+    # The last digits of an interval are the threads'.
+    return sorted(re.sub(r"(?<=\.\d{9})\d+|\d\.\d+e-1\d", "", str(row)) for row in rows)
 
 
 def copy(template: Path, base: Path, done: bool) -> None:
