@@ -10,8 +10,9 @@ ROOT = Path(__file__).parents[1]
 
 VERBS = {path.parent.name for path in (ROOT / "ferkeras").glob("*/__main__.py")}
 SHARED = (
-    "callbacks cli files config data network runs metrics study report tensorboard training".split()
-)
+    "callbacks cli files config data network runs metrics study report tensorboard training "
+    "trackers"
+).split()
 """Packages that several verbs use, each of which knows only those before it."""
 
 UNIX_ONLY = set(

@@ -11,6 +11,8 @@ EXTRAS = {
     "labels": ("cleanlab",),
     "search": ("optuna",),
     "parquet": ("pyarrow",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
+    "wandb": ("wandb",),
 }
 """Modules of each extra, as pyproject.toml has it."""
 

@@ -322,6 +322,11 @@ class Monitor(Section):
     images_every: Count = Field(
         5, description="epochs between TensorBoard images and weight histograms"
     )
+    trackers: tuple[Literal["mlflow", "wandb"], ...] = Field(
+        (),
+        description="experiment trackers that are told settings, epochs, pictures and the network; "
+        "where they are, their own environment variables say",
+    )
 
     @model_validator(mode="after")
     def _what_heals_diagnoses(self) -> Self:

@@ -20,6 +20,7 @@ from ferkeras.files.writing import write_json, write_npz
 from ferkeras.fit.first_batch import first_batch
 from ferkeras.fit.makes import what_an_export_makes
 from ferkeras.fit.report import write_run_report
+from ferkeras.fit.tracked import results_of
 from ferkeras.metrics.inference import Predictions, predict
 from ferkeras.report.events import events_of
 from ferkeras.report.pictures import draw_confusion_matrix, draw_curves, draw_per_class
@@ -29,6 +30,7 @@ from ferkeras.runs.network import load_network
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
 from ferkeras.tensorboard.writer import write_predictions, write_text
+from ferkeras.trackers.tracking import Tracking
 from ferkeras.training.callbacks import RunCallbacks
 from ferkeras.training.setup import TrainingSetup
 
@@ -62,6 +64,7 @@ def finish(
     run: Run,
     run_callbacks: RunCallbacks,
     diagnosis: dict[str, Any] | None,
+    tracking: Tracking,
     console: Console,
     brief: bool,
 ) -> Outcome:
@@ -98,6 +101,7 @@ def finish(
             write_run_report(
                 run, config, metrics, history, model, splits.validation, validation, batch
             )
+    tracking.conclude(results_of(run, metrics, brief=brief))
     write_json(run.metrics, metrics)
     return Outcome(run, best_epoch, validation, metrics, run_callbacks.collapse.stopped)
 

@@ -20,6 +20,7 @@ from ferkeras.runs.record import Run
 from ferkeras.runs.start import open_start
 from ferkeras.runs.teachers import open_teachers
 from ferkeras.runs.unfinished import UnfinishedRun
+from ferkeras.trackers.opening import need_trackers
 
 if TYPE_CHECKING:
     import keras
@@ -58,6 +59,7 @@ def fit(
     teachers = open_teachers(config.distill)
     start = open_start(config.network.start_from)
     find_weights(config.network)
+    need_trackers(config.monitor)
     if unfinished is not None:
         unfinished.check_teachers(teachers)
         unfinished.check_start(start)

@@ -29,7 +29,7 @@ def what_an_alarm_makes(run: Run) -> list[InnerPath]:
 def what_an_end_makes(run: Run) -> list[InnerPath]:
     """Figures, records and pictures of a training that has ended."""
     pictures = ("train_batch", "curves", "confusion_matrix", "per_class")
-    records = (run.metrics, run.predictions, run.calibration, run.report)
+    records = (run.trackers, run.metrics, run.predictions, run.calibration, run.report)
     return [*records, *(run.picture(name) for name in pictures)]
 
 

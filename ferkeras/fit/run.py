@@ -33,6 +33,9 @@ from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, HealingRecord, read_record
 from ferkeras.runs.teachers import record_of
 from ferkeras.tensorboard.writer import remove_events
+from ferkeras.trackers.opening import open_trackers
+from ferkeras.trackers.tracker import Tracker
+from ferkeras.trackers.tracking import Tracking
 from ferkeras.training.callbacks import build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
@@ -72,6 +75,7 @@ def train(
             something could not be written.
         Interrupted: SIGINT or SIGTERM came; the run can be resumed.
     """
+    trackers = open_trackers(config.monitor, console)
     with console.working("building the network"):
         make_reproducible(config)
         setup = build_setup(config, splits)
@@ -81,12 +85,12 @@ def train(
     print_what_will_be_trained(config, splits, setup, console, found)
     if run is not None:
         with resumable(run):
-            return _train(config, splits, setup, run, console, watch, brief)
+            return _train(config, splits, setup, run, console, watch, trackers, brief)
     run = create_run(config)
     with exclusive_lock(run.folder), resumable(run):
         if found is not None:
             write_lr_range(found, run.folder)
-        return _train(config, splits, setup, run, console, watch, brief)
+        return _train(config, splits, setup, run, console, watch, trackers, brief)
 
 
 def _train(
@@ -96,6 +100,7 @@ def _train(
     run: Run,
     console: Console,
     watch: Sequence[keras.callbacks.Callback],
+    trackers: Sequence[Tracker],
     brief: bool,
 ) -> Outcome:
     """Write down how the run begins, and train it until no alarm changes its settings."""
@@ -133,7 +138,7 @@ def _train(
             draw_first_batch(run, setup)
     while True:
         try:
-            return _train_as_configured(config, splits, setup, run, console, watch, brief)
+            return _train_as_configured(config, splits, setup, run, console, watch, trackers, brief)
         except Healed as healed:
             config = healed.config
         # As in a process of its own, which would go on from here if this one were cut off.
@@ -149,6 +154,7 @@ def _train_as_configured(
     run: Run,
     console: Console,
     watch: Sequence[keras.callbacks.Callback],
+    trackers: Sequence[Tracker],
     brief: bool,
 ) -> Outcome:
     environment = read_record(run.environment, EnvironmentRecord)
@@ -181,29 +187,33 @@ def _train_as_configured(
             after_alarm if config.monitor.diagnose else None,
             about,
         )
-    with stop_requests() as request:
-        callbacks = [*run_callbacks.callbacks, *watch]
-        loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
-        _go_on_or_begin(loop, run, config, checkpoints, last_change(environment), console)
-        try:
-            with healed_after_divergence(examinations):
-                loop.run(ended=run_callbacks.collapse.stopped is not None)
-        except Healed:
-            run_callbacks.close()
-            if request.signal is not None:
-                raise Stopped(request.signal) from None
-            raise
-    if request.signal is not None:
-        # It came after the last step.
-        raise Stopped(request.signal)
-    history = run_callbacks.history.frame()
-    if len(history):
-        ended_with = {"validation_accuracy": float(history["val_accuracy"].iloc[-1])}
-        about = about.also(epoch=len(history), **ended_with)
-    with console.working("saving the last network"):
-        save_network(setup.model, run.last, about)
-    diagnosis = examinations[0].found if examinations else None
-    outcome = finish(config, splits, setup, run, run_callbacks, diagnosis, console, brief)
+    tracking = Tracking(trackers, run, config, environment, run_callbacks.history, console)
+    with tracking.ending():
+        with stop_requests() as request:
+            callbacks = [*run_callbacks.callbacks, tracking, *watch]
+            loop = TrainingLoop(config, setup, callbacks, checkpoints, console, request)
+            _go_on_or_begin(loop, run, config, checkpoints, last_change(environment), console)
+            try:
+                with healed_after_divergence(examinations):
+                    loop.run(ended=run_callbacks.collapse.stopped is not None)
+            except Healed:
+                run_callbacks.close()
+                if request.signal is not None:
+                    raise Stopped(request.signal) from None
+                raise
+        if request.signal is not None:
+            # It came after the last step.
+            raise Stopped(request.signal)
+        history = run_callbacks.history.frame()
+        if len(history):
+            ended_with = {"validation_accuracy": float(history["val_accuracy"].iloc[-1])}
+            about = about.also(epoch=len(history), **ended_with)
+        with console.working("saving the last network"):
+            save_network(setup.model, run.last, about)
+        diagnosis = examinations[0].found if examinations else None
+        outcome = finish(
+            config, splits, setup, run, run_callbacks, diagnosis, tracking, console, brief
+        )
     if brief:
         checkpoints.clear()
     else:

@@ -69,6 +69,11 @@ class Run:
         return self.inner / "history.csv"
 
     @property
+    def trackers(self) -> InnerPath:
+        """Which run of each experiment tracker is told of it."""
+        return self.inner / "trackers.json"
+
+    @property
     def best(self) -> InnerPath:
         """The model of the epoch with the best validation accuracy."""
         return self.inner / "best.keras"

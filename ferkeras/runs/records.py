@@ -209,6 +209,18 @@ class EnvironmentRecord(TypedDict):
     healings: NotRequired[list[HealingRecord]]
 
 
+class TrackedRecord(TypedDict):
+    """What an experiment tracker knows a training by, since so many healings."""
+
+    __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
+    id: Annotated[str, Field(pattern=r"^[\w-]{1,100}$")]
+    healings: Count
+
+
+TrackersRecord = dict[str, TrackedRecord]
+"""`trackers.json`, by the name of the tracker."""
+
+
 class CalibrationRecord(TypedDict):
     """`calibration.json`."""
 

@@ -35,6 +35,7 @@ _ELSEWHERE = (
     "data.votes",
     "data.cache",
     "data.follow_symlinks",
+    "monitor.trackers",
 )
 """Keys that do not change what a training on the same faces comes to."""
 

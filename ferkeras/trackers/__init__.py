@@ -1,0 +1,1 @@
+"""Experiment trackers that a training is told to: MLflow, Weights & Biases."""

@@ -1,0 +1,35 @@
+"""The trackers that a configuration names, imported when they are needed; no TensorFlow."""
+
+from __future__ import annotations
+
+from ferkeras.cli.console import Console
+from ferkeras.cli.extras import need_extra
+from ferkeras.config.schema import Monitor
+from ferkeras.trackers.tracker import Tracker
+
+
+def need_trackers(monitor: Monitor) -> None:
+    """Refuse trackers that are not installed; imports nothing.
+
+    Raises:
+        InputError: a package is missing.
+    """
+    for name in monitor.trackers:
+        need_extra(name, f"monitor.trackers={name}")
+
+
+def open_trackers(monitor: Monitor, console: Console) -> list[Tracker]:
+    """Import the trackers that a configuration names."""
+    need_trackers(monitor)
+    trackers: list[Tracker] = []
+    for name in monitor.trackers:
+        with console.working(f"loading {name}"):
+            if name == "mlflow":
+                from ferkeras.trackers.mlflow_tracker import MLflowTracker
+
+                trackers.append(MLflowTracker())
+            else:
+                from ferkeras.trackers.wandb_tracker import WandbTracker
+
+                trackers.append(WandbTracker())
+    return trackers
