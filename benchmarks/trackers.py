@@ -5,7 +5,8 @@
 In an empty folder: `fit` on the demo, small, is killed with SIGKILL after its second epoch and
 resumed. Then MLflow is asked whether it has every epoch of the history once, the figures, and a
 network that predicts what `best.keras` predicts; wandb's folder must hold two parts of one run.
-Prints the seconds that a training takes with and without trackers. Exit code 1 if anything is not so.
+Prints the seconds that a training takes with and without trackers. Exit code 1 if anything is not
+so. wandb is not among what requirements.txt installs.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from ferkeras.fit.heal import is_due
 from ferkeras.fit.run import train
 from ferkeras.runs.create import create_run
 from ferkeras.runs.record import Run
+from ferkeras.trackers.opening import open_trackers
 from ferkeras.training.callbacks import build_callbacks
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
@@ -277,6 +278,11 @@ def training(config, world):
         len(events),
         sum(path.stat().st_size for path in events) // 20_000,
     ]
+
+
+def told(config, world):
+    """Who is told of a training."""
+    return [each.name for each in open_trackers(config.monitor, Console(io.StringIO()))]
 
 
 def monitored(config, world):
@@ -528,6 +534,7 @@ EFFECTS = {
     "monitor.overfit_gap": (0.9, overfitting, ("monitor.overfit_gap=0.01",)),
     "monitor.tensorboard": (True, training, ()),
     "monitor.images_every": (1, training, ("monitor.tensorboard=true", "train.epochs=3")),
+    "monitor.trackers": (("mlflow",), told, ()),
     "checkpoint.every_seconds": (1e-6, survival, BREAKS),
     "checkpoint.every_steps": (1, survival, BREAKS),
     "recovery.after_skipped_steps": (1, survival, BREAKS),
