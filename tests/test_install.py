@@ -124,8 +124,11 @@ def test_what_is_asked_for_is_what_requirements_pin(metadata):
             pinned[pin.name.lower()] = next(iter(pin.specifier)).version
     asked = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
     asked = [each for each in asked if each.name != "ferkeras"]
+    # Tried by a benchmark alone.
+    assert {each.name.lower() for each in asked} - set(pinned) == {"wandb"}
     for each in asked:
-        assert each.specifier.contains(pinned[each.name.lower()]), each
+        if each.name != "wandb":
+            assert each.specifier.contains(pinned[each.name.lower()]), each
     # One is asked for by ai-edge-litert itself; the other is used where it happens to be.
     free = {"backports.strenum", "tensorflow-addons"}
     assert set(pinned) - {each.name.lower() for each in asked} == free
