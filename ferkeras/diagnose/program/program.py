@@ -20,10 +20,12 @@ from ferkeras.diagnose.program.altered import (
     nothing_dropped,
 )
 from ferkeras.diagnose.program.answers import Answers
-from ferkeras.diagnose.program.head import Head, first_input, head_of
+from ferkeras.diagnose.program.head import Head, head_of
+from ferkeras.diagnose.program.inputs import Inputs
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
+from ferkeras.diagnose.program.objective import Objective
 from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
 
@@ -77,6 +79,8 @@ class Program:
         self.fit = fit
         self._changed: tuple[Any, ...] = (False, None, True, True)
         self._calls: dict[Any, Any] = {}
+        self.inputs = Inputs(self)
+        self.objective = Objective(self)
         self.trials = Trials(self, seconds)
 
     # What the program says
@@ -152,8 +156,8 @@ class Program:
     def mask(self) -> np.ndarray | None:
         """Which steps of the rows count in the loss, as the model's layers say; None: all."""
         masks = []
-        for rows in self._portions(np.arange(len(self.train))):
-            mask = self._call(self._tensors(self.train.x, rows), False)[1]
+        for rows in self.portions(np.arange(len(self.train))):
+            mask = self.call(self.tensors(self.train.x, rows), False)[1]
             if mask is None:
                 return None
             masks.append(np.asarray(mask))
@@ -190,10 +194,10 @@ class Program:
     def row_seconds(self) -> float:
         """What one row costs the model, from the second of two calls."""
         rows = np.resize(np.arange(min(4, len(self.train))), self.fixed_batch or 4)
-        few = self._tensors(self.train.x, rows)
-        self._call(few, False)
+        few = self.tensors(self.train.x, rows)
+        self.call(few, False)
         begun = time.monotonic()
-        self._call(few, False)
+        self.call(few, False)
         return max(1e-6, time.monotonic() - begun) / len(rows)
 
     def predict(
@@ -201,12 +205,12 @@ class Program:
     ) -> np.ndarray:
         """Outputs for some rows of `x`, float32."""
         parts = [
-            np.asarray(self._call(self._tensors(x, part), training)[0], dtype=np.float32)
-            for part in self._portions(rows, batch)
+            np.asarray(self.call(self.tensors(x, part), training)[0], dtype=np.float32)
+            for part in self.portions(rows, batch)
         ]
         return np.concatenate(parts)[: len(rows)]
 
-    def _portions(self, rows: np.ndarray, batch: int | None = None) -> list[np.ndarray]:
+    def portions(self, rows: np.ndarray, batch: int | None = None) -> list[np.ndarray]:
         """Rows in batches; of a model that insists on a size, the last is filled up."""
         if self.fixed_batch is not None:
             batch = self.fixed_batch
@@ -217,11 +221,12 @@ class Program:
         return [rows[at : at + batch] for at in range(0, len(rows), batch)]
 
     @staticmethod
-    def _tensors(x: Any, rows: np.ndarray) -> Any:
+    def tensors(x: Any, rows: np.ndarray) -> Any:
+        """Some rows of `x`, in the same structure."""
         return keras.tree.map_structure(lambda each: tf.convert_to_tensor(each[rows]), x)
 
-    def _call(self, x: Any, training: bool) -> Any:
-        """The model as it stands; built once for each way of standing."""
+    def call(self, x: Any, training: bool) -> Any:
+        """Output and mask of the model as it stands; built once for each way of standing."""
         leaves = keras.tree.flatten(x)
         key = (self._changed, training, *(each.dtype for each in leaves))
         if key not in self._calls:
@@ -296,11 +301,11 @@ class Program:
             self.fixed_batch or min(len(self.train), max(32, min(self.batch, 128))),
         )
         repaired = self.trials.repaired
-        if not repaired and not self.loss_works:
+        if not repaired and not self.objective.works:
             return []
-        y, loss = self.target(repaired)
+        y, loss = self.objective.target(repaired)
         variables = self.model.trainable_variables
-        x = self._tensors(self.train.x, rows)
+        x = self.tensors(self.train.x, rows)
 
         @tf.function
         def of(x: Any, y: Any) -> Any:
@@ -314,33 +319,6 @@ class Program:
             (v, None if g is None else tf.convert_to_tensor(g).numpy())
             for v, g in zip(variables, gradients, strict=True)
         ]
-
-    @cached_property
-    def first_input(self) -> np.ndarray | None:
-        """What reaches the first layer with weights, of some rows; None for tokens."""
-        return first_input(self.model, self.train.take(self._portions(self.judged_rows(256))[0]))
-
-    @cached_property
-    def input_size(self) -> float | None:
-        """Root of the mean square of what reaches the first layer with weights."""
-        values = self.first_input
-        if values is None:
-            return None
-        return float(np.sqrt(np.nanmean(np.square(values, dtype=np.float64))))
-
-    @property
-    def inputs_are_unscaled(self) -> bool:
-        """Whether what reaches the first layer is far from the size that weights are made for."""
-        values, size = self.first_input, self.input_size
-        if values is None or size is None:
-            return False
-        if not 0.03 < size < 10:
-            return True
-        if values.ndim != 2:
-            return False
-        stds = values.astype(np.float64).std(axis=0)
-        stds = stds[stds > 0]
-        return len(stds) > 1 and float(stds.max() / np.median(stds)) > 100
 
     # How it trains
 
@@ -359,147 +337,6 @@ class Program:
         """The optimizer, out of what scales the loss for it."""
         optimizer: Any = self.model.optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)
-
-    @cached_property
-    def scaled_inputs(self) -> Any:
-        """The inputs standardised: each column of a table, otherwise each channel.
-
-        Where the model scales its inputs itself, what reaches its first layer with weights is.
-        """
-        scaled = keras.tree.map_structure(
-            # Whole numbers would be rounded: such inputs are trained on as fractions.
-            lambda each: standardised(each).astype(each.dtype if each.dtype.kind == "f" else "f4"),
-            self.train.x,
-        )
-        rows = self._portions(self.judged_rows(256))[0]
-        reaches = first_input(self.model, keras.tree.map_structure(lambda each: each[rows], scaled))
-        spread = 0.0 if reaches is None else float(np.nanstd(reaches.astype(np.float64)))
-        if 0 < spread < 0.1 or spread > 10:
-            scaled = keras.tree.map_structure(
-                lambda each: (each / spread).astype(each.dtype) if each.dtype.kind == "f" else each,
-                scaled,
-            )
-        return scaled
-
-    @cached_property
-    def penalties(self) -> float:
-        """What layers take for weights and activities at the first weights, added to the loss."""
-        # A call of its own: what a traced one has left there are no numbers.
-        self.model(self.train.take(self._portions(self.judged_rows(256))[0]), training=False)
-        return float(sum(float(np.asarray(each)) for each in self.model.losses))
-
-    def row_weights(self, class_weight: bool = True) -> np.ndarray | None:
-        """What each row weighs in the loss.
-
-        Args:
-            class_weight: whether classes weigh what `fit` was told.
-        """
-        weight = self.train.weight
-        weight = None if weight is None else weight.astype(np.float32)
-        if class_weight and self.fit.class_weight is not None and self.labels.counted.ndim == 1:
-            values = self.train.y.argmax(-1) if self.labels.columns else self.train.y.reshape(-1)
-            given = np.array(
-                [float(self.fit.class_weight.get(int(v), 1.0)) for v in values], np.float32
-            )
-            weight = given if weight is None else weight * given
-        return weight
-
-    @cached_property
-    def loss_works(self) -> bool:
-        """Whether Keras takes outputs and labels of these shapes and values."""
-        values = self.labels.values
-        if (
-            self.loss.kind == "sparse"
-            and self.labels.form in ("index", "fractions")
-            and (values.min() < 0 or values.max() >= self.head.units)
-        ):
-            return False
-        rows = np.resize(np.arange(len(self.train)), self.fixed_batch or min(8, len(self.train)))
-        y, loss = self.target(repaired=False)
-        x = self._tensors(self.train.x, rows)
-        try:
-            loss(x, tf.convert_to_tensor(y[rows]), self._call(x, False)[0], None)
-        except (ValueError, TypeError, tf.errors.OpError):
-            return False
-        return True
-
-    @property
-    def can_be_repaired(self) -> bool:
-        """Whether outputs and loss can be made to fit in a copy."""
-        return (
-            self.head.can_be_bared
-            and bool(self.labels.counted.all())
-            and (self.head.units >= len(self.labels.classes) or self._two_on_one_unit)
-        )
-
-    @property
-    def _two_on_one_unit(self) -> bool:
-        return self.head.units == 1 and len(self.labels.classes) == 2
-
-    def target(self, repaired: bool, penalties: bool = True) -> tuple[np.ndarray, Any]:
-        """Labels and loss of a trial; the loss takes inputs, labels, output and weights.
-
-        Args:
-            repaired: whether labels and loss fit each other.
-            penalties: whether the loss holds what layers take for their weights.
-        """
-        model = self.model
-
-        def costs() -> Any:
-            return tf.add_n(
-                [tf.constant(0.0), *(tf.cast(each, tf.float32) for each in model.losses)]
-            )
-
-        if not repaired:
-            y = self.train.y
-
-            def given(x: Any, rows_y: Any, output: Any, weights: Any) -> Any:
-                loss = model.compute_loss(
-                    x=x, y=rows_y, y_pred=output, sample_weight=weights, training=True
-                )
-                return loss if penalties else tf.cast(loss, tf.float32) - costs()
-
-            return y, given
-        units, independent = self.head.units, not self.labels.exclusive
-        y = self._repaired_labels()
-
-        def fitting(x: Any, rows_y: Any, output: Any, weights: Any) -> Any:
-            logits = tf.cast(output, tf.float32)
-            if units == 1 or independent:
-                target = tf.reshape(tf.cast(rows_y, tf.float32), tf.shape(logits))
-                each = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
-            else:
-                target = tf.reshape(tf.cast(rows_y, tf.int32), tf.shape(logits)[:-1])
-                each = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
-            each = tf.reshape(each, (tf.shape(each)[0], -1))
-            each = tf.reduce_mean(each, axis=-1)
-            if weights is not None:
-                each *= tf.cast(weights, tf.float32)
-            loss = tf.reduce_mean(each)
-            return loss + costs() if penalties else loss
-
-        return y, fitting
-
-    def _repaired_labels(self) -> np.ndarray:
-        labels = self.labels
-        if not labels.exclusive:
-            return labels.values
-        index = np.zeros(labels.counted.shape, np.int64)
-        index[labels.counted] = labels.index
-        return index
-
-
-def standardised(values: np.ndarray) -> np.ndarray:
-    """Values of mean 0 and standard deviation 1: by column of a table, otherwise by channel."""
-    if values.dtype.kind not in "biuf":
-        return values
-    numbers = values.astype(np.float64)
-    axes = (0,) if values.ndim == 2 else tuple(range(values.ndim - 1))
-    mean = np.nanmean(numbers, axis=axes, keepdims=True)
-    std = np.nanstd(numbers, axis=axes, keepdims=True)
-    # A column that hardly varies beside its size is rounding, not information.
-    still = std <= 1e-9 * np.maximum(1.0, np.abs(mean))
-    return np.where(still, 0.0, (numbers - mean) / np.where(still, 1.0, std)).astype(np.float32)
 
 
 def _with_mask(output: Any) -> tuple[Any, Any]:

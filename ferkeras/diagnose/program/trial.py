@@ -135,8 +135,8 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
     with program.changed(change):
         if change.fresh:
             draw_weights(model, change.seed)
-        x = program.scaled_inputs if change.scaled else material.x
-        y = program.target(change.repaired)[0]
+        x = program.inputs.scaled if change.scaled else material.x
+        y = program.objective.target(change.repaired)[0]
         stepper = program.trials.stepper(change)
         variables = stepper.variables
         start = [v.numpy() for v in variables]
@@ -215,8 +215,8 @@ class Stepper:
         self._optimizer.build(self.variables)
         self._first = [v.numpy() for v in self._optimizer.variables]
         self._rate = program.rate
-        loss = program.target(change.repaired, change.penalties)[1]
-        weights = program.row_weights(change.class_weight)
+        loss = program.objective.target(change.repaired, change.penalties)[1]
+        weights = program.objective.row_weights(change.class_weight)
 
         def step(x: Any, y: Any, row_weights: Any) -> Any:
             with tf.GradientTape() as tape:
@@ -252,9 +252,9 @@ class Stepper:
             input_signature=[
                 keras.tree.map_structure(
                     lambda each: specified(each, None),
-                    program.scaled_inputs if change.scaled else program.train.x,
+                    program.inputs.scaled if change.scaled else program.train.x,
                 ),
-                specified(program.target(change.repaired)[0], None),
+                specified(program.objective.target(change.repaired)[0], None),
                 tf.TensorSpec((None, batch), tf.int64),
             ],
         )

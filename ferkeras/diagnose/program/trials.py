@@ -44,7 +44,7 @@ class Trials:
     @property
     def repaired(self) -> bool:
         """Whether trials put outputs, labels and loss in order before they change anything."""
-        return self.head_is_wrong and self._program.can_be_repaired
+        return self.head_is_wrong and self._program.objective.can_be_repaired
 
     @property
     def steps(self) -> int:
@@ -131,7 +131,7 @@ class Trials:
     def _try(
         self, change: Change, steps: int | None = None, seconds: float | None = None
     ) -> Trial | None:
-        if self.seconds_left < 0.5 or not (change.repaired or self._program.loss_works):
+        if self.seconds_left < 0.5 or not (change.repaired or self._program.objective.works):
             return None
         steps = max(1, round((steps or self.steps) * change.steps_factor))
         return self._trial(change, steps, self.seconds / 12 if seconds is None else seconds)

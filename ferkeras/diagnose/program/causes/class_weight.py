@@ -13,7 +13,7 @@ _NOTHING = 0.01
 
 def classes_without_weight(program: Program) -> ProgramFinding | None:
     """Classes whose rows, all together, weigh next to nothing in the loss."""
-    labels, weight = program.labels, program.row_weights()
+    labels, weight = program.labels, program.objective.row_weights()
     if (
         not program.fit.class_weight
         or weight is None

@@ -14,8 +14,8 @@ _OTHERWISE = 5.0
 
 def unscaled_inputs(program: Program) -> ProgramFinding | None:
     """Inputs far from the size of 1, and a training that learns once they are standardised."""
-    values, size = program.first_input, program.input_size
-    if values is None or size is None or not program.inputs_are_unscaled:
+    values, size = program.inputs.first, program.inputs.size
+    if values is None or size is None or not program.inputs.unscaled:
         return None
     comparison = program.trials.compared(Change(scaled=True))
     if comparison is None:
@@ -173,7 +173,7 @@ def channels_first(program: Program) -> ProgramFinding | None:
 def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
     """Validation inputs of another size than those that are trained on."""
     held = program.validation
-    if held is None or program.first_input is None:
+    if held is None or program.inputs.first is None:
         return None
     sizes = [
         (_size(train), _size(other))

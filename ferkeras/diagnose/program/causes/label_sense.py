@@ -28,7 +28,7 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
         basis is None
         or program.trials.learns(basis)
         or held is None
-        or program.first_input is None
+        or program.inputs.first is None
         or min(len(program.train), len(held)) < _FEWEST
         or program.labels.form not in ("index", "one_hot")
         or not program.labels.counted.all()
@@ -75,7 +75,7 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     if (
         held is None
         or other is None
-        or program.first_input is None
+        or program.inputs.first is None
         or min(len(program.train), len(held)) < _FEWEST
         or not {program.labels.form, other.form} <= {"index", "one_hot"}
         or not program.labels.counted.all()
@@ -124,7 +124,7 @@ def readable(program: Program) -> float | None:
     """How well trees read the classes from the inputs; None where they cannot be asked."""
     labels = program.labels
     if (
-        program.first_input is None
+        program.inputs.first is None
         or len(program.train) < _FEWEST
         or not labels.exclusive
         or not labels.counted.all()

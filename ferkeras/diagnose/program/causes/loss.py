@@ -49,7 +49,7 @@ def wrong_loss(program: Program) -> ProgramFinding | None:
                 f"compile with {loss}",
                 "a loss that falls as the right class becomes likelier",
                 code=f'loss="{loss}"',
-                change=Change(repaired=True) if program.can_be_repaired else None,
+                change=Change(repaired=True) if program.objective.can_be_repaired else None,
             ),
         ),
         reason=f"{program.loss.name} is held against {head.units} output units ending in "

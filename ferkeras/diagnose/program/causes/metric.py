@@ -63,7 +63,7 @@ def _can_be_right(program: Program) -> bool:
     classes, units = program.labels.classes, program.head.units
     if units == 1:
         return len(classes) == 2
-    return bool(program.loss_works and classes.min() >= 0 and classes.max() < units)
+    return bool(program.objective.works and classes.min() >= 0 and classes.max() < units)
 
 
 def _fitting(program: Program) -> str:

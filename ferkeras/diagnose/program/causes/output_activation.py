@@ -196,7 +196,7 @@ def _finding(
                 what,
                 "outputs that the loss and the classes fit",
                 code=code,
-                change=Change(repaired=True) if program.can_be_repaired else None,
+                change=Change(repaired=True) if program.objective.can_be_repaired else None,
             ),
         ),
         reason="It follows from the operations that make the output, read from the model's graph.",

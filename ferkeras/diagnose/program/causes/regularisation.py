@@ -103,7 +103,7 @@ def gradients_clipped_away(program: Program) -> ProgramFinding | None:
 def penalty_too_strong(program: Program) -> ProgramFinding | None:
     """Weights cost so much that the same steps learn only where they cost nothing."""
     decay = float(program.optimizer.get_config().get("weight_decay") or 0.0)
-    by_layers, change = program.penalties > 0, Change(penalties=False)
+    by_layers, change = program.objective.penalties > 0, Change(penalties=False)
     comparison = _what_helps(program, change) if by_layers or decay else None
     if comparison is None:
         return None
@@ -115,9 +115,9 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
         + "; without it the same steps learn.",
         Evidence(
             "of the loss before the first step, for weights and activities",
-            f"{program.penalties:.3g}",
+            f"{program.objective.penalties:.3g}",
             "a small part of the loss",
-            program.penalties,
+            program.objective.penalties,
         )
         if by_layers
         else Evidence("weight_decay of the optimizer", f"{decay:g}", "1e-5 to 0.05", decay),

@@ -57,7 +57,7 @@ def output_units(program: Program) -> ProgramFinding | None:
                 "an output for every class",
                 code=f'Dense({needed}, activation="softmax")',
                 change=Change(repaired=True)
-                if program.can_be_repaired and not units_are_wrong(program)
+                if program.objective.can_be_repaired and not units_are_wrong(program)
                 else None,
             ),
         ),

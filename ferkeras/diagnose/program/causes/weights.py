@@ -38,7 +38,7 @@ def initialisation(program: Program) -> ProgramFinding | None:
 
 
 def _exploding(program: Program) -> ProgramFinding | None:
-    if program.inputs_are_unscaled or program.loss.kind == "unknown":
+    if program.inputs.unscaled or program.loss.kind == "unknown":
         return None
     reached = _largest_activation(program)
     if reached is None or reached < _HUGE:
@@ -99,9 +99,9 @@ def _twin_units(program: Program) -> list[tuple[str, int]]:
 
 def _largest_activation(program: Program) -> float | None:
     """Size of the numbers before the last activation, in sizes of the inputs."""
-    if not program.head.can_be_bared or program.input_size is None:
+    if not program.head.can_be_bared or program.inputs.size is None:
         return None
     with program.changed(Change(repaired=True)):
         outputs = program.predict(program.judged_rows(128), program.train.x)
     size = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64))))
-    return size / max(program.input_size, 1e-6)
+    return size / max(program.inputs.size, 1e-6)

@@ -1,0 +1,93 @@
+"""What reaches the first layer with weights, and the inputs standardised."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from ferkeras.diagnose.program.head import first_input
+
+if TYPE_CHECKING:
+    from ferkeras.diagnose.program.program import Program
+
+
+class Inputs:
+    """The inputs of a program.
+
+    Args:
+        program: whose they are.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    @cached_property
+    def first(self) -> np.ndarray | None:
+        """What reaches the first layer with weights, of some rows; None for tokens."""
+        program = self._program
+        return first_input(
+            program.model,
+            program.train.take(program.portions(program.judged_rows(256))[0]),
+        )
+
+    @cached_property
+    def size(self) -> float | None:
+        """Root of the mean square of what reaches the first layer with weights."""
+        values = self.first
+        if values is None:
+            return None
+        return float(np.sqrt(np.nanmean(np.square(values, dtype=np.float64))))
+
+    @property
+    def unscaled(self) -> bool:
+        """Whether what reaches the first layer is far from the size that weights are made for."""
+        values, size = self.first, self.size
+        if values is None or size is None:
+            return False
+        if not 0.03 < size < 10:
+            return True
+        if values.ndim != 2:
+            return False
+        stds = values.astype(np.float64).std(axis=0)
+        stds = stds[stds > 0]
+        return len(stds) > 1 and float(stds.max() / np.median(stds)) > 100
+
+    @cached_property
+    def scaled(self) -> Any:
+        """The inputs standardised: each column of a table, otherwise each channel.
+
+        Where the model scales its inputs itself, what reaches its first layer with weights is.
+        """
+        program = self._program
+        scaled = keras.tree.map_structure(
+            # Whole numbers would be rounded: such inputs are trained on as fractions.
+            lambda each: standardised(each).astype(each.dtype if each.dtype.kind == "f" else "f4"),
+            program.train.x,
+        )
+        rows = program.portions(program.judged_rows(256))[0]
+        reaches = first_input(
+            program.model, keras.tree.map_structure(lambda each: each[rows], scaled)
+        )
+        spread = 0.0 if reaches is None else float(np.nanstd(reaches.astype(np.float64)))
+        if 0 < spread < 0.1 or spread > 10:
+            scaled = keras.tree.map_structure(
+                lambda each: (each / spread).astype(each.dtype) if each.dtype.kind == "f" else each,
+                scaled,
+            )
+        return scaled
+
+
+def standardised(values: np.ndarray) -> np.ndarray:
+    """Values of mean 0 and standard deviation 1: by column of a table, otherwise by channel."""
+    if values.dtype.kind not in "biuf":
+        return values
+    numbers = values.astype(np.float64)
+    axes = (0,) if values.ndim == 2 else tuple(range(values.ndim - 1))
+    mean = np.nanmean(numbers, axis=axes, keepdims=True)
+    std = np.nanstd(numbers, axis=axes, keepdims=True)
+    # A column that hardly varies beside its size is rounding, not information.
+    still = std <= 1e-9 * np.maximum(1.0, np.abs(mean))
+    return np.where(still, 0.0, (numbers - mean) / np.where(still, 1.0, std)).astype(np.float32)
