@@ -12,7 +12,7 @@ from ferkeras.compare import __main__ as compare
 from ferkeras.compare.comparison import load_compared
 from ferkeras.compare.page import compare_page
 from ferkeras.export.exporting import _alone_in
-from ferkeras.export.model_card import check_export_folder, write_model_card
+from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import demand_room, temporary_name, write_json
 from ferkeras.runs.finished import open_run

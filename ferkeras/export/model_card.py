@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from ferkeras.cli.console import percent
-from ferkeras.cli.errors import InputError
 from ferkeras.cli.foreign_text import for_code, for_markdown
-from ferkeras.cli.wording import shown
 from ferkeras.config.networks import Network
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
-from ferkeras.files.inner import AnyPath, InnerPath, folder_of
-from ferkeras.files.writing import write_json, write_text
+from ferkeras.export.origin import other_run
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
-from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun, TrainedRun
 from ferkeras.runs.healings import healing_text
-from ferkeras.runs.records import EvaluationRecord, ExportRecord, ExportsRecord, read_record
-
-if TYPE_CHECKING:
-    from ferkeras.export.formats import Exported
-
-_CARD = "README.md"
-_LIST = "exports.json"
-_LARGEST = 256 << 20
-
-_ORIGIN = ("run", "fingerprint", "seed")
-"""What tells in a file's provenance of which run it is."""
-
-CARD = (_CARD, _LIST)
-"""Files that `write_model_card` writes."""
+from ferkeras.runs.records import EvaluationRecord, read_record
 
 _MEASURES = ("accuracy", "balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss", "ece")
 _TTA = {
@@ -121,110 +103,6 @@ probabilities = network.predict(faces)  # {shape}, whole numbers of 0 to 255
 }
 
 
-def check_export_folder(
-    folder: AnyPath, file: str | None = None, finished: TrainedRun | None = None
-) -> None:
-    """Refuse a folder in which an export would replace what no export of the run has made.
-
-    Args:
-        folder: where to; need not exist.
-        file: what the exported file will be called; None for a SavedModel, which gets a new name.
-        finished: the run; None: of whatever run the file is.
-
-    Raises:
-        InputError: it holds a README.md that is no model card, or a file of that name that no
-            export has made, or that is the network of another run; or is no folder.
-    """
-    folder = folder_of(folder)
-    if folder.path.exists() and not folder.path.is_dir():
-        raise InputError(f"{folder}: not a folder; name one for the export, or none")
-    if (folder / _CARD).exists() and not (folder / _LIST).exists():
-        raise InputError(
-            f"{folder}: holds a {_CARD} that is not a model card, which an export would replace; "
-            "name another folder"
-        )
-    if file is None or not (folder / file).exists():
-        return
-    origin = _origin(folder, file)
-    if origin is None:
-        raise InputError(
-            f"{folder / file}: not made by python -m ferkeras.export, which would replace it; move "
-            "it away, or name another folder"
-        )
-    # A run that was renamed is still at home in its own folder.
-    if finished is not None and folder != finished.run.exports:
-        other = _other_run(origin, finished)
-        if other is not None:
-            raise InputError(
-                f"{folder / file}: the network of {shown(other)}, which that of "
-                f"{shown(finished.name)} would replace; move it away, or name another folder"
-            )
-
-
-def _origin(folder: InnerPath, file: str) -> Mapping[str, Any] | None:
-    """What `exports.json`, or else a file itself, says of how it came about; None for nothing."""
-    listed = folder / _LIST
-    if listed.exists():
-        record = read_record(listed, ExportsRecord).get(file)
-        if record is not None:
-            return record
-    try:
-        return enclosed_in((folder / file).read_bytes(_LARGEST), folder / file).provenance
-    except InputError:
-        return None
-
-
-def _other_run(origin: Mapping[str, Any], finished: TrainedRun) -> str | None:
-    """The name of the run that an export is of, where it says so and it is another than this."""
-    own = finished.about().provenance
-    known = [key for key in _ORIGIN if origin.get(key) is not None]
-    is_own = all(origin[key] == own.get(key) for key in known)
-    return None if is_own else str(origin.get("run", "another run"))
-
-
-def write_model_card(
-    folder: AnyPath, finished: TrainedRun, exported: Sequence[Exported]
-) -> InnerPath:
-    """Write `README.md` beside exported networks, for these and for earlier ones still there.
-
-    What was measured of each is kept in `exports.json`.
-
-    Returns:
-        The path of the card.
-
-    Raises:
-        InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
-    """
-    folder = folder_of(folder)
-    listed = folder / _LIST
-    records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
-    if folder == finished.run.exports:
-        # In its own folder all are its own, also after the run was renamed.
-        records = {name: _as_of(finished, record) for name, record in records.items()}
-    records |= {each.path.name: record_of(each, finished) for each in exported}
-    records = {name: record for name, record in records.items() if (folder / name).exists()}
-    write_text(folder / _CARD, model_card(finished, records))
-    write_json(folder / _LIST, records)
-    return folder / _CARD
-
-
-def record_of(exported: Exported, finished: TrainedRun) -> ExportRecord:
-    """What the card tells of an export of a run, as `exports.json` keeps it."""
-    record = {
-        "format": exported.format,
-        "size": exported.size,
-        "temperature": exported.temperature,
-        "compared_on": exported.compared_on,
-        **asdict(exported.parity),
-    }
-    return _as_of(finished, cast(ExportRecord, record))
-
-
-def _as_of(finished: TrainedRun, record: ExportRecord) -> ExportRecord:
-    about = finished.about().provenance
-    return cast(ExportRecord, {**record, **{key: about[key] for key in _ORIGIN if key in about}})
-
-
 def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the card of a run's exported network, as Markdown.
 
@@ -276,7 +154,7 @@ its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferk
 
 
 def _files(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str:
-    others = {name: _other_run(each, finished) for name, each in listed.items()}
+    others = {name: other_run(each, finished) for name, each in listed.items()}
     exports = {name: each for name, each in listed.items() if others[name] is None}
     rows = [
         (

@@ -12,8 +12,8 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
+from ferkeras.export.folder import write_model_card
 from ferkeras.export.formats import export_network
-from ferkeras.export.model_card import write_model_card
 from ferkeras.export.probe import Probe
 from ferkeras.files.made import Made
 from ferkeras.files.writing import write_json, write_npz

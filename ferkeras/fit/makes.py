@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferkeras.diagnose.report import JSON, PAGE, PICTURE
-from ferkeras.export.model_card import CARD
+from ferkeras.export.folder import CARD
 from ferkeras.export.saved_model import SAVED_MODEL
 from ferkeras.files.inner import InnerPath
 from ferkeras.runs.record import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferkeras.export.model_card import CARD
+from ferkeras.export.folder import CARD
 from ferkeras.fit.makes import what_an_alarm_makes
 from ferkeras.runs.record import Run
 from ferkeras.trackers.tracker import Results

@@ -13,7 +13,8 @@ from ferkeras.config.file import dump_config
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Output
 from ferkeras.export.formats import Exported, export_network
-from ferkeras.export.model_card import model_card, record_of
+from ferkeras.export.model_card import model_card
+from ferkeras.export.origin import record_of
 from ferkeras.export.probe import Probe
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import temporary_name, write_bytes, write_json, write_text

@@ -1,0 +1,105 @@
+"""The folder of exports: their list, their model card, and what an export may replace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+from ferkeras.export.model_card import model_card
+from ferkeras.export.origin import as_of, other_run, record_of
+from ferkeras.files.inner import AnyPath, InnerPath, folder_of
+from ferkeras.files.writing import write_json, write_text
+from ferkeras.runs.embedded import enclosed_in
+from ferkeras.runs.finished import TrainedRun
+from ferkeras.runs.records import ExportsRecord, read_record
+
+if TYPE_CHECKING:
+    from ferkeras.export.formats import Exported
+
+_CARD = "README.md"
+_LIST = "exports.json"
+_LARGEST = 256 << 20
+
+CARD = (_CARD, _LIST)
+"""Files that `write_model_card` writes."""
+
+
+def check_export_folder(
+    folder: AnyPath, file: str | None = None, finished: TrainedRun | None = None
+) -> None:
+    """Refuse a folder in which an export would replace what no export of the run has made.
+
+    Args:
+        folder: where to; need not exist.
+        file: what the exported file will be called; None for a SavedModel, which gets a new name.
+        finished: the run; None: of whatever run the file is.
+
+    Raises:
+        InputError: it holds a README.md that is no model card, or a file of that name that no
+            export has made, or that is the network of another run; or is no folder.
+    """
+    folder = folder_of(folder)
+    if folder.path.exists() and not folder.path.is_dir():
+        raise InputError(f"{folder}: not a folder; name one for the export, or none")
+    if (folder / _CARD).exists() and not (folder / _LIST).exists():
+        raise InputError(
+            f"{folder}: holds a {_CARD} that is not a model card, which an export would replace; "
+            "name another folder"
+        )
+    if file is None or not (folder / file).exists():
+        return
+    origin = _origin(folder, file)
+    if origin is None:
+        raise InputError(
+            f"{folder / file}: not made by python -m ferkeras.export, which would replace it; move "
+            "it away, or name another folder"
+        )
+    # A run that was renamed is still at home in its own folder.
+    if finished is not None and folder != finished.run.exports:
+        other = other_run(origin, finished)
+        if other is not None:
+            raise InputError(
+                f"{folder / file}: the network of {shown(other)}, which that of "
+                f"{shown(finished.name)} would replace; move it away, or name another folder"
+            )
+
+
+def write_model_card(
+    folder: AnyPath, finished: TrainedRun, exported: Sequence[Exported]
+) -> InnerPath:
+    """Write `README.md` beside exported networks, for these and for earlier ones still there.
+
+    What was measured of each is kept in `exports.json`.
+
+    Returns:
+        The path of the card.
+
+    Raises:
+        InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
+    """
+    folder = folder_of(folder)
+    listed = folder / _LIST
+    records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
+    if folder == finished.run.exports:
+        # In its own folder all are its own, also after the run was renamed.
+        records = {name: as_of(finished, record) for name, record in records.items()}
+    records |= {each.path.name: record_of(each, finished) for each in exported}
+    records = {name: record for name, record in records.items() if (folder / name).exists()}
+    write_text(folder / _CARD, model_card(finished, records))
+    write_json(folder / _LIST, records)
+    return folder / _CARD
+
+
+def _origin(folder: InnerPath, file: str) -> Mapping[str, Any] | None:
+    """What `exports.json`, or else a file itself, says of how it came about; None for nothing."""
+    listed = folder / _LIST
+    if listed.exists():
+        record = read_record(listed, ExportsRecord).get(file)
+        if record is not None:
+            return record
+    try:
+        return enclosed_in((folder / file).read_bytes(_LARGEST), folder / file).provenance
+    except InputError:
+        return None
