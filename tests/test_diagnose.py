@@ -26,7 +26,7 @@ from ferkeras.diagnose.diagnosis import MEASURED, TRIED, diagnose
 from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.treatment import can_be_tried, treat
-from ferkeras.diagnose.trial import learn_one_batch
+from ferkeras.diagnose.trial import learn_one_batch, try_out
 from ferkeras.fit.run import train
 from ferkeras.lr_find.range_test import lr_range_test
 from ferkeras.training.movement import weights_of
@@ -181,6 +181,18 @@ def test_a_class_that_training_lacks_and_blank_images_are_named(synthetic):
     )
     splits = Splits(black, synthetic.validation, None, "synthetic", "", True)
     assert named(splits, 4)[0] == "blank_images"
+
+
+@pytest.mark.parametrize(
+    "overrides", [{}, {"train.learning_rate": 0.01, "class_weight.rule": "none"}]
+)
+def test_a_trial_on_the_network_that_is_there_is_one_on_a_new_network(
+    synthetic, monkeypatch, overrides
+):
+    case = train_briefly(config(network__conv_dropout=0.1), synthetic, 20)
+    there = try_out(case, overrides, 20)
+    monkeypatch.setattr("ferkeras.diagnose.case.same_variables", lambda *models: False)
+    assert try_out(case, overrides, 20) == there
 
 
 def test_what_is_examined_stays_as_it_was(synthetic):

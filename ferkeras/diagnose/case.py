@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -13,11 +13,14 @@ import pandas as pd
 
 from ferkeras.callbacks import CosineLearningRate
 from ferkeras.config.file import with_values
+from ferkeras.config.keys import flat
+from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.pipeline import plain_dataset
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducible
+from ferkeras.training.state import copy_variables, restored_after, same_variables
 
 MOST_FACES = 1500
 """Faces of each split that measurements are made on: the standard error of kappa is about 0.02."""
@@ -50,6 +53,41 @@ class Case:
     history: pd.DataFrame
     steps: int
     begin: Begin = build_setup
+
+    @contextmanager
+    def begun(self, config: Config) -> Iterator[TrainingSetup]:
+        """A setup before its first step, of other settings, without average and teachers.
+
+        Where these settings leave the training step what it is in `setup`, that network trains,
+        from the values that a new one has, and is put back afterwards: its step is traced already.
+
+        Args:
+            config: the settings.
+        """
+        config = without_ema_and_teachers(config)
+        setup, own = self.begin(config, self.splits), self.setup
+        if _step(config) != _step(self.config) or not same_variables(setup.model, own.model):
+            yield setup
+            return
+        with restored_after(own.model):
+            copy_variables(setup.model, own.model)
+            yield replace(setup, model=own.model, confusion=own.confusion)
+
+
+_STEP = ("optimizer", "weight_decay", "global_clip_norm", "precision")
+"""Settings in `train` that a step is built from."""
+
+_VALUES = ("network.conv_dropout", "network.dense_dropout")
+"""Settings of a network that are values of variables."""
+
+
+def _step(config: Config) -> object:
+    """What a training step is built from; equal to no other where layers thaw."""
+    if isinstance(config.network, Backbone):
+        return object()
+    settings = flat(config)
+    network = {key for key in settings if key.startswith("network.")}.difference(_VALUES)
+    return {key: settings[key] for key in (*network, *(f"train.{name}" for name in _STEP))}
 
 
 def train_briefly(

@@ -15,9 +15,9 @@ import tensorflow as tf
 from ferkeras.config.keys import flat
 from ferkeras.data.faces import Faces
 from ferkeras.data.task import Classes
-from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample, without_ema_and_teachers
+from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample
 from ferkeras.diagnose.pixels import neighbour_correlation
-from ferkeras.diagnose.reference import crossed, transferred
+from ferkeras.diagnose.reference import crossed, skill_of_folds, transferred
 from ferkeras.diagnose.skill import above_chance, counts, kappa
 from ferkeras.diagnose.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
 from ferkeras.lr_find.range_test import LrRange, lr_range_test
@@ -131,6 +131,11 @@ class Measurements:
         predicted = crossed(self.validation, self.case.config.seed)
         return ClassPredictions(self.validation.labels, predicted, self.classes)
 
+    @cached_property
+    def skill_of_folds(self) -> float:
+        """Skill on validation faces of what `reference_within_train` was predicted by."""
+        return skill_of_folds(self.train, self.validation, self.case.config.seed)
+
     def balanced_reference_within(self, split: str) -> ClassPredictions:
         """As `reference_within_train` or `_validation`, where every class counts the same."""
         if split not in self._balanced:
@@ -233,8 +238,7 @@ class Measurements:
     def range_test(self) -> LrRange:
         """A learning-rate range test from the start of the training."""
         case = self.case
-        with isolated_rng(case.config):
-            setup = case.begin(without_ema_and_teachers(case.config), case.splits)
+        with isolated_rng(case.config), case.begun(case.config) as setup:
             return lr_range_test(setup, progress=self._advance or (lambda steps: None))
 
     # What ramps came to

@@ -15,6 +15,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 from ferkeras.data.faces import Faces
 from ferkeras.data.reduced import grey
 from ferkeras.data.selection import Images
+from ferkeras.diagnose.skill import counts, kappa
 
 _ALPHA = 10.0
 _FOLDS = 3
@@ -70,9 +71,40 @@ def crossed(faces: Faces, seed: int, balanced: bool = False) -> np.ndarray:
     """
     if len(np.unique(faces.labels)) < 2 or len(faces) < 2 * _FOLDS:
         return np.full(len(faces), faces.labels[0])
-    folds = KFold(_FOLDS, shuffle=True, random_state=seed)
     classifier = _classifier("balanced" if balanced else None)
-    return cross_val_predict(classifier, gradients(faces.images), faces.labels, cv=folds)
+    return cross_val_predict(classifier, gradients(faces.images), faces.labels, cv=_folds(seed))
+
+
+def skill_of_folds(train: Faces, others: Faces, seed: int) -> float:
+    """Cohen's kappa on other faces of the classifiers that `crossed` fits, in the mean.
+
+    Each is fitted to as many faces as what `crossed` predicts comes from: fitted to all, it would
+    be better for that alone.
+
+    Args:
+        train: that the folds are of.
+        others: that are predicted.
+        seed: of the folds.
+    """
+    described, asked = gradients(train.images), gradients(others.images)
+    return float(
+        np.mean(
+            [
+                kappa(
+                    counts(
+                        others.labels,
+                        _classifier().fit(described[rest], train.labels[rest]).predict(asked),
+                        len(others.classes),
+                    )
+                )
+                for rest, _ in _folds(seed).split(described)
+            ]
+        )
+    )
+
+
+def _folds(seed: int) -> KFold:
+    return KFold(_FOLDS, shuffle=True, random_state=seed)
 
 
 def _classifier(class_weight: str | None = None) -> RidgeClassifier:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ferkeras.config.file import with_values
 from ferkeras.data.pipeline import untuned
-from ferkeras.diagnose.case import Case, isolated_rng, sample, schedule, without_ema_and_teachers
+from ferkeras.diagnose.case import Case, isolated_rng, sample, schedule
 from ferkeras.diagnose.skill import counts, kappa
 from ferkeras.metrics.inference import logits_of
 
@@ -51,8 +51,7 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
         InputError: the values break a rule of the configuration.
     """
     config = with_values(case.config, overrides)
-    with isolated_rng(config):
-        setup = case.begin(without_ema_and_teachers(config), case.splits)
+    with isolated_rng(config), case.begun(config) as setup:
         epochs = -(-steps // setup.pipeline.steps_per_epoch)
         setup.model.fit(
             setup.pipeline.dataset(1, epochs),
@@ -63,16 +62,16 @@ def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
             shuffle=False,
             verbose=0,
         )
-    figures = []
-    for faces in (case.splits.train, case.splits.validation):
-        faces = sample(faces, case.config.seed)
-        predicted = logits_of(setup.model, faces).argmax(axis=1)
-        figures.append(
-            (
-                kappa(counts(faces.labels, predicted, len(faces.classes))),
-                (predicted == faces.labels).mean(),
+        figures = []
+        for faces in (case.splits.train, case.splits.validation):
+            faces = sample(faces, case.config.seed)
+            predicted = logits_of(setup.model, faces).argmax(axis=1)
+            figures.append(
+                (
+                    kappa(counts(faces.labels, predicted, len(faces.classes))),
+                    (predicted == faces.labels).mean(),
+                )
             )
-        )
     (train, train_accuracy), (validation, validation_accuracy) = figures
     return Trial(
         overrides, steps, train, validation, float(train_accuracy), float(validation_accuracy)
@@ -96,8 +95,7 @@ def learn_one_batch(case: Case, overrides: Mapping[str, Any]) -> float:
     faces = sample(case.splits.train, config.seed, BATCH_FACES)
     batch = untuned(tf.data.Dataset.from_tensors((faces.images, faces.labels)).repeat())
     parts = 5
-    with isolated_rng(config):
-        setup = case.begin(without_ema_and_teachers(config), case.splits)
+    with isolated_rng(config), case.begun(config) as setup:
         history = setup.model.fit(
             batch, steps_per_epoch=BATCH_STEPS // parts, epochs=parts, shuffle=False, verbose=0
         ).history

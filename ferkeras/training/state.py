@@ -139,6 +139,22 @@ def restore_variables(model: MonitoredModel, checkpoint: Checkpoint) -> None:
         variable.assign(array)
 
 
+def same_variables(model: MonitoredModel, other: MonitoredModel) -> bool:
+    """Whether two compiled models have variables of the same shapes and types, in order."""
+    ours, theirs = (
+        [(tuple(v.shape), v.dtype) for part in _variables(each) for v in part]
+        for each in (model, other)
+    )
+    return ours == theirs
+
+
+def copy_variables(source: MonitoredModel, model: MonitoredModel) -> None:
+    """Give a compiled model all that another one of the `same_variables` would train from."""
+    for ours, theirs in zip(_variables(model), _variables(source), strict=True):
+        for variable, other in zip(ours, theirs, strict=True):
+            variable.assign(other)
+
+
 @contextmanager
 def restored_after(model: MonitoredModel) -> Iterator[None]:
     """Undo, bit for bit, what the block trains, also when it ends with an error.

@@ -139,12 +139,12 @@ def noisy_labels(m: Measurements) -> Finding | None:
     if not (can_measure(m.train.labels) and can_measure(m.validation.labels)):
         return None
     within, outside = m.reference_within_train, m.reference
-    if outside.above_chance < CHANCE or outside.skill <= 0:
+    if outside.above_chance < CHANCE or m.skill_of_folds <= 0:
         return None
-    wrong = 1 - max(0.0, within.skill) / outside.skill
+    wrong = 1 - max(0.0, within.skill) / m.skill_of_folds
     # Of the difference of two skills, under chance: what above_chance divides by.
     error = float(np.hypot(_error(within), _error(outside)))
-    if wrong < _NOISY or outside.skill - within.skill < CHANCE * error:
+    if wrong < _NOISY or m.skill_of_folds - within.skill < CHANCE * error:
         return None
     return Finding(
         "noisy_labels",
@@ -154,7 +154,7 @@ def noisy_labels(m: Measurements) -> Finding | None:
             Evidence(
                 "skill of linear regression within training faces",
                 f"{within.skill:.2f}",
-                f"about {outside.skill:.2f}, that on validation faces",
+                f"about {m.skill_of_folds:.2f}, that on validation faces",
                 within.skill,
             ),
             Evidence(
@@ -169,7 +169,7 @@ def noisy_labels(m: Measurements) -> Finding | None:
             Remedy(
                 "look at the suspicious labels that python -m ferkeras.check_data lists, and at "
                 "how they were joined to their faces; leave out what cannot be mended",
-                f"skill about {outside.skill / max(within.skill, 0.01):.1f} times as high on "
+                f"skill about {m.skill_of_folds / max(within.skill, 0.01):.1f} times as high on "
                 "training faces",
             ),
         ),
