@@ -26,6 +26,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,7 @@ _CUT = ("train.epochs=2", "monitor.tensorboard=true", "checkpoint.every_steps=1"
 def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     """By name of the file: where it is, how it is altered, and what verbs read it with."""
     from ferkeras.ablate.ablation import Ablation
+    from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
     from ferkeras.compare.comparison import load_compared
     from ferkeras.config.file import dump_config
@@ -91,6 +93,8 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     from ferkeras.runs.so_far import open_trained
     from ferkeras.runs.teachers import record_of
     from ferkeras.runs.unfinished import reopened
+    from ferkeras.trackers.tracking import Tracking
+    from ferkeras.training.history import CSVHistory
 
     of, cut = Run(run), Run(run / "cut")
 
@@ -175,6 +179,11 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
         search_figures(search)
         return [search.config(trial) for trial in search.best()], _frame(search), search._next()
 
+    def tracked() -> object:
+        finished, said = open_run(run), Console(io.StringIO())
+        history = CSVHistory(cut.inner / "told.csv")
+        return Tracking([_Tracker()], cut, finished.config, finished.environment, history, said)
+
     def locked() -> object:
         with exclusive_lock(cut.folder):
             return None
@@ -211,12 +220,29 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
             cached,
         ),
         "made": ((cut.inner / MADE_FILE).path, of_json, made),
+        "trackers.json": (cut.trackers.path, of_json, tracked),
         "lock": ((cut.inner / LOCK_FILE).path, of_bytes, locked),
         "study.db": (of.folder / "study" / "study.db", of_sqlite, joined),
         "study.db, of a search": (of.folder / "search" / "study.db", of_sqlite, searched),
         "checkpoint": (_checkpoint(cut), of_checkpoint, lambda: _newest(cut)),
         "checkpoint, restored": (_checkpoint(cut), of_checkpoint, _checkpoint_reader(cut)),
     }
+
+
+class _Tracker:
+    """Knows a run by any name that is one."""
+
+    name = "mlflow"
+
+    def begin(self, training: Any, known: str | None) -> str:
+        assert known is None or re.fullmatch(r"[\w-]{1,100}", known), known
+        return known or "new"
+
+    def last_epoch(self) -> int:
+        return 0
+
+    def place(self) -> str:
+        return "nowhere"
 
 
 def _read() -> Any:
@@ -428,6 +454,8 @@ def make_run(folder: Path) -> Path:
     settings = [*_TINY, *_CUT, f"output.folder={folder}"]
     subprocess.run([*command[:1], "-c", _CUT_OFF, *settings], **quiet)
     (folder / "cut-001").rename(run / "cut")
+    told = {"mlflow": {"id": "6f1c0e8a4b7d4f0e9a3c5d2b1e0f9a8b", "healings": 0}}
+    (run / "cut" / "trackers.json").write_text(json.dumps(told))
     for script in (_STUDY, _SEARCH):
         subprocess.run([*command[:1], "-c", script, str(run)], **quiet)
     return run

@@ -213,7 +213,7 @@ class TrackedRecord(TypedDict):
     """What an experiment tracker knows a training by, since so many healings."""
 
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
-    id: Annotated[str, Field(pattern=r"^[\w-]{1,100}$")]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
     healings: Count
 
 
