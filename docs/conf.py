@@ -34,6 +34,8 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = "ferkeras"
 html_copy_source = False
 html_show_sourcelink = False
