@@ -16,11 +16,14 @@ _FEWEST_OTHERS = 100
 nothing for want of examples."""
 
 
+_SURE = 2.75
+"""Standard errors by which two skills differ where labels are wrong."""
+
 _NOISY = 0.25
 """Fraction of wrong labels from which it is told: people disagree about FER2013's by less."""
 
 _ENOUGH = 1000
-"""Training faces below which a third fewer, which is what is learned from within, is less skill."""
+"""Training faces below which two thirds of them are too few to learn a skill to be compared."""
 
 
 def random_labels(m: Measurements) -> Finding | None:
@@ -144,7 +147,7 @@ def noisy_labels(m: Measurements) -> Finding | None:
     wrong = 1 - max(0.0, within.skill) / m.skill_of_folds
     # Of the difference of two skills, under chance: what above_chance divides by.
     error = float(np.hypot(_error(within), _error(outside)))
-    if wrong < _NOISY or m.skill_of_folds - within.skill < CHANCE * error:
+    if wrong < _NOISY or m.skill_of_folds - within.skill < _SURE * error:
         return None
     return Finding(
         "noisy_labels",
@@ -173,7 +176,7 @@ def noisy_labels(m: Measurements) -> Finding | None:
                 "training faces",
             ),
         ),
-        f"a quarter and {CHANCE:g} standard errors are more than splits of one source differ by",
+        f"a quarter and {_SURE:g} standard errors are more than splits of one source differ by",
         "Frenay & Verleysen 2014, Classification in the presence of label noise: a survey",
     )
 
