@@ -248,6 +248,14 @@ def test_a_run_that_mlflow_does_not_know_is_one_sentence(mlflow_at, begin):
         begin(tracker)
 
 
+def test_a_server_that_does_not_answer_is_told_before_there_is_a_run(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monitor = load_config(None, ["monitor.trackers=[mlflow]"]).monitor
+    with pytest.raises(InputError, match=r"^monitor\.trackers=mlflow: ConnectionRefusedError: "):
+        opening.open_trackers(monitor, Console(io.StringIO()))
+
+
 def test_what_is_not_installed_is_said(monkeypatch):
     monkeypatch.setattr("ferkeras.cli.extras.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"monitor\.trackers=wandb needs wandb.*ferkeras\[wandb\]"):

@@ -35,7 +35,7 @@ _MEASURED_EACH_EPOCH = "val_accuracy"
 
 
 class MLflowTracker(Tracker):
-    """One run of an MLflow experiment."""
+    """One run of an MLflow experiment, which is made where there is none of its name."""
 
     name = "mlflow"
     advice = "set MLFLOW_TRACKING_URI to a server or to sqlite:///FILE"
@@ -49,15 +49,16 @@ class MLflowTracker(Tracker):
             logging.getLogger(chatter).setLevel(logging.WARNING)
         self._mlflow = mlflow
         self._client = mlflow.MlflowClient()
+        named = os.environ.get("MLFLOW_EXPERIMENT_NAME", "ferkeras")
+        found = self._client.get_experiment_by_name(named)
+        self._experiment = found.experiment_id if found else self._client.create_experiment(named)
         self._run = ""
 
     def begin(self, training: Training, known: str | None) -> str:
-        """See `Tracker`; the experiment is made where there is none of that name."""
+        """See `Tracker`."""
         if known is None:
-            experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", "ferkeras")
-            found = self._client.get_experiment_by_name(experiment)
             run = self._client.create_run(
-                found.experiment_id if found else self._client.create_experiment(experiment),
+                self._experiment,
                 run_name=training.name,
                 tags={f"ferkeras.{key}": value for key, value in training.facts.items()},
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ferkeras.cli.console import Console
 from ferkeras.cli.extras import need_extra
 from ferkeras.config.schema import Monitor
-from ferkeras.trackers.tracker import Tracker
+from ferkeras.trackers.tracker import Tracker, unreachable
 
 
 def need_trackers(monitor: Monitor) -> None:
@@ -19,17 +19,23 @@ def need_trackers(monitor: Monitor) -> None:
 
 
 def open_trackers(monitor: Monitor, console: Console) -> list[Tracker]:
-    """Import the trackers that a configuration names."""
+    """Import the trackers that a configuration names, and see that they answer.
+
+    Raises:
+        InputError: one is not installed, or does not answer.
+    """
     need_trackers(monitor)
     trackers: list[Tracker] = []
     for name in monitor.trackers:
-        with console.working(f"loading {name}"):
+        with console.working(f"opening {name}"):
             if name == "mlflow":
-                from ferkeras.trackers.mlflow_tracker import MLflowTracker
-
-                trackers.append(MLflowTracker())
+                from ferkeras.trackers.mlflow_tracker import MLflowTracker as Named
             else:
-                from ferkeras.trackers.wandb_tracker import WandbTracker
-
-                trackers.append(WandbTracker())
+                from ferkeras.trackers.wandb_tracker import (  # type: ignore[assignment]
+                    WandbTracker as Named,
+                )
+            try:
+                trackers.append(Named())
+            except Exception as error:  # a server's, a file's, a library's: of any kind
+                raise unreachable(name, Named.advice, error) from error
     return trackers

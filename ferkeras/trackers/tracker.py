@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
+
 Ending = Literal["finished", "failed", "interrupted"]
 
 
@@ -88,3 +91,16 @@ class Tracker(ABC):
     @abstractmethod
     def close(self, ending: Ending) -> None:
         """Say how it ended; what `begin` has opened is closed."""
+
+
+def reason(error: BaseException) -> str:
+    """What a library says, in a line: the error that its others came from is the shortest."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    lines = str(error).strip().splitlines()
+    return type(error).__name__ + (f": {shown(lines[0][:300])}" if lines else "")
+
+
+def unreachable(name: str, advice: str, error: Exception) -> InputError:
+    """The error for a tracker that does not answer, or does not know a run any more."""
+    return InputError(f"monitor.trackers={name}: {reason(error)}; {advice}, or leave it out")

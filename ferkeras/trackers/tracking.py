@@ -9,13 +9,12 @@ from typing import Any
 import keras
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.files.writing import write_json
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, TrackersRecord, read_record
-from ferkeras.trackers.tracker import Ending, Results, Tracker, Training
+from ferkeras.trackers.tracker import Ending, Results, Tracker, Training, reason, unreachable
 from ferkeras.training.history import CSVHistory
 
 
@@ -72,10 +71,7 @@ class Tracking(keras.callbacks.Callback):
                     self._told[tracker.name] = tracker.last_epoch()
                     place = tracker.place()
             except Exception as error:  # a server's, a file's, a library's: of any kind
-                raise InputError(
-                    f"monitor.trackers={tracker.name}: {_reason(error)}; {tracker.advice}, or "
-                    "leave it out"
-                ) from error
+                raise unreachable(tracker.name, tracker.advice, error) from error
             self._console.print(f"{tracker.name}: {training.name}, {place}")
             known[tracker.name] = {"id": name, "healings": healings}
             write_json(run.trackers, known)
@@ -123,7 +119,7 @@ class Tracking(keras.callbacks.Callback):
             except Exception as error:  # as above; what was trained must not be lost by it
                 if tracker.name not in self._failing:
                     self._console.alarm(
-                        f"{tracker.name} could not be told: {_reason(error)}; the training "
+                        f"{tracker.name} could not be told: {reason(error)}; the training "
                         f"{training}"
                     )
                 self._failing.add(tracker.name)
@@ -148,9 +144,3 @@ def training_of(
             **{f"{split}_faces": str(count) for split, count in data["faces"].items()},
         },
     )
-
-
-def _reason(error: Exception) -> str:
-    """The first line of what a library says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
