@@ -481,12 +481,16 @@ for _ in feed.take(1):
 model.save({str(tmp_path / "model.keras")!r})
 model.export({str(tmp_path / "export")!r}, verbose=False)
 tf.saved_model.save(model, {str(tmp_path / "again")!r})
+from ferkeras.network.precision import set_precision
+set_precision("mixed_bfloat16")
+half = keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(4, 3)])
+assert half.predict(feed, verbose=0).dtype == "bfloat16"
 print(os.environ["TF_CPP_MIN_LOG_LEVEL"], os.environ.get("TF_ENABLE_ONEDNN_OPTS"))
 """
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout == "2 None\n"
+    assert done.stdout == "2 1\n"
 
 
 def test_what_a_failing_import_wrote_is_shown(tmp_path):
@@ -515,8 +519,10 @@ def test_stderr_works_again_after_the_import_and_a_chosen_level_stays(tmp_path):
         (tmp_path / name / "__init__.py").write_text(body)
     done = run(
         "import os; from ferkeras.cli.quiet import import_tensorflow; import_tensorflow();"
-        "os.write(2, os.environ['TF_CPP_MIN_LOG_LEVEL'].encode())",
+        "os.write(2, (os.environ['TF_CPP_MIN_LOG_LEVEL']"
+        " + os.environ['TF_ENABLE_ONEDNN_OPTS']).encode())",
         PYTHONPATH=str(tmp_path),
         TF_CPP_MIN_LOG_LEVEL="0",
+        TF_ENABLE_ONEDNN_OPTS="0",
     )
-    assert done.stderr == "0"
+    assert done.stderr == "00"

@@ -26,11 +26,15 @@ def import_tensorflow() -> None:
     warnings of the C++ code ("end of sequence", graph optimisation) are left out, its errors are
     not. Import tensorflow or keras after this call, never before.
 
+    TensorFlow computes with oneDNN, unless the environment says otherwise. By itself it does so
+    only where the processor has AVX512-VNNI or newer, and trains half as fast on others.
+
     Raises:
         ImportError: as raised by TensorFlow or Keras, after what they wrote.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with caught_stderr() as replay:
         tensorflow = importlib.import_module("tensorflow")
         importlib.import_module("keras")
