@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
+from ferkeras.config import processor
 from ferkeras.config.arguments import config_parser, configured, find_config
 from ferkeras.config.file import dump_config, load_config, with_values
 from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
@@ -79,6 +80,31 @@ def test_a_learning_rate_that_was_found_replaces_auto(write):
     found = config.with_learning_rate(0.0042)
     assert found.train.first_learning_rate == found.train.learning_rate == 0.0042
     assert load_config(write(dump_config(found))).train == found.train
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("fpu avx512f avx512_bf16 fma", "mixed_bfloat16"),
+        ("amx_bf16 avx2", "mixed_bfloat16"),
+        ("fpu avx2 fma avx512f", "float32"),
+        (None, "float32"),
+    ],
+)
+def test_the_precision_is_that_of_the_processor_and_is_recorded(
+    tmp_path, monkeypatch, write, flags, precision
+):
+    listed = tmp_path / "cpuinfo"
+    if flags is not None:
+        listed.write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: amx_bf16\n")
+    monkeypatch.setattr(processor, "_CPUINFO", listed)
+    processor.computes_bfloat16.cache_clear()
+    try:
+        config = load_config(None, ["train.precision=auto"])
+    finally:
+        processor.computes_bfloat16.cache_clear()
+    assert config.train.precision == precision
+    assert load_config(write(dump_config(config))) == config
 
 
 def test_resolved_configuration_reads_back_equal(write):

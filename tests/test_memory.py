@@ -1,4 +1,4 @@
-"""A batch that this machine's memory cannot hold is said before the system ends the training."""
+"""What this machine cannot hold, or computes slowly, is said before the training."""
 
 import io
 
@@ -7,6 +7,7 @@ import pytest
 from brief_training import QUICK, synthetic_splits
 
 from ferkeras.cli.console import Console
+from ferkeras.config import schema
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.fit import header
@@ -37,3 +38,16 @@ def test_a_batch_that_has_no_room_is_an_alarm_before_the_first_step(monkeypatch,
     header.print_what_will_be_trained(config, splits, build_setup(config, splits), console, None)
     assert bool(console.alarms) == said
     assert ("Lower train.batch_size" in stream.getvalue()) == said
+
+
+@pytest.mark.parametrize(("precision", "said"), [("mixed_bfloat16", True), ("auto", False)])
+def test_bfloat16_where_the_processor_has_none_is_an_alarm(monkeypatch, precision, said):
+    for module in (header, schema):
+        monkeypatch.setattr(module, "computes_bfloat16", lambda: False)
+    splits = synthetic_splits(300)
+    config = with_values(Config(), QUICK | {"train.precision": precision})
+    console = Console(stream := io.StringIO())
+    header.print_what_will_be_trained(config, splits, build_setup(config, splits), console, None)
+    assert bool(console.alarms) == said
+    assert ("with train.precision=auto" in stream.getvalue()) == said
+    assert (", float32\n" in stream.getvalue()) != said

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ferkeras.config.networks import Network
 from ferkeras.config.networks.plain import Plain
+from ferkeras.config.processor import computes_bfloat16
 from ferkeras.config.section import Count, Epoch, Fraction, Rate, Section
 
 Side = Annotated[int, Field(ge=16, le=512)]
@@ -154,6 +155,12 @@ class Augment(Section):
     erase: Fraction = Field(0.1, description="probability that a rectangle of the face is erased")
 
 
+def _of_this_processor(precision: str) -> str:
+    if precision != "auto":
+        return precision
+    return "mixed_bfloat16" if computes_bfloat16() else "float32"
+
+
 class Train(Section):
     """Optimisation."""
 
@@ -193,8 +200,13 @@ class Train(Section):
     allow_sampler_with_class_weight: bool = Field(
         False, description="true: correct for rare classes twice on purpose"
     )
-    precision: Literal["float32", "mixed_bfloat16"] = Field(
-        "float32", description="mixed_bfloat16 is faster on processors with AVX512-BF16"
+    precision: Annotated[
+        Literal["auto", "float32", "mixed_bfloat16"], AfterValidator(_of_this_processor)
+    ] = Field(
+        "float32",
+        description="mixed_bfloat16 is faster on processors with AVX512-BF16 or AMX, far slower "
+        "on others; auto: mixed_bfloat16 on the former, float32 on others and where none says "
+        "(macOS, Windows); a run records which",
     )
 
     @property

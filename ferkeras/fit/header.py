@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
+
 from ferkeras.cli.console import Console
 from ferkeras.config.networks.backbone import Backbone
+from ferkeras.config.processor import computes_bfloat16
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.lr_find.range_test import LrRange
@@ -22,6 +25,7 @@ def print_what_will_be_trained(
     described = network.describe(image.height, image.width)
     # Without a second head, which is none of its layers.
     parameters = sum(layer.count_params() for layer in setup.model.layers)
+    precision = "bfloat16" if train.precision == "mixed_bfloat16" else "float32"
     rate = f"learning rate {train.first_learning_rate:g}"
     if found is not None:
         rate += f" (auto, by a range test: {describe_rules(found)})"
@@ -43,7 +47,7 @@ def print_what_will_be_trained(
             + ("" if isinstance(network, Backbone) else ", standardised in the network"),
             "network": f"{described}, {parameters:,} parameters",
             "training": f"{train.epochs} epochs of {setup.pipeline.steps_per_epoch} steps of "
-            f"{train.batch_size} faces, {train.optimizer}, {rate}",
+            f"{train.batch_size} faces, {train.optimizer}, {rate}, {precision}",
             **facts,
             "seed": str(config.seed),
         },
@@ -67,6 +71,13 @@ def print_what_will_be_trained(
             f"train.batch_size={train.batch_size}: a step keeps at least {needed / 2**30:.0f} GiB, "
             f"and this machine has {there / 2**30:.0f}; the system may end the training without a "
             "word. Lower train.batch_size, the size of the faces or the network"
+        )
+    if train.precision == "mixed_bfloat16" and not (
+        computes_bfloat16() or tf.config.list_physical_devices("GPU")
+    ):
+        console.alarm(
+            "train.precision=mixed_bfloat16: this processor has neither AVX512-BF16 nor AMX, and a "
+            "step takes many times as long as with train.precision=auto"
         )
     if setup.start is not None and was_trained_on_validation(setup.start, config, splits):
         console.alarm(

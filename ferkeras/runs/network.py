@@ -17,6 +17,7 @@ from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.weights import open_weights
 from ferkeras.network.model import build_network
+from ferkeras.network.precision import set_precision
 from ferkeras.network.served import copy_weights, served_network
 from ferkeras.runs.finished import TrainedRun, open_run, task_of
 from ferkeras.runs.record import Run
@@ -127,7 +128,7 @@ def refuse_untrained_numbers(model: keras.Model) -> None:
 @contextmanager
 def _precision(policy: str) -> Iterator[None]:
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    set_precision(policy)
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from ferkeras.network.architectures.backbone import load_file, load_imagenet
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.model import build_network, dropout_layers
+from ferkeras.network.precision import set_precision
 from ferkeras.network.step import DistilledModel
 from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.finished import FinishedRun
@@ -79,7 +80,7 @@ def make_reproducible(config: Config) -> None:
     """Seed everything and set the precision, for this process."""
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(config.train.precision)
+    set_precision(config.train.precision)
 
 
 def build_setup(config: Config, splits: Splits) -> TrainingSetup:
