@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from planted_faults import BASE, TUNED
+from faults_to_plant import BASE, TUNED
 
 from ferkeras.cli.console import Console
 from ferkeras.config.arguments import find_config
