@@ -238,6 +238,14 @@ def test_a_tracker_that_cannot_be_reached_is_one_sentence(begin):
     )
 
 
+def test_where_the_second_cannot_be_reached_the_first_has_ended(begin):
+    first, second = Remembered(), Remembered()
+    second.broken = True
+    with pytest.raises(InputError):
+        begin(first, second)
+    assert first.runs["run-0"]["ended"] == ["failed"]
+
+
 def test_a_run_that_mlflow_does_not_know_is_one_sentence(mlflow_at, begin):
     (tracker,) = opening.open_trackers(
         load_config(None, ["monitor.trackers=[mlflow]"]).monitor, Console(io.StringIO())

@@ -48,29 +48,37 @@ class Tracking(keras.callbacks.Callback):
         console: Console,
     ) -> None:
         super().__init__()
-        self._trackers = trackers
+        self._trackers: list[Tracker] = []
         self._history = history
         self._console = console
         self._told: dict[str, int] = {}
         self._failing: set[str] = set()
         if trackers:
-            self._begin(run, config, environment)
+            self._begin(trackers, run, config, environment)
 
-    def _begin(self, run: Run, config: Config, environment: EnvironmentRecord) -> None:
+    def _begin(
+        self,
+        trackers: Sequence[Tracker],
+        run: Run,
+        config: Config,
+        environment: EnvironmentRecord,
+    ) -> None:
         healings = len(environment.get("healings", []))
         known: dict[str, Any] = {}
         if run.trackers.exists():
             known.update(read_record(run.trackers, TrackersRecord))
         training = training_of(run, config, environment, healings)
-        for tracker in self._trackers:
+        for tracker in trackers:
             before = known.get(tracker.name)
             same = before is not None and before["healings"] == healings
             try:
                 with self._console.working(f"opening {tracker.name}"):
                     name = tracker.begin(training, before["id"] if before and same else None)
+                    self._trackers.append(tracker)
                     self._told[tracker.name] = tracker.last_epoch()
                     place = tracker.place()
             except Exception as error:  # a server's, a file's, a library's: of any kind
+                self._each(lambda begun: begun.close("failed"), "does not begin")
                 raise unreachable(tracker.name, tracker.advice, error) from error
             self._console.print(f"{tracker.name}: {training.name}, {place}")
             known[tracker.name] = {"id": name, "healings": healings}
