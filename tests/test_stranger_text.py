@@ -35,10 +35,11 @@ from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.output import Csv, JsonLines
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import find_files, views_of
+from ferkeras.report import fonts
 from ferkeras.report.curves import compared_figures
 from ferkeras.report.html.svg import inline_svg
 from ferkeras.report.matrix import confusion_figure, confusion_thumbnail, per_class_figure
-from ferkeras.report.palette import as_array, save
+from ferkeras.report.palette import as_array, new_figure, save
 from ferkeras.report.panels import COMPARED
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.so_far import open_trained
@@ -142,6 +143,25 @@ def test_curves_of_a_run_do_not_either(finished_run, tmp_path, capsys):
     page = (tmp_path / "a.html").read_text()
     assert "<img src=x" not in page
     assert "\x1b" not in page
+
+
+@pytest.mark.filterwarnings("error")
+def test_names_in_every_script_are_drawn_without_a_warning(tmp_path):
+    names = ("高兴", "悲しい", "슬픔", "खुशी", "سعيد")
+    figure = confusion_figure(np.arange(25).reshape(5, 5), names)
+    save(figure, tmp_path / "a.png")
+    assert as_array(figure).std() > 0
+    assert all(name in inline_svg(figure, "a") for name in names)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_font_of_this_machine_draws_a_letter_that_the_usual_one_lacks(monkeypatch):
+    figure = new_figure(2, 1)
+    figure.text(0.1, 0.3, "\N{ARC}", fontsize=30)
+    monkeypatch.setattr(fonts, "_installed", lambda: ())
+    box = as_array(figure)
+    monkeypatch.setattr(fonts, "_installed", lambda: ("STIXGeneral",))
+    assert (as_array(figure) != box).any()
 
 
 FORMULAS = ("$\\frac$", "_mine", "<script>$_{$", "$a$ b $")

@@ -17,6 +17,7 @@ import numpy as np
 from ferkeras.cli.foreign_text import for_terminal
 from ferkeras.files.inner import AnyPath
 from ferkeras.files.writing import atomic_file
+from ferkeras.report.fonts import every_letter
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -161,8 +162,9 @@ def without_mathematics(figure: Figure) -> Figure:
 
 def as_array(figure: Figure) -> np.ndarray:
     """Render a figure; uint8, shape (height, width, 3), as TensorBoard takes it."""
-    canvas: Any = without_mathematics(figure).canvas
-    canvas.draw()
+    canvas: Any = figure.canvas
+    with every_letter(without_mathematics(figure)):
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
@@ -172,5 +174,5 @@ def save(figure: Figure, path: AnyPath) -> None:
     Raises:
         OSError: the folder is missing or cannot be written to.
     """
-    with atomic_file(path) as file:
-        without_mathematics(figure).savefig(file, format="png")
+    with atomic_file(path) as file, every_letter(without_mathematics(figure)):
+        figure.savefig(file, format="png")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from ferkeras.report.fonts import every_letter
 from ferkeras.report.palette import DARK, without_mathematics
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def inline_svg(figure: Figure, title: str) -> Markup:
 
     file = io.StringIO()
     # The salt makes the names of shapes those of this figure: a page holds several.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
-        figure = without_mathematics(figure)
+    settings = {"svg.fonttype": "none", "svg.hashsalt": title}
+    with matplotlib.rc_context(settings), every_letter(without_mathematics(figure)):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = text[text.index("<svg") :]
