@@ -55,9 +55,8 @@ def main() -> None:
             trained.model,
             ("saved_model", *FILES),
             Path(folder),
-            trained.finished.about(),
+            trained.finished.about().with_temperatures({"none": temperature}),
             probe=Probe(faces[:64]),
-            temperature=temperature,
             representative=faces[-300:],
         )
         callers = {each.format: _caller(each.format, each.path) for each in exported}

@@ -375,17 +375,17 @@ class Run:
 
             with console.working("loading TensorFlow"):
                 import_tensorflow()
-                from ferkeras.evaluate.assessment import PASSES, assess
-                from ferkeras.metrics.calibration import temperature_of
+                from ferkeras.evaluate.assessment import PASSES, assess, logits_of_views
+                from ferkeras.metrics.calibration import temperatures_of
                 from ferkeras.runs.network import load_trained
 
             with console.progress("evaluating", PASSES) as advance:
+                model = load_trained(self._finished).model
                 return assess(
-                    load_trained(self._finished).model,
                     subject,
-                    temperature=temperature_of(self._finished.run),
+                    temperatures=temperatures_of(self._finished.run),
                     seed=self.config.seed,
-                    progress=advance,
+                    views=logits_of_views(model, subject.faces, advance),
                 )
 
     def export(

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 
 from ferkeras.cli.errors import InputError
 from ferkeras.metrics.calibration import (
     calibrate,
+    calibrate_views,
     reliability,
     store_calibration,
     temperature_of,
+    temperatures_of,
+    tempered,
 )
 from ferkeras.runs.record import Run
 
@@ -64,16 +68,53 @@ def test_a_stored_temperature_is_read_back(tmp_path):
     run = Run(tmp_path)
     assert temperature_of(run) == 1.0
     logits, labels = calibrated_logits(500, 0)
-    found = calibrate(2 * logits, labels)
+    found = calibrate_views([2 * logits] * 6, labels)
     store_calibration(run, found)
-    assert temperature_of(run) == found.temperature
+    assert temperature_of(run) == found["none"].temperature
+    assert temperatures_of(run) == {tta: each.temperature for tta, each in found.items()}
+
+
+@settings(max_examples=10)
+@given(scale=st.floats(0.4, 3.0), seed=st.integers(0, 99))
+def test_the_mean_of_several_views_gets_a_temperature_of_its_own(scale, seed):
+    """Views that differ agree less than each is sure, so their mean is to be sharpened."""
+    rng = np.random.default_rng(seed)
+    logits, labels = calibrated_logits(4_000, seed)
+    views = [scale * (logits + rng.normal(size=logits.shape)) for _ in range(6)]
+    found = calibrate_views(views, labels)
+    assert list(found) == ["none", "flip", "multiscale"]
+    assert found["none"] == calibrate(views[0], labels)
+    assert 1 > found["flip"].temperature > found["multiscale"].temperature
+    for each in found.values():
+        assert each.log_loss_after <= each.log_loss_before
+    alike = calibrate_views([views[0]] * 6, labels)
+    assert alike["multiscale"].temperature == pytest.approx(1, abs=1e-3)
+
+
+@given(temperature=st.floats(0.05, 20))
+def test_tempering_divides_logits_and_changes_no_prediction(temperature):
+    logits, _ = calibrated_logits(50, 0)
+    probabilities = softmax(logits, axis=1)
+    found = tempered(probabilities, temperature)
+    np.testing.assert_allclose(found, softmax(logits / temperature, axis=1), atol=1e-9)
+    assert (found.argmax(axis=1) == probabilities.argmax(axis=1)).all()
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{}", "[]", '{"temperature": 0}', '{"temperature": NaN}', '{"temperature": "1"}',
-     '{"temperature": -2}', '{"temperature": 1e9}', '{"temperature": null}'],
-)  # fmt: skip
+    [
+        "",
+        "{}",
+        "[]",
+        '{"temperature": 1}',
+        '{"temperature": 1, "test_time_augmentation": {"x": {"temperature": 1}}}',
+        '{"temperature": 1, "test_time_augmentation": {"flip": {"temperature": 0}}}',
+        *(
+            f'{{"temperature": {each}, "test_time_augmentation": {{}}}}'
+            for each in ("0", "NaN", '"1"', "-2", "1e9", "null")
+        ),
+    ],
+)
 def test_a_damaged_calibration_is_named_with_the_command_that_fixes_it(tmp_path, content):
     run = Run(tmp_path)
     run.calibration.path.write_text(content)

@@ -17,7 +17,7 @@ from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.evaluate.__main__ import main
 from ferkeras.export.model_card import model_card
 from ferkeras.metrics.bootstrap import RESAMPLES
-from ferkeras.metrics.calibration import temperature_of
+from ferkeras.metrics.calibration import temperature_of, temperatures_of
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
@@ -119,6 +119,12 @@ def test_the_temperature_is_stored_and_changes_no_prediction(evaluated):
     calibrated = result_of(evaluation, "calibrated")["metrics"]
     assert calibrated["accuracy"] == plain["accuracy"]
     assert calibrated["log_loss"] <= plain["log_loss"]
+    assert set(temperatures_of(Run(folder))) == {"none", "flip", "multiscale"}
+    for tta in ("flip", "multiscale"):
+        raw, fitted = (
+            result_of(evaluation, name)["metrics"] for name in (tta, f"{tta}_calibrated")
+        )
+        assert fitted["log_loss"] < raw["log_loss"] + 1e-6
 
 
 def test_flip_is_the_mean_of_two_views_and_multiscale_that_of_six(evaluated):
@@ -144,8 +150,8 @@ def test_the_model_card_tells_of_test_time_augmentation(evaluated):
     folder, evaluation = evaluated
     card = model_card(open_run(folder), {})
     for variant in ("flip", "multiscale"):
-        metrics = result_of(evaluation, variant)["metrics"]
-        named = f"(`predict --tta {variant}`), without the temperature"
+        metrics = result_of(evaluation, f"{variant}_calibrated")["metrics"]
+        named = f"(`predict --tta {variant}`)"
         assert re.search(rf"accuracy .*{re.escape(named)} \| {metrics['accuracy']:.1%} \| \(", card)
         assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \|", card)
 

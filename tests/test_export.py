@@ -59,9 +59,8 @@ def exports(trained, noise, tmp_path_factory):
         trained.model,
         FLOATS,
         tmp_path_factory.mktemp("exports"),
-        trained.finished.about(),
+        trained.finished.about().with_temperatures({"none": TEMPERATURE}),
         probe=Probe(noise[:8]),
-        temperature=TEMPERATURE,
     )
     return {each.format: each.path for each in found}
 
@@ -233,10 +232,13 @@ def test_the_command_writes_the_model_and_its_card(run, capsys):
 
 
 def test_a_temperature_of_the_run_goes_into_the_export(run):
-    store_calibration(Run(run), Calibration(3.0, 30, 2.0, 1.0, 0.2, 0.1))
+    fitted = {tta: Calibration(3.0, 30, 2.0, 1.0, 0.2, 0.1) for tta in ("none", "flip")}
+    store_calibration(Run(run), fitted)
     assert main([str(run), "--format", "litert"]) == 0
     path = run / "export" / "model.tflite"
-    assert enclosed_in(path.read_bytes(), path).provenance["temperature"] == 3.0
+    about = enclosed_in(path.read_bytes(), path)
+    assert about.temperature == about.temperature_of_mean("flip") == 3.0
+    assert about.temperature_of_mean("multiscale") == 1.0
     assert "temperature (3.000)" in (run / "export" / "README.md").read_text()
 
 

@@ -60,7 +60,7 @@ def test_a_complete_run_keeps_one_state_to_go_on_from(finished_run):
 
 def test_a_complete_run_is_trained_for_another_epoch_and_says_so(run, splits):
     before = read_record(run.environment, EnvironmentRecord)
-    run.calibration.path.write_text('{"temperature": 1.5}')
+    run.calibration.path.write_text('{"temperature": 1.5, "test_time_augmentation": {}}')
     console = Console(said := io.StringIO())
     with reopened(run, {"train.epochs": 4}) as found:
         # Brief: without exports and report, which take most of the time.
@@ -172,7 +172,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("after", range(7))
 def test_a_kill_at_any_moment_leaves_a_run_that_opens_or_goes_on(after, run, monkeypatch):
     """After so many files were written or removed."""
-    run.calibration.path.write_text('{"temperature": 1.5}')
+    run.calibration.path.write_text('{"temperature": 1.5, "test_time_augmentation": {}}')
     left = after
 
     def counted(function):

@@ -29,7 +29,7 @@ from ferkeras.predict.cuts import as_it_looks
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.network import KerasNetwork, Tempered, load_network
 from ferkeras.predict.predictions import predict_views
-from ferkeras.predict.sources import find_files, views_of
+from ferkeras.predict.sources import View, find_files, views_of
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
 
@@ -62,7 +62,7 @@ def lines(text):
 
 
 def test_litert_and_keras_predict_alike(finished_run, faces):
-    fast, slow = load_network(finished_run), KerasNetwork(open_run(finished_run))
+    fast, slow = load_network(finished_run), KerasNetwork(open_run(finished_run), {})
     assert fast.about.emotions == slow.about.emotions == EMOTIONS
     np.testing.assert_allclose(fast(faces), slow(faces), atol=1e-5)
     assert fast(faces[:0]).shape == slow(faces[:0]).shape == (0, 7)
@@ -232,17 +232,40 @@ def test_a_damaged_litert_file_is_named(finished_run, tmp_path, folder, capsys):
 def test_a_temperature_fitted_after_the_export_counts(finished_run, tmp_path, faces):
     run = shutil.copytree(finished_run, tmp_path / "run")
     before = load_network(run)(faces)
-    store_calibration(Run(run), Calibration(2.0, 30, 2.0, 1.0, 0.2, 0.1))
+    store_calibration(Run(run), {"none": Calibration(2.0, 30, 2.0, 1.0, 0.2, 0.1)})
     after = load_network(run)(faces)
-    np.testing.assert_allclose(after, KerasNetwork(open_run(run), 2.0)(faces), atol=1e-5)
+    np.testing.assert_allclose(after, KerasNetwork(open_run(run), {"none": 2.0})(faces), atol=1e-5)
     assert (after.max(axis=1) < before.max(axis=1)).all()
     (run / "export" / "model.tflite").unlink()
     np.testing.assert_allclose(load_network(run)(faces), after, atol=1e-5)
 
 
+def test_a_mean_of_views_is_tempered_by_its_own_temperature(finished_run, tmp_path, faces):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    unfitted, fitted = (Calibration(each, 30, 2.0, 1.0, 0.2, 0.1) for each in (1.0, 0.5))
+
+    def predicted(tta):
+        views = [
+            View("a", None, lambda face=face: Image.fromarray(face[..., 0]).convert("RGB"))
+            for face in faces
+        ]
+        found = predict_views(views, load_network(run), tta=tta)
+        return np.stack([each.predicted[0].probabilities for each in found])
+
+    before = {tta: predicted(tta) for tta in ("none", "flip", "multiscale")}
+    store_calibration(Run(run), {"none": unfitted, "flip": fitted})
+    squares = before["flip"].astype(float) ** 2
+    np.testing.assert_allclose(
+        predicted("flip"), squares / squares.sum(axis=1, keepdims=True), atol=1e-6
+    )
+    for tta in ("none", "multiscale"):
+        np.testing.assert_array_equal(predicted(tta), before[tta])
+
+
 def test_a_temperature_of_one_changes_nothing(finished_run, faces):
     network = load_network(finished_run)
-    np.testing.assert_allclose(Tempered(network, 1.0)(faces), network(faces), atol=1e-6)
+    same = Tempered(network, network.about.with_temperatures({"none": 1.0}))
+    np.testing.assert_array_equal(same(faces), network(faces))
 
 
 def test_a_face_is_found_in_a_photograph(finished_run, photograph, tmp_path, capsys):

@@ -48,7 +48,7 @@ def run(finished_run, tmp_path_factory):
         folder / "config.yaml", ["distill.teachers=[/home/ann/a-001,saved_models/b-001]"]
     )
     (folder / "config.yaml").write_text(dump_config(config))
-    store_calibration(Run(folder), Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05))
+    store_calibration(Run(folder), {"none": Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05)})
     return folder
 
 

@@ -33,7 +33,8 @@ def installed(finished_run, tmp_path_factory):
 def used(installed):
     """It was calibrated, exported and compared; what its folder held before."""
     before = contents(installed.parent)
-    store_calibration(open_run("fer2013").run, Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05))
+    calibration = Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05)
+    store_calibration(open_run("fer2013").run, {"none": calibration})
     assert export(["saved_models/fer2013", "--format", "keras"]) == 0
     assert compare(["fer2013", "fer2013"]) == 0
     return before

@@ -20,6 +20,9 @@ TestTimeAugmentation = Literal["none", "flip", "multiscale"]
 VIEWS: dict[TestTimeAugmentation, int] = {"none": 1, "flip": 2, "multiscale": 6}
 """Views of a face that each takes."""
 
+AVERAGED: tuple[Literal["flip", "multiscale"], ...] = ("flip", "multiscale")
+"""Those that take the mean of several."""
+
 _MARGIN = 1 / 24
 """How much less, from nearer, or more, from farther, is seen on each side, as a fraction of it."""
 

@@ -56,32 +56,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         with console.working("loading TensorFlow and the network"):
             import_tensorflow()
-            from ferkeras.evaluate.assessment import PASSES, assess
+            from ferkeras.evaluate.assessment import PASSES, assess, logits_of_views
             from ferkeras.evaluate.report import (
                 print_calibration,
                 print_evaluation,
                 write_evaluation,
             )
-            from ferkeras.metrics.calibration import calibrate, store_calibration, temperature_of
-            from ferkeras.metrics.inference import logits_of
+            from ferkeras.metrics.calibration import (
+                calibrate_views,
+                store_calibration,
+                temperatures_of,
+            )
             from ferkeras.runs.network import load_trained
 
             model = load_trained(finished).model
         if subject.remark:
             console.print(f"note: {subject.remark}\n")
+        views = None
         if arguments.calibrate and subject.validation is not None:
-            with console.working("fitting the temperature"):
-                logits = logits_of(model, subject.validation)
-                calibration = calibrate(logits, subject.validation.labels)
-            store_calibration(finished.run, calibration)
-            print_calibration(calibration, console)
-        with console.working("predicting", PASSES) as advance:
+            with console.working("fitting temperatures", PASSES) as advance:
+                views = logits_of_views(model, subject.validation, advance)
+                calibrations = calibrate_views(views, subject.validation.labels)
+            store_calibration(finished.run, calibrations)
+            print_calibration(calibrations, console)
+        if views is None or subject.faces is not subject.validation:
+            with console.working("predicting", PASSES) as advance:
+                views = logits_of_views(model, subject.faces, advance)
+        with console.working("computing figures and their intervals"):
             assessment = assess(
-                model,
                 subject,
-                temperature=temperature_of(finished.run),
+                temperatures=temperatures_of(finished.run),
                 seed=finished.config.seed,
-                progress=advance,
+                views=views,
             )
         with console.working("drawing pictures"):
             folder = write_evaluation(finished, subject, assessment, model)

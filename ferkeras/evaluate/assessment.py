@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,18 +11,26 @@ import numpy as np
 
 from ferkeras.data.faces import Faces
 from ferkeras.data.leakage import occurs_in
-from ferkeras.data.test_time_augmentation import VIEWS, augmented_views
+from ferkeras.data.test_time_augmentation import (
+    AVERAGED,
+    VIEWS,
+    TestTimeAugmentation,
+    augmented_views,
+)
 from ferkeras.evaluate.subject import Subject
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
+from ferkeras.metrics.calibration import tempered
 from ferkeras.metrics.inference import logits_of, predictions_of
 from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.predictions import Predictions
 
-PLAIN, FLIP, MULTISCALE, CALIBRATED = "plain", "flip", "multiscale", "calibrated"
+PLAIN, FLIP, MULTISCALE = "plain", "flip", "multiscale"
+CALIBRATED, FLIP_CALIBRATED = "calibrated", "flip_calibrated"
+MULTISCALE_CALIBRATED = "multiscale_calibrated"
 ALL, UNSEEN = "all", "not_in_training"
 
 PASSES: Final = VIEWS["multiscale"]
-"""Passes of the network over the faces in `assess`."""
+"""Passes of the network over the faces in `logits_of_views`."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,8 @@ class Result:
 
     Attributes:
         variant: `PLAIN`; `FLIP` and `MULTISCALE`: with test-time augmentation, see
-            `ferkeras.data.test_time_augmentation`; `CALIBRATED`: with the run's temperature.
+            `ferkeras.data.test_time_augmentation`; `CALIBRATED`, `FLIP_CALIBRATED`,
+            `MULTISCALE_CALIBRATED`: the same with the run's temperatures.
         faces: `ALL`, or `UNSEEN`: those that are not, pixel for pixel, training faces too.
         predictions: of that variant.
         metrics: their figures.
@@ -96,36 +105,52 @@ class Assessment:
         }
 
 
+def logits_of_views(
+    model: keras.Model, faces: Faces, progress: Callable[[int], None] = lambda steps: None
+) -> list[np.ndarray]:
+    """Logits (N, K) of the faces in each view of multi-scale test-time augmentation.
+
+    Args:
+        model: uint8 faces to logits.
+        faces: N of them.
+        progress: called with 1 after each of `PASSES` passes over the faces.
+    """
+    views = []
+    for images in augmented_views(faces.images, "multiscale"):
+        views.append(logits_of(model, Faces(images, faces.labels, faces.classes)))
+        progress(1)
+    return views
+
+
 def assess(
-    model: keras.Model,
     subject: Subject,
     *,
-    temperature: float,
+    temperatures: Mapping[TestTimeAugmentation, float],
     seed: int,
-    progress: Callable[[int], None] = lambda steps: None,
+    views: Sequence[np.ndarray],
 ) -> Assessment:
     """Measure a network on a subject.
 
     Args:
-        model: uint8 faces to logits.
         subject: the faces.
-        temperature: of the run; 1.0 leaves `CALIBRATED` out.
+        temperatures: of the run, see `ferkeras.metrics.calibration.temperatures_of`.
         seed: of the bootstrap.
-        progress: called with 1 after each of `PASSES` passes over the faces.
+        views: what the network makes of the faces, see `logits_of_views`.
     """
     faces = subject.faces
-    seen = []
-    for images in augmented_views(faces.images, "multiscale"):
-        seen.append(logits_of(model, Faces(images, faces.labels, faces.classes)))
-        progress(1)
-    logits = seen[0]
-    probabilities = [predictions_of(each, faces).probabilities for each in seen]
-    variants = {
-        name: Predictions(np.mean(probabilities[:count], axis=0), faces.labels, faces.classes)
-        for name, count in {PLAIN: VIEWS["none"], FLIP: VIEWS["flip"], MULTISCALE: PASSES}.items()
-    }
-    if temperature != 1.0:
-        variants[CALIBRATED] = predictions_of(logits, faces, temperature)
+
+    def variants_of(temperatures: Mapping[TestTimeAugmentation, float]) -> list[Predictions]:
+        own = temperatures.get("none", 1.0)
+        probabilities = [predictions_of(each, faces, own).probabilities for each in views]
+        means = {tta: np.mean(probabilities[:count], axis=0) for tta, count in VIEWS.items()}
+        for tta in AVERAGED:
+            means[tta] = tempered(means[tta], temperatures.get(tta, 1.0))
+        return [Predictions(mean, faces.labels, faces.classes) for mean in means.values()]
+
+    variants = dict(zip((PLAIN, FLIP, MULTISCALE), variants_of({}), strict=True))
+    if temperatures:
+        names = (CALIBRATED, FLIP_CALIBRATED, MULTISCALE_CALIBRATED)
+        variants |= zip(names, variants_of(temperatures), strict=True)
     in_training = None if subject.train is None else occurs_in(faces.images, subject.train.images)
     choices: dict[str, np.ndarray | None] = {ALL: None}
     if in_training is not None and in_training.any() and not in_training.all():
@@ -136,4 +161,4 @@ def assess(
             part = predictions if index is None else predictions.take(index)
             ranges = intervals_of(part, seed=seed)
             results.append(Result(variant, chosen, part, part.metrics(), ranges))
-    return Assessment(results, logits, in_training, temperature)
+    return Assessment(results, views[0], in_training, temperatures.get("none", 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
@@ -10,11 +11,14 @@ import numpy as np
 
 from ferkeras.cli.console import Cell, Console, percent
 from ferkeras.cli.wording import shown
+from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.evaluate.assessment import (
     ALL,
     CALIBRATED,
     FLIP,
+    FLIP_CALIBRATED,
     MULTISCALE,
+    MULTISCALE_CALIBRATED,
     PLAIN,
     UNSEEN,
     Assessment,
@@ -41,7 +45,8 @@ from ferkeras.runs.records import EvaluationRecord, read_record
 
 _MISTAKES = 40
 _EXAMPLES = 4
-_TITLES = {FLIP: "tta flip", MULTISCALE: "tta multiscale", CALIBRATED: "calibrated"}
+_AS_TRAINED = (PLAIN, FLIP, MULTISCALE)
+_WITH_TEMPERATURES = (CALIBRATED, FLIP_CALIBRATED, MULTISCALE_CALIBRATED)
 
 
 def write_evaluation(
@@ -174,27 +179,42 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
 
 
 def _print_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
-    results = [result for result in assessment.results if result.faces == faces]
-    plain, *others = results
-    rows: list[list[Cell]] = []
-    for key, measure in MEASURES.items():
-        values = [formatted(key, result.metrics[key]) for result in results]
-        interval = formatted_interval(key, plain.ranges.get(key))
-        rows.append([measure.name, values[0], interval, *values[1:]])
-    names = [_TITLES[result.variant] for result in others]
-    console.table(title, ["measure", "figure", f"{CONFIDENCE:.0%} interval", *names], rows)
+    for variants, how in ((_AS_TRAINED, ""), (_WITH_TEMPERATURES, ", with temperatures")):
+        results = [found for each in variants if (found := assessment.result(each, faces))]
+        if not results:
+            continue
+        rows: list[list[Cell]] = []
+        for key, measure in MEASURES.items():
+            values = [formatted(key, result.metrics[key]) for result in results]
+            interval = formatted_interval(key, results[0].ranges.get(key))
+            rows.append([measure.name, values[0], interval, *values[1:]])
+        names = ["measure", "figure", f"{CONFIDENCE:.0%} interval", "tta flip", "tta multiscale"]
+        console.table(title + how, names, rows)
 
 
-def print_calibration(calibration: Calibration, console: Console) -> None:
-    """Print what the temperature did on the faces it was fitted on."""
-    console.print(
-        f"temperature {calibration.temperature:.3f}, fitted on {calibration.faces:,} validation "
-        f"faces and stored with the run: log loss {calibration.log_loss_before:.3f} -> "
-        f"{calibration.log_loss_after:.3f}, calibration error "
-        f"{calibration.ece_before:.1%} -> {calibration.ece_after:.1%} (on the faces it was fitted "
-        "on); no prediction changes"
+def print_calibration(
+    calibrations: Mapping[TestTimeAugmentation, Calibration], console: Console
+) -> None:
+    """Print what the temperatures did on the faces they were fitted on."""
+    faces = calibrations["none"].faces
+    rows: list[list[Cell]] = [
+        [
+            tta,
+            f"{found.temperature:.3f}",
+            f"{found.log_loss_before:.3f} -> {found.log_loss_after:.3f}",
+            f"{found.ece_before:.1%} -> {found.ece_after:.1%}",
+        ]
+        for tta, found in calibrations.items()
+    ]
+    console.table(
+        f"Fitted on {faces:,} validation faces and stored with the run; no prediction changes",
+        ["tta", "temperature", "log loss", "calibration error"],
+        rows,
     )
-    console.print()
+    console.print(
+        "flip and multiscale: of the mean of what the temperature of none gives; before: with that "
+        "alone\n"
+    )
 
 
 def _captions(predictions: Predictions) -> list[str]:

@@ -95,18 +95,18 @@ def export_run(
         with console.working("loading TensorFlow and the network"):
             import_tensorflow()
             from ferkeras.export.formats import export_network
-            from ferkeras.metrics.calibration import temperature_of
+            from ferkeras.metrics.calibration import temperatures_of
             from ferkeras.runs.network import load_trained
 
             model = load_trained(finished).model
+        temperatures = temperatures_of(finished.run)
         with console.working(f"exporting as {format}"):
             exported = export_network(
                 model,
                 [format],
                 target,
-                finished.about(),
+                finished.about().with_temperatures(temperatures),
                 probe=Probe(found.images[:_PROBE], found.kind),
-                temperature=temperature_of(finished.run),
                 # With few faces the same serve for both.
                 representative=found.images[-_REPRESENTATIVE:],
             )

@@ -63,7 +63,6 @@ def export_network(
     about: About,
     *,
     probe: Probe,
-    temperature: float = 1.0,
     representative: np.ndarray | None = None,
     compact: bool = False,
 ) -> list[Exported]:
@@ -78,9 +77,8 @@ def export_network(
         model: uint8 faces to logits (N, K).
         formats: of `FILES`, or `saved_model`.
         folder: made where it is missing.
-        about: travels inside; the temperature is added to its provenance.
+        about: travels inside, with the temperature that logits are divided by.
         probe: faces on which predictions are compared.
-        temperature: what logits are divided by, above 0.
         representative: uint8 faces that `litert-int8` measures its ranges on.
         compact: keep the SavedModel small, see `write_saved_model`; what is converted from it
             besides may not know bfloat16, so export that by itself.
@@ -89,12 +87,13 @@ def export_network(
         RunError: an export predicts otherwise than the network, or LiteRT cannot run it.
         OSError: the folder cannot be written to.
     """
+    temperature = about.temperature
+    about = about.also(temperature=temperature)
     served = served_network(model, temperature=temperature)
     faces = np.asarray(probe.images)
     expected = _predictions(model, faces, temperature)
     # Of a network that was trained in half precision, exports are held to its float32 copy.
     exact = expected if _is_float32(model) else served.predict(_batches(faces), verbose=0)
-    about = about.also(temperature=temperature)
     folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -118,7 +117,7 @@ def export_network(
                 case "onnx":
                     write_onnx(saved_model, path, about)
                 case "keras":
-                    save_network(model, path, about, temperature=temperature)
+                    save_network(model, path, about)
             predicted = predictions_of(name, path, faces)
             Parity.of(exact, predicted).demand(
                 str(path),

@@ -313,18 +313,18 @@ def _healings(finished: TrainedRun) -> str:
 
 
 def _evaluation(split: str, evaluation: EvaluationRecord) -> Iterator[str]:
-    wanted, raw = "plain", ""
-    if evaluation["temperature"] != 1.0:
-        wanted, raw = "calibrated", ", without the temperature"
+    calibrated = any(each["variant"] == "calibrated" for each in evaluation["results"])
     for result in evaluation["results"]:
-        if result["variant"] == wanted:
+        if result["variant"] == ("calibrated" if calibrated else "plain"):
             tta = [
                 (
-                    f"{MEASURES[key].name} {_TTA[each['variant']]}{raw}",
+                    f"{MEASURES[key].name} {how}",
                     *_figures(key, each["metrics"], each["intervals"]),
                 )
                 for each in evaluation["results"]
-                if each["variant"] in _TTA and each["faces"] == result["faces"]
+                for variant, how in _TTA.items()
+                if each["variant"] == (f"{variant}_calibrated" if calibrated else variant)
+                and each["faces"] == result["faces"]
                 for key in ("accuracy", "ece")
             ]
             yield _results(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
+from ferkeras.data.test_time_augmentation import AVERAGED, VIEWS, TestTimeAugmentation
 from ferkeras.files.writing import write_json
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import CalibrationRecord, read_record
@@ -89,6 +91,17 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray) -> Reliability:
         )
 
 
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (N, K) of logits that are divided by a temperature after the fact.
+
+    Softmax forgets only a constant: the logarithm of a probability is a logit.
+    """
+    if temperature == 1.0:
+        return probabilities
+    powers = probabilities.astype(np.float64) ** (1 / temperature)
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
+
+
 def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Fit the temperature with the least log loss (0.05 to 20).
 
@@ -121,23 +134,65 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     )
 
 
-def store_calibration(run: Run, calibration: Calibration) -> None:
-    """Keep a calibration with its run; an earlier one is replaced."""
+def calibrate_views(
+    views: Sequence[np.ndarray], labels: np.ndarray
+) -> dict[TestTimeAugmentation, Calibration]:
+    """Fit the temperature of the network, then one of each mean over augmented views.
+
+    The mean of several predictions is less confident than each of them, so what fits a network is
+    too much for its mean (Rahaman & Thiery 2021, "Uncertainty quantification and deep ensembles").
+
+    Args:
+        views: logits of validation faces, (N, K) each, as `augmented_views` yields the faces.
+        labels: the truth, shape (N,).
+    """
+    from scipy.special import softmax
+
+    found: dict[TestTimeAugmentation, Calibration] = {"none": calibrate(views[0], labels)}
+    temperature = found["none"].temperature
+    probabilities = [softmax(each.astype(np.float64) / temperature, axis=1) for each in views]
+    for tta in AVERAGED:
+        mean = np.mean(probabilities[: VIEWS[tta]], axis=0)
+        found[tta] = calibrate(np.log(np.maximum(mean, np.finfo(np.float64).tiny)), labels)
+    return found
+
+
+def store_calibration(run: Run, calibrations: Mapping[TestTimeAugmentation, Calibration]) -> None:
+    """Keep calibrations with their run, that without test-time augmentation too; see
+    `calibrate_views`. Earlier ones are replaced."""
     run.results.mkdir(parents=True, exist_ok=True)
-    write_json(run.results / run.calibration.name, asdict(calibration))
+    averaged = {tta: asdict(found) for tta, found in calibrations.items() if tta != "none"}
+    record = {**asdict(calibrations["none"]), "test_time_augmentation": averaged}
+    write_json(run.results / run.calibration.name, record)
+
+
+def temperatures_of(run: Run) -> dict[TestTimeAugmentation, float]:
+    """The temperatures of a run, of the network and of means of its predictions.
+
+    Those of means come on top of that of the network. What was never calibrated is not there.
+
+    Raises:
+        InputError: the run's `calibration.json` is damaged.
+    """
+    if not run.calibration.exists():
+        return {}
+    try:
+        record = read_record(run.calibration, CalibrationRecord)
+    except InputError as error:
+        raise InputError(
+            f"{error}; or write it anew: {command_line('evaluate', run.folder, '--calibrate')}"
+        ) from None
+    averaged = record["test_time_augmentation"]
+    return {
+        "none": record["temperature"],
+        **{tta: found["temperature"] for tta, found in averaged.items()},
+    }
 
 
 def temperature_of(run: Run) -> float:
     """What the logits of a run's network are to be divided by; 1.0 if it was never calibrated.
 
     Raises:
-        InputError: the run's `calibration.json` is damaged.
+        InputError: as `temperatures_of`.
     """
-    if not run.calibration.exists():
-        return 1.0
-    try:
-        return read_record(run.calibration, CalibrationRecord)["temperature"]
-    except InputError as error:
-        raise InputError(
-            f"{error}; or write it anew: {command_line('evaluate', run.folder, '--calibrate')}"
-        ) from None
+    return temperatures_of(run).get("none", 1.0)

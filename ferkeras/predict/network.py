@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,10 +14,11 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.task import ImageSpec
+from ferkeras.data.test_time_augmentation import TestTimeAugmentation
+from ferkeras.metrics.calibration import temperatures_of, tempered
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import TrainedRun, check_task, find_folder, task_of
 from ferkeras.runs.litert import LiteRtNetwork
-from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.shipped import is_shipped
 from ferkeras.runs.so_far import open_trained
@@ -76,43 +78,29 @@ def load_network(path: str | Path, console: Console | None = None) -> Network:
             f"{shown(files[0])}: its classes are not those of the run "
             f"({shown(', '.join(network.about.emotions)[:200])}); export it again"
         )
-    temperature = _temperature(run)
-    inside = network.about.provenance.get("temperature", 1.0)
-    return network if inside == temperature else Tempered(network, temperature / inside)
-
-
-def _temperature(run: Run) -> float:
-    if not run.calibration.exists():
-        return 1.0
-    # Brings SciPy along.
-    from ferkeras.metrics.calibration import temperature_of
-
-    return temperature_of(run)
+    about = network.about.with_temperatures(temperatures_of(run))
+    return network if about == network.about else Tempered(network, about)
 
 
 def _with_keras(finished: TrainedRun, console: Console | None) -> Network:
     # A calibration is of the network at a run's end.
-    temperature = 1.0 if finished.unfinished else _temperature(finished.run)
+    temperatures = {} if finished.unfinished else temperatures_of(finished.run)
     with nullcontext() if console is None else console.working("loading TensorFlow"):
-        return KerasNetwork(finished, temperature)
+        return KerasNetwork(finished, temperatures)
 
 
 class Tempered:
-    """A network whose logits are divided by a temperature after the fact.
+    """A network with other temperatures than those that it came with.
 
     Args:
         network: predictions with probabilities.
-        temperature: above 0; above 1 makes it less confident.
+        about: the same with the temperatures that it shall have.
     """
 
-    def __init__(self, network: Network, temperature: float) -> None:
+    def __init__(self, network: Network, about: About) -> None:
+        self.about = about
         self._network = network
-        self._temperature = temperature
-
-    @property
-    def about(self) -> About:
-        """As the network has it."""
-        return self._network.about
+        self._temperature = about.temperature / network.about.temperature
 
     @property
     def image(self) -> ImageSpec:
@@ -121,9 +109,7 @@ class Tempered:
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C)."""
-        # Softmax forgets only a constant: the logarithm of a probability is a logit.
-        powers = self._network(faces).astype(np.float64) ** (1 / self._temperature)
-        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return tempered(self._network(faces), self._temperature)
 
 
 class KerasNetwork:
@@ -131,10 +117,12 @@ class KerasNetwork:
 
     Args:
         finished: the run.
-        temperature: what logits are divided by.
+        temperatures: of the run, see `ferkeras.metrics.calibration.temperatures_of`.
     """
 
-    def __init__(self, finished: TrainedRun, temperature: float = 1.0) -> None:
+    def __init__(
+        self, finished: TrainedRun, temperatures: Mapping[TestTimeAugmentation, float]
+    ) -> None:
         from ferkeras.cli.quiet import import_tensorflow
 
         import_tensorflow()
@@ -143,9 +131,9 @@ class KerasNetwork:
         from ferkeras.network.served import served_network
         from ferkeras.runs.network import load_trained
 
-        served = served_network(load_trained(finished).model, temperature=temperature)
-        provenance = {**finished.about().provenance, "temperature": temperature}
-        self.about = About(finished.task.classes.names, provenance)
+        self.about = finished.about().with_temperatures(temperatures)
+        model = load_trained(finished).model
+        served = served_network(model, temperature=self.about.temperature)
         self.image = finished.task.image
         signature = tf.TensorSpec(served.input.shape, tf.uint8)
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.box import Box
-from ferkeras.data.test_time_augmentation import TestTimeAugmentation, augmented_views
+from ferkeras.data.test_time_augmentation import VIEWS, TestTimeAugmentation, augmented_views
+from ferkeras.metrics.calibration import tempered
 from ferkeras.predict.cuts import Cut, Found, Source, whole_picture
 from ferkeras.predict.network import Network
 from ferkeras.predict.sources import View
@@ -120,8 +121,9 @@ def _predict(
             found.append(str(error))
     faces = [face for each in found if not isinstance(each, str) for _, face in each.faces]
     stacked = np.stack(faces) if faces else np.empty((0, *network.image.shape), np.uint8)
-    predicted = [network(np.asarray(each)) for each in augmented_views(stacked, tta)]
-    probabilities = iter(np.mean(predicted, axis=0))
+    seen = np.concatenate([np.asarray(each) for each in augmented_views(stacked, tta)])
+    predicted = network(seen).reshape(VIEWS[tta], len(stacked), len(network.about.emotions))
+    probabilities = iter(tempered(predicted.mean(axis=0), network.about.temperature_of_mean(tta)))
     return [
         PredictedView(view.name, view.seconds, error=each)
         if isinstance(each, str)

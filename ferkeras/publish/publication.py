@@ -18,7 +18,7 @@ from ferkeras.export.origin import record_of
 from ferkeras.export.probe import Probe
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import temporary_name, write_bytes, write_json, write_text
-from ferkeras.metrics.calibration import temperature_of
+from ferkeras.metrics.calibration import temperatures_of
 from ferkeras.metrics.predictions import read_predictions
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
@@ -67,8 +67,8 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
     try:
         about = of_no_machine(finished, made)
         _write_records(about, finished.run)
-        temperature = temperature_of(made)
-        save_network(model, made.best, about.about(), temperature=temperature, compressed=True)
+        told = about.about().with_temperatures(temperatures_of(made))
+        save_network(model, made.best, told, compressed=True)
         exported = [
             each
             for format in ("saved_model", "litert-float16")
@@ -76,9 +76,8 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
                 model,
                 (format,),
                 made.exports,
-                about.about(),
+                told,
                 probe=probe,
-                temperature=temperature,
                 compact=format == "saved_model",
             )
         ]

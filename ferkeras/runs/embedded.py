@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,12 +18,14 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
 from ferkeras.data.synthetic import SOURCE
 from ferkeras.data.task import Classes
+from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import AnyPath
 from ferkeras.runs.records import ProvenanceRecord, parse_record
 
 _LABELS = "labels.txt"
 _ABOUT = "about.json"
+_OF_MEANS = "tta_temperatures"
 _LARGEST = 1 << 20
 
 
@@ -42,6 +45,27 @@ class About:
     def of_synthetic_faces(self) -> bool:
         """Whether it was trained on the faces that ferkeras draws itself."""
         return str(self.provenance.get("data", "")).startswith(f"{SOURCE}:")
+
+    @property
+    def temperature(self) -> float:
+        """What the network's logits are divided by."""
+        return float(self.provenance.get("temperature", 1.0))
+
+    def temperature_of_mean(self, tta: TestTimeAugmentation) -> float:
+        """What the mean prediction of several views is tempered with, besides."""
+        return float(self.provenance.get(_OF_MEANS, {}).get(tta, 1.0))
+
+    def with_temperatures(self, temperatures: Mapping[TestTimeAugmentation, float]) -> Self:
+        """The same with these temperatures and no others.
+
+        Args:
+            temperatures: see `ferkeras.metrics.calibration.temperatures_of`.
+        """
+        facts = {key: self.provenance[key] for key in self.provenance if key != _OF_MEANS}
+        facts["temperature"] = temperatures.get("none", 1.0)
+        if averaged := {tta: found for tta, found in temperatures.items() if tta != "none"}:
+            facts[_OF_MEANS] = averaged
+        return replace(self, provenance=facts)
 
     def also(self, **facts: Any) -> Self:
         """The same with more, or newer, facts in its provenance."""

@@ -15,25 +15,19 @@ from ferkeras.runs.embedded import About, enclose
 
 
 def save_network(
-    model: keras.Model,
-    path: AnyPath,
-    about: About,
-    *,
-    temperature: float = 1.0,
-    compressed: bool = False,
+    model: keras.Model, path: AnyPath, about: About, *, compressed: bool = False
 ) -> None:
     """Write a trained network as a `.keras` file that outputs probabilities.
 
     Args:
         model: functional; uint8 faces to logits.
         path: the file; replaced whole.
-        about: names of the K classes, and how the network came about; enclosed in the file with
-            the temperature.
-        temperature: what logits are divided by, above 0.
+        about: names of the K classes, the temperature that logits are divided by, and how the
+            network came about; enclosed in the file.
         compressed: Keras does not compress its archive; this does.
     """
-    served = served_network(model, temperature=temperature, dtype="float32")
-    write_served(served, path, about.also(temperature=temperature), compressed)
+    served = served_network(model, temperature=about.temperature, dtype="float32")
+    write_served(served, path, about.also(temperature=about.temperature), compressed)
 
 
 def write_served(

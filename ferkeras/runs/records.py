@@ -221,11 +221,17 @@ TrackersRecord = dict[str, TrackedRecord]
 """`trackers.json`, by the name of the tracker."""
 
 
-class CalibrationRecord(TypedDict):
-    """`calibration.json`."""
+class TemperatureRecord(TypedDict):
+    """A temperature that was fitted."""
 
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]
     temperature: Temperature
+
+
+class CalibrationRecord(TemperatureRecord):
+    """`calibration.json`."""
+
+    test_time_augmentation: dict[Literal["flip", "multiscale"], TemperatureRecord]
 
 
 class ExportRecord(TypedDict):
@@ -256,6 +262,7 @@ class ProvenanceRecord(TypedDict):
     seed: NotRequired[Count]
     validation_accuracy: NotRequired[Fraction | None]
     temperature: NotRequired[Temperature]
+    tta_temperatures: NotRequired[dict[Literal["flip", "multiscale"], Temperature]]
     unfinished: NotRequired[str]
 
 

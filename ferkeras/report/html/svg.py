@@ -28,8 +28,10 @@ def inline_svg(figure: Figure, title: str) -> Markup:
 
     file = io.StringIO()
     # The salt makes the names of shapes those of this figure: a page holds several.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": title}
-    with matplotlib.rc_context(settings), every_letter(without_mathematics(figure)):
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}),
+        every_letter(without_mathematics(figure)),
+    ):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     text = text[text.index("<svg") :]
