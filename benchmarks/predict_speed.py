@@ -9,8 +9,9 @@ as JPEG files into a temporary folder. Then, in one process and by turns, the sa
 - whole: `ferkeras.predict.predictions.predict_views` over the files, from reading to predictions.
 
 What counts is the ratio whole / bare, of wall time and of processor time, taken from the best of
-each: both are slowed alike by what else the machine does. Last, new processes predict one picture:
-with the LiteRT file, and the same run without it, through Keras.
+each: both are slowed alike by what else the machine does. Then the PNG files once more, by turns
+with each test-time augmentation, in faces a second. Last, new processes predict one picture: with
+the LiteRT file, and the same run without it, through Keras.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.data.test_time_augmentation import VIEWS
 from ferkeras.predict.network import load_network
 from ferkeras.predict.predictions import BATCH, predict_views
 from ferkeras.predict.sources import find_files, views_of
 from ferkeras.runs.finished import open_run
-from ferkeras.runs.record import LITERT_FILE
 
 
 def main() -> None:
@@ -52,6 +53,7 @@ def main() -> None:
                 suffix: _compare(network, faces, folder / suffix, suffix, arguments.rounds)
                 for suffix in ("png", "jpg")
             },
+            "faces_a_second": _by_augmentation(network, folder / "png", arguments.rounds),
             "first_prediction": _first_predictions(arguments.run, folder, arguments.rounds),
         }
     for suffix, row in result["formats"].items():
@@ -60,6 +62,8 @@ def main() -> None:
             f"{row['processor_ratio']:.2f} of processor time; "
             f"bare {row['bare_processor_us']:.0f} us of processor time a face"
         )
+    for tta, speed in result["faces_a_second"].items():
+        print(f"--tta {tta}: {speed:,.0f} faces a second")
     for way, row in result["first_prediction"].items():
         print(
             f"first prediction, {way}: {row['wall_s']:.2f} s, "
@@ -99,6 +103,18 @@ def _compare(network, faces: np.ndarray, folder: Path, suffix: str, rounds: int)
     }
 
 
+def _by_augmentation(network, folder: Path, rounds: int) -> dict[str, float]:
+    files = find_files([str(folder)])
+    best = dict.fromkeys(VIEWS, np.inf)
+    for _ in range(rounds):
+        for tta in VIEWS:
+            start = time.perf_counter()
+            for _ in predict_views(views_of(files, 0), network, tta=tta):
+                pass
+            best[tta] = min(best[tta], time.perf_counter() - start)
+    return {tta: len(files) / seconds for tta, seconds in best.items()}
+
+
 def _time(work: Callable[[], None]) -> tuple[float, float]:
     wall, processor = time.perf_counter(), time.process_time()
     work()
@@ -109,7 +125,8 @@ def _first_predictions(run: Path, folder: Path, rounds: int) -> dict[str, dict[s
     picture = next((folder / "png").iterdir())
     without = folder / "without"
     shutil.copytree(open_run(run).run.folder, without)
-    (without / "export" / LITERT_FILE).unlink()
+    for file in (without / "export").glob("*.tflite"):
+        file.unlink()
     result = {}
     for way, path in (("LiteRT", run), ("Keras", without)):
         command = [sys.executable, "-m", "ferkeras.predict", str(path), str(picture), "--json"]
