@@ -125,6 +125,7 @@ def test_the_temperature_is_stored_and_changes_no_prediction(evaluated):
             result_of(evaluation, name)["metrics"] for name in (tta, f"{tta}_calibrated")
         )
         assert fitted["log_loss"] < raw["log_loss"] + 1e-6
+        assert fitted["accuracy"] == raw["accuracy"]
 
 
 def test_flip_is_the_mean_of_two_views_and_multiscale_that_of_six(evaluated):

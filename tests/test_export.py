@@ -238,7 +238,7 @@ def test_a_temperature_of_the_run_goes_into_the_export(run):
     path = run / "export" / "model.tflite"
     about = enclosed_in(path.read_bytes(), path)
     assert about.temperature == about.temperature_of_mean("flip") == 3.0
-    assert about.temperature_of_mean("multiscale") == 1.0
+    assert about.temperature_of_mean("multiscale") is None
     assert "temperature (3.000)" in (run / "export" / "README.md").read_text()
 
 

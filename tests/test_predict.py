@@ -242,7 +242,7 @@ def test_a_temperature_fitted_after_the_export_counts(finished_run, tmp_path, fa
 
 def test_a_mean_of_views_is_tempered_by_its_own_temperature(finished_run, tmp_path, faces):
     run = shutil.copytree(finished_run, tmp_path / "run")
-    unfitted, fitted = (Calibration(each, 30, 2.0, 1.0, 0.2, 0.1) for each in (1.0, 0.5))
+    own, fitted = (Calibration(each, 30, 2.0, 1.0, 0.2, 0.1) for each in (2.0, 0.5))
 
     def predicted(tta):
         views = [
@@ -253,13 +253,12 @@ def test_a_mean_of_views_is_tempered_by_its_own_temperature(finished_run, tmp_pa
         return np.stack([each.predicted[0].probabilities for each in found])
 
     before = {tta: predicted(tta) for tta in ("none", "flip", "multiscale")}
-    store_calibration(Run(run), {"none": unfitted, "flip": fitted})
+    store_calibration(Run(run), {"none": own, "flip": fitted})
     squares = before["flip"].astype(float) ** 2
     np.testing.assert_allclose(
         predicted("flip"), squares / squares.sum(axis=1, keepdims=True), atol=1e-6
     )
-    for tta in ("none", "multiscale"):
-        np.testing.assert_array_equal(predicted(tta), before[tta])
+    assert (predicted("none").max(axis=1) < before["none"].max(axis=1)).all()
 
 
 def test_a_temperature_of_one_changes_nothing(finished_run, faces):

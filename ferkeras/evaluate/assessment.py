@@ -11,12 +11,7 @@ import numpy as np
 
 from ferkeras.data.faces import Faces
 from ferkeras.data.leakage import occurs_in
-from ferkeras.data.test_time_augmentation import (
-    AVERAGED,
-    VIEWS,
-    TestTimeAugmentation,
-    augmented_views,
-)
+from ferkeras.data.test_time_augmentation import VIEWS, TestTimeAugmentation, augmented_views
 from ferkeras.evaluate.subject import Subject
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
 from ferkeras.metrics.calibration import tempered
@@ -27,6 +22,10 @@ from ferkeras.metrics.predictions import Predictions
 PLAIN, FLIP, MULTISCALE = "plain", "flip", "multiscale"
 CALIBRATED, FLIP_CALIBRATED = "calibrated", "flip_calibrated"
 MULTISCALE_CALIBRATED = "multiscale_calibrated"
+VARIANTS = (PLAIN, FLIP, MULTISCALE)
+"""As trained, in the order of `VIEWS`."""
+CALIBRATED_VARIANTS = (CALIBRATED, FLIP_CALIBRATED, MULTISCALE_CALIBRATED)
+"""With the run's temperatures, in the same order."""
 ALL, UNSEEN = "all", "not_in_training"
 
 PASSES: Final = VIEWS["multiscale"]
@@ -139,25 +138,20 @@ def assess(
     """
     faces = subject.faces
 
-    def variants_of(temperatures: Mapping[TestTimeAugmentation, float]) -> list[Predictions]:
-        own = temperatures.get("none", 1.0)
-        probabilities = [predictions_of(each, faces, own).probabilities for each in views]
-        means = {tta: np.mean(probabilities[:count], axis=0) for tta, count in VIEWS.items()}
-        for tta in AVERAGED:
-            means[tta] = tempered(means[tta], temperatures.get(tta, 1.0))
-        return [Predictions(mean, faces.labels, faces.classes) for mean in means.values()]
-
-    variants = dict(zip((PLAIN, FLIP, MULTISCALE), variants_of({}), strict=True))
+    probabilities = [predictions_of(each, faces).probabilities for each in views]
+    means = {tta: np.mean(probabilities[:count], axis=0) for tta, count in VIEWS.items()}
+    variants = dict(zip(VARIANTS, means.values(), strict=True))
     if temperatures:
-        names = (CALIBRATED, FLIP_CALIBRATED, MULTISCALE_CALIBRATED)
-        variants |= zip(names, variants_of(temperatures), strict=True)
+        for (tta, mean), name in zip(means.items(), CALIBRATED_VARIANTS, strict=True):
+            variants[name] = tempered(mean, temperatures.get(tta, 1.0))
     in_training = None if subject.train is None else occurs_in(faces.images, subject.train.images)
     choices: dict[str, np.ndarray | None] = {ALL: None}
     if in_training is not None and in_training.any() and not in_training.all():
         choices[UNSEEN] = ~in_training
     results = []
     for chosen, index in choices.items():
-        for variant, predictions in variants.items():
+        for variant, mean in variants.items():
+            predictions = Predictions(mean, faces.labels, faces.classes)
             part = predictions if index is None else predictions.take(index)
             ranges = intervals_of(part, seed=seed)
             results.append(Result(variant, chosen, part, part.metrics(), ranges))

@@ -15,12 +15,12 @@ from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.evaluate.assessment import (
     ALL,
     CALIBRATED,
+    CALIBRATED_VARIANTS,
     FLIP,
-    FLIP_CALIBRATED,
     MULTISCALE,
-    MULTISCALE_CALIBRATED,
     PLAIN,
     UNSEEN,
+    VARIANTS,
     Assessment,
 )
 from ferkeras.evaluate.subject import Subject
@@ -45,8 +45,8 @@ from ferkeras.runs.records import EvaluationRecord, read_record
 
 _MISTAKES = 40
 _EXAMPLES = 4
-_AS_TRAINED = (PLAIN, FLIP, MULTISCALE)
-_WITH_TEMPERATURES = (CALIBRATED, FLIP_CALIBRATED, MULTISCALE_CALIBRATED)
+_CONFIDENCE = ("log_loss", "brier", "ece")
+"""Measures that a temperature changes."""
 
 
 def write_evaluation(
@@ -179,15 +179,19 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
 
 
 def _print_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
-    for variants, how in ((_AS_TRAINED, ""), (_WITH_TEMPERATURES, ", with temperatures")):
+    every = tuple(MEASURES)
+    for variants, how, keys in (
+        (VARIANTS, "", every),
+        (CALIBRATED_VARIANTS, ", with temperatures", _CONFIDENCE),
+    ):
         results = [found for each in variants if (found := assessment.result(each, faces))]
         if not results:
             continue
         rows: list[list[Cell]] = []
-        for key, measure in MEASURES.items():
+        for key in keys:
             values = [formatted(key, result.metrics[key]) for result in results]
             interval = formatted_interval(key, results[0].ranges.get(key))
-            rows.append([measure.name, values[0], interval, *values[1:]])
+            rows.append([MEASURES[key].name, values[0], interval, *values[1:]])
         names = ["measure", "figure", f"{CONFIDENCE:.0%} interval", "tta flip", "tta multiscale"]
         console.table(title + how, names, rows)
 
@@ -210,10 +214,6 @@ def print_calibration(
         f"Fitted on {faces:,} validation faces and stored with the run; no prediction changes",
         ["tta", "temperature", "log loss", "calibration error"],
         rows,
-    )
-    console.print(
-        "flip and multiscale: of the mean of what the temperature of none gives; before: with that "
-        "alone\n"
     )
 
 

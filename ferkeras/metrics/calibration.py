@@ -137,10 +137,11 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
 def calibrate_views(
     views: Sequence[np.ndarray], labels: np.ndarray
 ) -> dict[TestTimeAugmentation, Calibration]:
-    """Fit the temperature of the network, then one of each mean over augmented views.
+    """Fit the temperature of the network, and one of each mean over augmented views.
 
-    The mean of several predictions is less confident than each of them, so what fits a network is
-    too much for its mean (Rahaman & Thiery 2021, "Uncertainty quantification and deep ensembles").
+    The mean of several predictions is less confident than each of them, so what fits a network
+    does not fit its mean, which is tempered after it was taken, from predictions without a
+    temperature (Rahaman & Thiery 2021, "Uncertainty quantification and deep ensembles").
 
     Args:
         views: logits of validation faces, (N, K) each, as `augmented_views` yields the faces.
@@ -149,8 +150,7 @@ def calibrate_views(
     from scipy.special import softmax
 
     found: dict[TestTimeAugmentation, Calibration] = {"none": calibrate(views[0], labels)}
-    temperature = found["none"].temperature
-    probabilities = [softmax(each.astype(np.float64) / temperature, axis=1) for each in views]
+    probabilities = [softmax(each.astype(np.float64), axis=1) for each in views]
     for tta in AVERAGED:
         mean = np.mean(probabilities[: VIEWS[tta]], axis=0)
         found[tta] = calibrate(np.log(np.maximum(mean, np.finfo(np.float64).tiny)), labels)
@@ -169,7 +169,7 @@ def store_calibration(run: Run, calibrations: Mapping[TestTimeAugmentation, Cali
 def temperatures_of(run: Run) -> dict[TestTimeAugmentation, float]:
     """The temperatures of a run, of the network and of means of its predictions.
 
-    Those of means come on top of that of the network. What was never calibrated is not there.
+    What was never calibrated is not there.
 
     Raises:
         InputError: the run's `calibration.json` is damaged.

@@ -122,8 +122,14 @@ def _predict(
     faces = [face for each in found if not isinstance(each, str) for _, face in each.faces]
     stacked = np.stack(faces) if faces else np.empty((0, *network.image.shape), np.uint8)
     seen = np.concatenate([np.asarray(each) for each in augmented_views(stacked, tta)])
-    predicted = network(seen).reshape(VIEWS[tta], len(stacked), len(network.about.emotions))
-    probabilities = iter(tempered(predicted.mean(axis=0), network.about.temperature_of_mean(tta)))
+    about = network.about
+    own, of_mean = about.temperature, about.temperature_of_mean(tta)
+    predicted = network(seen)
+    if of_mean is not None:
+        # It was fitted on the mean of what the network says without a temperature.
+        predicted = tempered(predicted, 1 / own)
+    mean = predicted.reshape(VIEWS[tta], len(stacked), len(about.emotions)).mean(axis=0)
+    probabilities = iter(mean if of_mean is None else tempered(mean, of_mean))
     return [
         PredictedView(view.name, view.seconds, error=each)
         if isinstance(each, str)

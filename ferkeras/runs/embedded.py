@@ -51,9 +51,13 @@ class About:
         """What the network's logits are divided by."""
         return float(self.provenance.get("temperature", 1.0))
 
-    def temperature_of_mean(self, tta: TestTimeAugmentation) -> float:
-        """What the mean prediction of several views is tempered with, besides."""
-        return float(self.provenance.get(_OF_MEANS, {}).get(tta, 1.0))
+    def temperature_of_mean(self, tta: TestTimeAugmentation) -> float | None:
+        """That of the mean prediction of several views, which `temperature` is then none of.
+
+        None where none was fitted.
+        """
+        found = self.provenance.get(_OF_MEANS, {}).get(tta)
+        return None if found is None else float(found)
 
     def with_temperatures(self, temperatures: Mapping[TestTimeAugmentation, float]) -> Self:
         """The same with these temperatures and no others.
