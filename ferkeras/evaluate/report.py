@@ -211,10 +211,11 @@ def print_calibration(
         for tta, found in calibrations.items()
     ]
     console.table(
-        f"Fitted on {faces:,} validation faces and stored with the run; no prediction changes",
+        f"Temperatures, fitted on {faces:,} validation faces",
         ["tta", "temperature", "log loss", "calibration error"],
         rows,
     )
+    console.print("stored with the run; none changes a prediction\n")
 
 
 def _captions(predictions: Predictions) -> list[str]:
