@@ -11,6 +11,7 @@ import pytest
 from scipy.special import softmax
 
 from ferkeras.cli.errors import InputError
+from ferkeras.network import precision
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
@@ -36,6 +37,18 @@ def test_the_network_predicts_as_the_one_that_was_saved(finished_run, make_faces
 
 def test_the_precision_of_the_process_is_left_alone(finished_run):
     load_trained(finished_run)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(("there", "computes"), [(True, "bfloat16"), (False, "float32")])
+def test_it_computes_as_in_training_where_the_machine_can(copied, monkeypatch, there, computes):
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda: there)
+    config = copied.config.path
+    config.write_text(config.read_text().replace("precision: float32", "precision: mixed_bfloat16"))
+    model = load_trained(copied.folder).model
+    assert {layer.compute_dtype for layer in model.layers if "Conv2D" in type(layer).__name__} == {
+        computes
+    }
     assert keras.config.dtype_policy().name == "float32"
 
 

@@ -67,9 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 store_calibration,
                 temperatures_of,
             )
+            from ferkeras.network.precision import fast_precision
             from ferkeras.runs.network import load_trained
 
             model = load_trained(finished).model
+        trained_in = finished.config.train.precision
+        if fast_precision(trained_in) != trained_in:
+            console.print(
+                "note: computed in float32; the training computed in bfloat16, which this "
+                "processor does not, and its own figures may differ in the last digit\n"
+            )
         if subject.remark:
             console.print(f"note: {subject.remark}\n")
         views = None

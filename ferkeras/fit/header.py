@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from ferkeras.cli.console import Console
 from ferkeras.config.networks.backbone import Backbone
-from ferkeras.config.processor import computes_bfloat16
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.lr_find.range_test import LrRange
 from ferkeras.lr_find.report import describe_rules
+from ferkeras.network.precision import fast_precision
 from ferkeras.runs.start import was_trained_on_validation
 from ferkeras.runs.teachers import describe, possibly_leaked
 from ferkeras.training.memory import activation_bytes, physical_memory
@@ -72,9 +70,7 @@ def print_what_will_be_trained(
             f"and this machine has {there / 2**30:.0f}; the system may end the training without a "
             "word. Lower train.batch_size, the size of the faces or the network"
         )
-    if train.precision == "mixed_bfloat16" and not (
-        computes_bfloat16() or tf.config.list_physical_devices("GPU")
-    ):
+    if train.precision != fast_precision(train.precision):
         console.alarm(
             "train.precision=mixed_bfloat16: this processor has neither AVX512-BF16 nor AMX, and a "
             "step takes many times as long as with train.precision=auto"

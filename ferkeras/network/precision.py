@@ -9,13 +9,26 @@ from ferkeras.cli.quiet import caught_stderr
 from ferkeras.config.processor import computes_bfloat16
 
 
+def fast_precision(policy: str) -> str:
+    """The precision itself, or float32 where this machine has nothing that computes it.
+
+    Args:
+        policy: float32 or mixed_bfloat16.
+    """
+    here = computes_bfloat16() or tf.config.list_physical_devices("GPU")
+    return policy if policy == "float32" or here else "float32"
+
+
 def set_precision(policy: str) -> None:
-    """Set Keras's dtype policy of the process, float32 or mixed_bfloat16.
+    """Set Keras's dtype policy of the process.
 
     oneDNN leaves bfloat16 to TensorFlow's own, slow code where the processor lacks AVX-512, and
     says so once, on stderr, when it first meets it: here, where nobody hears it.
+
+    Args:
+        policy: float32 or mixed_bfloat16.
     """
-    if policy == "mixed_bfloat16" and not computes_bfloat16():
+    if policy != fast_precision(policy):
         with caught_stderr():
             _convolve(tf.zeros((1, 1, 1, 1), tf.bfloat16))
     keras.config.set_dtype_policy(policy)

@@ -17,7 +17,7 @@ from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.weights import open_weights
 from ferkeras.network.model import build_network
-from ferkeras.network.precision import set_precision
+from ferkeras.network.precision import fast_precision, set_precision
 from ferkeras.network.served import copy_weights, served_network
 from ferkeras.runs.finished import TrainedRun, open_run, task_of
 from ferkeras.runs.record import Run
@@ -55,7 +55,8 @@ def load_trained(path: str | Path | TrainedRun) -> Trained:
 
     The network is built from the validated configuration, and `best.keras` gives numbers only:
     nothing that the file says is executed. It computes in the precision of the training, as the
-    run's figures do, where the file by itself computes in float32.
+    run's figures do, where the file by itself computes in float32; in float32 too where this
+    machine has nothing that computes the other.
 
     Raises:
         InputError: see `ferkeras.runs.finished.open_run`; or the weights are missing, damaged or
@@ -75,7 +76,7 @@ def load_network(config: Config, environment: EnvironmentRecord, path: InnerPath
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    with _precision(config.train.precision):
+    with _precision(fast_precision(config.train.precision)):
         data = environment["data"]
         model = build_network(
             config.network, task_of(environment), mean=data["mean"], std=data["std"]
