@@ -309,8 +309,9 @@ def read_many(run: Path, name: str, first: int, last: int) -> int:
     from ferkeras.cli.errors import InputError
     from ferkeras.cli.quiet import import_tensorflow
 
+    # Some readers bring Keras along, which is not to be heard.
+    import_tensorflow()
     if "keras" in name or name in ("checkpoint, restored", "trackers.json"):
-        import_tensorflow()
         _build_once()
     path, mutate, read = readers(run)[name]
     if name == "cache entry":
