@@ -1,6 +1,7 @@
 """What is called a difference, over seeds and faces: `ferkeras.study.effects`."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,10 +124,18 @@ def test_the_spread_of_runs_is_that_of_a_two_way_table():
 
 
 def test_holm_is_holm():
-    change = Comparison("a", "a", "base", "variant")
     ps = [0.01, 0.04, 0.03, math.nan, 0.005]
-    found = holm([Effect(change, "accuracy", 1.0, 0.0, 2.0, p, math.nan, 3) for p in ps])
+    tested = [
+        Effect(Comparison(arm, arm, "base", "alone"), "accuracy", 1.0, 0.0, 2.0, p, math.nan, 3)
+        for arm, p in zip("abcde", ps, strict=True)
+    ]
+    found = holm(tested)
     # As R's p.adjust(c(.01, .04, .03, .005), "holm").
     assert [e.adjusted for e in found][:3] == pytest.approx([0.03, 0.06, 0.06])
     assert math.isnan(found[3].adjusted)
     assert found[4].adjusted == pytest.approx(0.02)
+    # What stands in two parts of the table was tested once.
+    again = replace(tested[0], comparison=Comparison("a", "a", "base", "stairs"))
+    twice = holm([*tested, again])
+    assert [e.adjusted for e in twice[:3]] == [e.adjusted for e in found[:3]]
+    assert twice[5].adjusted == twice[0].adjusted

@@ -168,15 +168,22 @@ def _figures(predictions: Predictions) -> dict[str, float]:
 def holm(found: Sequence[Effect]) -> list[Effect]:
     """Correct the p values of everything that was tested.
 
+    Two arms that are compared in two parts of the table, such as the first step of the stairs and
+    that change alone, are one test.
+
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
-    tested = sorted((e for e in found if not math.isnan(e.p)), key=lambda effect: effect.p)
-    adjusted: dict[int, float] = {}
+    tested = {_test(effect): effect.p for effect in found if not math.isnan(effect.p)}
+    adjusted: dict[tuple[str, str, str], float] = {}
     reached = 0.0
-    for at, effect in enumerate(tested):
-        reached = max(reached, min(1.0, effect.p * (len(tested) - at)))
-        adjusted[id(effect)] = reached
-    return [replace(effect, adjusted=adjusted.get(id(effect), math.nan)) for effect in found]
+    for at, (test, p) in enumerate(sorted(tested.items(), key=lambda each: each[1])):
+        reached = max(reached, min(1.0, p * (len(tested) - at)))
+        adjusted[test] = reached
+    return [replace(effect, adjusted=adjusted.get(_test(effect), math.nan)) for effect in found]
+
+
+def _test(effect: Effect) -> tuple[str, str, str]:
+    return effect.comparison.arm, effect.comparison.reference, effect.key
 
 
 def spread_of_runs(values: Mapping[tuple[str, int], float]) -> tuple[float, int]:
