@@ -91,6 +91,12 @@ def test_the_mean_of_several_views_gets_a_temperature_of_its_own(scale, seed):
     assert alike["multiscale"].temperature == pytest.approx(fitted[0], rel=1e-3)
 
 
+def test_tempering_by_any_ratio_leaves_probabilities():
+    """Of an export with the highest temperature and a run with the lowest."""
+    found = tempered(np.full((2, 7), 1 / 7, np.float32), 0.05 / 20)
+    np.testing.assert_allclose(found, 1 / 7, rtol=1e-6)
+
+
 @given(temperature=st.floats(0.05, 20))
 def test_tempering_divides_logits_and_changes_no_prediction(temperature):
     logits, _ = calibrated_logits(50, 0)

@@ -69,6 +69,17 @@ def test_it_is_a_run_whose_network_predicts_as_before(run, published):
     np.testing.assert_allclose(half, exact, atol=5e-3)
 
 
+def test_weights_are_rounded_as_in_training_on_every_machine(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("ferkeras.network.precision.computes_bfloat16", lambda: False)
+    half = shutil.copytree(run, tmp_path / "half-001")
+    config = load_config(half / "config.yaml", ["train.precision=mixed_bfloat16"])
+    (half / "config.yaml").write_text(dump_config(config))
+    assert main([str(half), str(tmp_path / "given")]) == 0
+    kernel = load_trained(tmp_path / "given").model.get_layer("dense1").kernel.numpy()
+    rounded = keras.ops.cast(keras.ops.cast(kernel, "bfloat16"), "float32")
+    np.testing.assert_array_equal(rounded, kernel)
+
+
 def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
     assert (published / "best.keras").stat().st_size < (run / "best.keras").stat().st_size
     with zipfile.ZipFile(published / "best.keras") as archive:

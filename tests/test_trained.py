@@ -40,12 +40,17 @@ def test_the_precision_of_the_process_is_left_alone(finished_run):
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.parametrize(("there", "computes"), [(True, "bfloat16"), (False, "float32")])
-def test_it_computes_as_in_training_where_the_machine_can(copied, monkeypatch, there, computes):
+@pytest.mark.parametrize(
+    ("there", "as_trained", "computes"),
+    [(True, False, "bfloat16"), (False, False, "float32"), (False, True, "bfloat16")],
+)
+def test_it_computes_as_in_training_where_the_machine_can(
+    copied, monkeypatch, there, as_trained, computes
+):
     monkeypatch.setattr(precision, "computes_bfloat16", lambda: there)
     config = copied.config.path
     config.write_text(config.read_text().replace("precision: float32", "precision: mixed_bfloat16"))
-    model = load_trained(copied.folder).model
+    model = load_trained(copied.folder, as_trained=as_trained).model
     assert {layer.compute_dtype for layer in model.layers if "Conv2D" in type(layer).__name__} == {
         computes
     }

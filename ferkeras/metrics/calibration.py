@@ -98,7 +98,9 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """
     if temperature == 1.0:
         return probabilities
-    powers = probabilities.astype(np.float64) ** (1 / temperature)
+    # By the largest, so that not all powers of a row vanish.
+    relative = probabilities / probabilities.max(axis=1, keepdims=True).astype(np.float64)
+    powers = relative ** (1 / temperature)
     return (powers / powers.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
 
 

@@ -58,7 +58,8 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
         read_history(finished)
     if finished.run.predictions.is_file():
         read_predictions(finished.run.predictions, finished.task.classes)
-    model = load_trained(finished).model
+    # Weights are rounded by the precision of their layers, the same on every machine.
+    model = load_trained(finished, as_trained=True).model
     round_as_trained(model)
     temporary = folder.parent / temporary_name()
     temporary.mkdir()

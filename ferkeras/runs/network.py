@@ -50,7 +50,7 @@ class Trained:
         return self.finished.config
 
 
-def load_trained(path: str | Path | TrainedRun) -> Trained:
+def load_trained(path: str | Path | TrainedRun, *, as_trained: bool = False) -> Trained:
     """Load the best network of a finished run, given its folder, or of any run that was opened.
 
     The network is built from the validated configuration, and `best.keras` gives numbers only:
@@ -58,16 +58,31 @@ def load_trained(path: str | Path | TrainedRun) -> Trained:
     run's figures do, where the file by itself computes in float32; in float32 too where this
     machine has nothing that computes the other.
 
+    Args:
+        path: the run.
+        as_trained: compute in the precision of the training on every machine, however slow.
+
     Raises:
         InputError: see `ferkeras.runs.finished.open_run`; or the weights are missing, damaged or
             those of another network.
     """
     finished = path if isinstance(path, TrainedRun) else open_run(path)
-    return Trained(finished, load_network(finished.config, finished.environment, finished.run.best))
+    model = load_network(
+        finished.config, finished.environment, finished.run.best, as_trained=as_trained
+    )
+    return Trained(finished, model)
 
 
-def load_network(config: Config, environment: EnvironmentRecord, path: InnerPath) -> MonitoredModel:
+def load_network(
+    config: Config, environment: EnvironmentRecord, path: InnerPath, *, as_trained: bool = False
+) -> MonitoredModel:
     """Build the network of a run and give it the weights of a `.keras` file in its folder.
+
+    Args:
+        config: of the run.
+        environment: of the run.
+        path: the file.
+        as_trained: see `load_trained`.
 
     Returns:
         uint8 faces (N, H, W, C) to float32 logits (N, K); not compiled, with the rates of
@@ -76,7 +91,8 @@ def load_network(config: Config, environment: EnvironmentRecord, path: InnerPath
     Raises:
         InputError: the file is missing, damaged or of another network.
     """
-    with _precision(fast_precision(config.train.precision)):
+    precision = config.train.precision
+    with _precision(precision if as_trained else fast_precision(precision)):
         data = environment["data"]
         model = build_network(
             config.network, task_of(environment), mean=data["mean"], std=data["std"]
