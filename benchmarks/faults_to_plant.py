@@ -33,6 +33,23 @@ _ALPHABETICAL = np.array([0, 1, 2, 3, 5, 6, 4])
 """The class index that each emotion gets where folders are read in alphabetical order."""
 
 
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+"""A change to images."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A training that comes before, and the key that is given its run.
+
+    Attributes:
+        key: `distill.teachers` or `network.start_from`.
+        overrides: its settings.
+    """
+
+    key: str
+    overrides: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something wrong.
@@ -45,6 +62,8 @@ class Fault:
         setup: changes the network before training.
         flatters: whether its cost does not show in the validation skill.
         ramps: whether it needs the ramps of a whole training.
+        also: causes that are as right.
+        earlier: a training whose run this one needs.
     """
 
     name: str
@@ -54,9 +73,12 @@ class Fault:
     setup: Callable[[TrainingSetup], None] | None = None
     flatters: bool = False
     ramps: bool = False
+    also: tuple[str, ...] = ()
+    earlier: Earlier | None = None
 
 
-def _with_train(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+def in_training(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+    """The splits with other training images or labels."""
     train = splits.train
     images = train.images if images is None else images
     return replace(
@@ -64,9 +86,8 @@ def _with_train(splits: Splits, images: np.ndarray | None = None, labels: Any = 
     )
 
 
-def _with_validation(
-    splits: Splits, images: np.ndarray | None = None, labels: Any = None
-) -> Splits:
+def in_validation(splits: Splits, images: np.ndarray | None = None, labels: Any = None) -> Splits:
+    """The splits with other validation images or labels."""
     faces = splits.validation
     images = faces.images if images is None else images
     return replace(
@@ -77,7 +98,7 @@ def _with_validation(
 def _blank(splits: Splits, rng: np.random.Generator) -> Splits:
     images = splits.train.images.copy()
     images[rng.random(len(images)) < 0.7] = 0
-    return _with_train(splits, images)
+    return in_training(splits, images)
 
 
 def _few(count: int) -> Callable[[Splits, np.random.Generator], Splits]:
@@ -200,19 +221,19 @@ TUNED = (
     Fault(
         "training labels shuffled",
         "random_labels",
-        faces=lambda s, rng: _with_train(s, labels=rng.permutation(s.train.labels)),
+        faces=lambda s, rng: in_training(s, labels=rng.permutation(s.train.labels)),
     ),
     Fault(
         "validation class indices in alphabetical order",
         "permuted_labels",
-        faces=lambda s, rng: _with_validation(s, labels=_ALPHABETICAL[s.validation.labels]),
+        faces=lambda s, rng: in_validation(s, labels=_ALPHABETICAL[s.validation.labels]),
     ),
     Fault("70 % of the training images black", "blank_images", faces=_blank),
     Fault("no happy and no sad in training", "missing_class", faces=_without(3, 4)),
     Fault(
         "validation faces inverted",
         "unlike_validation",
-        faces=lambda s, rng: _with_validation(s, 255 - s.validation.images),
+        faces=lambda s, rng: in_validation(s, 255 - s.validation.images),
     ),
     Fault(
         "250 training faces in validation",
@@ -249,24 +270,24 @@ UNSEEN = (
     Fault(
         "labels one row off",
         "random_labels",
-        faces=lambda s, rng: _with_train(s, labels=np.roll(s.train.labels, 1)),
+        faces=lambda s, rng: in_training(s, labels=np.roll(s.train.labels, 1)),
     ),
     Fault(
         "happy and neutral exchanged in validation",
         "permuted_labels",
-        faces=lambda s, rng: _with_validation(
+        faces=lambda s, rng: in_validation(
             s, labels=np.array([0, 1, 2, 6, 4, 5, 3])[s.validation.labels]
         ),
     ),
     Fault(
         "validation faces scaled to 0..1",
         "blank_images",
-        faces=lambda s, rng: _with_validation(s, s.validation.images // 255),
+        faces=lambda s, rng: in_validation(s, s.validation.images // 255),
     ),
     Fault(
         "training faces scaled to 0..1",
         "blank_images",
-        faces=lambda s, rng: _with_train(s, s.train.images // 255),
+        faces=lambda s, rng: in_training(s, s.train.images // 255),
     ),
     Fault(
         "balanced sampler and square-root weights without caps",
@@ -299,21 +320,22 @@ def _mislabelled(fraction: float) -> Callable[[Splits, np.random.Generator], Spl
         labels = splits.train.labels.copy()
         wrong = rng.random(len(labels)) < fraction
         labels[wrong] = (labels[wrong] + rng.integers(1, 7, wrong.sum())) % 7
-        return _with_train(splits, labels=labels)
+        return in_training(splits, labels=labels)
 
     return mislabelled
 
 
-def _both(
-    change: Callable[[np.ndarray, np.random.Generator], np.ndarray], validation: bool = True
+def both(
+    change: Change, training: bool = True, validation: bool = True
 ) -> Callable[[Splits, np.random.Generator], Splits]:
-    """Change the images of training, and of validation too."""
+    """Change the images of both splits, or of one of them."""
 
     def changed(splits: Splits, rng: np.random.Generator) -> Splits:
-        splits = _with_train(splits, change(splits.train.images, rng))
+        if training:
+            splits = in_training(splits, change(splits.train.images, rng))
         if not validation:
             return splits
-        return _with_validation(splits, change(splits.validation.images, rng))
+        return in_validation(splits, change(splits.validation.images, rng))
 
     return changed
 
@@ -382,15 +404,15 @@ KINDS = (
         "eight grey levels, usual augmentation",
         "too_much_augmentation",
         USUAL_AUGMENTATION,
-        faces=_both(_pale),
+        faces=both(_pale),
     ),
-    Fault("pixels in a wrong order", "scrambled_images", faces=_both(_scrambled)),
+    Fault("pixels in a wrong order", "scrambled_images", faces=both(_scrambled)),
     Fault(
         "pixels in a wrong order in training alone",
         "scrambled_images",
-        faces=_both(_scrambled, validation=False),
+        faces=both(_scrambled, validation=False),
     ),
-    Fault("noise over every image", "scrambled_images", faces=_both(_noisy)),
+    Fault("noise over every image", "scrambled_images", faces=both(_noisy)),
     Fault("four of ten training labels wrong", "noisy_labels", faces=_mislabelled(0.4)),
     Fault(
         "inverse weights without caps",
