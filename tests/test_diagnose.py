@@ -22,7 +22,7 @@ from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.one_batch import cannot_learn_one_batch
 from ferkeras.diagnose.causes.overfitting import overfitting
-from ferkeras.diagnose.diagnosis import MEASURED, TRIED, diagnose
+from ferkeras.diagnose.diagnosis import LEFT, MEASURED, TRIED, diagnose
 from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.treatment import can_be_tried, treat
@@ -255,9 +255,9 @@ def test_a_list_goes_onto_a_command_line_without_blanks_and_quoted():
 
 
 def test_every_probe_has_a_name_of_its_own():
-    names = [probe.__name__ for probe in (*MEASURED, *TRIED)]
+    names = [probe.__name__ for probe in (*MEASURED, *TRIED, *LEFT)]
     assert len(set(names)) == len(names) >= 20
-    assert all(probe.__doc__ for probe in (*MEASURED, *TRIED))
+    assert all(probe.__doc__ for probe in (*MEASURED, *TRIED, *LEFT))
 
 
 def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
@@ -281,7 +281,7 @@ def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
 def test_faces_of_a_run_may_have_moved_but_must_be_the_same(
     finished_run, tmp_path, capsys, monkeypatch
 ):
-    for kind in ("MEASURED", "TRIED"):
+    for kind in ("MEASURED", "TRIED", "LEFT"):
         monkeypatch.setattr(f"ferkeras.diagnose.diagnosis.{kind}", ())
     run, gone = tmp_path / "tiny-001", tmp_path / "gone.csv"
     shutil.copytree(finished_run, run)

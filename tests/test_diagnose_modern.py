@@ -100,6 +100,7 @@ def run(tmp_path_factory):
 def without_trials(monkeypatch):
     """What is measured and no more: what trials find is tested with them."""
     monkeypatch.setattr("ferkeras.diagnose.diagnosis.TRIED", ())
+    monkeypatch.setattr("ferkeras.diagnose.diagnosis.LEFT", ())
 
 
 @pytest.mark.usefixtures("without_trials")

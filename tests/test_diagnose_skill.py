@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from ferkeras.diagnose.reference import crossed, gradients, transferred
-from ferkeras.diagnose.skill import CHANCE, above_chance, best_renaming, counts, kappa
+from ferkeras.diagnose.skill import (
+    CHANCE,
+    above_chance,
+    best_renaming,
+    counts,
+    kappa,
+    renamed_by_chance,
+)
 
 few = settings(deadline=None, max_examples=25)
 LABELS = st.lists(st.integers(0, 6), min_size=2, max_size=60)
@@ -72,3 +79,13 @@ def test_the_reference_knows_synthetic_faces_and_nothing_of_shuffled_labels():
     shuffled = np.random.default_rng(0).permutation(train.labels)
     nothing = crossed(replace(train, labels=shuffled), 0)
     assert above_chance(shuffled, nothing, 7) < CHANCE
+
+
+def test_the_best_renaming_of_predictions_by_chance_is_no_find():
+    rng = np.random.default_rng(1)
+    labels, predicted = rng.integers(7, size=300), rng.integers(7, size=300)
+    mean, std = renamed_by_chance(labels, predicted, 7)
+    named = best_renaming(counts(labels, predicted, 7))
+    found = kappa(counts(labels, named[predicted], 7))
+    assert found > 0.05
+    assert abs(found - mean) < CHANCE * std

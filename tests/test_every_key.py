@@ -309,6 +309,7 @@ def diagnosis(config, world):
     """Whether a whole run that alarms asks for its cause."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ferkeras.diagnose.diagnosis.TRIED", ())
+        patch.setattr("ferkeras.diagnose.diagnosis.LEFT", ())
         return train(config, world.splits, Console(io.StringIO()), brief=True).metrics["diagnosis"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import ferkeras
@@ -13,9 +12,11 @@ from ferkeras.diagnose.case import Advance, Case
 from ferkeras.diagnose.causes import (
     balance,
     batchnorm,
+    begun_broken,
     capacity,
     classes,
     decay,
+    decayed_rate,
     held_back,
     images,
     labels,
@@ -24,13 +25,15 @@ from ferkeras.diagnose.causes import (
     one_batch,
     overfitting,
     regularisation,
+    repeated,
     shift,
     signal,
     step_size,
+    teacher,
     unfinished,
 )
 from ferkeras.diagnose.finding import Finding
-from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.measurements import TRIAL_STEPS, Measurements
 from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning
 
 Probe = Callable[[Measurements], Finding | None]
@@ -39,16 +42,22 @@ MEASURED: tuple[Probe, ...] = (
     # Faces and labels: what is wrong here makes everything after it look wrong.
     images.blank_images,
     images.scrambled_images,
+    images.blurred_images,
     classes.validation_cannot_measure,
     classes.missing_class,
+    repeated.repeated_faces,
     labels.random_labels,
     labels.permuted_labels,
     balance.class_imbalance,
+    # What it is given beside them: teachers, and weights to begin with.
+    teacher.teacher_knows_nothing,
+    begun_broken.starts_from_a_broken_network,
     # Steps: weights that run away, are dead or stand still look like every other fault.
     step_size.learning_rate_too_high,
     signal.dead_units,
     step_size.gradients_clipped_away,
     step_size.learning_rate_too_low,
+    decayed_rate.learning_rate_fell_too_early,
     step_size.too_few_steps,
     decay.weight_decay_too_strong,
     balance.rare_classes_overweighted,
@@ -61,6 +70,7 @@ MEASURED: tuple[Probe, ...] = (
     normalisation.wrong_normalisation,
     leak.leakage,
     labels.noisy_labels,
+    labels.noisy_validation_labels,
     overfitting.overfitting,
 )
 """Probes that measure what is there."""
@@ -72,11 +82,16 @@ TRIED: tuple[Probe, ...] = (
     unfinished.unreadable_faces,
     held_back.held_back,
     one_batch.cannot_learn_one_batch,
-    unfinished.not_finished,
-    unfinished.unexplained,
 )
-"""Probes that train a little with other settings, and what is left; asked in this order, until
-one finds it, and only where nothing was found by measuring."""
+"""Probes that train a little with other settings; asked in this order, until one finds it, and only
+where nothing was found by measuring."""
+
+LEFT: tuple[Probe, ...] = (unfinished.not_finished, unfinished.unexplained)
+"""What is left to say where none of them found anything."""
+
+_STEPS = (TRIAL_STEPS, 3 * TRIAL_STEPS)
+"""Steps of trials: longer ones where a training learns nothing and the short ones showed nothing,
+for some learn nothing in so few steps whatever is changed."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +157,27 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
 
     Args:
         case: what is examined; it is left as it was.
-        advance: called with the steps of trials, up to `most_trial_steps` of them.
+        advance: called with the steps of trials.
     """
     measurements = Measurements(case, advance)
-    found = [finding for probe in MEASURED if (finding := probe(measurements))]
-    if not found:
-        predicted = (probe(measurements) for probe in TRIED)
-        found = [*islice(filter(None, predicted), 1)]
+    found = measured(measurements)
+    if not found and (last := _tried(measurements)):
+        found = [last]
     findings = tuple(finding.for_config(case.config) for finding in found)
     return Diagnosis(case, measurements, findings, not is_not_learning(measurements))
+
+
+def measured(measurements: Measurements) -> list[Finding]:
+    """What is found by measuring alone, in the order in which one explains another."""
+    return [finding for probe in MEASURED if (finding := probe(measurements))]
+
+
+def _tried(measurements: Measurements) -> Finding | None:
+    for steps in _STEPS:
+        measurements.trial_steps = min(steps, measurements.case.steps)
+        for probe in TRIED:
+            if finding := probe(measurements):
+                return finding
+        if measurements.case.steps <= steps or not is_not_learning(measurements):
+            break
+    return next((finding for probe in LEFT if (finding := probe(measurements))), None)

@@ -12,23 +12,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
+from ferkeras.data.digests import digests_of_images
 from ferkeras.data.faces import Faces
 from ferkeras.data.task import Classes
 from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample
-from ferkeras.diagnose.pixels import neighbour_correlation
+from ferkeras.diagnose.pixels import detail, neighbour_correlation
 from ferkeras.diagnose.reference import crossed, skill_of_folds, transferred
 from ferkeras.diagnose.skill import above_chance, counts, kappa
-from ferkeras.diagnose.trial import BATCH_STEPS, Trial, learn_one_batch, try_out
+from ferkeras.diagnose.trial import BATCH_STEPS, Trial, go_on, learn_one_batch, try_out
+from ferkeras.diagnose.two_samples import told_apart
 from ferkeras.lr_find.range_test import LrRange, lr_range_test
 from ferkeras.metrics.inference import logits_of
 from ferkeras.network.model import dropout_layers
+from ferkeras.runs.network import load_trained
 from ferkeras.training.movement import movement_of_kernels, trained_variables
 from ferkeras.training.state import restored_after
 
 _FIRST_STEPS = 5
 _BATCH = 250
-_TRIAL_STEPS = 150
+
+TRIAL_STEPS = 150
+"""Steps of a trial, or as many as the training took where these are fewer."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class Measurements:
     def __init__(self, case: Case, advance: Advance | None = None) -> None:
         self.case = case
         self._advance = advance
+        self.trial_steps = min(TRIAL_STEPS, case.steps)
         self._trials: dict[str, Trial] = {}
         self._batches: dict[str, float] = {}
         self._balanced: dict[str, ClassPredictions] = {}
@@ -145,12 +152,30 @@ class Measurements:
         return self._balanced[split]
 
     @cached_property
+    def train_digests(self) -> list[bytes]:
+        """A digest of each training image, the same for the same pixels."""
+        return digests_of_images(self.case.splits.train.images)
+
+    @cached_property
     def neighbours(self) -> dict[str, float]:
         """Median correlation of neighbouring pixels in the images of each split."""
         return {
             name: _median(neighbour_correlation(np.asarray(faces.images)))
             for name, faces in (("training", self.train), ("validation", self.validation))
         }
+
+    @cached_property
+    def detail(self) -> dict[str, float]:
+        """Median fraction of variance in what is finer than an eighth of a side, by split."""
+        return {
+            name: _median(detail(np.asarray(faces.images)))
+            for name, faces in (("training", self.train), ("validation", self.validation))
+        }
+
+    @cached_property
+    def splits_told_apart(self) -> float:
+        """Area under the curve of a classifier that tells which split an image is of."""
+        return told_apart(self.train, self.validation)
 
     # What the network makes of them
 
@@ -206,6 +231,24 @@ class Measurements:
         # Sums of so many pixels are far off in half precision.
         values = inside(self.validation.images[:_BATCH], training=False).numpy().astype(np.float32)
         return float(values.mean()), float(values.std())
+
+    @cached_property
+    def teachers(self) -> dict[str, ClassPredictions]:
+        """Each teacher of a distilled training, by the name of its run, on training faces.
+
+        Without those that are no longer there.
+        """
+        found = {}
+        for path in self.case.config.distill.teachers:
+            try:
+                teacher = load_trained(path)
+            except InputError:
+                continue
+            predicted = logits_of(teacher.model, self.train).argmax(axis=1)
+            found[teacher.finished.name] = ClassPredictions(
+                self.train.labels, predicted, self.classes
+            )
+        return found
 
     # How it moves
 
@@ -263,13 +306,22 @@ class Measurements:
 
     def trial(self, values: Mapping[str, Any]) -> Trial:
         """A short training from the same start with other values at some dotted keys."""
-        key = repr(sorted(values.items()))
+        steps = self.trial_steps
+        key = repr((steps, sorted(values.items())))
         if key not in self._trials:
-            steps = min(_TRIAL_STEPS, self.case.steps)
             self._trials[key] = try_out(self.case, values, steps)
             if self._advance:
                 self._advance(steps)
         return self._trials[key]
+
+    @cached_property
+    def went_on(self) -> Trial:
+        """As many more steps from where the training ended, at the rate that it began with."""
+        steps = self.trial_steps
+        trial = go_on(self.case, self.case.config.train.first_learning_rate, steps)
+        if self._advance:
+            self._advance(steps)
+        return trial
 
     def one_batch(self, values: Mapping[str, Any]) -> float:
         """Accuracy on a single batch after steps on nothing else, with other values at some keys.

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 _SHUFFLES = 200
+_RENAMINGS = 40
 CHANCE = 4.0
 """Standard deviations above chance that mean skill: by chance once in 30,000."""
 
@@ -69,3 +70,20 @@ def best_renaming(matrix: np.ndarray) -> np.ndarray:
     renamed = np.empty(len(matrix), np.int64)
     renamed[predicted] = truths
     return renamed
+
+
+def renamed_by_chance(
+    labels: np.ndarray, predicted: np.ndarray, classes: int
+) -> tuple[float, float]:
+    """Kappa after the best renaming where there is nothing to be found: mean, standard deviation.
+
+    The best of all renamings of predictions by chance is above chance: how far, says renaming them
+    for shuffled labels.
+    """
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(_RENAMINGS):
+        shuffled = rng.permutation(labels)
+        named = best_renaming(counts(shuffled, predicted, classes))
+        found.append(kappa(counts(shuffled, named[predicted], classes)))
+    return float(np.mean(found)), float(np.std(found))

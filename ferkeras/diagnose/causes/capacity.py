@@ -10,7 +10,10 @@ from ferkeras.diagnose.trial import Trial
 
 _FILTERS = [16, 32, 64]
 _DENSE = [128]
-_NARROW = 4
+_NARROW = 4, 8
+"""Widths below which a layer may be too narrow, at least and at most: as many as there are classes.
+"""
+
 _PARAMETERS = 50_000
 """Mini-Xception, the smallest network that is known to learn FER2013, has 58,000."""
 
@@ -30,7 +33,9 @@ def is_narrow(m: Measurements) -> bool:
     """
     network = m.case.config.network
     widths = [*getattr(network, "filters", ()), *network.dense_units]
-    return _parameters(m) < _PARAMETERS or min(widths, default=_NARROW) < _NARROW
+    least, most = _NARROW
+    narrow = min(max(least, len(m.classes)), most)
+    return _parameters(m) < _PARAMETERS or min(widths, default=narrow) < narrow
 
 
 def network_too_small(m: Measurements) -> Finding | None:

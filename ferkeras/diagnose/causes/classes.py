@@ -9,11 +9,17 @@ from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import FEWEST_OTHERS, can_measure
 from ferkeras.diagnose.symptoms import HALF
 
+_NOT_BY_CHANCE = 10.0
+"""Faces of a class that a drawn split is expected to have, where it has none by no accident."""
+
 
 def validation_cannot_measure(m: Measurements) -> Finding | None:
-    """Nearly all validation faces are of one class: no figure on them means anything."""
+    """Nearly all validation faces are of one class, or none is of one that training has plenty of.
+
+    Then no figure on them means anything, or none of that class does.
+    """
     if can_measure(m.validation.labels):
-        return None
+        return _classes_not_measured(m)
     counts = m.case.splits.validation.counts()
     majority, others = int(counts.argmax()), int(counts.sum() - counts.max())
     if others >= FEWEST_OTHERS:
@@ -47,6 +53,40 @@ def validation_cannot_measure(m: Measurements) -> Finding | None:
             ),
         ),
         "what says one class for everything is right on all of them",
+        "counting",
+    )
+
+
+def _classes_not_measured(m: Measurements) -> Finding | None:
+    train = m.case.splits.train.counts()
+    validation = m.case.splits.validation.counts()
+    expected = train / train.sum() * validation.sum()
+    lacking = np.flatnonzero((validation == 0) & (expected >= _NOT_BY_CHANCE))
+    if not len(lacking):
+        return None
+    names = " and ".join(m.classes[int(label)] for label in lacking)
+    fraction = float(train[lacking].sum() / train.sum())
+    return Finding(
+        "validation_cannot_measure",
+        f"Validation has no face that is {names}, {fraction:.0%} of the training faces: its "
+        "figures say nothing about whether they are recognised.",
+        (
+            Evidence(
+                f"validation faces that are {names}",
+                f"0 of {int(validation.sum()):,}",
+                f"about {expected[lacking].sum():.0f}, as in training",
+                0.0,
+            ),
+        ),
+        (
+            Remedy(
+                "split the faces anew, shuffled and with every class on both sides; check how the "
+                "labels of validation are written",
+                "a figure for every class",
+            ),
+        ),
+        f"by chance a class of which {_NOT_BY_CHANCE:g} faces are expected is missing once in "
+        "20,000 splits",
         "counting",
     )
 

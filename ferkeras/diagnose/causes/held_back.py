@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ferkeras.diagnose.causes.capacity import WIDER, is_narrow, too_small
 from ferkeras.diagnose.causes.regularisation import WORDS, as_ended, off, suspected, too_much
+from ferkeras.diagnose.causes.signal import begins_slowly, first_layers_too_slow
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_behind
@@ -58,6 +59,8 @@ def _settings(m: Measurements) -> list[_Setting]:
     corrected = config.class_weight.rule != "none" or config.train.sampler == "balanced"
     if corrected and (behind or _spread(m) > _FAR):
         found.append(_Setting(_UNWEIGHTED, _weighted))
+    if behind and begins_slowly(m):
+        found.append(_Setting({"network.first_layer_rate": 1.0}, _slow))
     if behind and is_narrow(m):
         found.append(_Setting(WIDER, lambda m, before, after: too_small(m, after)))
     return found
@@ -101,6 +104,10 @@ def _weighted(m: Measurements, before: Trial, after: Trial) -> Finding:
         _REASON,
         "Cui et al. 2019, Class-balanced loss; the analysis that ferkeras began with, no. 3",
     )
+
+
+def _slow(m: Measurements, before: Trial, after: Trial) -> Finding:
+    return first_layers_too_slow(m, *_pair(before, after, "network.first_layer_rate"))
 
 
 def _spread(m: Measurements) -> float:

@@ -9,10 +9,15 @@ from ferkeras.check_data.finding import TOO_MANY
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import CHANCE
+from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
 
 LIKE_A_PICTURE = 0.5
 """Correlation of neighbouring pixels below which an image is none of anything: half of what is
 seen is then noise. FER2013's faces have 0.90, one in a hundred less than 0.77."""
+
+SHARP = 0.02
+"""Detail below which an image is blurred, a tenth of a sharp face's; see
+`ferkeras.diagnose.pixels.detail`."""
 
 
 def _blank(images: np.ndarray, m: Measurements) -> np.ndarray:
@@ -50,6 +55,41 @@ def scrambled_images(m: Measurements) -> Finding | None:
             ),
         ),
         "below 0.5, more than half of an image's variance is noise",
+        "Field 1987, Relations between the statistics of natural images and the response "
+        "properties of cortical cells",
+    )
+
+
+def blurred_images(m: Measurements) -> Finding | None:
+    """Images of which hardly more than the light and the shade is left, and nothing is learned."""
+    worst = min(m.detail, key=m.detail.__getitem__)
+    if m.detail[worst] >= SHARP or not is_not_learning(m):
+        return None
+    both = all(value < SHARP for value in m.detail.values())
+    return Finding(
+        "blurred_images",
+        f"The {'' if both else worst + ' '}images are blurred: nothing is on them that is finer "
+        "than an eighth of their side.",
+        (
+            *(
+                Evidence(
+                    f"detail of {name} images: variance that is gone at 8 x 8 pixels, median",
+                    f"{value:.1%}",
+                    f"above {SHARP:.0%}; about 20% for sharp faces",
+                    value,
+                )
+                for name, value in m.detail.items()
+            ),
+            skill_evidence(m),
+        ),
+        (
+            Remedy(
+                "look at the mosaics of python -m ferkeras.check_data, and read the images anew "
+                "from where they came from, without blur and not from thumbnails",
+                "eyes, brows and mouths that can be told apart",
+            ),
+        ),
+        "a tenth of the detail that faces have; by then mouths and brows are gone",
         "Field 1987, Relations between the statistics of natural images and the response "
         "properties of cortical cells",
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ferkeras.diagnose.causes.images import LIKE_A_PICTURE
+from ferkeras.data.faces import Faces
+from ferkeras.diagnose.causes.images import LIKE_A_PICTURE, SHARP
+from ferkeras.diagnose.causes.shift import DISTINGUISHABLE
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import ClassPredictions, Measurements
-from ferkeras.diagnose.skill import CHANCE, best_renaming, can_measure
+from ferkeras.diagnose.skill import CHANCE, best_renaming, can_measure, renamed_by_chance
 from ferkeras.diagnose.symptoms import HALF, NOTHING
 
 _FEWEST = 150
@@ -15,6 +19,8 @@ _FEWEST_OTHERS = 100
 """Faces, and faces outside the most frequent class, below which a simple classifier may know
 nothing for want of examples."""
 
+_TELLING = 300
+"""Faces of which a simple classifier knows something if there is anything to be known."""
 
 _SURE = 2.75
 """Standard errors by which two skills differ where labels are wrong."""
@@ -29,41 +35,66 @@ _ENOUGH = 1000
 def random_labels(m: Measurements) -> Finding | None:
     """Labels that nothing tells better than chance, neither from within nor across the split.
 
-    Not where the images themselves can tell nothing, nor where nearly all faces are of one class:
-    then it is not the labels that were shown to be wrong.
+    Not where the images may be at fault: where those of the other split cannot be read either, or
+    look unlike these; nor where nearly all faces are of one class.
     """
     if m.on_validation.above_chance >= CHANCE or m.reference.above_chance >= CHANCE:
         return None
-    within = {
+    within: dict[str, tuple[Faces, Callable[[], ClassPredictions]]] = {
         "training": (m.train, lambda: m.reference_within_train),
         "validation": (m.validation, lambda: m.reference_within_validation),
     }
     for name, (faces, crossed) in within.items():
         if len(faces) < _FEWEST or not can_measure(faces.labels, _FEWEST_OTHERS):
             continue
-        if m.neighbours[name] < LIKE_A_PICTURE:
+        if m.neighbours[name] < LIKE_A_PICTURE or m.detail[name] < SHARP:
             continue
         predicted = crossed()
-        if predicted.above_chance < CHANCE and (
-            m.balanced_reference_within(name).above_chance < CHANCE
-        ):
-            return _random(m, name, predicted)
+        other = "validation" if name == "training" else "training"
+        others = within[other][1]()
+        wrong = _at_chance(m, name, predicted) or _next_to_nothing(predicted, others)
+        unreadable = len(others.labels) >= _TELLING and _at_chance(m, other, others)
+        if wrong and not unreadable and m.splits_told_apart < DISTINGUISHABLE:
+            return _random(m, name, predicted, other, others)
     return None
 
 
-def _random(m: Measurements, name: str, predicted: ClassPredictions) -> Finding:
+def _at_chance(m: Measurements, name: str, predicted: ClassPredictions) -> bool:
+    return predicted.above_chance < CHANCE and (
+        m.balanced_reference_within(name).above_chance < CHANCE
+    )
+
+
+def _next_to_nothing(predicted: ClassPredictions, others: ClassPredictions) -> bool:
+    """Whether it is a small part of what is known of no more faces of the other split."""
+    return (
+        len(others.labels) <= len(predicted.labels)
+        and others.above_chance >= CHANCE
+        and predicted.skill < NOTHING
+        and predicted.skill < HALF * others.skill
+    )
+
+
+def _random(
+    m: Measurements, name: str, predicted: ClassPredictions, other: str, others: ClassPredictions
+) -> Finding:
     return Finding(
         "random_labels",
-        f"The {name} labels do not belong to their faces: nothing tells them better than chance.",
+        f"The {name} labels do not belong to their faces: nothing tells them "
+        + (
+            "better than chance." if predicted.above_chance < CHANCE else "much better than chance."
+        ),
         (
             Evidence(
-                f"linear regression within {name} faces, in standard deviations above chance",
-                f"{predicted.above_chance:.1f} (kappa {predicted.skill:.2f})",
-                f"above {CHANCE:g}",
+                f"skill of linear regression within {name} faces",
+                f"{predicted.skill:.2f}, {predicted.above_chance:.1f} standard deviations above "
+                "chance",
+                f"above {CHANCE:g} deviations; the skill within {other} faces is "
+                f"{others.skill:.2f}",
                 predicted.above_chance,
             ),
             Evidence(
-                "the network on validation faces, the same",
+                "the network on validation faces, in standard deviations above chance",
                 f"{m.on_validation.above_chance:.1f}",
                 f"above {CHANCE:g}",
                 m.on_validation.above_chance,
@@ -89,11 +120,12 @@ def permuted_labels(m: Measurements) -> Finding | None:
     predicted = m.on_validation if network else m.reference
     named = best_renaming(predicted.matrix)
     renamed = ClassPredictions(predicted.labels, named[predicted.predicted], m.classes)
-    # Deviations of kappa under chance: what above_chance divides by.
-    std = renamed.skill / renamed.above_chance if renamed.above_chance > 0 else np.inf
-    gain = (renamed.skill - predicted.skill) / std
     known = m.on_train.skill if network else m.reference_within_train.skill
-    if gain < CHANCE or renamed.skill < max(NOTHING, HALF * known):
+    if renamed.skill < max(NOTHING, HALF * known):
+        return None
+    chance, std = renamed_by_chance(predicted.labels, predicted.predicted, len(m.classes))
+    gain = (renamed.skill - max(predicted.skill, chance)) / max(std, 1e-9)
+    if gain < CHANCE:
         return None
     moved = ", ".join(
         f"{m.classes[label]} there is {m.classes[prediction]} here"
@@ -111,7 +143,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
                 predicted.accuracy,
             ),
             Evidence(
-                "gain in standard deviations above chance",
+                "gain in standard deviations, above what renaming gains by chance",
                 f"{gain:.0f}",
                 f"below {CHANCE:g}",
                 gain,
@@ -178,6 +210,59 @@ def noisy_labels(m: Measurements) -> Finding | None:
         ),
         f"a quarter and {_SURE:g} standard errors are more than splits of one source differ by",
         "Frenay & Verleysen 2014, Classification in the presence of label noise: a survey",
+    )
+
+
+def noisy_validation_labels(m: Measurements) -> Finding | None:
+    """Validation labels that are known less well than training labels that were not learned from.
+
+    By a simple classifier that learned from other training faces: it knows as much of both where
+    they come from one source, and of wrong labels it knows nothing.
+    """
+    if len(m.train) < _ENOUGH or not can_measure(m.validation.labels, _FEWEST_OTHERS):
+        return None
+    within, outside = m.reference_within_train, m.reference
+    if within.above_chance < CHANCE or within.skill <= 0:
+        return None
+    wrong = 1 - max(0.0, m.skill_of_folds) / within.skill
+    error = float(np.hypot(_error(within), _error(outside)))
+    if wrong < _NOISY or within.skill - m.skill_of_folds < _SURE * error:
+        return None
+    if m.splits_told_apart >= DISTINGUISHABLE:
+        return None
+    return Finding(
+        "noisy_validation_labels",
+        f"About {wrong:.0%} of the validation labels are wrong: what is learned from training "
+        "faces holds for other training faces, and less for these.",
+        (
+            Evidence(
+                "skill of linear regression on validation faces",
+                f"{m.skill_of_folds:.2f}",
+                f"about {within.skill:.2f}, that on training faces that it did not learn from",
+                m.skill_of_folds,
+            ),
+            Evidence(
+                "skill of the network on validation faces",
+                f"{m.on_validation.skill:.2f}",
+                "what it says is measured against wrong labels",
+                m.on_validation.skill,
+            ),
+            Evidence(
+                "a classifier that tells the images of the two splits apart (area under the curve)",
+                f"{m.splits_told_apart:.2f}",
+                f"below {DISTINGUISHABLE:g}: the images are alike, the labels are not",
+                m.splits_told_apart,
+            ),
+        ),
+        (
+            Remedy(
+                "look at the mosaics of python -m ferkeras.check_data, and at how validation "
+                "labels were joined to their faces; or split the faces anew",
+                "validation figures that mean something",
+            ),
+        ),
+        f"a quarter and {_SURE:g} standard errors are more than splits of one source differ by",
+        "Northcutt, Athalye & Mueller 2021, Pervasive label errors in test sets",
     )
 
 

@@ -11,6 +11,8 @@ from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
 
 _SILENT = 0.9
 _VANISHED = 1e-3
+_SLOW = 0.1
+"""The rate of first layers that have learned elsewhere, in the recommended recipes."""
 
 
 def dead_units(m: Measurements) -> Finding | None:
@@ -36,7 +38,11 @@ def dead_units(m: Measurements) -> Finding | None:
             skill_evidence(m),
         ),
         (
-            Remedy("begin anew from random weights", "units that respond to some faces"),
+            Remedy(
+                "begin anew from random weights",
+                "units that respond to some faces",
+                {"network.start_from": None} if m.case.config.network.start_from else {},
+            ),
             Remedy(
                 "begin anew with a lower learning rate: a long step may have killed them",
                 "steps that leave units alive",
@@ -45,6 +51,43 @@ def dead_units(m: Measurements) -> Finding | None:
         ),
         "where nine units of ten are silent, the tenth carries all that passes",
         "Lu et al. 2020, Dying ReLU and initialization",
+    )
+
+
+def begins_slowly(m: Measurements) -> bool:
+    """Whether its first layers are given a far lower rate, and nothing that they have learned."""
+    network = m.case.config.network
+    learned = network.start_from is not None or getattr(network, "has_learned", False)
+    return not learned and network.first_layer_rate < _SLOW
+
+
+def first_layers_too_slow(m: Measurements, evidence: Evidence) -> Finding:
+    """The finding that `network.first_layer_rate` keeps the first layers from learning."""
+    rate = m.case.config.network.first_layer_rate
+    return Finding(
+        "first_layers_too_slow",
+        f"The first layer has {rate:g} of the learning rate, and begins at random: it stays as "
+        "random as it is.",
+        (
+            evidence,
+            Evidence(
+                "network.first_layer_rate",
+                f"{rate:g}",
+                "1 for a network that begins at random",
+                rate,
+            ),
+            skill_evidence(m),
+        ),
+        (
+            Remedy(
+                "give every layer the same rate",
+                "first layers that learn too",
+                {"network.first_layer_rate": 1.0},
+            ),
+        ),
+        "lower rates keep what first layers have learned elsewhere; random ones have nothing to "
+        "keep",
+        "Howard & Ruder 2018, Universal language model fine-tuning (discriminative rates)",
     )
 
 
@@ -59,6 +102,16 @@ def vanishing_gradients(m: Measurements) -> Finding | None:
     if not typical or movement[layer] >= _VANISHED * typical or not is_not_learning(m):
         return None
     fraction = movement[layer] / typical
+    if begins_slowly(m) and fraction >= m.case.config.network.first_layer_rate / 10:
+        return first_layers_too_slow(
+            m,
+            Evidence(
+                f"speed of {layer} relative to the middle layer",
+                f"{fraction:.2g}",
+                f"above {_VANISHED:g}",
+                fraction,
+            ),
+        )
     return Finding(
         "vanishing_gradients",
         f"The gradient does not reach {layer}: it moves {fraction:.1g} times as fast as "

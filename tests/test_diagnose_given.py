@@ -1,0 +1,208 @@
+"""What a training is given: teachers, weights to begin with, a rate that falls, faces that repeat,
+labels of validation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from brief_training import QUICK, synthetic_splits
+from untraced import untraced
+
+from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
+from ferkeras.data.faces import Faces, Splits
+from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.causes.begun_broken import starts_from_a_broken_network
+from ferkeras.diagnose.causes.classes import validation_cannot_measure
+from ferkeras.diagnose.causes.decayed_rate import learning_rate_fell_too_early
+from ferkeras.diagnose.causes.held_back import held_back
+from ferkeras.diagnose.causes.labels import noisy_labels, noisy_validation_labels
+from ferkeras.diagnose.causes.repeated import repeated_faces
+from ferkeras.diagnose.causes.signal import dead_units, vanishing_gradients
+from ferkeras.diagnose.causes.teacher import teacher_knows_nothing
+from ferkeras.diagnose.measurements import ClassPredictions, FirstSteps, Measurements
+from ferkeras.diagnose.trial import Trial
+
+pytestmark = pytest.mark.usefixtures("short_range_tests")
+
+
+@pytest.fixture(scope="module")
+def faces() -> Splits:
+    return synthetic_splits(700, halved=True)
+
+
+@pytest.fixture(scope="module")
+def many() -> Splits:
+    return synthetic_splits(2400, halved=True)
+
+
+def measured(splits: Splits, **overrides) -> Measurements:
+    """A network that has taken a step or two."""
+    values = {key.replace("__", "."): value for key, value in overrides.items()}
+    with untraced():
+        return Measurements(train_briefly(with_values(Config(), QUICK | values), splits, 2))
+
+
+def configured(m: Measurements, **overrides) -> Measurements:
+    """The same, as if it had been configured otherwise."""
+    values = {key.replace("__", "."): value for key, value in overrides.items()}
+    return Measurements(replace(m.case, config=with_values(m.case.config, values)))
+
+
+@pytest.fixture
+def m(faces) -> Measurements:
+    return measured(faces)
+
+
+def trial(skill: float) -> Trial:
+    return Trial({}, 100, skill, skill, skill, skill)
+
+
+def saying(m: Measurements, label: int | None = None) -> ClassPredictions:
+    """Predictions on training faces: one class, or the truth."""
+    truth = m.train.labels
+    return ClassPredictions(
+        truth, truth if label is None else np.full_like(truth, label), m.classes
+    )
+
+
+def test_a_teacher_that_says_one_class_is_named_with_the_key_that_leaves_it_out(m):
+    m = configured(m, distill__teachers=("runs/bad", "runs/good"), distill__weight=0.8)
+    m.teachers = {"bad": saying(m, 3), "good": saying(m)}
+    finding = teacher_knows_nothing(m)
+    assert "The teacher bad does not know these faces, and 80% of the loss" in finding.verdict
+    assert finding.remedies[0].overrides == {"distill.teachers": ("runs/good",)}
+    m.teachers = {"good": saying(m)}
+    assert teacher_knows_nothing(m) is None
+    # A teacher whose run is gone says nothing.
+    assert configured(m, distill__teachers=("runs/gone",)).teachers == {}
+
+
+def test_weights_of_another_run_are_blamed_where_random_ones_learn(m):
+    m = configured(m, network__start_from="runs/bad")
+    m.trial = lambda values: trial(0.4)
+    finding = starts_from_a_broken_network(m)
+    assert "begins with the weights of runs/bad" in finding.verdict
+    assert finding.remedies[0].overrides == {"network.start_from": None}
+    m.trial = lambda values: trial(0.0)
+    assert starts_from_a_broken_network(m) is None
+    m.silent_units = {"a_relu": 1.0}
+    assert dead_units(m).remedies[0].overrides == {"network.start_from": None}
+
+
+def history(*rates: float) -> pd.DataFrame:
+    return pd.DataFrame({"epoch": range(1, len(rates) + 1), "learning_rate": rates})
+
+
+@pytest.mark.parametrize(
+    ("rates", "gained", "named"),
+    [
+        ((3e-3, 3e-5, 3e-7, 3e-7), 0.4, True),
+        ((3e-3, 3e-5, 3e-7, 3e-7), 0.02, False),
+        ((3e-3, 3e-3, 3e-3, 3e-5), 0.4, False),
+        ((3e-3, 2e-3, 2e-3, 1e-3), 0.4, False),
+    ],
+)
+def test_a_rate_that_fell_is_blamed_where_more_steps_at_the_first_one_teach(
+    m, rates, gained, named
+):
+    m = configured(m, schedule__plateau_from_epoch=1, schedule__plateau_factor=0.01)
+    m = Measurements(replace(m.case, history=history(*rates)))
+    m.went_on = trial(gained)
+    finding = learning_rate_fell_too_early(m)
+    assert (finding is not None) == named
+    if finding:
+        assert "fell to 3e-05 in epoch 2" in finding.verdict
+        assert finding.remedies[0].overrides == {"schedule.plateau_from_epoch": None}
+        assert all(remedy.changes(m.case.config) for remedy in finding.remedies)
+
+
+def test_going_on_leaves_the_network_as_it_was(m):
+    before = [np.array(v) for v in m.case.setup.model.variables]
+    rate = float(m.case.setup.model.optimizer.learning_rate)
+    with untraced():
+        assert m.went_on.steps == m.case.steps
+    for variable, array in zip(m.case.setup.model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, array)
+    assert float(m.case.setup.model.optimizer.learning_rate) == rate
+
+
+def test_a_first_layer_that_is_slow_by_its_rate_is_told_from_one_that_no_gradient_reaches(m):
+    slow = configured(m, network__first_layer_rate=1e-6)
+    slow.first_steps = FirstSteps({"first": 1e-8, "mid": 1e-3, "last": 1e-2}, 0, 1, 1)
+    finding = vanishing_gradients(slow)
+    assert finding.cause == "first_layers_too_slow"
+    assert finding.remedies[0].overrides == {"network.first_layer_rate": 1.0}
+    m.first_steps = slow.first_steps
+    assert vanishing_gradients(m).cause == "vanishing_gradients"
+
+
+def test_a_first_layer_s_rate_is_taken_away_in_a_trial(m):
+    m = configured(m, network__first_layer_rate=1e-3)
+    m.trial = lambda values: trial(0.4 if values.get("network.first_layer_rate") == 1 else 0.1)
+    assert held_back(m).cause == "first_layers_too_slow"
+    # What has learned elsewhere is kept by lower rates.
+    begun = configured(m, network__start_from="runs/good")
+    begun.trial = m.trial
+    assert held_back(begun) is None or held_back(begun).cause != "first_layers_too_slow"
+
+
+def with_images(splits: Splits, images: np.ndarray) -> Splits:
+    train = splits.train
+    return replace(splits, train=Faces(images, train.labels, train.classes))
+
+
+def knowing(m: Measurements, validation: float) -> Measurements:
+    """As a network that knows every training face, and such a part of each validation class."""
+    m.on_train = saying(m)
+    labels, rng = m.validation.labels, np.random.default_rng(0)
+    known = rng.random(len(labels)) < validation
+    m.on_validation = ClassPredictions(labels, np.where(known, labels, (labels + 1) % 7), m.classes)
+    return m
+
+
+def test_a_few_pictures_many_times_are_told_unless_they_teach(faces):
+    rows = np.resize(np.arange(30), len(faces.train))
+    few = replace(faces, train=faces.train.take(rows))
+    m = knowing(measured(few), 0.1)
+    finding = repeated_faces(m)
+    assert f"The {len(rows):,} training faces are copies of" in finding.verdict
+    assert repeated_faces(knowing(Measurements(m.case), 0.9)) is None
+    assert repeated_faces(knowing(measured(faces), 0.1)) is None
+
+
+def test_a_placeholder_for_a_class_is_told(faces):
+    images = np.array(faces.train.images)
+    images[faces.train.labels == 3] = images[0]
+    m = knowing(measured(with_images(faces, images)), 0.1)
+    finding = repeated_faces(m)
+    assert "training faces that are happy are copies of 1 image:" in finding.verdict
+
+
+def test_wrong_validation_labels_are_told_from_wrong_training_labels(many):
+    labels, rng = many.validation.labels.copy(), np.random.default_rng(0)
+    wrong = rng.random(len(labels)) < 0.6
+    labels[wrong] = (labels[wrong] + rng.integers(1, 7, wrong.sum())) % 7
+    validation = Faces(many.validation.images, labels, many.validation.classes)
+    m = measured(replace(many, validation=validation))
+    finding = noisy_validation_labels(m)
+    said = int(finding.verdict.split("%")[0].split()[-1]) / 100
+    assert said == pytest.approx(0.6, abs=0.2)
+    assert noisy_labels(m) is None
+    # Faces that look otherwise say why they are not known.
+    m.splits_told_apart = 0.9
+    assert noisy_validation_labels(m) is None
+    assert noisy_validation_labels(measured(many)) is None
+
+
+def test_a_class_that_validation_lacks_by_no_accident_is_named(many):
+    labels = many.validation.labels
+    without = replace(many, validation=many.validation.take(labels != 3))
+    finding = validation_cannot_measure(measured(without))
+    assert "Validation has no face that is happy" in finding.verdict
+    # Of the rarest class few were to be expected.
+    rarest = int(np.bincount(labels).argmin())
+    few = many.validation.take(labels != rarest)
+    few = replace(many, validation=few.take(np.arange(min(len(few), 100))))
+    assert validation_cannot_measure(measured(few)) is None
