@@ -297,6 +297,9 @@ def main() -> int:
             if isinstance(refused := job.exception(), InputError):
                 print(f"cannot be planted: {refused}", flush=True)
                 continue
+            if refused is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise refused
             rows.append(job.result())
             row = rows[-1]
             if arguments.json:

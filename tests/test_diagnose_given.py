@@ -148,6 +148,17 @@ def test_a_first_layer_s_rate_is_taken_away_in_a_trial(m):
     assert held_back(begun) is None or held_back(begun).cause != "first_layers_too_slow"
 
 
+def test_what_gains_from_one_start_alone_is_not_named(m):
+    m = configured(m, network__first_layer_rate=1e-3)
+
+    def lucky(values):
+        first = values.get("seed") is None
+        return trial(0.4 if values.get("network.first_layer_rate") == 1 and first else 0.1)
+
+    m.trial = lucky
+    assert held_back(m) is None
+
+
 def with_images(splits: Splits, images: np.ndarray) -> Splits:
     train = splits.train
     return replace(splits, train=Faces(images, train.labels, train.classes))

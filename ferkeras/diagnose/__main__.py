@@ -36,6 +36,7 @@ from ferkeras.config.arguments import DEFAULT, config_parser, configured
 from ferkeras.diagnose.program.script import OPTION, diagnose_script
 
 if TYPE_CHECKING:
+    from ferkeras.diagnose.finding import Finding
     from ferkeras.runs.finished import FinishedRun
 
 _STEPS = 240
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ferkeras.diagnose.diagnosis import diagnose
             from ferkeras.diagnose.report import print_diagnosis, write_diagnosis
             from ferkeras.diagnose.run_case import case_of
-            from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat
+            from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat, what_remains
 
         if finished is None:
             with console.working("training briefly", _STEPS) as advance:
@@ -91,6 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 case = case_of(finished, splits)
         with console.working("measuring") as advance:
             diagnosis = diagnose(case, advance)
+        remaining: Sequence[Finding] = ()
+        if len(diagnosis.findings) > 1:
+            with console.working("asking what remains", steps_of(diagnosis)) as advance:
+                remaining = what_remains(diagnosis, advance)
         treatments = []
         if arguments.treat and (remedies := can_be_tried(diagnosis)):
             steps = steps_of(diagnosis) * (1 + len(remedies))
@@ -106,14 +111,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                 )
             )
         command = _command(arguments, finished)
-        print_diagnosis(diagnosis, treatments, command, console)
+        print_diagnosis(diagnosis, remaining, treatments, command, console)
         if finished is not None and arguments.output is None:
             folder: AnyPath = finished.run.diagnosis
             make_results_folder(finished.run.diagnosis)
         else:
             folder = make_folder(arguments.output, f"diagnose-{config.name}")
         with console.working("drawing pictures"):
-            write_diagnosis(diagnosis, treatments, command, folder)
+            write_diagnosis(diagnosis, remaining, treatments, command, folder)
         console.print(f"\nwritten: {folder}")
     return 1 if diagnosis.findings else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import ferkeras
 from ferkeras.diagnose.case import Advance, Case
@@ -34,6 +34,7 @@ from ferkeras.diagnose.causes import (
 )
 from ferkeras.diagnose.finding import Finding
 from ferkeras.diagnose.measurements import TRIAL_STEPS, Measurements
+from ferkeras.diagnose.ranking import WORTH_SAYING, is_unsure, ranked
 from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning
 
 Probe = Callable[[Measurements], Finding | None]
@@ -83,8 +84,8 @@ TRIED: tuple[Probe, ...] = (
     held_back.held_back,
     one_batch.cannot_learn_one_batch,
 )
-"""Probes that train a little with other settings; asked in this order, until one finds it, and only
-where nothing was found by measuring."""
+"""Probes that train a little with other settings; asked in this order, until one finds it, where
+nothing was found by measuring, or something that was often wrong. What a trial shows goes first."""
 
 LEFT: tuple[Probe, ...] = (unfinished.not_finished, unfinished.unexplained)
 """What is left to say where none of them found anything."""
@@ -102,6 +103,7 @@ class Diagnosis:
         case: what was examined.
         measurements: what was measured on the way.
         findings: the causes, the first one first; empty for a healthy training.
+        unlikely: what was found beside them and mostly follows from them.
         learns: whether the network knows at least half of what a simple classifier knows.
     """
 
@@ -109,6 +111,7 @@ class Diagnosis:
     measurements: Measurements
     findings: tuple[Finding, ...]
     learns: bool
+    unlikely: tuple[Finding, ...] = ()
 
     @cached_property
     def symptoms(self) -> tuple[str, ...]:
@@ -117,6 +120,11 @@ class Diagnosis:
             f"{each.what}: {each.measured} (expected: {each.expected})"
             for each in collapse_evidence(self.measurements)
         )
+
+    @property
+    def severity(self) -> Literal["healthy", "suspicious", "broken"]:
+        """Healthy, or that of the findings."""
+        return self.findings[0].severity if self.findings else "healthy"
 
     @property
     def verdict(self) -> str:
@@ -139,8 +147,10 @@ class Diagnosis:
             "steps": self.case.steps,
             "learns": self.learns,
             "verdict": self.verdict,
+            "severity": self.severity,
             "cause": self.findings[0].cause if self.findings else None,
             "findings": [finding.as_json() for finding in self.findings],
+            "unlikely": [finding.as_json() for finding in self.unlikely],
             "skill": {
                 "measure": "Cohen's kappa",
                 "validation": m.on_validation.skill,
@@ -161,10 +171,19 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
     """
     measurements = Measurements(case, advance)
     found = measured(measurements)
-    if not found and (last := _tried(measurements)):
-        found = [last]
-    findings = tuple(finding.for_config(case.config) for finding in found)
-    return Diagnosis(case, measurements, findings, not is_not_learning(measurements))
+    if not found or is_unsure(found[0]):
+        found = [*_tried(measurements), *found]
+    if not found:
+        found = _left(measurements)
+    everything = ranked(measurements, [finding.for_config(case.config) for finding in found])
+    said = (*everything[:1], *(each for each in everything[1:] if each.confidence >= WORTH_SAYING))
+    return Diagnosis(
+        case,
+        measurements,
+        said,
+        not is_not_learning(measurements),
+        tuple(each for each in everything if each not in said),
+    )
 
 
 def measured(measurements: Measurements) -> list[Finding]:
@@ -172,12 +191,17 @@ def measured(measurements: Measurements) -> list[Finding]:
     return [finding for probe in MEASURED if (finding := probe(measurements))]
 
 
-def _tried(measurements: Measurements) -> Finding | None:
+def _tried(measurements: Measurements) -> list[Finding]:
+    """The first thing that brief trials show, if they show anything."""
     for steps in _STEPS:
         measurements.trial_steps = min(steps, measurements.case.steps)
         for probe in TRIED:
             if finding := probe(measurements):
-                return finding
+                return [finding]
         if measurements.case.steps <= steps or not is_not_learning(measurements):
             break
-    return next((finding for probe in LEFT if (finding := probe(measurements))), None)
+    return []
+
+
+def _left(measurements: Measurements) -> list[Finding]:
+    return [finding for probe in LEFT if (finding := probe(measurements))][:1]

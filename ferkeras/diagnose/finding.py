@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from ferkeras.config.file import with_values
 from ferkeras.config.keys import as_arguments
 from ferkeras.config.schema import Config
+
+Severity = Literal["suspicious", "broken"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Finding:
         remedies: the most promising first.
         reason: why the threshold is where it is.
         source: a paper or a rule.
+        severity: suspicious: it may train all the same. broken: it does not learn what it should.
+        confidence: how likely the cause is there, 0 to 1.
     """
 
     cause: str
@@ -80,6 +84,8 @@ class Finding:
     remedies: tuple[Remedy, ...]
     reason: str
     source: str
+    severity: Severity = "broken"
+    confidence: float = 1.0
 
     def for_config(self, config: Config) -> Finding:
         """The same without remedies that would change nothing."""
@@ -110,4 +116,6 @@ class Finding:
             ],
             "reason": self.reason,
             "source": self.source,
+            "severity": self.severity,
+            "confidence": round(self.confidence, 2),
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import ferkeras
 from ferkeras.diagnose.diagnosis import Diagnosis
+from ferkeras.diagnose.finding import Finding
 from ferkeras.diagnose.treatment import Treatment
 from ferkeras.report.html.page import render
 from ferkeras.report.html.svg import inline_svg
@@ -16,12 +17,17 @@ if TYPE_CHECKING:
 
 
 def diagnosis_page(
-    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, figure: Figure
+    diagnosis: Diagnosis,
+    remaining: Sequence[Finding],
+    treatments: Sequence[Treatment],
+    command: str,
+    figure: Figure,
 ) -> str:
     """Verdict, evidence, picture and remedies as one HTML page that fetches and runs nothing.
 
     Args:
         diagnosis: what was found.
+        remaining: what is found once the first remedy is applied.
         treatments: remedies that were tried.
         command: how the training was begun.
         figure: as `ferkeras.diagnose.picture.diagnosis_figure` draws it.
@@ -34,7 +40,9 @@ def diagnosis_page(
         about=f"After {diagnosis.case.steps:,} steps on {diagnosis.case.splits.source}: "
         f"{len(diagnosis.case.splits.train):,} training and "
         f"{len(diagnosis.case.splits.validation):,} validation faces.",
+        severity=diagnosis.severity,
         symptoms=diagnosis.symptoms,
+        remaining=[finding.verdict for finding in remaining],
         findings=diagnosis.as_json()["findings"],
         command=command,
         picture=inline_svg(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ferkeras.cli.console import Console
 from ferkeras.diagnose.diagnosis import Diagnosis
-from ferkeras.diagnose.finding import Remedy
+from ferkeras.diagnose.finding import Finding, Remedy
 from ferkeras.diagnose.page import diagnosis_page
 from ferkeras.diagnose.picture import diagnosis_figure
 from ferkeras.diagnose.treatment import Treatment, best_of
@@ -20,17 +20,23 @@ JSON = "diagnosis.json"
 
 
 def print_diagnosis(
-    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, console: Console
+    diagnosis: Diagnosis,
+    remaining: Sequence[Finding],
+    treatments: Sequence[Treatment],
+    command: str,
+    console: Console,
 ) -> None:
     """Print the verdict, its evidence, the remedies in order, and which of them worked.
 
     Args:
         diagnosis: what was found.
+        remaining: what is found once the first remedy is applied.
         treatments: remedies that were tried; may be empty.
         command: how the training was begun, to which a remedy's settings are added.
         console: where to.
     """
     console.print(f"Verdict: {diagnosis.verdict}")
+    console.print(f"Severity: {diagnosis.severity}")
     for symptom in diagnosis.symptoms:
         console.print(f"Symptom: {symptom}")
     for number, finding in enumerate(diagnosis.findings):
@@ -38,7 +44,7 @@ def print_diagnosis(
         if number:
             console.print(f"Also: {finding.verdict}")
         console.table(
-            finding.cause.replace("_", " "),
+            f"{finding.cause.replace('_', ' ')} (confidence {finding.confidence:.0%})",
             ["measured", "here", "in a healthy training"],
             [[each.what, each.measured, each.expected] for each in finding.evidence],
         )
@@ -46,6 +52,10 @@ def print_diagnosis(
             console.print(f"  {place}. {remedy.what}: {remedy.expected}")
             if remedy.overrides:
                 console.print(f"     {command} {remedy.arguments}")
+    if remaining:
+        console.print()
+    for finding in remaining:
+        console.print(f"With the first remedy there remains: {finding.verdict}")
     if treatments:
         console.print()
         console.table(
@@ -83,20 +93,26 @@ def conclusion(treatments: Sequence[Treatment]) -> str:
 
 
 def write_diagnosis(
-    diagnosis: Diagnosis, treatments: Sequence[Treatment], command: str, folder: AnyPath
+    diagnosis: Diagnosis,
+    remaining: Sequence[Finding],
+    treatments: Sequence[Treatment],
+    command: str,
+    folder: AnyPath,
 ) -> None:
     """Write picture and page, and the JSON last.
 
     Args:
         diagnosis: what was found.
+        remaining: what is found once the first remedy is applied.
         treatments: remedies that were tried; may be empty.
         command: how the training was begun.
         folder: an existing one; files of an older diagnosis are replaced.
     """
     figure = diagnosis_figure(diagnosis, treatments)
     save(figure, folder / PICTURE)
-    write_text(folder / PAGE, diagnosis_page(diagnosis, treatments, command, figure))
+    write_text(folder / PAGE, diagnosis_page(diagnosis, remaining, treatments, command, figure))
     content = diagnosis.as_json()
+    content["remaining"] = [finding.as_json() for finding in remaining]
     content["tried"] = [
         {
             "cause": each.cause,

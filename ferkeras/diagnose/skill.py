@@ -44,6 +44,20 @@ def kappa(matrix: np.ndarray) -> float:
     return (float(np.trace(matrix)) / total - chance) / (1 - chance) if chance < 1 else 0.0
 
 
+def kappa_error(matrix: np.ndarray) -> float:
+    """Standard error of Cohen's kappa of counts (K, K); infinite where there are none.
+
+    Source:
+        Cohen 1960, "A coefficient of agreement for nominal scales", equation 6.
+    """
+    total = matrix.sum()
+    if not total:
+        return float("inf")
+    chance = float(matrix.sum(axis=0) @ matrix.sum(axis=1)) / total**2
+    agreed = float(np.trace(matrix)) / total
+    return float(np.sqrt(agreed * (1 - agreed) / total)) / max(1 - chance, 1e-9)
+
+
 def above_chance(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     """Kappa in standard deviations of kappa for shuffled labels; 0 for predictions of one class."""
     rng = np.random.default_rng(0)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ferkeras.diagnose.case import Advance, isolated_rng
-from ferkeras.diagnose.diagnosis import Diagnosis
-from ferkeras.diagnose.finding import Remedy
-from ferkeras.diagnose.trial import Trial, try_out
+from ferkeras.diagnose.case import Advance, isolated_rng, train_briefly
+from ferkeras.diagnose.diagnosis import Diagnosis, measured
+from ferkeras.diagnose.finding import Finding, Remedy
+from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.trial import Trial, teaches_more, try_out
 
 MOST = 3
 STEPS = 300
-
-_NOISE = 0.02
-"""About the standard error of kappa on 1,500 faces."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +33,8 @@ class Treatment:
 
     @property
     def works(self) -> bool:
-        """Whether it teaches more that holds for validation faces, by a tenth and noise."""
-        return bool(
-            self.treated.on_validation > 1.1 * max(0.0, self.untreated.on_validation) + _NOISE
-        )
+        """Whether it teaches more, see `ferkeras.diagnose.trial.teaches_more`."""
+        return teaches_more(self.untreated, self.treated)
 
 
 def best_of(treatments: Sequence[Treatment]) -> Treatment | None:
@@ -64,6 +60,23 @@ def can_be_tried(diagnosis: Diagnosis) -> list[tuple[str, Remedy]]:
 def steps_of(diagnosis: Diagnosis) -> int:
     """Steps that each trial takes."""
     return min(STEPS, max(diagnosis.case.steps, STEPS // 2))
+
+
+def what_remains(diagnosis: Diagnosis, advance: Advance | None = None) -> tuple[Finding, ...]:
+    """What is measured in a brief training with the first remedy, where there is more than one.
+
+    Args:
+        diagnosis: with its findings.
+        advance: called with the steps of the training, `steps_of` of them.
+    """
+    if len(diagnosis.findings) < 2 or not diagnosis.findings[0].remedies:
+        return ()
+    case, remedy = diagnosis.case, diagnosis.findings[0].remedies[0]
+    if not remedy.overrides:
+        return ()
+    config, steps = remedy.applied_to(case.config), steps_of(diagnosis)
+    treated = train_briefly(config, case.splits, steps, case.begin, advance)
+    return tuple(finding.for_config(config) for finding in measured(Measurements(treated)))
 
 
 def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatment]:

@@ -119,7 +119,7 @@ def case_in_training(
 def report_diagnosis(diagnosis: Diagnosis, run: Run, console: Console) -> None:
     """Print what was found, and write its page into the run's folder."""
     command = command_line("fit", "--config", run.config)
-    print_diagnosis(diagnosis, (), command, console)
+    print_diagnosis(diagnosis, (), (), command, console)
     run.diagnosis.mkdir(exist_ok=True)
-    write_diagnosis(diagnosis, (), command, run.diagnosis)
+    write_diagnosis(diagnosis, (), (), command, run.diagnosis)
     console.print(f"written: {run.diagnosis}")

@@ -163,7 +163,7 @@ class HealOnAlarm(keras.callbacks.Callback):
         treatments = self._try(diagnosis, good)
         self._run.diagnosis.mkdir(exist_ok=True)
         command = command_line("fit", "--config", self._run.config)
-        write_diagnosis(diagnosis, treatments, command, self._run.diagnosis)
+        write_diagnosis(diagnosis, (), treatments, command, self._run.diagnosis)
         healing = _record(epoch, alarm, diagnosis, treatments)
         best = self._best(treatments, good)
         if best is None:

@@ -12,6 +12,10 @@ from ferkeras.diagnose.symptoms import HALF
 _NOT_BY_CHANCE = 10.0
 """Faces of a class that a drawn split is expected to have, where it has none by no accident."""
 
+_FEW, _LITTLE = 5, 0.01
+"""Validation faces of classes that training lacks, and their fraction, below which figures hardly
+show it."""
+
 
 def validation_cannot_measure(m: Measurements) -> Finding | None:
     """Nearly all validation faces are of one class, or none is of one that training has plenty of.
@@ -96,7 +100,7 @@ def missing_class(m: Measurements) -> Finding | None:
     train = m.case.splits.train.counts()
     validation = m.case.splits.validation.counts()
     missing = np.flatnonzero((train == 0) & (validation > 0))
-    if not len(missing):
+    if validation[missing].sum() < max(_FEW, _LITTLE * validation.sum()):
         return None
     names = " and ".join(m.classes[int(label)] for label in missing)
     asked = int(validation[missing].sum())

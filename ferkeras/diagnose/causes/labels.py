@@ -11,7 +11,13 @@ from ferkeras.diagnose.causes.images import LIKE_A_PICTURE, SHARP
 from ferkeras.diagnose.causes.shift import DISTINGUISHABLE
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import ClassPredictions, Measurements
-from ferkeras.diagnose.skill import CHANCE, best_renaming, can_measure, renamed_by_chance
+from ferkeras.diagnose.skill import (
+    CHANCE,
+    best_renaming,
+    can_measure,
+    kappa_error,
+    renamed_by_chance,
+)
 from ferkeras.diagnose.symptoms import HALF, NOTHING
 
 _FEWEST = 150
@@ -22,7 +28,7 @@ nothing for want of examples."""
 _TELLING = 300
 """Faces of which a simple classifier knows something if there is anything to be known."""
 
-_SURE = 2.75
+_SURE = 2.5
 """Standard errors by which two skills differ where labels are wrong."""
 
 _NOISY = 0.25
@@ -120,8 +126,7 @@ def permuted_labels(m: Measurements) -> Finding | None:
     predicted = m.on_validation if network else m.reference
     named = best_renaming(predicted.matrix)
     renamed = ClassPredictions(predicted.labels, named[predicted.predicted], m.classes)
-    known = m.on_train.skill if network else m.reference_within_train.skill
-    if renamed.skill < max(NOTHING, HALF * known):
+    if renamed.skill < max(NOTHING, HALF * m.reference_within_train.skill):
         return None
     chance, std = renamed_by_chance(predicted.labels, predicted.predicted, len(m.classes))
     gain = (renamed.skill - max(predicted.skill, chance)) / max(std, 1e-9)
@@ -177,8 +182,7 @@ def noisy_labels(m: Measurements) -> Finding | None:
     if outside.above_chance < CHANCE or m.skill_of_folds <= 0:
         return None
     wrong = 1 - max(0.0, within.skill) / m.skill_of_folds
-    # Of the difference of two skills, under chance: what above_chance divides by.
-    error = float(np.hypot(_error(within), _error(outside)))
+    error = float(np.hypot(kappa_error(within.matrix), kappa_error(outside.matrix)))
     if wrong < _NOISY or m.skill_of_folds - within.skill < _SURE * error:
         return None
     return Finding(
@@ -225,7 +229,7 @@ def noisy_validation_labels(m: Measurements) -> Finding | None:
     if within.above_chance < CHANCE or within.skill <= 0:
         return None
     wrong = 1 - max(0.0, m.skill_of_folds) / within.skill
-    error = float(np.hypot(_error(within), _error(outside)))
+    error = float(np.hypot(kappa_error(within.matrix), kappa_error(outside.matrix)))
     if wrong < _NOISY or within.skill - m.skill_of_folds < _SURE * error:
         return None
     if m.splits_told_apart >= DISTINGUISHABLE:
@@ -264,8 +268,3 @@ def noisy_validation_labels(m: Measurements) -> Finding | None:
         f"a quarter and {_SURE:g} standard errors are more than splits of one source differ by",
         "Northcutt, Athalye & Mueller 2021, Pervasive label errors in test sets",
     )
-
-
-def _error(predicted: ClassPredictions) -> float:
-    """Standard error of its skill, under chance."""
-    return predicted.skill / predicted.above_chance if predicted.above_chance > 0 else np.inf

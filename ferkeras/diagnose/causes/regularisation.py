@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,6 +90,8 @@ def too_much(
         else " for images of so little contrast"
         if name == "augmentation" and _pale(m)
         else " for a network that has learned nothing yet"
+        if is_not_learning(m)
+        else ""
     )
     first, second = (
         (
@@ -128,16 +130,20 @@ def fixes(m: Measurements, trial: Trial) -> bool:
 
 
 def suspected(m: Measurements) -> list[str]:
-    """Kinds of regularisation of which there is, or came to be, more than a beginning takes."""
+    """Kinds of regularisation of which there is, or came to be, more than is usual.
+
+    Than what a beginning takes where nothing was learned, else than at the end of the recommended
+    ramps: what learns is slowed down by any of it in its first steps, and gains by it later.
+    """
     config, ramped = m.case.config, m.ramped
     network, train, augment = config.network, config.train, config.augment
-    usual = Plain()
+    usual = _usual(m)
     found = {
         "dropout": any(key in ramped for key in _KEYS["dropout"])
         or network.conv_dropout > usual.conv_dropout
         or (bool(network.dense_units) and network.dense_dropout > usual.dense_dropout),
         "label_smoothing": any(key in ramped for key in _KEYS["label_smoothing"])
-        or train.label_smoothing > Train().label_smoothing,
+        or train.label_smoothing > usual.label_smoothing,
         "augmentation": any(
             getattr(augment, key.partition(".")[2]) > getattr(Augment(), key.partition(".")[2])
             for key in _FLIP_ONLY
@@ -145,6 +151,20 @@ def suspected(m: Measurements) -> list[str]:
         or (_pale(m) and bool(augment.brightness or augment.contrast)),
     }
     return [name for name, holds in found.items() if holds]
+
+
+class _Usual(NamedTuple):
+    conv_dropout: float
+    dense_dropout: float
+    label_smoothing: float
+
+
+def _usual(m: Measurements) -> _Usual:
+    if is_not_learning(m):
+        network = Plain()
+        return _Usual(network.conv_dropout, network.dense_dropout, Train().label_smoothing)
+    ends = Schedule()
+    return _Usual(ends.conv_dropout_end, ends.dense_dropout_end, ends.smoothing_end)
 
 
 def as_ended(m: Measurements) -> dict[str, Any]:

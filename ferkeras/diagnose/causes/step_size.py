@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from ferkeras.config.schema import Config
-from ferkeras.diagnose.causes.regularisation import fixes
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
+from ferkeras.diagnose.trial import teaches_more
 
 _TOO_LONG = 0.1
 """Relative change of the weights in one step above which nothing lasts: ten steps replace all."""
@@ -35,7 +35,7 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
         return None
     lower = {"train.learning_rate": rate_of_usual_steps(m)}
     # A warm-up has other first steps: there the proof is that a lower rate learns.
-    if m.case.config.train.warmup_epochs and not fixes(m, m.trial(lower)):
+    if m.case.config.train.warmup_epochs and not teaches_more(m.trial({}), m.trial(lower)):
         return None
     rate = m.case.config.train.first_learning_rate
     change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"

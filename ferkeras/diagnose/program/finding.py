@@ -1,14 +1,12 @@
-"""A cause in a program: beside evidence and remedies, how bad it is and how certain."""
+"""A cause in a program, and what to change there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.finding import Evidence, Finding, Remedy, Severity
 from ferkeras.diagnose.program.trial import Change
-
-Severity = Literal["suspicious", "broken"]
 
 PROVEN = 0.97
 """Confidence where the cause follows from the program itself, whatever it trains on."""
@@ -37,12 +35,9 @@ class ProgramFinding(Finding):
     """A cause in a program.
 
     Attributes:
-        severity: suspicious: it may train all the same. broken: it cannot learn what it should.
-        confidence: how likely the cause is there, 0 to 1.
         layer: name of the layer that it is in; empty where it is in none, or in the last.
     """
 
-    severity: Severity = "broken"
     confidence: float = PROVEN
     layer: str = ""
 
@@ -54,7 +49,7 @@ class ProgramFinding(Finding):
             del written["overrides"], written["arguments"]
             if isinstance(remedy, CodeRemedy):
                 written |= {"code": remedy.code, "tried": remedy.tried or None}
-        return {**content, "severity": self.severity, "confidence": round(self.confidence, 2)}
+        return content
 
 
 __all__ = ["MEASURED", "PROVEN", "CodeRemedy", "Evidence", "ProgramFinding", "Severity"]
