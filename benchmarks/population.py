@@ -41,6 +41,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
+from ferkeras.diagnose.finding import UNEXPLAINED
 from ferkeras.diagnose.track_record import FILE, Count, TrackRecord
 
 if TYPE_CHECKING:
@@ -208,8 +209,12 @@ def counted(rows: Iterable[dict[str, Any]]) -> TrackRecord:
     for row in rows:
         number += 1
         for place, cause in enumerate(row["named"]):
+            if cause == UNEXPLAINED:
+                continue
             (also if place else first)[cause].append(is_right(row, cause))
         for cause, works in row["works"].items():
+            if cause == UNEXPLAINED:
+                continue
             trials[works].append(is_right(row, cause))
     return TrackRecord(
         number,
@@ -241,7 +246,7 @@ def check(rows: Sequence[dict[str, Any]]) -> None:
                     is_right(row, row["named"][0]),
                 )
                 for row in rows
-                if group(row) == value and row["named"]
+                if group(row) == value and row["named"] and row["named"][0] != UNEXPLAINED
             ]
         print(f"\nConfidence counted on {what}: verdicts, of which right")
         for low, high in ((0, 0.5), (0.5, 0.8), (0.8, 0.9), (0.9, 0.95), (0.95, 1.01)):

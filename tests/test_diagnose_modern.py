@@ -228,8 +228,10 @@ def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(synthe
     m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
     assert m.first_steps.typical > 0.1
     for learns_with_less, named in ((0.9, True), (0.0, False)):
-        trial = Trial({}, 1, learns_with_less, learns_with_less, **SURE)
-        m.trial = lambda values, trial=trial: trial
+        skills = {True: learns_with_less, False: 0.0}
+        m.trial = lambda values, skills=skills: Trial(
+            values, 1, skills[bool(values)], skills[bool(values)], **SURE
+        )
         assert (learning_rate_too_high(m) is not None) is named
 
 

@@ -169,6 +169,10 @@ def test_what_was_often_wrong_is_not_the_last_word_and_a_trial_goes_before_it(mo
     doubted = replace(RECORD, first={"doubtful": Count(10, 5)})
     monkeypatch.setattr(ranking, "track_record", lambda: doubted)
     monkeypatch.setattr(diagnosis, "measured", lambda m: [finding("doubtful")])
+    # Of labels that nothing tells, a trial may know by heart what it knows.
+    monkeypatch.setattr(diagnosis, "can_be_learned", lambda m: False)
+    assert diagnosis.diagnose(case).findings[0].cause == "doubtful"
+    monkeypatch.setattr(diagnosis, "can_be_learned", lambda m: True)
     assert diagnosis.diagnose(case).findings[0].cause == "faces"
     monkeypatch.setattr(diagnosis, "TRIED", ())
     assert diagnosis.diagnose(case).findings[0].cause == "doubtful"

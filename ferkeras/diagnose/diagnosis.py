@@ -35,7 +35,7 @@ from ferkeras.diagnose.causes import (
 from ferkeras.diagnose.finding import Finding
 from ferkeras.diagnose.measurements import TRIAL_STEPS, Measurements
 from ferkeras.diagnose.ranking import WORTH_SAYING, is_unsure, ranked
-from ferkeras.diagnose.symptoms import collapse_evidence, is_not_learning
+from ferkeras.diagnose.symptoms import can_be_learned, collapse_evidence, is_not_learning
 
 Probe = Callable[[Measurements], Finding | None]
 
@@ -171,7 +171,7 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
     """
     measurements = Measurements(case, advance)
     found = measured(measurements)
-    if not found or is_unsure(found[0]):
+    if not found or (is_unsure(found[0]) and can_be_learned(measurements)):
         found = [*_tried(measurements), *found]
     if not found:
         found = _left(measurements)

@@ -12,6 +12,9 @@ from ferkeras.config.schema import Config
 
 Severity = Literal["suspicious", "broken"]
 
+UNEXPLAINED = "unexplained"
+"""What is named where no cause was found."""
+
 
 @dataclass(frozen=True)
 class Evidence:

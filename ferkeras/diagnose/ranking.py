@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ferkeras.diagnose.causes.regularisation import as_ended
-from ferkeras.diagnose.finding import Evidence, Finding, Severity
+from ferkeras.diagnose.finding import UNEXPLAINED, Evidence, Finding, Severity
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning
 from ferkeras.diagnose.track_record import track_record
@@ -49,7 +49,10 @@ def ranked(m: Measurements, findings: Sequence[Finding]) -> tuple[Finding, ...]:
             ordered.insert(0, second)
     severity: Severity = "broken" if is_not_learning(m) else "suspicious"
     certain = [
-        record.confidence(each.cause, not place, works.get(each.cause))
+        # Not to have found a cause is no guess.
+        1.0
+        if each.cause == UNEXPLAINED
+        else record.confidence(each.cause, not place, works.get(each.cause))
         for place, each in enumerate(ordered)
     ]
     return tuple(
@@ -73,7 +76,7 @@ def contestants(findings: Sequence[Finding]) -> list[Finding]:
     return [
         each
         for each in findings
-        if each.cause not in _SLOW
+        if each.cause not in (*_SLOW, UNEXPLAINED)
         and each.remedies
         and each.remedies[0].overrides.keys() - {"train.epochs"}
     ][:_MOST]

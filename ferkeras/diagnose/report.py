@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ferkeras.cli.console import Console
 from ferkeras.diagnose.diagnosis import Diagnosis
-from ferkeras.diagnose.finding import Finding, Remedy
+from ferkeras.diagnose.finding import UNEXPLAINED, Finding, Remedy
 from ferkeras.diagnose.page import diagnosis_page
 from ferkeras.diagnose.picture import diagnosis_figure
 from ferkeras.diagnose.treatment import Treatment, best_of
@@ -44,7 +44,8 @@ def print_diagnosis(
         if number:
             console.print(f"Also: {finding.verdict}")
         console.table(
-            f"{finding.cause.replace('_', ' ')} (confidence {finding.confidence:.0%})",
+            finding.cause.replace("_", " ")
+            + ("" if finding.cause == UNEXPLAINED else f" (confidence {finding.confidence:.0%})"),
             ["measured", "here", "in a healthy training"],
             [[each.what, each.measured, each.expected] for each in finding.evidence],
         )

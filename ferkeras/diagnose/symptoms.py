@@ -34,6 +34,14 @@ def is_not_learning(m: Measurements) -> bool:
     return bool(network.above_chance < CHANCE)
 
 
+def can_be_learned(m: Measurements) -> bool:
+    """Whether a simple classifier tells the labels of training faces that it was not shown.
+
+    Where it does not, what a trial learns of them may be known by heart.
+    """
+    return m.reference_within_train.above_chance >= CHANCE
+
+
 def is_behind(m: Measurements) -> bool:
     """Whether the network knows no more than a simple classifier, which a healthy one passes."""
     return is_not_learning(m) or bool(m.on_validation.skill < m.reference.skill)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ferkeras.config.schema import Config
 from ferkeras.diagnose.causes.dropout import dropout_overrides
 from ferkeras.diagnose.causes.one_batch import one_batch_evidence
-from ferkeras.diagnose.finding import Evidence, Finding, Remedy
+from ferkeras.diagnose.finding import UNEXPLAINED, Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import (
     NOTHING,
@@ -88,7 +88,7 @@ def unexplained(m: Measurements) -> Finding | None:
         return None
     usual = Config()
     return Finding(
-        "unexplained",
+        UNEXPLAINED,
         "The network does not learn, and none of the known causes was found.",
         (*collapse_evidence(m), skill_evidence(m), *one_batch_evidence(m)),
         (
