@@ -73,6 +73,8 @@ MEASURED: tuple[Probe, ...] = (
     labels.noisy_labels,
     labels.noisy_validation_labels,
     overfitting.overfitting,
+    # What nothing learns, no trial explains: what it knows it may know by heart.
+    unfinished.unreadable_faces,
 )
 """Probes that measure what is there."""
 
@@ -80,7 +82,6 @@ TRIED: tuple[Probe, ...] = (
     regularisation.too_much_regularisation,
     capacity.network_too_small,
     batchnorm.batchnorm_gap,
-    unfinished.unreadable_faces,
     held_back.held_back,
     one_batch.cannot_learn_one_batch,
 )
