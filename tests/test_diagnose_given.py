@@ -201,7 +201,16 @@ def test_wrong_validation_labels_are_told_from_wrong_training_labels(many):
     said = int(finding.verdict.split("%")[0].split()[-1]) / 100
     assert said == pytest.approx(0.6, abs=0.2)
     assert noisy_labels(m) is None
-    # Faces that look otherwise say why they are not known.
+    # People who are seen on one side alone, copies of what is learned from, or validation faces
+    # that are known from within, say why training faces are known better.
+    by_person = replace(m.case, splits=replace(m.case.splits, by_person=True))
+    assert noisy_validation_labels(Measurements(by_person)) is None
+    within = m.reference_within_validation
+    m.reference_within_validation = m.reference_within_train
+    assert noisy_validation_labels(m) is None
+    m.reference_within_validation = within
+    assert noisy_validation_labels(m) is not None
+    # Faces that look otherwise say so as well.
     m.splits_told_apart = 0.9
     assert noisy_validation_labels(m) is None
     assert noisy_validation_labels(measured(many)) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import numpy as np
 
 from ferkeras.data.digests import digests_of_images
@@ -20,6 +22,18 @@ def occurs_in(images: Images, others: Images) -> np.ndarray:
     Returns:
         bool, shape (N,).
     """
-    seen = set(digests_of_images(others))
+    return are_among(images, set(digests_of_images(others)))
+
+
+def are_among(images: Images, digests: Set[bytes]) -> np.ndarray:
+    """The same of images of which the digests are known.
+
+    Args:
+        images: uint8, shape (N, H, W, C).
+        digests: of others, as `ferkeras.data.digests.digests_of_images` makes them.
+
+    Returns:
+        bool, shape (N,).
+    """
     found = digests_of_images(images)
-    return np.fromiter((digest in seen for digest in found), bool, len(images))
+    return np.fromiter((digest in digests for digest in found), bool, len(images))

@@ -139,6 +139,13 @@ class Measurements:
         return ClassPredictions(self.validation.labels, predicted, self.classes)
 
     @cached_property
+    def skill_within_as_many(self) -> float:
+        """Skill within as many training faces as there are validation faces, as crossed."""
+        faces = sample(self.train, self.case.config.seed, len(self.validation))
+        predicted = crossed(faces, self.case.config.seed)
+        return ClassPredictions(faces.labels, predicted, self.classes).skill
+
+    @cached_property
     def skill_of_folds(self) -> float:
         """Skill on validation faces of what `reference_within_train` was predicted by."""
         return skill_of_folds(self.train, self.validation, self.case.config.seed)

@@ -50,6 +50,11 @@ def teaches_more(before: Trial, after: Trial) -> bool:
     return bool(after.on_validation > 1.1 * max(0.0, before.on_validation) + _NOISE)
 
 
+def gains(before: float, after: float) -> bool:
+    """Whether a skill is higher by a quarter and 2.5 standard errors of kappa on 1,500 faces."""
+    return bool(after >= 1.25 * max(0.0, before) + 0.05)
+
+
 def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
     """Train from the start of a case with other settings; the case stays as it is.
 

@@ -7,14 +7,11 @@ import numpy as np
 from ferkeras.config.schema import Schedule
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.trial import gains
 
 _FELL = 0.1
 _EARLY = 0.5
 """Fraction of the first rate that is left, and of the epochs in which it is still higher."""
-
-_GAIN = 1.25
-_NOISE = 0.05
-"""Two and a half standard errors of kappa on 1,500 faces."""
 
 
 def learning_rate_fell_too_early(m: Measurements) -> Finding | None:
@@ -27,7 +24,7 @@ def learning_rate_fell_too_early(m: Measurements) -> Finding | None:
     if not len(fallen) or fallen[0] >= _EARLY * len(rates):
         return None
     more, now = m.went_on, m.on_validation.skill
-    if more.on_validation < _GAIN * max(0.0, now) + _NOISE:
+    if not gains(now, more.on_validation):
         return None
     usual = Schedule()
     epoch = int(history["epoch"].iloc[fallen[0]])

@@ -11,9 +11,8 @@ from ferkeras.diagnose.causes.signal import begins_slowly, first_layers_too_slow
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_behind
-from ferkeras.diagnose.trial import Trial
+from ferkeras.diagnose.trial import Trial, gains
 
-_GAIN = 1.25
 _NOISE = 0.05
 """Two and a half standard errors of kappa on 1,500 faces."""
 
@@ -45,17 +44,14 @@ def held_back(m: Measurements) -> Finding | None:
     with_it = m.trial(as_ended(m))
     trials = [m.trial(as_ended(m) | setting.without) for setting in settings]
     best = max(range(len(trials)), key=lambda at: trials[at].on_validation)
-    if not _gains(with_it, trials[best]):
+    if not gains(with_it.on_validation, trials[best].on_validation):
         return None
     # So few steps end otherwise from other weights: it has to gain there too.
     again = as_ended(m) | {"seed": (m.case.config.seed + 1) % 2**31}
-    if not _gains(m.trial(again), m.trial(again | settings[best].without)):
+    before, after = m.trial(again), m.trial(again | settings[best].without)
+    if not gains(before.on_validation, after.on_validation):
         return None
     return settings[best].tell(m, with_it, trials[best])
-
-
-def _gains(before: Trial, after: Trial) -> bool:
-    return after.on_validation >= _GAIN * max(0.0, before.on_validation) + _NOISE
 
 
 def _settings(m: Measurements) -> list[_Setting]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ferkeras.check_data.finding import TOO_MANY
+from ferkeras.data.digests import digests_of_images
 from ferkeras.data.faces import Faces
 from ferkeras.diagnose.causes.images import LIKE_A_PICTURE, SHARP
 from ferkeras.diagnose.causes.shift import DISTINGUISHABLE
@@ -221,9 +223,14 @@ def noisy_validation_labels(m: Measurements) -> Finding | None:
     """Validation labels that are known less well than training labels that were not learned from.
 
     By a simple classifier that learned from other training faces: it knows as much of both where
-    they come from one source, and of wrong labels it knows nothing.
+    they come from one source, and of wrong labels it knows nothing. Not where training faces show
+    the same people, or the same pictures, again and again, and validation others: those are known
+    better whatever the labels. So validation must be known less well from within too, than as many
+    training faces are.
     """
     if len(m.train) < _ENOUGH or not can_measure(m.validation.labels, _FEWEST_OTHERS):
+        return None
+    if m.case.splits.by_person:
         return None
     within, outside = m.reference_within_train, m.reference
     if within.above_chance < CHANCE or within.skill <= 0:
@@ -232,7 +239,10 @@ def noisy_validation_labels(m: Measurements) -> Finding | None:
     error = float(np.hypot(kappa_error(within.matrix), kappa_error(outside.matrix)))
     if wrong < _NOISY or within.skill - m.skill_of_folds < _SURE * error:
         return None
-    if m.splits_told_apart >= DISTINGUISHABLE:
+    if m.reference_within_validation.skill >= (1 - _NOISY) * m.skill_within_as_many:
+        return None
+    copies = 1 - len(set(digests_of_images(m.train.images))) / len(m.train)
+    if copies > TOO_MANY or m.splits_told_apart >= DISTINGUISHABLE:
         return None
     return Finding(
         "noisy_validation_labels",
@@ -246,10 +256,10 @@ def noisy_validation_labels(m: Measurements) -> Finding | None:
                 m.skill_of_folds,
             ),
             Evidence(
-                "skill of the network on validation faces",
-                f"{m.on_validation.skill:.2f}",
-                "what it says is measured against wrong labels",
-                m.on_validation.skill,
+                "skill of linear regression within validation faces",
+                f"{m.reference_within_validation.skill:.2f}",
+                f"about {m.skill_within_as_many:.2f}, that within as many training faces",
+                m.reference_within_validation.skill,
             ),
             Evidence(
                 "a classifier that tells the images of the two splits apart (area under the curve)",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ferkeras.check_data.finding import TOO_MANY
-from ferkeras.data.digests import digests_of_images
+from ferkeras.data.leakage import are_among
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 
 
 def leakage(m: Measurements) -> Finding | None:
     """Copies of training faces in validation that make accuracy look better than it is."""
-    seen = set(m.train_digests)
-    copies = np.array([digest in seen for digest in digests_of_images(m.validation.images)])
+    copies = are_among(m.validation.images, set(m.train_digests))
     if not copies.any():
         return None
     right = m.on_validation.predicted == m.on_validation.labels
