@@ -69,11 +69,11 @@ def saying(m: Measurements, label: int | None = None) -> ClassPredictions:
 
 def test_a_teacher_that_says_one_class_is_named_with_the_key_that_leaves_it_out(m):
     m = configured(m, distill__teachers=("runs/bad", "runs/good"), distill__weight=0.8)
-    m.teachers = {"bad": saying(m, 3), "good": saying(m)}
+    m.teachers = {"runs/bad": saying(m, 3), "runs/good": saying(m)}
     finding = teacher_knows_nothing(m)
-    assert "The teacher bad does not know these faces, and 80% of the loss" in finding.verdict
+    assert "The teacher runs/bad does not know these faces, and 80% of the loss" in finding.verdict
     assert finding.remedies[0].overrides == {"distill.teachers": ("runs/good",)}
-    m.teachers = {"good": saying(m)}
+    m.teachers = {"runs/good": saying(m)}
     assert teacher_knows_nothing(m) is None
     # A teacher whose run is gone says nothing.
     assert configured(m, distill__teachers=("runs/gone",)).teachers == {}

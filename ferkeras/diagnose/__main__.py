@@ -82,7 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ferkeras.diagnose.diagnosis import diagnose
             from ferkeras.diagnose.report import print_diagnosis, write_diagnosis
             from ferkeras.diagnose.run_case import case_of
-            from ferkeras.diagnose.treatment import can_be_tried, steps_of, treat, what_remains
+            from ferkeras.diagnose.treatment import (
+                can_be_tried,
+                first_of_several,
+                steps_of,
+                treat,
+                what_remains,
+            )
 
         if finished is None:
             with console.working("training briefly", _STEPS) as advance:
@@ -93,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with console.working("measuring") as advance:
             diagnosis = diagnose(case, advance)
         remaining: Sequence[Finding] = ()
-        if len(diagnosis.findings) > 1:
+        if first_of_several(diagnosis):
             with console.working("asking what remains", steps_of(diagnosis)) as advance:
                 remaining = what_remains(diagnosis, advance)
         treatments = []

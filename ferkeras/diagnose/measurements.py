@@ -241,7 +241,7 @@ class Measurements:
 
     @cached_property
     def teachers(self) -> dict[str, ClassPredictions]:
-        """Each teacher of a distilled training, by the name of its run, on training faces.
+        """Each teacher of a distilled training, by its path as configured, on training faces.
 
         Without those that are no longer there.
         """
@@ -252,9 +252,7 @@ class Measurements:
             except InputError:
                 continue
             predicted = logits_of(teacher.model, self.train).argmax(axis=1)
-            found[teacher.finished.name] = ClassPredictions(
-                self.train.labels, predicted, self.classes
-            )
+            found[path] = ClassPredictions(self.train.labels, predicted, self.classes)
         return found
 
     # How it moves

@@ -62,6 +62,14 @@ def steps_of(diagnosis: Diagnosis) -> int:
     return min(STEPS, max(diagnosis.case.steps, STEPS // 2))
 
 
+def first_of_several(diagnosis: Diagnosis) -> Remedy | None:
+    """The first remedy where there are several causes and settings put the first right."""
+    if len(diagnosis.findings) < 2 or not diagnosis.findings[0].remedies:
+        return None
+    first = diagnosis.findings[0].remedies[0]
+    return first if first.overrides else None
+
+
 def what_remains(diagnosis: Diagnosis, advance: Advance | None = None) -> tuple[Finding, ...]:
     """What is measured in a brief training with the first remedy, where there is more than one.
 
@@ -69,11 +77,10 @@ def what_remains(diagnosis: Diagnosis, advance: Advance | None = None) -> tuple[
         diagnosis: with its findings.
         advance: called with the steps of the training, `steps_of` of them.
     """
-    if len(diagnosis.findings) < 2 or not diagnosis.findings[0].remedies:
+    remedy = first_of_several(diagnosis)
+    if remedy is None:
         return ()
-    case, remedy = diagnosis.case, diagnosis.findings[0].remedies[0]
-    if not remedy.overrides:
-        return ()
+    case = diagnosis.case
     config, steps = remedy.applied_to(case.config), steps_of(diagnosis)
     treated = train_briefly(config, case.splits, steps, case.begin, advance)
     return tuple(finding.for_config(config) for finding in measured(Measurements(treated)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ferkeras.cli.invocation import command_line
 from ferkeras.diagnose.causes.regularisation import fixes
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
@@ -32,7 +33,7 @@ def starts_from_a_broken_network(m: Measurements) -> Finding | None:
         (
             Remedy("begin at random", f"skill {trial.on_train:.2f} or more", anew),
             Remedy(
-                f"diagnose what it begins with: python -m ferkeras.diagnose {begun}",
+                f"diagnose what it begins with: {command_line('diagnose', begun)}",
                 "weights that are worth taking over",
             ),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ferkeras.cli.invocation import command_line
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import CHANCE, can_measure
@@ -21,11 +22,7 @@ def teacher_knows_nothing(m: Measurements) -> Finding | None:
     teacher, weight = m.teachers[worst], m.case.config.distill.weight
     label = int(teacher.matrix.sum(axis=0).argmax())
     said = float((teacher.predicted == label).mean())
-    others = tuple(
-        path
-        for path in m.case.config.distill.teachers
-        if path.rstrip("/").rpartition("/")[2] != worst
-    )
+    others = tuple(path for path in m.case.config.distill.teachers if path != worst)
     return Finding(
         "teacher_knows_nothing",
         f"The teacher {worst} does not know these faces, and {weight:.0%} of the loss is of what "
@@ -52,7 +49,7 @@ def teacher_knows_nothing(m: Measurements) -> Finding | None:
                 {"distill.teachers": others},
             ),
             Remedy(
-                "diagnose the teacher: python -m ferkeras.diagnose with its folder",
+                f"diagnose the teacher: {command_line('diagnose', worst)}",
                 "a teacher that knows more than the network that learns from it",
             ),
         ),
