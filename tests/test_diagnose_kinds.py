@@ -12,6 +12,7 @@ from untraced import untraced
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
+from ferkeras.data.neighbours import neighbour_correlation
 from ferkeras.diagnose.case import train_briefly
 from ferkeras.diagnose.causes.balance import class_imbalance
 from ferkeras.diagnose.causes.classes import validation_cannot_measure
@@ -19,7 +20,6 @@ from ferkeras.diagnose.causes.images import blank_images, scrambled_images
 from ferkeras.diagnose.causes.labels import noisy_labels, random_labels
 from ferkeras.diagnose.causes.regularisation import suspected, too_much_regularisation
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.pixels import neighbour_correlation
 
 
 @pytest.fixture(scope="module")

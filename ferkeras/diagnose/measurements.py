@@ -16,9 +16,10 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import flat
 from ferkeras.data.digests import digests_of_images
 from ferkeras.data.faces import Faces
+from ferkeras.data.neighbours import neighbour_correlation
 from ferkeras.data.task import Classes
 from ferkeras.diagnose.case import Advance, Case, isolated_rng, sample
-from ferkeras.diagnose.pixels import detail, neighbour_correlation
+from ferkeras.diagnose.pixels import detail
 from ferkeras.diagnose.reference import crossed, skill_of_folds, transferred
 from ferkeras.diagnose.skill import above_chance, counts, kappa
 from ferkeras.diagnose.trial import BATCH_STEPS, Trial, go_on, learn_one_batch, try_out

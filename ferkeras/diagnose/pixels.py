@@ -10,26 +10,6 @@ from ferkeras.data.reduced import grey
 _SIDE = 8
 
 
-def neighbour_correlation(images: np.ndarray) -> np.ndarray:
-    """Correlation of pixels with the next one, to the right or below, whichever is lower.
-
-    0 for noise and for pixels in a wrong order; above 0.7 for nearly every picture of a face.
-
-    Args:
-        images: uint8, shape (N, H, W, C); looked at in grey.
-
-    Returns:
-        float64, shape (N,); NaN for images of one grey value.
-
-    Source:
-        Field 1987, "Relations between the statistics of natural images and the response
-        properties of cortical cells": neighbouring pixels of natural images are alike.
-    """
-    whole = grey(images).astype(np.float32)
-    right = _correlation(whole[:, :, 1:], whole[:, :, :-1])
-    return np.minimum(right, _correlation(whole[:, 1:], whole[:, :-1]))
-
-
 def detail(images: np.ndarray) -> np.ndarray:
     """Fraction of an image's variance that is not left when it is reduced to 8 x 8 pixels.
 
@@ -54,10 +34,3 @@ def detail(images: np.ndarray) -> np.ndarray:
     lost = np.square(whole.reshape(-1, height, width) - np.stack(coarse)).mean(axis=(1, 2))
     variance = whole.reshape(len(whole), -1).var(axis=1).astype(np.float64)
     return np.divide(lost, variance, out=np.full(len(whole), np.nan), where=variance > 0)
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    a, b = (each.reshape(len(each), -1).astype(np.float64) for each in (a, b))
-    a, b = (each - each.mean(axis=1, keepdims=True) for each in (a, b))
-    scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 0)
