@@ -333,11 +333,15 @@ def test_a_picture_in_which_no_face_is_found_may_be_none(size, finished_run, tmp
     assert (lines(said.out)[0]["source"], hints(said.err)) == ("crop", [])
 
 
-def test_a_small_picture_of_one_grey_may_be_no_face(finished_run, folder, tmp_path, capsys):
-    Image.new("L", (48, 48), 7).save(tmp_path / "black.png")
-    assert main([str(finished_run), str(tmp_path / "black.png"), str(folder / "00.png")]) == 0
+def test_a_small_picture_of_one_grey_or_noise_may_be_no_face(
+    finished_run, folder, tmp_path, capsys
+):
+    black, noise = tmp_path / "black.png", tmp_path / "noise.png"
+    Image.new("L", (48, 48), 7).save(black)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(noise)
+    assert main([str(finished_run), str(black), str(noise), str(folder / "00.png")]) == 0
     said = capsys.readouterr().out
-    assert f"may be no face: {tmp_path / 'black.png'}; no face was found" in said
+    assert f"may be no face: {black}, {noise}; no face was found" in said
     assert "00.png;" not in said
 
 
