@@ -18,8 +18,10 @@ from ferkeras.diagnose.causes.classes import validation_cannot_measure
 from ferkeras.diagnose.causes.decayed_rate import learning_rate_fell_too_early
 from ferkeras.diagnose.causes.held_back import held_back
 from ferkeras.diagnose.causes.labels import noisy_labels, noisy_validation_labels
+from ferkeras.diagnose.causes.one_batch import regularised_beyond_one_batch
 from ferkeras.diagnose.causes.repeated import repeated_faces
 from ferkeras.diagnose.causes.signal import dead_units, vanishing_gradients
+from ferkeras.diagnose.causes.step_size import gradients_clipped_away
 from ferkeras.diagnose.causes.teacher import teacher_knows_nothing
 from ferkeras.diagnose.measurements import ClassPredictions, FirstSteps, Measurements
 from ferkeras.diagnose.trial import Trial
@@ -226,3 +228,50 @@ def test_a_class_that_validation_lacks_by_no_accident_is_named(many):
     few = many.validation.take(labels != rarest)
     few = replace(many, validation=few.take(np.arange(min(len(few), 100))))
     assert validation_cannot_measure(measured(few)) is None
+
+
+@pytest.mark.parametrize(
+    ("with_it", "without", "named"),
+    [
+        (0.33, {"label_smoothing": 1.0, "dropout": 0.4}, "too_much_label_smoothing"),
+        (0.33, {"label_smoothing": 0.4, "dropout": 0.95}, "too_much_dropout"),
+        (0.33, {"label_smoothing": 0.6, "dropout": 0.6}, None),
+        (0.6, {"label_smoothing": 1.0, "dropout": 1.0}, None),
+    ],
+)
+def test_what_keeps_a_single_batch_from_being_memorised_is_too_much(m, with_it, without, named):
+    m = configured(
+        m,
+        network__dense_dropout=0.9,
+        schedule__dropout_from_epoch=None,
+        train__label_smoothing=0.98,
+        schedule__smoothing_from_epoch=None,
+    )
+    m.one_batch = lambda values: (
+        with_it
+        if not values
+        else without["label_smoothing" if "train.label_smoothing" in values else "dropout"]
+    )
+    finding = regularised_beyond_one_batch(m)
+    assert (finding and finding.cause) == named
+
+
+@pytest.mark.parametrize(
+    ("moved", "norm", "named"),
+    [
+        # So far below what a weight can hold that it hardly moves, whatever the rate.
+        (4e-14, 10.0, True),
+        (1e-6, 10.0, True),
+        # Three times as long, and still a thousandth of the usual.
+        (1e-6, 3e-9, False),
+    ],
+)
+def test_short_steps_are_clipping_s_where_it_shortens_them_more_than_the_rate(
+    m, moved, norm, named
+):
+    m = configured(m, train__global_clip_norm=1e-9)
+    m.first_steps = FirstSteps({"kernel": moved}, 1.0, norm / 1e-9, norm)
+    finding = gradients_clipped_away(m)
+    assert (finding is not None) == named
+    if finding:
+        assert finding.remedies[0].overrides == {"train.global_clip_norm": 20.0}

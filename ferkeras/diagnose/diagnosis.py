@@ -84,6 +84,7 @@ TRIED: tuple[Probe, ...] = (
     batchnorm.batchnorm_gap,
     held_back.held_back,
     one_batch.cannot_learn_one_batch,
+    one_batch.regularised_beyond_one_batch,
 )
 """Probes that train a little with other settings; asked in this order, until one finds it, where
 nothing was found by measuring, or something that was often wrong. What a trial shows goes first."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from ferkeras.config.networks.plain import Plain
 from ferkeras.config.schema import Train
+from ferkeras.diagnose.causes.regularisation import WORDS, as_ended, off, suspected, too_much
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
@@ -14,6 +15,8 @@ from ferkeras.diagnose.trial import BATCH_FACES, BATCH_STEPS
 _MEMORISED = 0.5
 """A healthy network knows nearly all of them; half of them leaves room for slow steps, and is more
 than predicting the majority class gives."""
+
+_ALL = 0.9
 
 _FREE: dict[str, Any] = {
     "network.conv_dropout": 0.0,
@@ -57,6 +60,33 @@ def cannot_learn_one_batch(m: Measurements) -> Finding | None:
         ),
         "half of so few faces is little more than predicting the majority class",
         _SOURCE,
+    )
+
+
+def regularised_beyond_one_batch(m: Measurements) -> Finding | None:
+    """With what is configured not even one batch is memorised, and without one thing all of it."""
+    if not is_not_learning(m):
+        return None
+    ended, config = as_ended(m), m.case.config
+    suspects = [name for name in suspected(m) if name != "augmentation"]
+    if not suspects or (configured := m.one_batch(ended)) >= _MEMORISED:
+        return None
+    without = {name: m.one_batch(ended | off(name, config)) for name in suspects}
+    best = max(without, key=lambda name: without[name])
+    if without[best] < _ALL:
+        return None
+    word = WORDS[best]
+    return too_much(
+        best,
+        m,
+        (
+            _evidence(configured, "as it ended" if ended else "as configured"),
+            _evidence(without[best], f"without {word}"),
+            skill_evidence(m),
+        ),
+        f"with it not even {BATCH_FACES} faces are memorised, without it they are",
+        f"{BATCH_FACES} faces memorised in {BATCH_STEPS} steps",
+        "half of so few faces is little more than predicting the majority class",
     )
 
 

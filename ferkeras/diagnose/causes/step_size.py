@@ -66,14 +66,17 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
 
 
 def gradients_clipped_away(m: Measurements) -> Finding | None:
-    """Clipping that shortens nearly every step until the steps no longer add up."""
+    """Clipping that shortens nearly every step until the steps no longer add up.
+
+    Of the factor by which steps are too short, clipping has to account for more than the rate.
+    """
     steps = m.first_steps
     way = steps.typical * m.case.steps
     if (
         steps.clipped < _CLIPPED
         or way >= _ENOUGH
         or steps.typical >= _USUAL
-        or steps.typical * steps.shortened < _USUAL
+        or steps.typical * steps.shortened**2 < _USUAL
         or not is_not_learning(m)
     ):
         return None
