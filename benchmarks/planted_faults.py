@@ -256,6 +256,7 @@ def main() -> int:
     )
     parser.add_argument("--data", default="demo", help="table of faces (default: synthetic faces)")
     parser.add_argument("--seeds", type=int, default=5, help="seeds for each fault")
+    parser.add_argument("--first-seed", type=int, default=0, help="they begin with this one")
     parser.add_argument(
         "--faults", nargs="*", choices=tuple(SETS), default=["tuned"], help="sets; none: no fault"
     )
@@ -280,7 +281,7 @@ def main() -> int:
             for fault in faults
             if any(part in fault.cause or part in fault.name for part in arguments.only)
         )
-    rows: list[dict[str, Any]] = []
+    first, rows = arguments.first_seed, list[dict[str, Any]]()
     with ProcessPoolExecutor(
         arguments.jobs, multiprocessing.get_context("spawn"), initializer=begin_worker
     ) as pool:
@@ -294,14 +295,14 @@ def main() -> int:
                 not arguments.name_only,
                 arguments.small,
             )
-            for seed in range(arguments.seeds)
+            for seed in range(first, first + arguments.seeds)
             for fault in faults
         ]
         healthy = [
             pool.submit(run_healthy, seed, arguments.data, overrides, faces, arguments.small)
-            for seed in range(max(arguments.healthy, arguments.seeds if faults else 0))
+            for seed in range(first, first + max(arguments.healthy, arguments.seeds * bool(faults)))
             for overrides, faces in HEALTHY
-            if seed < arguments.healthy or not overrides
+            if seed < first + arguments.healthy or not overrides
         ]
         for job in as_completed((*healthy, *jobs)):
             if isinstance(refused := job.exception(), InputError):
