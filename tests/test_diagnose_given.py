@@ -21,7 +21,7 @@ from ferkeras.diagnose.causes.labels import noisy_labels, noisy_validation_label
 from ferkeras.diagnose.causes.one_batch import regularised_beyond_one_batch
 from ferkeras.diagnose.causes.repeated import repeated_faces
 from ferkeras.diagnose.causes.signal import dead_units, vanishing_gradients
-from ferkeras.diagnose.causes.step_size import gradients_clipped_away
+from ferkeras.diagnose.causes.step_size import gradients_clipped_away, too_few_steps
 from ferkeras.diagnose.causes.teacher import teacher_knows_nothing
 from ferkeras.diagnose.measurements import ClassPredictions, FirstSteps, Measurements
 from ferkeras.diagnose.trial import Trial
@@ -275,3 +275,14 @@ def test_short_steps_are_clipping_s_where_it_shortens_them_more_than_the_rate(
     assert (finding is not None) == named
     if finding:
         assert finding.remedies[0].overrides == {"train.global_clip_norm": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "epochs", "becomes"),
+    [(512, 3, (64, 50)), (512, 90, (64, 90)), (32, 3, (32, 15))],
+)
+def test_smaller_batches_come_with_epochs_for_some_hundred_steps(m, batch_size, epochs, becomes):
+    m = configured(m, train__batch_size=batch_size, train__epochs=epochs)
+    m.first_steps = FirstSteps({"kernel": 2e-3}, 0.0, 1.0, 1.0)
+    config = too_few_steps(m).remedies[0].applied_to(m.case.config)
+    assert (config.train.batch_size, config.train.epochs) == becomes

@@ -7,6 +7,7 @@ import math
 import keras
 
 from ferkeras.config.schema import Config
+from ferkeras.diagnose.causes.step_size import enough_epochs
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import CHANCE
@@ -77,7 +78,7 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
             ),
             _gap(m),
         ),
-        _steadier(batch),
+        _steadier(m),
         "PyTorch's default remembers ten batches, and eight faces are a small batch",
         _SOURCE,
     )
@@ -123,13 +124,16 @@ def _gap(m: Measurements) -> Evidence:
     )
 
 
-def _steadier(batch: int) -> tuple[Remedy, ...]:
+def _steadier(m: Measurements) -> tuple[Remedy, ...]:
     """A longer memory first; larger batches first where training itself has no statistics."""
+    batch = m.case.config.train.batch_size
     size = max(_BATCH, 2 * batch)
+    epochs = enough_epochs(m, size)
     larger = Remedy(
-        f"batches of {size} faces, and a running average over ten of them",
-        "fewer steps; statistics of enough faces, in training and in use",
-        {"train.batch_size": size, "network.batchnorm_momentum": _MOMENTUM},
+        f"batches of {size} faces, and a running average over ten of them"
+        + (", for more epochs" if epochs else ""),
+        f"{'' if epochs else 'fewer steps; '}statistics of enough faces, in training and in use",
+        {"train.batch_size": size, "network.batchnorm_momentum": _MOMENTUM, **epochs},
     )
     if batch < _SMALL_BATCH:
         return larger, _momentum_remedy(batch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from ferkeras.config.schema import Config
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
@@ -23,6 +22,9 @@ _USUAL = 1e-3
 _AIM = 5e-3
 _WHOLE = 2.0
 """Relative change from which on it is told in times, not in percent."""
+
+_A_FEW_HUNDRED = 500
+"""Steps that a remedy leaves room for: in fewer hardly any network learns what it could."""
 
 _CLIPPED = 0.95
 _SOURCE = "update-to-weight ratio: Karpathy, CS231n, Neural networks part 3; Smith 2017 (LR range)"
@@ -163,23 +165,31 @@ def too_few_steps(m: Measurements) -> Finding | None:
         f"{m.case.steps:,} steps are too few: with batches of {config.train.batch_size:,} an epoch "
         f"of {len(m.case.splits.train):,} faces has {m.case.setup.pipeline.steps_per_epoch}.",
         (_way(m), skill_evidence(m)),
-        (_more_steps(config),),
+        (_more_steps(m),),
         "a network begins with random weights and must be able to replace them",
         "Masters & Luschi 2018, Revisiting small batch training",
     )
 
 
-def _more_steps(config: Config) -> Remedy:
-    usual = 64
+def _more_steps(m: Measurements) -> Remedy:
+    config, usual = m.case.config, 64
     if config.train.batch_size > usual:
+        epochs = enough_epochs(m, usual)
         return Remedy(
-            "smaller batches",
+            "smaller batches, and more epochs" if epochs else "smaller batches",
             f"{config.train.batch_size / usual:.0f} times as many steps in an epoch",
-            {"train.batch_size": usual},
+            {"train.batch_size": usual, **epochs},
         )
     return Remedy(
         "more epochs", "five times as many steps", {"train.epochs": 5 * config.train.epochs}
     )
+
+
+def enough_epochs(m: Measurements, batch_size: int) -> dict[str, int]:
+    """As many epochs as make a few hundred steps of other batches; none where there are enough."""
+    per_epoch = -(-len(m.case.splits.train) // batch_size)
+    epochs = -(-_A_FEW_HUNDRED // per_epoch)
+    return {"train.epochs": epochs} if epochs > m.case.config.train.epochs else {}
 
 
 def _way(m: Measurements) -> Evidence:
