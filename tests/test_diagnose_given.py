@@ -12,6 +12,7 @@ from untraced import untraced
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
+from ferkeras.diagnose import diagnosis
 from ferkeras.diagnose.case import train_briefly
 from ferkeras.diagnose.causes.begun_broken import starts_from_a_broken_network
 from ferkeras.diagnose.causes.classes import validation_cannot_measure
@@ -21,7 +22,11 @@ from ferkeras.diagnose.causes.labels import noisy_labels, noisy_validation_label
 from ferkeras.diagnose.causes.one_batch import regularised_beyond_one_batch
 from ferkeras.diagnose.causes.repeated import repeated_faces
 from ferkeras.diagnose.causes.signal import dead_units, vanishing_gradients
-from ferkeras.diagnose.causes.step_size import gradients_clipped_away, too_few_steps
+from ferkeras.diagnose.causes.step_size import (
+    gradients_clipped_away,
+    learning_rate_too_low,
+    too_few_steps,
+)
 from ferkeras.diagnose.causes.teacher import teacher_knows_nothing
 from ferkeras.diagnose.measurements import ClassPredictions, FirstSteps, Measurements
 from ferkeras.diagnose.trial import Trial
@@ -286,3 +291,21 @@ def test_smaller_batches_come_with_epochs_for_some_hundred_steps(m, batch_size, 
     m.first_steps = FirstSteps({"kernel": 2e-3}, 0.0, 1.0, 1.0)
     config = too_few_steps(m).remedies[0].applied_to(m.case.config)
     assert (config.train.batch_size, config.train.epochs) == becomes
+
+
+@pytest.mark.parametrize(("rate", "named"), [(1e-12, True), (0.005, False)])
+def test_a_rate_is_too_low_only_where_a_usual_one_is_higher(m, rate, named):
+    m = configured(m, train__learning_rate=rate)
+    m.first_steps = FirstSteps({"kernel": 0.0}, 0.0, 1.0, 1.0)
+    assert (learning_rate_too_low(m) is not None) == named
+
+
+def test_a_network_of_dead_units_is_not_only_said_to_learn_no_batch(m, monkeypatch):
+    m.silent_units = {"a_relu": 1.0}
+    found = dead_units(m)
+    monkeypatch.setattr(diagnosis, "MEASURED", (lambda _: found,))
+    monkeypatch.setattr(diagnosis, "TRIED", ())
+    monkeypatch.setattr(
+        diagnosis, "LEFT", (lambda _: pytest.fail("asked, though something was found"),)
+    )
+    assert diagnosis.diagnose(m.case).findings[0].cause == "dead_units"

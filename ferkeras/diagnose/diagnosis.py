@@ -83,13 +83,16 @@ TRIED: tuple[Probe, ...] = (
     capacity.network_too_small,
     batchnorm.batchnorm_gap,
     held_back.held_back,
-    one_batch.cannot_learn_one_batch,
     one_batch.regularised_beyond_one_batch,
 )
 """Probes that train a little with other settings; asked in this order, until one finds it, where
 nothing was found by measuring, or something that was often wrong. What a trial shows goes first."""
 
-LEFT: tuple[Probe, ...] = (unfinished.not_finished, unfinished.unexplained)
+LEFT: tuple[Probe, ...] = (
+    one_batch.cannot_learn_one_batch,
+    unfinished.not_finished,
+    unfinished.unexplained,
+)
 """What is left to say where none of them found anything."""
 
 _STEPS = (TRIAL_STEPS, 3 * TRIAL_STEPS)

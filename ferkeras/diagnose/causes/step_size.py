@@ -114,7 +114,10 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
     steps = m.first_steps
     if steps.typical >= _USUAL or steps.typical * m.case.steps >= _ENOUGH or not is_not_learning(m):
         return None
-    rate = m.case.config.train.first_learning_rate
+    rate, higher = m.case.config.train.first_learning_rate, rate_of_usual_steps(m)
+    # Where nothing moves although the rate is a usual one, something else is in the way.
+    if higher <= rate:
+        return None
     return Finding(
         "learning_rate_too_low",
         f"The learning rate {rate:g} is too low: {m.case.steps:,} steps cannot change the weights "
@@ -134,7 +137,7 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
             Remedy(
                 "raise the learning rate",
                 f"steps of {_AIM:g} of the weights",
-                {"train.learning_rate": rate_of_usual_steps(m)},
+                {"train.learning_rate": higher},
             ),
         ),
         "a network begins with random weights and must be able to replace them",
