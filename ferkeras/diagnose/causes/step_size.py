@@ -35,11 +35,13 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
     steps = m.first_steps
     if not is_not_learning(m) or (steps.typical <= _TOO_LONG and math.isfinite(steps.typical)):
         return None
-    lower = {"train.learning_rate": rate_of_usual_steps(m)}
+    rate = m.case.config.train.first_learning_rate
+    suggested = m.range_test.suggestion
+    better = suggested if suggested and suggested < rate else rate_of_usual_steps(m)
+    lower = {"train.learning_rate": better}
     # A warm-up has other first steps: there the proof is that a lower rate learns.
     if m.case.config.train.warmup_epochs and not teaches_more(m.trial({}), m.trial(lower)):
         return None
-    rate = m.case.config.train.first_learning_rate
     change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"
     return Finding(
         "learning_rate_too_high",
@@ -58,7 +60,9 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
         (
             Remedy(
                 "lower the learning rate",
-                f"steps of {_AIM:g} of the weights, which last",
+                "steps that last, with which a range test learns"
+                if better == suggested
+                else f"steps of {_AIM:g} of the weights, which last",
                 lower,
             ),
         ),
@@ -118,6 +122,8 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
     # Where nothing moves although the rate is a usual one, something else is in the way.
     if higher <= rate:
         return None
+    suggested = m.range_test.suggestion
+    better = suggested if suggested and suggested > rate else higher
     return Finding(
         "learning_rate_too_low",
         f"The learning rate {rate:g} is too low: {m.case.steps:,} steps cannot change the weights "
@@ -136,8 +142,10 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
         (
             Remedy(
                 "raise the learning rate",
-                f"steps of {_AIM:g} of the weights",
-                {"train.learning_rate": higher},
+                "steps with which a range test learns"
+                if better == suggested
+                else f"steps of {_AIM:g} of the weights",
+                {"train.learning_rate": better},
             ),
         ),
         "a network begins with random weights and must be able to replace them",
