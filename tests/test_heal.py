@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -207,6 +208,30 @@ def test_from_the_start_it_ends_as_a_run_that_was_begun_with_what_helped(planted
     assert "healed" not in said
     assert run.history.read_bytes() == other.history.read_bytes()
     assert best(run.folder) == best(other.folder)
+
+
+def test_of_two_causes_the_one_is_written_down_whose_remedy_is_taken(
+    planted, tmp_path, monkeypatch
+):
+    found = planted({"train.learning_rate": LOWER})
+    in_vain = Finding("too_few_steps", "Too few.", (), (Remedy("more", "", {}),), "", "")
+
+    def diagnose(case):
+        diagnosis = found.diagnose(case)
+        return replace(diagnosis, findings=(in_vain, *diagnosis.findings))
+
+    def treat(diagnosis, advance):
+        (helps,) = found.treat(replace(diagnosis, findings=diagnosis.findings[1:]), advance)
+        without = helps.untreated
+        return [Treatment(in_vain.cause, in_vain.remedies[0], without, without), helps]
+
+    monkeypatch.setattr(heal, "diagnose", diagnose)
+    monkeypatch.setattr(heal, "treat", treat)
+    run, said = begin(tmp_path, "train.epochs=1")
+    assert "epoch 1: healed (1 of at most 2): Too high." in said
+    (healing,) = open_run(run.folder).healings
+    assert (healing["cause"], healing["verdict"]) == ("learning_rate_too_high", "Too high.")
+    assert [each["works"] for each in healing["tried"]] == [False, True]
 
 
 def test_from_the_good_state_before_the_collapse_no_good_epoch_is_lost(planted, tmp_path):

@@ -164,8 +164,8 @@ class HealOnAlarm(keras.callbacks.Callback):
         self._run.diagnosis.mkdir(exist_ok=True)
         command = command_line("fit", "--config", self._run.config)
         write_diagnosis(diagnosis, (), treatments, command, self._run.diagnosis)
-        healing = _record(epoch, alarm, diagnosis, treatments)
         best = self._best(treatments, good)
+        healing = _record(epoch, alarm, diagnosis, treatments, best)
         if best is None:
             self._go_on(healing)
         else:
@@ -254,18 +254,24 @@ def healed_after_divergence(callbacks: Sequence[keras.callbacks.Callback]) -> It
 
 
 def _record(
-    epoch: int, alarm: str, diagnosis: Diagnosis, treatments: list[Treatment]
+    epoch: int,
+    alarm: str,
+    diagnosis: Diagnosis,
+    treatments: Sequence[Treatment],
+    best: Treatment | None,
 ) -> HealingRecord:
-    first = diagnosis.findings[0] if diagnosis.findings else None
+    """What is written down; of several causes the one whose remedy is taken, or the first."""
+    helped = [each for each in diagnosis.findings if best and each.cause == best.cause]
+    finding = next(iter((*helped, *diagnosis.findings)), None)
     record = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "epoch": epoch,
         "alarm": alarm,
-        "cause": first.cause if first else None,
-        "verdict": diagnosis.verdict,
+        "cause": finding.cause if finding else None,
+        "verdict": finding.verdict if finding else diagnosis.verdict,
         "evidence": [
             {"what": each.what, "measured": each.measured, "expected": each.expected}
-            for each in (first.evidence if first else ())
+            for each in (finding.evidence if finding else ())
         ],
         "tried": [_tried(each) for each in treatments],
         "changes": [],
