@@ -14,6 +14,7 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.diagnose import diagnosis
 from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
 from ferkeras.diagnose.causes.begun_broken import starts_from_a_broken_network
 from ferkeras.diagnose.causes.classes import validation_cannot_measure
 from ferkeras.diagnose.causes.decayed_rate import learning_rate_fell_too_early
@@ -309,3 +310,16 @@ def test_a_network_of_dead_units_is_not_only_said_to_learn_no_batch(m, monkeypat
         diagnosis, "LEFT", (lambda _: pytest.fail("asked, though something was found"),)
     )
     assert diagnosis.diagnose(m.case).findings[0].cause == "dead_units"
+
+
+@pytest.mark.parametrize(("share", "with_batches", "named"), [(5, 12, False), (10, 50, True)])
+def test_a_gap_of_statistics_is_more_than_two_samples_of_little_skill(
+    m, share, with_batches, named
+):
+    def knowing(percent):
+        truth = m.train.labels
+        known = np.arange(len(truth)) % 100 < percent
+        return ClassPredictions(truth, np.where(known, truth, 3), m.classes)
+
+    m.on_train, m.with_batch_statistics = knowing(share), knowing(with_batches)
+    assert (batchnorm_gap(m) is not None) == named

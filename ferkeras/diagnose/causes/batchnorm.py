@@ -17,6 +17,9 @@ _NOT_MOVED = 0.1
 _LOST = 0.2
 """Fraction of the skill lost by the running statistics where they are known to be wrong."""
 
+_CLEAR = 0.1
+"""Skill by which a gap is more than two samples of little skill differ: five standard errors."""
+
 _MIN_MEMORY = 10.0
 """Batches that a running average must remember, as PyTorch's default of 0.1 does."""
 
@@ -86,7 +89,8 @@ def batchnorm_too_fast(m: Measurements) -> Finding | None:
 
 def batchnorm_gap(m: Measurements) -> Finding | None:
     """The network is good with the statistics of a batch and bad with the running ones."""
-    if not _has_gap(m, HALF):
+    lost = m.with_batch_statistics.skill - m.on_train.skill
+    if not _has_gap(m, HALF) or lost < _CLEAR:
         return None
     return Finding(
         "batchnorm_gap",
