@@ -71,12 +71,13 @@ SMOOTHING = finding("sure", train__label_smoothing=0.0)
 FACES = finding("faces")
 
 
-def measurements(skills: dict[str, float]) -> SimpleNamespace:
-    def trial(values):
+def measurements(skills: dict[str, float], steps: int = 100, **settings) -> SimpleNamespace:
+    def trial(values, steps):
         skill = skills[next(iter(values), "")]
-        return Trial(values, 100, skill, skill, skill, skill)
+        return Trial(values, steps, skill, skill, skill, skill)
 
-    return SimpleNamespace(trial=trial, ramped={})
+    case = SimpleNamespace(config=with_values(Config(), settings))
+    return SimpleNamespace(trial=trial, trial_steps=steps, ramped={}, case=case)
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +93,34 @@ def test_a_remedy_that_works_goes_before_one_that_does_not():
     assert first.confidence > 0.9 > second.confidence
     assert "0.40" in first.evidence[-1].measured
     assert first.severity == "broken"
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "steps", "with_it", "without"),
+    # A long training of batches of 1,024, a short one, and one of batches that become larger.
+    [(1024, 150, 150, 9), (1024, 4, 64, 4), (16, 150, 150, 150)],
+)
+def test_smaller_batches_are_tried_against_as_many_faces(batch_size, steps, with_it, without):
+    skills = {"": 0.1, "train.batch_size": 0.4}
+    m = measurements(skills, steps, **{"train.batch_size": batch_size})
+    smaller = finding("doubtful", train__batch_size=64)
+    ((before, after),) = ranking.tried(m, [smaller]).values()
+    assert (after.steps, before.steps) == (with_it, without)
+    (said,) = ranked(m, [smaller])[0].evidence
+    assert f"after {with_it} steps with the first remedy" in said.what
+    assert ("as many steps" in said.expected) == (with_it == without)
+
+
+def test_remedies_that_are_tried_for_somebody_are_so_too_each_with_its_own_comparison(monkeypatch):
+    monkeypatch.setattr(
+        treatment, "try_out", lambda case, values, steps: Trial(values, steps, 0, 0, 0, 0)
+    )
+    case = SimpleNamespace(config=with_values(Config(), {"train.batch_size": 1024}), steps=4)
+    smaller = finding("few", train__batch_size=64)
+    told = []
+    tried = treatment.treat(SimpleNamespace(case=case, findings=(RATE, smaller)), told.append)
+    assert [(each.untreated.steps, each.treated.steps) for each in tried] == [(150, 150), (9, 150)]
+    assert told == [150, 150, 9, 150]
 
 
 def test_where_both_work_or_neither_the_order_stays():

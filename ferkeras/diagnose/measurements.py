@@ -310,9 +310,9 @@ class Measurements:
 
     # What other settings would do
 
-    def trial(self, values: Mapping[str, Any]) -> Trial:
+    def trial(self, values: Mapping[str, Any], steps: int | None = None) -> Trial:
         """A short training from the same start with other values at some dotted keys."""
-        steps = self.trial_steps
+        steps = steps or self.trial_steps
         key = repr((steps, sorted(values.items())))
         if key not in self._trials:
             self._trials[key] = try_out(self.case, values, steps)

@@ -55,11 +55,13 @@ def diagnosis_page(
 
 
 def _row(treatment: Treatment) -> dict[str, Any]:
+    untreated = treatment.untreated
     return {
         "remedy": treatment.remedy.what,
         "arguments": treatment.remedy.arguments,
         "steps": treatment.treated.steps,
-        "without": f"{treatment.untreated.validation_accuracy:.1%}",
+        "without": f"{untreated.validation_accuracy:.1%}"
+        + ("" if untreated.steps == treatment.treated.steps else f" ({untreated.steps} steps)"),
         "with": f"{treatment.treated.validation_accuracy:.1%}",
         "works": treatment.works,
     }

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from ferkeras.diagnose.causes.regularisation import as_ended
 from ferkeras.diagnose.finding import UNEXPLAINED, Evidence, Finding, Severity
-from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.measurements import TRIAL_STEPS, Measurements
 from ferkeras.diagnose.symptoms import is_not_learning
 from ferkeras.diagnose.track_record import track_record
-from ferkeras.diagnose.trial import Trial, teaches_more
+from ferkeras.diagnose.trial import Trial, steps_for_one, teaches_more
 
 _SURE = 0.8
 """Confidence below which a finding is tried, also where no other contests it."""
@@ -83,12 +83,22 @@ def contestants(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def tried(m: Measurements, findings: Sequence[Finding]) -> Mapping[str, tuple[Trial, Trial]]:
-    """By cause, the same steps without and with the first remedy."""
+    """By cause, the same steps without and with the first remedy.
+
+    Where it makes batches smaller, the same faces.
+    """
     ended = as_ended(m)
-    return {
-        each.cause: (m.trial(ended), m.trial(ended | dict(each.remedies[0].overrides)))
-        for each in findings
-    }
+    most = max(TRIAL_STEPS, m.trial_steps)
+    pairs = {}
+    for each in findings:
+        values = each.remedies[0].overrides
+        times = steps_for_one(m.case.config, values)
+        steps = min(most, times * m.trial_steps)
+        pairs[each.cause] = (
+            m.trial(ended, max(1, steps // times)),
+            m.trial(ended | dict(values), steps),
+        )
+    return pairs
 
 
 def _evidence(pair: tuple[Trial, Trial] | None) -> tuple[Evidence, ...]:
@@ -99,7 +109,8 @@ def _evidence(pair: tuple[Trial, Trial] | None) -> tuple[Evidence, ...]:
         Evidence(
             f"skill on validation faces after {after.steps} steps with the first remedy",
             f"{after.on_validation:.2f}",
-            f"above {before.on_validation:.2f}, that after as many steps without it",
+            f"above {before.on_validation:.2f}, that after "
+            f"{'as many' if before.steps == after.steps else before.steps} steps without it",
             after.on_validation,
         ),
     )

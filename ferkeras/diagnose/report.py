@@ -10,6 +10,7 @@ from ferkeras.diagnose.finding import UNEXPLAINED, Finding, Remedy
 from ferkeras.diagnose.page import diagnosis_page
 from ferkeras.diagnose.picture import diagnosis_figure
 from ferkeras.diagnose.treatment import Treatment, best_of
+from ferkeras.diagnose.trial import Trial
 from ferkeras.files.inner import AnyPath
 from ferkeras.files.writing import write_json, write_text
 from ferkeras.report.palette import save
@@ -63,13 +64,16 @@ def print_diagnosis(
             f"Remedies tried for {treatments[0].treated.steps} steps from the same start",
             ["remedy", "training accuracy", "validation accuracy", "skill", "works"],
             [
-                [
-                    "none",
-                    f"{treatments[0].untreated.train_accuracy:.1%}",
-                    f"{treatments[0].untreated.validation_accuracy:.1%}",
-                    f"{treatments[0].untreated.on_validation:.2f}",
-                    "",
-                ],
+                *(
+                    [
+                        "none" if steps == treatments[0].treated.steps else f"none, {steps} steps",
+                        f"{untreated.train_accuracy:.1%}",
+                        f"{untreated.validation_accuracy:.1%}",
+                        f"{untreated.on_validation:.2f}",
+                        "",
+                    ]
+                    for steps, untreated in _without(treatments).items()
+                ),
                 *(
                     [
                         _short(each.remedy),
@@ -83,6 +87,11 @@ def print_diagnosis(
             ],
         )
         console.print(conclusion(treatments))
+
+
+def _without(treatments: Sequence[Treatment]) -> dict[int, Trial]:
+    """What the trials are compared with, by its steps: a remedy may be compared by faces."""
+    return {each.untreated.steps: each.untreated for each in treatments}
 
 
 def conclusion(treatments: Sequence[Treatment]) -> str:
@@ -120,6 +129,7 @@ def write_diagnosis(
             "remedy": each.remedy.what,
             "overrides": dict(each.remedy.overrides),
             "steps": each.treated.steps,
+            "steps_without": each.untreated.steps,
             "skill": each.treated.on_validation,
             "skill_without": each.untreated.on_validation,
             "validation_accuracy": each.treated.validation_accuracy,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ferkeras.diagnose.case import Advance, isolated_rng, train_briefly
 from ferkeras.diagnose.diagnosis import Diagnosis, measured
 from ferkeras.diagnose.finding import Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.trial import Trial, teaches_more, try_out
+from ferkeras.diagnose.trial import Trial, steps_for_one, teaches_more, try_out
 
 MOST = 3
 STEPS = 300
@@ -22,7 +23,8 @@ class Treatment:
     Attributes:
         cause: what it is for.
         remedy: what was done.
-        untreated: as many steps from the same start without it.
+        untreated: as many steps from the same start without it, or as many faces, where it makes
+            batches smaller.
         treated: the steps with it.
     """
 
@@ -100,15 +102,20 @@ def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatmen
     if not remedies:
         return []
 
-    def attempt(values: dict) -> Trial:
+    def attempt(values: Mapping[str, Any], steps: int) -> Trial:
         trial = try_out(diagnosis.case, values, steps)
         if advance is not None:
             advance(steps)
         return trial
 
-    with isolated_rng(diagnosis.case.config):
-        untreated = attempt({})
-        return [
-            Treatment(cause, remedy, untreated, attempt(dict(remedy.overrides)))
-            for cause, remedy in remedies
-        ]
+    config = diagnosis.case.config
+    untreated: dict[int, Trial] = {}
+    treatments = []
+    with isolated_rng(config):
+        for cause, remedy in remedies:
+            fewer = max(1, steps // steps_for_one(config, remedy.overrides))
+            if fewer not in untreated:
+                untreated[fewer] = attempt({}, fewer)
+            treated = attempt(remedy.overrides, steps)
+            treatments.append(Treatment(cause, remedy, untreated[fewer], treated))
+    return treatments

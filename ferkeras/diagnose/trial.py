@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from ferkeras.config.file import with_values
+from ferkeras.config.schema import Config
 from ferkeras.data.pipeline import untuned
 from ferkeras.diagnose.case import Case, isolated_rng, sample, schedule
 from ferkeras.diagnose.skill import counts, kappa
@@ -53,6 +54,16 @@ def teaches_more(before: Trial, after: Trial) -> bool:
 def gains(before: float, after: float) -> bool:
     """Whether a skill is higher by a quarter and 2.5 standard errors of kappa on 1,500 faces."""
     return bool(after >= 1.25 * max(0.0, before) + 0.05)
+
+
+def steps_for_one(config: Config, values: Mapping[str, Any]) -> int:
+    """How many steps with other values go through the faces of one step as configured.
+
+    More than one where they make batches smaller, which is done for that: of a pair of trials the
+    other has as many faces then, not as many steps.
+    """
+    now = config.train.batch_size
+    return max(1, now // values.get("train.batch_size", now))
 
 
 def try_out(case: Case, overrides: Mapping[str, Any], steps: int) -> Trial:
