@@ -7,8 +7,10 @@
 
 Each training draws its data (synthetic faces, digits, rows of the tables that are given), network,
 optimizer, rate, batches, augmentation, weights and number of faces at random, and none, one or two
-of the faults that `planted_faults.py` plants. What is named is held against what was planted; and
-of the findings that settings could put right, whether their first remedy works in a trial.
+of the faults that `planted_faults.py` plants. What is named is held against what was planted. A
+draw without a fault that does not learn in its epochs is trained four times as long: where it
+learns then it had too few, else it is left out. Of the findings that settings could put right, rows
+have whether the first remedy works in a trial.
 Rows are appended to ROWS.jsonl as they come, so that a population grows over several runs.
 
 --check tells how well confidences are calibrated that are counted on all kinds of data, and all
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from ferkeras.diagnose.case import Case
 
 DIGITS = "digits"
+_TOO_SHORT, _LONGER = "too few epochs, as drawn", 4
 _HEALTHY, _TWO = 0.25, 0.2
 """Fractions of the trainings that are planted no fault, and two."""
 
@@ -150,6 +153,9 @@ def _drawn(labels: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
 
 def run(number: int, data: Sequence[str]) -> dict[str, Any]:
     """The training of this number: its row."""
+    from ferkeras.diagnose.measurements import Measurements
+    from ferkeras.diagnose.symptoms import is_not_learning
+
     rng = np.random.default_rng([20, number])
     source = str(rng.choice(data))
     settings, faults = draw_settings(rng), draw_faults(rng, source)
@@ -179,7 +185,13 @@ def run(number: int, data: Sequence[str]) -> dict[str, Any]:
             if any(fault.ramps for fault in faults)
             else partial(train_briefly_with, hook=hook)
         )
-        return row | _examined(plant(config, halved(splits)))
+        row |= _examined(plant(config, halved(splits)))
+        if faults or row["learns"]:
+            return row
+        longer = with_values(config, {"train.epochs": _LONGER * config.train.epochs})
+        if is_not_learning(Measurements(plant(longer, halved(splits)))):
+            return {"number": number, "skipped": "learns in no number of epochs"}
+        return row | {"faults": [_TOO_SHORT], "causes": [["not_finished", "too_few_steps"]]}
 
 
 def _examined(case: Case) -> dict[str, Any]:
