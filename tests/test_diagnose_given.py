@@ -13,7 +13,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.diagnose import diagnosis
-from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
 from ferkeras.diagnose.causes.begun_broken import starts_from_a_broken_network
 from ferkeras.diagnose.causes.classes import validation_cannot_measure
@@ -58,9 +58,15 @@ def configured(m: Measurements, **overrides) -> Measurements:
     return Measurements(replace(m.case, config=with_values(m.case.config, values)))
 
 
+@pytest.fixture(scope="module")
+def trained(faces) -> Case:
+    return measured(faces).case
+
+
 @pytest.fixture
-def m(faces) -> Measurements:
-    return measured(faces)
+def m(trained) -> Measurements:
+    """Nothing of it measured yet; what is measured leaves the network as it was."""
+    return Measurements(trained)
 
 
 def trial(skill: float) -> Trial:
