@@ -223,7 +223,7 @@ def test_a_layer_that_only_decay_moves_gets_no_gradient(ignorant):
     assert vanishing_gradients(ignorant) is None
 
 
-@pytest.mark.usefixtures("eager", "short_range_tests")
+@pytest.mark.usefixtures("eager")
 def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(synthetic):
     m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
     assert m.first_steps.typical > 0.1
