@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -227,6 +228,7 @@ def test_a_layer_that_only_decay_moves_gets_no_gradient(ignorant):
 def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(synthetic):
     m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
     assert m.first_steps.typical > 0.1
+    m.range_test = SimpleNamespace(suggestion=None)
     for learns_with_less, named in ((0.9, True), (0.0, False)):
         skills = {True: learns_with_less, False: 0.0}
         m.trial = lambda values, skills=skills: Trial(
