@@ -126,7 +126,10 @@ def simulate(
     return runs
 
 
-def _faces(rng: np.random.Generator, count: int, names: list[str]):  # type: ignore[no-untyped-def]
+def _faces(
+    rng: np.random.Generator, count: int, names: list[str]
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Labels, how hard each face is by class, and each arm's own taste."""
     labels = rng.choice(len(PRIOR), count, p=PRIOR).astype(np.int32)
     taste = {name: rng.normal(0, 0.2, (count, len(PRIOR))) for name in names}
     return labels, rng.normal(0, 1, (count, len(PRIOR))), taste

@@ -281,11 +281,12 @@ def main() -> int:
             for fault in faults
             if any(part in fault.cause or part in fault.name for part in arguments.only)
         )
-    first, rows = arguments.first_seed, list[dict[str, Any]]()
+    first = arguments.first_seed
+    rows: list[dict[str, Any]] = []
     with ProcessPoolExecutor(
         arguments.jobs, multiprocessing.get_context("spawn"), initializer=begin_worker
     ) as pool:
-        # Lambdas do not travel between processes; the place in the list does.
+        # Lambdas do not travel between processes; names do.
         jobs = [
             pool.submit(
                 _run_named,

@@ -190,7 +190,7 @@ def run(number: int, data: Sequence[str]) -> dict[str, Any]:
             return row
         longer = with_values(config, {"train.epochs": _LONGER * config.train.epochs})
         if is_not_learning(Measurements(plant(longer, halved(splits)))):
-            return {"number": number, "skipped": "learns in no number of epochs"}
+            return {"number": number, "skipped": "a draw that does not learn for longer either"}
         return row | {"faults": [_TOO_SHORT], "causes": [["not_finished", "too_few_steps"]]}
 
 

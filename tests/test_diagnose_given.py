@@ -2,6 +2,7 @@
 labels of validation."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from ferkeras.diagnose.causes.repeated import repeated_faces
 from ferkeras.diagnose.causes.signal import dead_units, vanishing_gradients
 from ferkeras.diagnose.causes.step_size import (
     gradients_clipped_away,
+    learning_rate_too_high,
     learning_rate_too_low,
     too_few_steps,
 )
@@ -329,3 +331,27 @@ def test_a_gap_of_statistics_is_more_than_two_samples_of_little_skill(
 
     m.on_train, m.with_batch_statistics = knowing(share), knowing(with_batches)
     assert (batchnorm_gap(m) is not None) == named
+
+
+@pytest.mark.parametrize(
+    ("rate", "moved", "suggested", "taken"),
+    [
+        (1.0, 5.0, 0.004, 0.004),
+        # Not what lies on the other side, and no rate of steps that are not finite.
+        (1.0, 5.0, 2.0, 0.001),
+        (1e-4, np.inf, None, 1e-5),
+        (1e-7, 1e-7, 0.004, 0.004),
+        (1e-7, 1e-7, 1e-8, 0.005),
+    ],
+)
+def test_another_rate_is_that_of_a_range_test_where_it_lies_on_the_right_side(
+    m, rate, moved, suggested, taken
+):
+    m = configured(m, train__learning_rate=rate)
+    m.first_steps = FirstSteps({"kernel": moved}, 0.0, 1.0, 1.0)
+    m.range_test = SimpleNamespace(suggestion=suggested)
+    named = learning_rate_too_high if moved > 0.1 else learning_rate_too_low
+    (remedy,) = named(m).remedies
+    assert remedy.overrides == {"train.learning_rate": pytest.approx(taken)}
+    assert ("range test" in remedy.expected) == (taken == suggested)
+    assert remedy.what.startswith("lower" if taken < rate else "raise")

@@ -118,9 +118,11 @@ def test_remedies_that_are_tried_for_somebody_are_so_too_each_with_its_own_compa
     case = SimpleNamespace(config=with_values(Config(), {"train.batch_size": 1024}), steps=4)
     smaller = finding("few", train__batch_size=64)
     told = []
-    tried = treatment.treat(SimpleNamespace(case=case, findings=(RATE, smaller)), told.append)
+    both = SimpleNamespace(case=case, findings=(RATE, smaller))
+    tried = treatment.treat(both, told.append)
     assert [(each.untreated.steps, each.treated.steps) for each in tried] == [(150, 150), (9, 150)]
     assert told == [150, 150, 9, 150]
+    assert sum(told) == treatment.steps_of_all(both)
 
 
 def test_where_both_work_or_neither_the_order_stays():

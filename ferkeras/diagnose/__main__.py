@@ -86,6 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 can_be_tried,
                 first_of_several,
                 steps_of,
+                steps_of_all,
                 treat,
                 what_remains,
             )
@@ -103,9 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             with console.working("asking what remains", steps_of(diagnosis)) as advance:
                 remaining = what_remains(diagnosis, advance)
         treatments = []
-        if arguments.treat and (remedies := can_be_tried(diagnosis)):
-            steps = steps_of(diagnosis) * (1 + len(remedies))
-            with console.working("trying remedies", steps) as advance:
+        if arguments.treat and can_be_tried(diagnosis):
+            with console.working("trying remedies", steps_of_all(diagnosis)) as advance:
                 treatments = treat(diagnosis, advance)
         if arguments.treat and not treatments:
             console.print(

@@ -64,6 +64,19 @@ def steps_of(diagnosis: Diagnosis) -> int:
     return min(STEPS, max(diagnosis.case.steps, STEPS // 2))
 
 
+def steps_of_all(diagnosis: Diagnosis) -> int:
+    """Steps of all the trials together, for a progress bar."""
+    remedies = can_be_tried(diagnosis)
+    without = {_steps_without(diagnosis, remedy) for _, remedy in remedies}
+    return sum(without) + len(remedies) * steps_of(diagnosis)
+
+
+def _steps_without(diagnosis: Diagnosis, remedy: Remedy) -> int:
+    """Steps that a remedy's trial is compared with."""
+    times = steps_for_one(diagnosis.case.config, remedy.overrides)
+    return max(1, steps_of(diagnosis) // times)
+
+
 def first_of_several(diagnosis: Diagnosis) -> Remedy | None:
     """The first remedy where there are several causes and settings put the first right."""
     if len(diagnosis.findings) < 2 or not diagnosis.findings[0].remedies:
@@ -108,12 +121,11 @@ def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatmen
             advance(steps)
         return trial
 
-    config = diagnosis.case.config
     untreated: dict[int, Trial] = {}
     treatments = []
-    with isolated_rng(config):
+    with isolated_rng(diagnosis.case.config):
         for cause, remedy in remedies:
-            fewer = max(1, steps // steps_for_one(config, remedy.overrides))
+            fewer = _steps_without(diagnosis, remedy)
             if fewer not in untreated:
                 untreated[fewer] = attempt({}, fewer)
             treated = attempt(remedy.overrides, steps)

@@ -27,7 +27,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.diagnose.diagnosis import Diagnosis, diagnose
 from ferkeras.diagnose.finding import Remedy
 from ferkeras.diagnose.report import write_diagnosis
-from ferkeras.diagnose.treatment import Treatment, best_of, can_be_tried, steps_of, treat
+from ferkeras.diagnose.treatment import Treatment, best_of, can_be_tried, steps_of_all, treat
 from ferkeras.fit.alarm_diagnosis import case_in_training
 from ferkeras.fit.good_state import begin_from, fits, good_state
 from ferkeras.runs.healings import add_healing, changes_text, restart_text
@@ -177,14 +177,12 @@ class HealOnAlarm(keras.callbacks.Callback):
 
     def _try(self, diagnosis: Diagnosis, good: Checkpoint | None) -> list[Treatment]:
         """Try the first remedies, from the good state where there is one."""
-        remedies = can_be_tried(diagnosis)
-        if not remedies:
+        if not can_be_tried(diagnosis):
             return []
         case = diagnosis.case
         if good is not None:
             case = replace(case, begin=begin_from(good, self._config))
-        steps = steps_of(diagnosis) * (1 + len(remedies))
-        with self._console.working("trying remedies", steps) as advance:
+        with self._console.working("trying remedies", steps_of_all(diagnosis)) as advance:
             return treat(replace(diagnosis, case=case), advance)
 
     def _best(self, treatments: Sequence[Treatment], good: Checkpoint | None) -> Treatment | None:

@@ -17,6 +17,7 @@ _MEMORISED = 0.5
 than predicting the majority class gives."""
 
 _ALL = 0.9
+"""Of so few faces, the fraction that a network knows which nothing keeps from it: all but three."""
 
 _FREE: dict[str, Any] = {
     "network.conv_dropout": 0.0,

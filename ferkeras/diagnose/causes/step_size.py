@@ -36,11 +36,12 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
     if not is_not_learning(m) or (steps.typical <= _TOO_LONG and math.isfinite(steps.typical)):
         return None
     rate = m.case.config.train.first_learning_rate
-    suggested = m.range_test.suggestion
-    better = suggested if suggested and suggested < rate else rate_of_usual_steps(m)
-    lower = {"train.learning_rate": better}
+    # Steps that are not finite say nothing of which would be usual.
+    lower = _other_rate(m, min(rate / 10, rate_of_usual_steps(m)))
     # A warm-up has other first steps: there the proof is that a lower rate learns.
-    if m.case.config.train.warmup_epochs and not teaches_more(m.trial({}), m.trial(lower)):
+    if m.case.config.train.warmup_epochs and not teaches_more(
+        m.trial({}), m.trial(lower.overrides)
+    ):
         return None
     change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"
     return Finding(
@@ -57,15 +58,7 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
             *_range_test(m),
             skill_evidence(m),
         ),
-        (
-            Remedy(
-                "lower the learning rate",
-                "steps that last, with which a range test learns"
-                if better == suggested
-                else f"steps of {_AIM:g} of the weights, which last",
-                lower,
-            ),
-        ),
+        (lower,),
         "at 0.1 ten steps replace every weight, so that no batch is remembered for longer",
         _SOURCE,
     )
@@ -122,8 +115,6 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
     # Where nothing moves although the rate is a usual one, something else is in the way.
     if higher <= rate:
         return None
-    suggested = m.range_test.suggestion
-    better = suggested if suggested and suggested > rate else higher
     return Finding(
         "learning_rate_too_low",
         f"The learning rate {rate:g} is too low: {m.case.steps:,} steps cannot change the weights "
@@ -139,17 +130,21 @@ def learning_rate_too_low(m: Measurements) -> Finding | None:
             *_range_test(m),
             skill_evidence(m),
         ),
-        (
-            Remedy(
-                "raise the learning rate",
-                "steps with which a range test learns"
-                if better == suggested
-                else f"steps of {_AIM:g} of the weights",
-                {"train.learning_rate": better},
-            ),
-        ),
+        (_other_rate(m, higher),),
         "a network begins with random weights and must be able to replace them",
         _SOURCE,
+    )
+
+
+def _other_rate(m: Measurements, usual: float) -> Remedy:
+    """The rate that a range test suggests, where it lies on the side of `usual`, or that one."""
+    rate, suggested = m.case.config.train.first_learning_rate, m.range_test.suggestion
+    lowers = usual < rate
+    found = suggested is not None and suggested != rate and (suggested < rate) == lowers
+    return Remedy(
+        f"{'lower' if lowers else 'raise'} the learning rate",
+        "steps with which a range test learns" if found else f"steps of {_AIM:g} of the weights",
+        {"train.learning_rate": suggested if found else usual},
     )
 
 
