@@ -38,7 +38,12 @@ def load_splits(config: Config, console: Console, expected: Task | None = None) 
     Raises:
         InputError: see `read_faces` and `split_faces`.
     """
-    return split_as_configured(load_faces(config, console, expected), config)
+    read = load_faces(config, console, expected)
+    if read.groups is None and config.data.folds is None:
+        return split_as_configured(read, config)
+    # Thousands of people take seconds.
+    with console.working("dividing the faces"):
+        return split_as_configured(read, config)
 
 
 def split_as_configured(read: ReadFaces, config: Config) -> Splits:
