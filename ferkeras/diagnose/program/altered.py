@@ -66,9 +66,9 @@ def dropping(model: keras.Model) -> list[tuple[keras.Layer, str, float]]:
 
 
 @contextmanager
-def nothing_augmented(model: keras.Model) -> Iterator[None]:
-    """Let layers that change inputs at random leave them as they are."""
-    changed = augmenting(model)
+def nothing_augmented(model: keras.Model, name: str = "") -> Iterator[None]:
+    """Let layers that change inputs at random, or the one of this name, leave them as they are."""
+    changed = [layer for layer in augmenting(model) if name in ("", layer.name)]
     try:
         for layer in changed:
 
@@ -89,6 +89,28 @@ def augmenting(model: keras.Model) -> list[keras.Layer]:
         for layer in model._flatten_layers(include_self=False)
         if type(layer).__module__.startswith("keras.")
         and (type(layer).__name__.startswith("Random") or type(layer).__name__ in _AUGMENTING)
+    ]
+
+
+@contextmanager
+def nothing_constrained(model: keras.Model) -> Iterator[None]:
+    """Let weights go wherever steps take them."""
+    changed = constrained(model)
+    try:
+        for variable, _ in changed:
+            variable.constraint = None
+        yield
+    finally:
+        for variable, constraint in changed:
+            variable.constraint = constraint
+
+
+def constrained(model: keras.Model) -> list[tuple[Any, Any]]:
+    """Trainable variables that are held within something, and what holds them."""
+    return [
+        (variable, variable.constraint)
+        for variable in model.trainable_variables
+        if getattr(variable, "constraint", None) is not None
     ]
 
 

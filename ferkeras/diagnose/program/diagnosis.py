@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,15 +28,19 @@ from ferkeras.diagnose.program.causes import (
     optimizer,
     order,
     output_activation,
+    own_fit,
     rate,
     reach,
     regularisation,
+    tokens,
     units,
     weights,
 )
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.program import Fit, Program
+from ferkeras.diagnose.program.rehearsal import OwnFit
+from ferkeras.diagnose.program.trees import readable
 from ferkeras.diagnose.program.trial import Change, Trial
 from ferkeras.diagnose.program.untouched import untouched
 
@@ -54,21 +58,29 @@ HEAD: tuple[Probe, ...] = (
     output_activation.no_output_activation,
     output_activation.activation_doubled,
     loss.wrong_loss,
+    loss.loss_rewards_mistakes,
     label_values.labels_out_of_range,
 )
 """Labels, loss and the end of the model: what does not fit there makes everything else moot."""
 
 MEASURED: tuple[Probe, ...] = (
     inputs.missing_values,
+    inputs.beyond_half_precision,
+    tokens.tokens_cut_off,
+    tokens.tokens_alike,
     class_weight.classes_without_weight,
+    class_weight.class_weights_exchanged,
     order.not_shuffled,
     optimizer.optimizer_holds_other_variables,
     weights.initialisation,
     metric.wrong_metric,
     leakage.leakage,
+    leakage.column_of_the_labels,
     inputs.channels_first,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
+    own_fit.rows_change_as_they_are_read,
+    own_fit.watches_the_wrong_way,
 )
 """What can be measured beside it."""
 
@@ -78,6 +90,9 @@ TRIED: tuple[Probe, ...] = (
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
     label_sense.validation_labels_of_others,
+    tokens.padding_behind,
+    inputs.lost_before_the_weights,
+    inputs.pixels_mixed_up,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -87,6 +102,7 @@ TIMED: tuple[Probe, ...] = (
     regularisation.too_much_dropout,
     regularisation.too_much_augmentation,
     regularisation.gradients_clipped_away,
+    regularisation.weights_held,
     rate.learning_rate_too_high,
     rate.learning_rate_too_low,
     hidden.hidden_activation,
@@ -96,6 +112,13 @@ TIMED: tuple[Probe, ...] = (
 """What it tells of rate, steps and activations; the first that explains it ends the search. Of a
 program whose end was wrong they are what remains: its rate was never tried with a right loss."""
 
+OWN: tuple[Probe, ...] = (
+    own_fit.watches_what_is_not_there,
+    own_fit.training_step_changes_nothing,
+    own_fit.callback_in_the_way,
+    own_fit.own_training_step,
+)
+"""What the program's own `fit` does that brief trainings leave out, where these learn."""
 
 _NOTHING = 0.05
 """Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows;
@@ -123,6 +146,7 @@ class ProgramDiagnosis:
         output_layer: name of the layer that makes the output; empty where none does.
         program: the file that was run; empty where a model was given.
         lines: file and line of the program for each cause, where they are known.
+        called: file and line where it calls `fit`; empty where a model was given.
     """
 
     findings: tuple[ProgramFinding, ...]
@@ -135,6 +159,7 @@ class ProgramDiagnosis:
     read: float | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
+    called: str = ""
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -151,6 +176,11 @@ class ProgramDiagnosis:
                 f"It learns nothing in {self.brief.steps:,} steps ({_what_stays(self.brief)}), and "
                 "nothing was found that explains it" + self._readable
             )
+        if self.brief is not None and not self.brief.finite:
+            return (
+                f"The loss is {self.brief.loss():g} after {self.brief.steps:,} steps, and nothing "
+                "was found that explains it."
+            )
         if self.brief is None or not _learns(self.brief):
             steps = 0 if self.brief is None else self.brief.steps
             return (
@@ -164,7 +194,10 @@ class ProgramDiagnosis:
         if self.read is None:
             return ": are the classes in the inputs at all?"
         if self.read < 0.3:
-            return "; decision trees do not read the classes from the inputs either."
+            return (
+                "; decision trees do not read the classes from the inputs either: does each row "
+                "still belong to its label, and did a reshape or a wrong axis mix the rows?"
+            )
         return (
             "; decision trees read the classes from the same inputs (skill "
             f"{self.read:.2f}, 1 for the truth), so they are lost on the way through the model."
@@ -204,6 +237,7 @@ def diagnose_model(
     shuffle: bool = True,
     validation_split: float = 0.0,
     class_weight: Mapping[int, float] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] | None = None,
     seconds: float = 60.0,
 ) -> ProgramDiagnosis:
     """Say why a compiled Keras classifier does not learn, or that nothing speaks against it.
@@ -224,6 +258,9 @@ def diagnose_model(
         shuffle: as in `fit`.
         validation_split: as in `fit`.
         class_weight: as in `fit`.
+        callbacks: as in `fit`. Where they are given, an empty list included, and they or the
+            model's own `train_step` may be at fault, `fit` is rehearsed for some epochs. Keras's
+            callbacks that write files are left out, and nothing is written, sent or started.
         seconds: for all brief trainings together; without them a few seconds are needed.
 
     Raises:
@@ -243,7 +280,8 @@ def diagnose_model(
     with warnings.catch_warnings():
         # What Keras would say of the first call is said below, with the remedy.
         warnings.simplefilter("ignore")
-        return _diagnosis(model, material, held, fit, seconds, begun)
+        own = None if callbacks is None else OwnFit(train, tuple(callbacks))
+        return _diagnosis(model, material, held, fit, own, seconds, begun)
 
 
 def _diagnosis(
@@ -251,13 +289,14 @@ def _diagnosis(
     material: Material,
     held: Material | None,
     fit: Fit,
+    own: OwnFit | None,
     seconds: float,
     begun: float,
 ) -> ProgramDiagnosis:
     if not model.built:
         model(material.take(np.arange(1)))
     with untouched(model):
-        program = Program(model, material, held, fit, seconds)
+        program = Program(model, material, held, fit, seconds, own)
         if program.labels.is_a_quantity:
             raise InputError(
                 "the labels are measured quantities (many different fractions), not classes; "
@@ -269,12 +308,12 @@ def _diagnosis(
             brief = program.trials.patient(_STEPS)
         read = None
         if brief is not None and _learns_nothing(brief):
-            read = label_sense.readable(program)
+            read = readable(program)
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
         worst = "broken" if broken else "suspicious"
-    elif brief is not None and _learns_nothing(brief):
+    elif brief is not None and (_learns_nothing(brief) or not brief.finite):
         worst = "suspicious"
     return ProgramDiagnosis(
         findings,
@@ -333,6 +372,8 @@ def _examine(
         found = next((found for probe in TIMED if (found := probe(program))), None)
         if found is not None:
             (remaining if explained or program.trials.head_is_wrong else findings).append(found)
+    if not explained and program.rehearsals.tells_more:
+        findings += [found for probe in OWN if (found := probe(program))]
     ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
     return tuple(_tried(program, finding) for finding in ranked), tuple(remaining)
 
@@ -363,5 +404,7 @@ def _facts(program: Program) -> dict[str, str]:
         "loss": program.loss.name + (" (from_logits=True)" if program.loss.from_logits else ""),
         "labels": f"{labels.form.replace('_', ' ')}, {len(labels.classes)} classes, "
         f"{labels.majority:.0%} of the most frequent",
-        "rows": f"{program.train.total or len(program.train):,}, {len(program.train):,} examined",
+        "rows": f"{program.train.total:,}, {len(program.train):,} examined"
+        if program.train.total
+        else f"{len(program.train):,} examined, of a stream without an end that is known",
     }

@@ -36,10 +36,12 @@ class ProgramFinding(Finding):
 
     Attributes:
         layer: name of the layer that it is in; empty where it is in none, or in the last.
+        line: file and line of what it is in, where that is a class of the program.
     """
 
     confidence: float = PROVEN
     layer: str = ""
+    line: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""

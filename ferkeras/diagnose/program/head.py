@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from ferkeras.diagnose.program.output import output_activations
 
@@ -125,23 +126,53 @@ _LAYERS = (
 )
 
 
+class _Reached(BaseException):
+    """The rest of a model need not be computed; nothing in it may catch this."""
+
+
 def first_input(model: keras.Model, x: Any) -> Any:
     """What reaches the first layer with weights; None where it looks up tokens or scales."""
+    scaling = (keras.layers.Normalization, keras.layers.BatchNormalization)
+    layer, values = _first(model, x)
+    return None if isinstance(layer, (keras.layers.Embedding, *scaling)) else values
+
+
+def tokens_of(model: keras.Model, x: Any) -> Any:
+    """What reaches the first layer with weights where that is an Embedding; else None."""
+    layer, values = _first(model, x)
+    return values if isinstance(layer, keras.layers.Embedding) else None
+
+
+def passed_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarray]]:
+    """Layers without weights before the first one with weights, in order, and their outputs."""
+    passed: list[tuple[Any, Any]] = []
+    with _recorded(model, [], [], [], passed), suppress(_Reached):
+        model(x, training=False)
+    return [
+        (layer, keras.ops.convert_to_numpy(value))
+        for layer, value in passed
+        if keras.ops.is_tensor(value) and not isinstance(layer, keras.layers.InputLayer)
+    ]
+
+
+def _first(model: keras.Model, x: Any) -> tuple[Any, Any]:
+    """The first layer with weights, and what reaches it."""
     seen: list[tuple[Any, Any]] = []
-    with _recorded(model, [], [], seen):
+    with _recorded(model, [], [], seen), suppress(_Reached):
         model(x, training=False)
     if not seen or not seen[0][1]:
-        return None
+        return None, None
     layer, (value, *_) = seen[0]
-    scaling = (keras.layers.Normalization, keras.layers.BatchNormalization)
-    if isinstance(layer, (keras.layers.Embedding, *scaling)):
-        return None
-    return keras.ops.convert_to_numpy(keras.tree.flatten(value)[0])
+    return layer, keras.ops.convert_to_numpy(keras.tree.flatten(value)[0])
 
 
 @contextmanager
 def _recorded(
-    model: keras.Model, called: list[Any], weighted: list[Any], given: list[Any] | None = None
+    model: keras.Model,
+    called: list[Any],
+    weighted: list[Any],
+    given: list[Any] | None = None,
+    passed: list[Any] | None = None,
 ) -> Iterator[None]:
     """Note which layers are called, in the order in which they end.
 
@@ -149,7 +180,8 @@ def _recorded(
         model: whose layers.
         called: gets those with an activation.
         weighted: gets those with weights.
-        given: gets those with weights, with what they were called with, before they are.
+        given: gets the first with weights, with what it is called with; `_Reached` is raised then.
+        passed: gets every layer that ends before that, with its output.
     """
     layers = list(model._flatten_layers(include_self=False, recursive=True))
     for layer in layers:
@@ -157,7 +189,10 @@ def _recorded(
         def call(*args: Any, _layer: Any = layer, _call: Any = layer.call, **kwargs: Any) -> Any:
             if given is not None and _is_weighted(_layer):
                 given.append((_layer, args))
+                raise _Reached
             result = _call(*args, **kwargs)
+            if passed is not None:
+                passed.append((_layer, result))
             if _has_activation(_layer) or isinstance(_layer, _LAYERS):
                 called.append(_layer)
             if _is_weighted(_layer):

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ferkeras.diagnose.program.head import first_input
+from ferkeras.diagnose.program.head import first_input, passed_before, tokens_of
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
+    from ferkeras.diagnose.program.trial import Change
+
+_MOST = 1024
 
 
 class Inputs:
@@ -32,6 +35,39 @@ class Inputs:
             program.model,
             program.train.take(program.portions(program.judged_rows(256))[0]),
         )
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Some rows, evenly over all: what comes before the first weights costs next to nothing."""
+        count = len(self._program.train)
+        return np.unique(np.linspace(0, count - 1, min(count, _MOST)).astype(int))
+
+    @cached_property
+    def passed(self) -> list[tuple[keras.Layer, np.ndarray]]:
+        """Layers without weights before the first one with weights, and what they made of rows."""
+        program = self._program
+        parts = [
+            passed_before(program.model, program.train.take(part))
+            for part in program.portions(self.rows)
+        ]
+        return [
+            (
+                layers[0][0],
+                np.concatenate([values for _, values in layers])[: len(self.rows)],
+            )
+            for layers in zip(*parts, strict=True)
+        ]
+
+    @cached_property
+    def looked_up(self) -> np.ndarray | None:
+        """What reaches the first layer with weights, of some rows, where that is an Embedding."""
+        program = self._program
+        parts = [
+            tokens_of(program.model, program.train.take(part))
+            for part in program.portions(self.rows)
+        ]
+        found = [each for each in parts if each is not None]
+        return np.concatenate(found) if len(found) == len(parts) else None
 
     @cached_property
     def size(self) -> float | None:
@@ -78,6 +114,38 @@ class Inputs:
                 scaled,
             )
         return scaled
+
+    @cached_property
+    def padded_in_front(self) -> Any:
+        """Rows of whole numbers, the zeros behind them in front; None where they are no such."""
+        x = self._program.train.x
+        arrays = keras.tree.flatten(x)
+        if len(arrays) != 1 or arrays[0].ndim != 2 or arrays[0].dtype.kind not in "iuf":
+            return None
+        values = arrays[0]
+        if not np.array_equal(values, np.trunc(values)):
+            return None
+        steps = values.shape[1]
+        behind = np.round(zeros_behind(values) * steps).astype(int)
+        places = (np.arange(steps) - behind[:, None]) % steps
+        return keras.tree.pack_sequence_as(x, [np.take_along_axis(values, places, axis=1)])
+
+    def as_changed(self, change: Change) -> Any:
+        """The inputs as a trial asks for them."""
+        if change.padding_first:
+            return self.padded_in_front
+        return self.scaled if change.scaled else self._program.train.x
+
+
+def zeros_behind(values: np.ndarray) -> np.ndarray:
+    """Of each row, the fraction that is zeros at its end; nothing of a row of zeros.
+
+    Args:
+        values: shape (N, steps).
+    """
+    used = values != 0
+    behind = used[:, ::-1].argmax(axis=1) / values.shape[1]
+    return np.where(used.any(axis=1), behind, 0.0)
 
 
 def standardised(values: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ class Material:
         total: rows of the split; None where a stream has no known end.
         batch: rows of a batch, where the data comes in batches; else None.
         streamed: whether the data comes in batches of its own order (`tf.data`, a sequence).
+        sizes: rows of each batch that was read, where the data comes in batches.
     """
 
     x: Any
@@ -44,6 +45,7 @@ class Material:
     total: int | None
     batch: int | None
     streamed: bool
+    sizes: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -58,7 +60,9 @@ class Material:
         return keras.tree.map_structure(lambda each: each[rows], self.x)
 
 
-def read_material(data: Any, batch: int | None = None, *, role: str = "train") -> Material:
+def read_material(
+    data: Any, batch: int | None = None, *, role: str = "train", rows: int = MOST_ROWS
+) -> Material:
     """Read what `fit` would be given.
 
     Args:
@@ -66,6 +70,7 @@ def read_material(data: Any, batch: int | None = None, *, role: str = "train") -
             `tf.data.Dataset`, a `keras.utils.PyDataset` or another iterable of batches.
         batch: rows of a batch that the caller knows of; streams know their own.
         role: how the argument is called, for messages.
+        rows: of a stream, about as many as are read.
 
     Raises:
         InputError: there are no labels, no rows, or rows and labels differ in number.
@@ -77,7 +82,20 @@ def read_material(data: Any, batch: int | None = None, *, role: str = "train") -
             f"{role}: expected (x, y), a tf.data.Dataset or batches of (x, y), received "
             f"{type(data).__name__}"
         )
-    return _from_batches(data, role)
+    return _from_batches(data, role, rows)
+
+
+def _single(y: Any, role: str) -> Any:
+    """Labels of one output; those of a model that names its only output come in a dict."""
+    if not isinstance(y, Mapping):
+        return y
+    if len(y) != 1:
+        names = ", ".join(str(each) for each in list(y)[:5])
+        raise InputError(
+            f"{role}: labels of {len(y)} outputs ({names}); expected one output of classes: "
+            "examine a model of that output alone, keras.Model(model.input, model.output[name])"
+        )
+    return next(iter(y.values()))
 
 
 def _is_batches(data: Any) -> bool:
@@ -87,6 +105,7 @@ def _is_batches(data: Any) -> bool:
 def _from_arrays(x: Any, y: Any, weight: Any = None, *, batch: int | None, role: str) -> Material:
     if y is None:
         raise InputError(f"{role}: there are no labels (y is None), so nothing can be examined")
+    y = _single(y, role)
     x, y = keras.tree.map_structure(_array, _without_frames(x)), _array(y)
     rows = {len(each) for each in keras.tree.flatten(x)} | {len(y)}
     if len(rows) > 1:
@@ -107,7 +126,7 @@ def _from_arrays(x: Any, y: Any, weight: Any = None, *, batch: int | None, role:
     return Material(x, y[place], weight, place, y, total, batch, streamed=False)
 
 
-def _from_batches(data: Iterable[Any], role: str) -> Material:
+def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
     xs: list[Any] = []
     ys: list[np.ndarray] = []
     weights: list[np.ndarray] = []
@@ -115,7 +134,7 @@ def _from_batches(data: Iterable[Any], role: str) -> Material:
     until = time.monotonic() + _MOST_SECONDS
     batches = _batches(data)
     ended = False
-    while rows < MOST_ROWS and size < MOST_BYTES and time.monotonic() < until:
+    while rows < most and size < MOST_BYTES and time.monotonic() < until:
         try:
             batch = next(batches)
         except StopIteration:
@@ -123,7 +142,7 @@ def _from_batches(data: Iterable[Any], role: str) -> Material:
             break
         if not isinstance(batch, (tuple, list)) or len(batch) < 2:
             raise InputError(f"{role}: a batch holds no labels; expected (x, y)")
-        x, y = keras.tree.map_structure(_array, batch[0]), _array(batch[1])
+        x, y = keras.tree.map_structure(_array, batch[0]), _array(_single(batch[1], role))
         first = keras.tree.flatten(x)[0]
         if y.ndim == 0 or first.ndim < 2 or len(first) != len(y):
             raise InputError(f"{role}: the data is not in batches; call .batch(32) on the dataset")
@@ -146,6 +165,7 @@ def _from_batches(data: Iterable[Any], role: str) -> Material:
         rows if ended else _length(data, len(ys[0])),
         len(ys[0]),
         streamed=True,
+        sizes=tuple(len(each) for each in ys),
     )
 
 

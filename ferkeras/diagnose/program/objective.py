@@ -81,6 +81,12 @@ class Objective:
             return False
         return True
 
+    def loss_of(self, rows: np.ndarray, output: np.ndarray) -> float:
+        """The compiled loss of some rows, were these the model's outputs for them."""
+        y, loss = self.target(repaired=False)
+        x = self._program.tensors(self._program.train.x, rows)
+        return float(loss(x, tf.convert_to_tensor(y[rows]), tf.constant(output), None))
+
     @property
     def can_be_repaired(self) -> bool:
         """Whether outputs and loss can be made to fit in a copy."""

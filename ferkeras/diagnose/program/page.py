@@ -31,6 +31,7 @@ def program_page(diagnosis: ProgramDiagnosis) -> str:
         seconds=diagnosis.seconds,
         facts=diagnosis.facts,
         findings=content["findings"],
+        called=diagnosis.called,
         remaining=content["remaining"],
     )
 

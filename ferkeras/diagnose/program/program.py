@@ -17,6 +17,7 @@ import tensorflow as tf
 from ferkeras.diagnose.program.altered import (
     hidden_activation,
     nothing_augmented,
+    nothing_constrained,
     nothing_dropped,
 )
 from ferkeras.diagnose.program.answers import Answers
@@ -26,6 +27,7 @@ from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.objective import Objective
+from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsals
 from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
 
@@ -63,6 +65,7 @@ class Program:
         validation: rows to validate on, if any.
         fit: how it is trained.
         seconds: that all trials together may take.
+        own: what is given to its own `fit`; None: that is not rehearsed.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Program:
         validation: Material | None,
         fit: Fit,
         seconds: float,
+        own: OwnFit | None = None,
     ) -> None:
         self.model = model
         self.train = train
@@ -82,6 +86,7 @@ class Program:
         self.inputs = Inputs(self)
         self.objective = Objective(self)
         self.trials = Trials(self, seconds)
+        self.rehearsals = Rehearsals(self, own)
 
     # What the program says
 
@@ -252,8 +257,10 @@ class Program:
                 stack.enter_context(hidden_activation(self.model, self, change.activation))
             if not change.dropout:
                 stack.enter_context(nothing_dropped(self.model))
-            if not change.augmentation:
-                stack.enter_context(nothing_augmented(self.model))
+            if change.augmentation is not True:
+                stack.enter_context(nothing_augmented(self.model, change.augmentation or ""))
+            if not change.constraints:
+                stack.enter_context(nothing_constrained(self.model))
             before = self._changed
             self._changed = (
                 change.repaired,

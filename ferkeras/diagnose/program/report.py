@@ -20,7 +20,7 @@ def print_program(diagnosis: ProgramDiagnosis, console: Console) -> None:
         if number:
             console.print(f"Also: {finding.verdict}")
         if line := diagnosis.lines.get(finding.cause):
-            console.print(f"At {line}")
+            console.print(f"At {line}" + ", where fit is called" * (line == diagnosis.called))
         console.table(
             f"{finding.cause.replace('_', ' ')} ({finding.severity}, "
             f"confidence {finding.confidence:.0%})",

@@ -7,7 +7,8 @@ The program runs as `python train.py` does, with the arguments that follow it; i
 not done, but examined: model, data, batch size, epochs. Nothing after that line is run. For each
 cause its line is named: where the layer is made, where `compile` or `fit` is called.
 
-Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage, or no `fit` was reached.
+Exit codes: 0 nothing speaks against it. 1 a cause was found, or it learns nothing. 2 wrong usage,
+no `fit` was reached, or it cannot be examined.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def diagnose_script(argv: Sequence[str]) -> int:
         if arguments.page is not None:
             write_program_page(diagnosis, arguments.page)
             console.print(f"written: {arguments.page}")
-    return 1 if diagnosis.findings else 0
+    return 0 if diagnosis.severity == "healthy" else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,11 +147,14 @@ def examine_call(call: Call, seconds: float) -> Any:
         shuffle=bool(given.get("shuffle", True)),
         validation_split=given.get("validation_split", 0.0),
         class_weight=given.get("class_weight"),
+        callbacks=_callbacks(given.get("callbacks")),
         seconds=seconds,
     )
     lines = {}
     for finding in diagnosis.findings:
-        if finding.layer:
+        if finding.line:
+            lines[finding.cause] = finding.line
+        elif finding.layer:
             lines[finding.cause] = call.layers.get(finding.layer, call.fit)
         elif finding.cause in _BY_LAYER:
             lines[finding.cause] = call.layers.get(diagnosis.output_layer, call.fit)
@@ -158,7 +162,19 @@ def examine_call(call: Call, seconds: float) -> Any:
             lines[finding.cause] = call.compile or call.fit
         else:
             lines[finding.cause] = call.fit
-    return replace(diagnosis, lines=lines)
+    lines = {cause: line for cause, line in lines.items() if line}
+    return replace(diagnosis, lines=lines, called=call.fit)
+
+
+def _callbacks(given: Any) -> Sequence[Any]:
+    """What `fit` takes for callbacks, as a sequence."""
+    if given is None:
+        return ()
+    return list(getattr(given, "callbacks", None) or (given if _is_list(given) else [given]))
+
+
+def _is_list(given: Any) -> bool:
+    return isinstance(given, (list, tuple))
 
 
 def run_to_fit(script: Path, arguments: Sequence[str]) -> Call:

@@ -41,6 +41,7 @@ class Change:
         repaired: labels as class indices, and the cross-entropy that fits them, on the numbers
             before the last activation.
         scaled: inputs standardised.
+        padding_first: zeros behind the words of a sequence stand in front of them.
         rate: factor of the learning rate.
         shuffled: rows in random order; False: in the program's.
         batch: rows of a batch; None: the program's.
@@ -53,12 +54,14 @@ class Change:
         penalties: whether weights cost what their layers and the optimizer take for them.
         class_weight: whether classes weigh what `fit` was told.
         clipping: whether the optimizer shortens gradients.
-        augmentation: whether layers change inputs at random.
+        augmentation: whether layers change inputs at random; a name: all but that one.
+        constraints: whether weights are held within what their layers say.
         seed: of the order, and of fresh weights.
     """
 
     repaired: bool = False
     scaled: bool = False
+    padding_first: bool = False
     rate: float = 1.0
     shuffled: bool = True
     batch: int | None = None
@@ -71,7 +74,8 @@ class Change:
     penalties: bool = True
     class_weight: bool = True
     clipping: bool = True
-    augmentation: bool = True
+    augmentation: bool | str = True
+    constraints: bool = True
     seed: int = 0
 
 
@@ -135,7 +139,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
     with program.changed(change):
         if change.fresh:
             draw_weights(model, change.seed)
-        x = program.inputs.scaled if change.scaled else material.x
+        x = program.inputs.as_changed(change)
         y = program.objective.target(change.repaired)[0]
         stepper = program.trials.stepper(change)
         variables = stepper.variables
@@ -251,8 +255,7 @@ class Stepper:
             steps,
             input_signature=[
                 keras.tree.map_structure(
-                    lambda each: specified(each, None),
-                    program.inputs.scaled if change.scaled else program.train.x,
+                    lambda each: specified(each, None), program.inputs.as_changed(change)
                 ),
                 specified(program.objective.target(change.repaired)[0], None),
                 tf.TensorSpec((None, batch), tf.int64),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -149,10 +151,8 @@ class Trials:
         """Train briefly from the first weights; the weights are put back afterwards."""
         key = (change, steps)
         if key not in self._trials:
-            try:
+            with self.restarted():
                 self._trials[key] = train(self._program, change, steps, seconds)
-            finally:
-                self._restart()
         return self._trials[key]
 
     def stepper(self, change: Change) -> Stepper:
@@ -169,6 +169,7 @@ class Trials:
             change.class_weight,
             change.clipping,
             change.augmentation,
+            change.constraints,
             change.scaled and any(each.dtype.kind != "f" for each in self._program.train.arrays),
             change.rate if scheduled else None,
         )
@@ -176,7 +177,11 @@ class Trials:
             self._steppers[key] = Stepper(self._program, change)
         return self._steppers[key]
 
-    def _restart(self) -> None:
-        """Put the first weights back."""
-        for variable, value in zip(self._program.model.variables, self._start, strict=True):
-            variable.assign(value)
+    @contextmanager
+    def restarted(self) -> Iterator[None]:
+        """Put the first weights back when the block ends."""
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._program.model.variables, self._start, strict=True):
+                variable.assign(value)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from ferkeras.diagnose.program.causes.label_sense import read_by_trees
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trees import readable
 from ferkeras.diagnose.program.widened import widened
 
 _NARROW = 16
@@ -23,11 +23,7 @@ def network_too_small(program: Program) -> ProgramFinding | None:
     if basis is None or program.trials.learns(basis) or narrowest is None or narrowest > _NARROW:
         return None
     # A wide network also learns noise by heart; of many rows the classes must be in them.
-    if len(program.train) > _BY_HEART and (
-        program.labels.counted.ndim > 1
-        or not program.labels.exclusive
-        or read_by_trees(program.train, program.labels.index) < 0.5
-    ):
+    if len(program.train) > _BY_HEART and (readable(program) or 0.0) < 0.5:
         return None
     wide = widened(program, _TIMES)
     if wide is None:

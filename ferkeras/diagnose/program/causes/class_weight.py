@@ -10,30 +10,41 @@ from ferkeras.diagnose.program.program import Program
 _NOTHING = 0.01
 """Of its even share: a class that weighs less is not learnt before all others are."""
 
+_REVERSED = 1.5
+"""Ratio of the most frequent class's weight to the rarest one's that helps no class."""
+
+_UNUSUAL = 0.8
+"""Confidence where somebody may have wanted it so."""
+
 
 def classes_without_weight(program: Program) -> ProgramFinding | None:
     """Classes whose rows, all together, weigh next to nothing in the loss."""
     labels, weight = program.labels, program.objective.row_weights()
     if (
-        not program.fit.class_weight
-        or weight is None
+        weight is None
+        or weight.ndim != 1
         or not labels.exclusive
         or labels.counted.ndim != 1
+        or labels.form == "text"
     ):
         return None
-    share = np.bincount(labels.index, weight[labels.counted], len(labels.classes))
+    # All rows: those without weight do not count among the labels.
+    values = labels.values.argmax(-1) if labels.columns else labels.values.reshape(-1)
+    classes, index = np.unique(values, return_inverse=True)
+    share = np.bincount(index, weight, len(classes))
     if share.sum() <= 0:
         left_out = np.arange(len(share))
     else:
         left_out = np.flatnonzero(share / share.sum() * len(share) < _NOTHING)
     if not len(left_out):
         return None
-    names = ", ".join(str(labels.classes[at]) for at in left_out[:5])
+    names = ", ".join(str(classes[at]) for at in left_out[:5])
     names += ", ..." if len(left_out) > 5 else ""
+    given = "class_weight" if program.fit.class_weight else "sample_weight"
     one = len(left_out) == 1
     return ProgramFinding(
         cause="classes_without_weight",
-        verdict=f"class_weight leaves {len(left_out)} of {len(share)} classes out of the loss "
+        verdict=f"{given} leaves {len(left_out)} of {len(share)} classes out of the loss "
         f"({names}): {'it is' if one else 'they are'} never learnt.",
         evidence=(
             Evidence(
@@ -47,10 +58,54 @@ def classes_without_weight(program: Program) -> ProgramFinding | None:
             CodeRemedy(
                 "give every class a weight, rare ones more, within a factor of about ten",
                 "every class counts",
-                code="class_weight={0: 1.0, 1: 1.5, ...}",
+                code="class_weight={0: 1.0, 1: 1.5, ...}"
+                if given == "class_weight"
+                else "sample_weight = weight_of_class[y]  # a KeyError is better than a zero",
             ),
         ),
         reason="Weights and rows are counted.",
         source="Cui et al. 2019, Class-balanced loss based on effective number of samples",
         confidence=PROVEN,
+    )
+
+
+def class_weights_exchanged(program: Program) -> ProgramFinding | None:
+    """The rarest class weighs less a row than the most frequent one."""
+    labels, given = program.labels, program.fit.class_weight
+    if not given or labels.form not in ("index", "one_hot") or labels.counted.ndim != 1:
+        return None
+    count = np.bincount(labels.index)
+    weight = np.array([float(given.get(int(value), 1.0)) for value in labels.classes])
+    rarest, most = int(count.argmin()), int(count.argmax())
+    if count[most] < 2 * count[rarest] or weight[most] < _REVERSED * weight[rarest]:
+        return None
+    inverse = 1 / count
+    # The usual rule's numbers, in another order.
+    same = np.allclose(np.sort(weight) / weight.mean(), np.sort(inverse) / inverse.mean(), rtol=0.1)
+    return ProgramFinding(
+        cause="class_weights_exchanged",
+        verdict=f"class_weight makes a row of the most frequent class ({labels.classes[most]}) "
+        f"count {weight[most] / max(weight[rarest], 1e-9):.3g} times as much as one of the rarest "
+        f"({labels.classes[rarest]})"
+        + (": the weights are those of other classes." if same else "."),
+        evidence=(
+            Evidence(
+                f"weight and rows of class {labels.classes[rarest]}",
+                f"{weight[rarest]:.3g}, {count[rarest]:,}",
+                f"above {weight[most]:.3g}, which class {labels.classes[most]} with "
+                f"{count[most]:,} rows has",
+                float(weight[rarest]),
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "key the weights by the class that they are of",
+                "rare classes that count",
+                code="class_weight = {k: len(y) / (len(counts) * n) for k, n in counts.items()}",
+            ),
+        ),
+        reason="Weights and rows are counted.",
+        source="Cui et al. 2019, Class-balanced loss based on effective number of samples",
+        severity="suspicious",
+        confidence=PROVEN if same else _UNUSUAL,
     )

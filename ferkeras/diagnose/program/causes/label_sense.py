@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
+import keras
 import numpy as np
 
 from ferkeras.diagnose.program.causes.inputs import validation_scaled_otherwise
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trees import FEWEST, MOST, read_across, read_by_trees, told_apart
 
-_FEWEST = 100
-_MOST = 1500
-_COLUMNS = 512
 _READ = 0.5
 """Skill of trees within a split above which the other is expected to be read as well."""
+
+_APART = 0.6
+"""How surely rows of two splits are told apart whose inputs differ."""
 
 _UNREAD = 0.2
 """Of the skill within a split, the most that is left of it in the other."""
@@ -29,7 +32,7 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
         or program.trials.learns(basis)
         or held is None
         or program.inputs.first is None
-        or min(len(program.train), len(held)) < _FEWEST
+        or min(len(program.train), len(held)) < FEWEST
         or program.labels.form not in ("index", "one_hot")
         or not program.labels.counted.all()
         or program.labels.counted.ndim > 1
@@ -39,7 +42,7 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
     in_training = read_by_trees(program.train, program.labels.index)
     in_validation = read_by_trees(held, program.validation_labels.index)
     # The skill of that many rows without any meaning is known to twice this.
-    noise = 1 / np.sqrt(min(len(program.train), _MOST))
+    noise = 1 / np.sqrt(min(len(program.train), MOST))
     if in_validation < 0.3 or in_training > max(0.1 * in_validation, 2 * noise):
         return None
     return ProgramFinding(
@@ -76,35 +79,38 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         held is None
         or other is None
         or program.inputs.first is None
-        or min(len(program.train), len(held)) < _FEWEST
+        or min(len(program.train), len(held)) < FEWEST
         or not {program.labels.form, other.form} <= {"index", "one_hot"}
         or not program.labels.counted.all()
         or program.labels.counted.ndim > 1
-        or list(program.labels.classes) != list(other.classes)
+        or len(other.classes) < 2
+        or [each.shape[1:] for each in held.arrays]
+        != [each.shape[1:] for each in program.train.arrays]
         or validation_scaled_otherwise(program) is not None
     ):
         return None
-    across = _across(program.train, program.labels.index, held, other.index)
+    truth, said = _numbered(program.labels, other)
+    across = read_across(program.train, truth, held, said)
     if across > _UNREAD:
         return None
-    within = min(
-        read_by_trees(program.train, program.labels.index), read_by_trees(held, other.index)
-    )
+    within = min(read_by_trees(program.train, truth), read_by_trees(held, said))
     if within < _READ or across > _UNREAD * within:
         return None
+    measured = Evidence(
+        "validation rows named rightly, above the majority, by trees grown on training rows",
+        f"{across:.2f}",
+        f"{within:.2f}, as within each split",
+        across,
+    )
+    apart = told_apart(program.train, held)
+    way = _way_back(program.train, truth, held, said)
+    if way is not None or apart > _APART:
+        return _inputs_differ(way, (measured, _told(apart, "about 0")))
     return ProgramFinding(
         cause="validation_labels_do_not_fit",
         verdict="The labels of the validation split do not mean what those of the training split "
         "mean: each split tells its classes apart, and neither those of the other.",
-        evidence=(
-            Evidence(
-                "validation rows named rightly, above the majority, by trees grown on training "
-                "rows",
-                f"{across:.2f}",
-                f"{within:.2f}, as within each split",
-                across,
-            ),
-        ),
+        evidence=(measured, _told(apart, "about 0, as here")),
         remedies=(
             CodeRemedy(
                 "number the classes of both splits by one list, and keep labels with their rows",
@@ -120,53 +126,82 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     )
 
 
-def readable(program: Program) -> float | None:
-    """How well trees read the classes from the inputs; None where they cannot be asked."""
-    labels = program.labels
-    if (
-        program.inputs.first is None
-        or len(program.train) < _FEWEST
-        or not labels.exclusive
-        or not labels.counted.all()
-        or labels.counted.ndim > 1
-    ):
+def _way_back(
+    train: Material, truth: np.ndarray, held: Material, said: np.ndarray
+) -> tuple[str, str] | None:
+    """The change of validation inputs with which they are read, and how it is written."""
+    for name, way, written in _WAYS:
+        turned = _turned(held.arrays, way)
+        if turned is None:
+            continue
+        x = keras.tree.pack_sequence_as(held.x, turned)
+        if read_across(train, truth, replace(held, x=x), said) > _READ:
+            return name, written
+    return None
+
+
+def _inputs_differ(way: tuple[str, str] | None, evidence: tuple[Evidence, ...]) -> ProgramFinding:
+    what = "" if way is None else f": with {way[0]} they are read"
+    code = "x_val = prepare(x_val)  # as x_train" if way is None else way[1]
+    return ProgramFinding(
+        cause="validation_inputs_unlike",
+        verdict="The validation inputs are not like those that are trained on, so what is learnt "
+        f"from these does not hold there{what}.",
+        evidence=evidence,
+        remedies=(
+            CodeRemedy(
+                "prepare both splits by the same function",
+                "figures of validation that mean what they say",
+                code=code,
+            ),
+        ),
+        reason="Trees that are grown on rows of both splits say of others which split they are "
+        "of; within each split the classes are read.",
+        source="Lopez-Paz and Oquab 2017, Revisiting classifier two-sample tests",
+        severity="suspicious",
+        confidence=MEASURED,
+    )
+
+
+def _told(apart: float, usual: str) -> Evidence:
+    return Evidence(
+        "training and validation rows told apart by their inputs, 1 for always",
+        f"{apart:.2f}",
+        usual,
+        apart,
+    )
+
+
+def _turned(arrays: list[np.ndarray], way: str) -> list[np.ndarray] | None:
+    """Inputs changed in a way that is often forgotten for one split; None where it has no sense."""
+    if way == "order":
+        return arrays[::-1] if len({each.shape for each in arrays}) == 1 < len(arrays) else None
+    if any(each.ndim != 4 or each.dtype.kind not in "biuf" for each in arrays):
         return None
-    return read_by_trees(program.train, labels.index)
+    if way == "channels":
+        colour = all(each.shape[-1] == 3 for each in arrays)
+        return [each[..., ::-1] for each in arrays] if colour else None
+    if way == "inverted":
+        numbers = [each.astype(np.float32) for each in arrays]
+        return [each.max() + each.min() - each for each in numbers]
+    if way == "upside down":
+        return [each[:, ::-1] for each in arrays]
+    square = all(each.shape[1] == each.shape[2] for each in arrays)
+    return [each.swapaxes(1, 2) for each in arrays] if square else None
 
 
-def read_by_trees(material: Material, labels: np.ndarray) -> float:
-    """Skill of trees on rows that they were not grown on, above the majority."""
-    from sklearn.model_selection import cross_val_predict
-
-    rows, columns = _table(material)
-    truth = labels[rows]
-    return _skill(cross_val_predict(_trees(), columns, truth, cv=2), truth)
-
-
-def _across(train: Material, labels: np.ndarray, held: Material, others: np.ndarray) -> float:
-    """Skill on one split's rows of trees that were grown on the other's."""
-    rows, columns = _table(train)
-    held_rows, held_columns = _table(held)
-    said = _trees().fit(columns, labels[rows]).predict(held_columns)
-    return _skill(said, others[held_rows])
+_WAYS = (
+    ("the inputs in the other order", "order", "validation_data=([first, second], y_val)"),
+    ("their channels in the other order", "channels", "x_val = x_val[..., ::-1]  # BGR to RGB"),
+    ("dark and bright exchanged", "inverted", "x_val = 255 - x_val"),
+    ("rows and columns exchanged", "transposed", "x_val = x_val.swapaxes(1, 2)"),
+    ("the top below", "upside down", "x_val = x_val[:, ::-1]"),
+)
+"""What makes one split unlike the other, and how it is undone."""
 
 
-def _trees() -> Any:
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    return ExtraTreesClassifier(60, random_state=0)
-
-
-def _table(material: Material) -> tuple[np.ndarray, np.ndarray]:
-    """Some rows, and their inputs in columns; the same columns for splits of one shape."""
-    rng = np.random.default_rng(0)
-    columns = np.concatenate([each[:1].reshape(1, -1) for each in material.arrays], axis=1).shape[1]
-    kept = np.sort(rng.choice(columns, min(columns, _COLUMNS), replace=False))
-    rows = rng.permutation(len(material))[:_MOST]
-    values = np.concatenate([each[rows].reshape(len(rows), -1) for each in material.arrays], axis=1)
-    return rows, np.nan_to_num(values[:, kept].astype(np.float32))
-
-
-def _skill(said: np.ndarray, truth: np.ndarray) -> float:
-    base = np.bincount(truth).max() / len(truth)
-    return float(((said == truth).mean() - base) / max(1e-9, 1 - base))
+def _numbered(labels: Labels, others: Labels) -> tuple[np.ndarray, np.ndarray]:
+    """The class of each row of two splits, by one numbering of their values."""
+    values = [each.classes[each.index] for each in (labels, others)]
+    number = np.unique(np.concatenate(values), return_inverse=True)[1]
+    return number[: len(values[0])], number[len(values[0]) :]

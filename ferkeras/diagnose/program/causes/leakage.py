@@ -9,9 +9,17 @@ import numpy as np
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trees import FEWEST, read_by_one_column
 
 _MANY = 0.05
 _FEW_ROWS = 50
+
+_COLUMNS = 200
+_TELLS = 0.7
+"""Skill of one column that is hardly ever a measurement's."""
+
+_UNTOLD = 0.4
+"""Of that, the most that is left of it in the other split."""
 
 
 def leakage(program: Program) -> ProgramFinding | None:
@@ -49,6 +57,58 @@ def leakage(program: Program) -> ProgramFinding | None:
         severity="broken" if shared > 0.5 else "suspicious",
         confidence=MEASURED,
     )
+
+
+def column_of_the_labels(program: Program) -> ProgramFinding | None:
+    """One column tells the classes of training rows, and nothing of validation rows."""
+    train, held = program.train, program.validation
+    labels, others = program.labels, program.validation_labels
+    if (
+        held is None
+        or others is None
+        or program.inputs.first is None
+        or len(train.arrays) != 1
+        or train.arrays[0].ndim != 2
+        or min(len(train), len(held)) < FEWEST
+        or not {labels.form, others.form} <= {"index", "one_hot"}
+        or not labels.counted.all()
+        or labels.counted.ndim > 1
+        or list(labels.classes) != list(others.classes)
+    ):
+        return None
+    for column in range(min(train.arrays[0].shape[1], _COLUMNS)):
+        inside, outside = read_by_one_column(
+            train.arrays[0][:, column], labels.index, held.arrays[0][:, column], others.index
+        )
+        if inside < _TELLS or outside > _UNTOLD * inside:
+            continue
+        return ProgramFinding(
+            cause="leakage",
+            verdict=f"Column {column} alone tells the classes of training rows, and next to "
+            "nothing of validation rows: it was made from the labels of the training split.",
+            evidence=(
+                Evidence(
+                    f"rows named rightly, above the majority, from column {column}: other training "
+                    "rows; validation rows",
+                    f"{inside:.2f}; {outside:.2f}",
+                    "about the same",
+                    inside,
+                ),
+            ),
+            remedies=(
+                CodeRemedy(
+                    "make such a column from other rows than those that it stands in, or leave it "
+                    "out",
+                    "a model that learns what holds elsewhere",
+                    code="sklearn.preprocessing.TargetEncoder().fit_transform(x, y)",
+                ),
+            ),
+            reason="A small tree is grown on one column of half of the training rows, and held "
+            "against the other half and against the validation rows.",
+            source="Kaufman et al. 2012, Leakage in data mining",
+            confidence=MEASURED,
+        )
+    return None
 
 
 def _digests(material: Material) -> np.ndarray:

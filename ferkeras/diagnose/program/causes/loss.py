@@ -60,6 +60,75 @@ def wrong_loss(program: Program) -> ProgramFinding | None:
     )
 
 
+def loss_rewards_mistakes(program: Program) -> ProgramFinding | None:
+    """A loss of the program's own is not higher where all answers are wrong."""
+    labels, units = program.labels, program.head.units
+    if (
+        program.loss.kind != "unknown"
+        or not labels.exclusive
+        or labels.counted.ndim != 1
+        or not labels.counted.all()
+        or labels.form == "text"
+        or not (labels.columns or labels.classes.max() < max(2, units))
+        or not program.objective.works
+    ):
+        return None
+    rows = program.judged_rows(256)
+    right, wrong = (
+        program.objective.loss_of(rows, _outputs(program, rows, mistaken))
+        for mistaken in (False, True)
+    )
+    if not np.isfinite([right, wrong]).all() or right < wrong - 1e-3 * max(1.0, abs(wrong)):
+        return None
+    lower = right > wrong + 1e-3 * max(1.0, abs(right))
+    name = program.loss.name
+    return ProgramFinding(
+        cause="loss_rewards_mistakes",
+        verdict=f"The loss {name} is lower where every answer is wrong than where every answer is "
+        "right: training unlearns."
+        if lower
+        else f"The loss {name} is the same whether answers are right or wrong.",
+        evidence=(
+            Evidence(
+                "loss of outputs that name the right class of every row",
+                f"{right:.3g}",
+                f"below {wrong:.3g}, that of outputs that name a wrong one",
+                right,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "turn its sign round, as a loss is made smaller"
+                if lower
+                else "let it compare y_true with y_pred",
+                "a loss that falls as the right class becomes likelier",
+                code=f"return -...  # in {name}" if lower else f"# in {name}",
+                change=Change(repaired=True) if program.objective.can_be_repaired else None,
+            ),
+        ),
+        reason=f"{name} was called with outputs that are right, and with outputs that are wrong.",
+        source="Goodfellow et al., Deep Learning, 4.3",
+        confidence=PROVEN,
+    )
+
+
+def _outputs(program: Program, rows: np.ndarray, mistaken: bool) -> np.ndarray:
+    """Outputs that are fairly sure of the right class of each row, or of another."""
+    labels, units = program.labels, program.head.units
+    values = labels.values[rows]
+    probabilities = program.head.activation in ("softmax", "sigmoid")
+    if units == 1:
+        second = (labels.index[rows] > 0) != mistaken
+        low, high = (0.1, 0.9) if probabilities else (-2.0, 2.0)
+        return np.where(second, high, low).astype(np.float32)[:, None]
+    column = values.argmax(-1) if labels.columns else values.reshape(len(rows)).astype(int)
+    column = (column + mistaken) % units
+    low, high = (0.1 / (units - 1), 0.9) if probabilities else (0.0, 3.0)
+    output = np.full((len(rows), units), low, np.float32)
+    output[np.arange(len(rows)), column] = high
+    return output
+
+
 def _mismatch(program: Program) -> tuple[str, str] | None:
     loss, labels, head = program.loss, program.labels, program.head
     kind, units, name = loss.kind, head.units, loss.name

@@ -52,18 +52,17 @@ def _apart(labels: np.ndarray, at: int) -> float:
 def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | None:
     if not program.train.streamed and program.fit.shuffle:
         return None
-    size = program.batch
-    count = len(labels) // size
-    if count < 4 or size < 4:
+    sizes = program.train.sizes or [program.batch] * (len(labels) // program.batch)
+    if len(sizes) < 4 or program.batch < 4:
         return None
-    batches = labels[: count * size].reshape(count, size)
+    batches = np.split(labels[: sum(sizes)], np.cumsum(sizes)[:-1])
     told = _told(batches)
     if told < _SURE:
         return None
     alone = float(np.mean([len(np.unique(batch)) == 1 for batch in batches]))
     return _finding(
-        f"{alone:.0%} of the batches hold one class only, and nothing mixes the rows: each step "
-        "unlearns what the ones before it learnt.",
+        f"{alone:.0%} of the batches hold one class only, as the rows are not mixed before they "
+        "are put into batches: each step unlearns what the ones before it learnt.",
         Evidence("of a row's class, known from its batch", f"{told:.0%}", "a few percent", told),
         "mix the rows",
         "dataset.shuffle(number_of_rows) before .batch()"
@@ -72,9 +71,9 @@ def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | 
     )
 
 
-def _told(batches: np.ndarray) -> float:
+def _told(batches: list[np.ndarray]) -> float:
     """How much of the entropy of the classes is gone within a batch, by Miller-Madow, 0 to 1."""
-    whole = _entropy(batches.reshape(-1))
+    whole = _entropy(np.concatenate(batches))
     within = float(np.mean([_entropy(batch) for batch in batches]))
     return max(0.0, 1 - within / whole) if whole else 0.0
 

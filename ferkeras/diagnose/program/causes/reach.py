@@ -91,6 +91,7 @@ def gradient_does_not_reach(program: Program) -> ProgramFinding | None:
             f"{cut[0]} first: no gradient reaches them.",
             Evidence("trainable weights without a gradient", f"{len(cut)}", "none", len(cut)),
             "broken" if len(cut) > len(gradients) / 2 else "suspicious",
+            _layer_of(program, cut[-1]),
         )
     basis = program.trials.basis
     zero = {v.path for v, g in gradients if g is not None and is_kernel(v.path) and not np.any(g)}
@@ -112,10 +113,19 @@ def gradient_does_not_reach(program: Program) -> ProgramFinding | None:
         f"and {basis.steps} steps do not move them, nor with weights drawn anew.",
         Evidence("kernels that no step moves", f"{len(still)}", "none", len(still)),
         "broken",
+        _layer_of(program, still[-1]),
     )
 
 
-def _unreached(verdict: str, evidence: Evidence, severity: str) -> ProgramFinding:
+def _layer_of(program: Program, path: str) -> str:
+    """Name of the layer that has a weight; empty where it is the model's own."""
+    for layer in program.model._flatten_layers(include_self=False, recursive=True):
+        if any(weight.path == path for weight in layer._trainable_variables):
+            return str(layer.name)
+    return ""
+
+
+def _unreached(verdict: str, evidence: Evidence, severity: str, layer: str) -> ProgramFinding:
     return ProgramFinding(
         cause="gradient_does_not_reach",
         verdict=verdict,
@@ -131,4 +141,5 @@ def _unreached(verdict: str, evidence: Evidence, severity: str) -> ProgramFindin
         source="TensorFlow documentation: getting a gradient of None",
         severity=severity,  # type: ignore[arg-type]
         confidence=MEASURED,
+        layer=layer,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ferkeras.diagnose.program.altered import augmenting, dropping
+import keras
+
+from ferkeras.diagnose.program.altered import augmenting, constrained, dropping
 from ferkeras.diagnose.program.comparison import CLEAR, Comparison, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
@@ -56,22 +58,45 @@ def too_much_augmentation(program: Program) -> ProgramFinding | None:
     if comparison is None:
         return None
     names = ", ".join(type(layer).__name__ for layer in layers)
+    guilty = _guilty(program, layers)
+    if guilty is not None:
+        layers, comparison = [guilty[0]], guilty[1]
+    alone = type(layers[0]).__name__ if len(layers) == 1 else ""
     return _finding(
         "too_much_augmentation",
-        f"Inputs are changed at random beyond recognition ({names}); as they are, the same steps "
-        "learn.",
-        Evidence("layers that change inputs at random", names, "lighter ones", len(layers)),
+        f"{alone or 'What is done to inputs at random'} takes away what tells the classes apart"
+        + ("" if alone else f" ({names})")
+        + "; without it the same steps learn.",
+        Evidence(
+            "layers that change inputs at random",
+            names,
+            f"without {alone}, or a lighter one" if alone else "lighter ones",
+            len(layers),
+        ),
         CodeRemedy(
-            "begin with light augmentation, and add to it once the model learns",
+            f"leave {alone} out, or let it do less"
+            if alone
+            else "begin with light augmentation, and add to it once the model learns",
             "inputs that still show their class",
-            code="RandomTranslation(0.1, 0.1)",
-            change=change,
+            code=f"# without {alone}" if alone else f"{type(layers[0]).__name__}(...)  # less",
+            change=comparison.treated[0].change,
             tried=comparison.words,
         ),
         comparison,
         "Cubuk et al. 2020, RandAugment: how much depends on the model and on the data",
         layers[0].name,
     )
+
+
+def _guilty(program: Program, layers: list[keras.Layer]) -> tuple[keras.Layer, Comparison] | None:
+    """The one of several layers without which the same steps learn; None where it takes more."""
+    if len(layers) < 2:
+        return None
+    for layer in layers:
+        comparison = program.trials.compared(Change(augmentation=layer.name))
+        if comparison is not None and comparison.helps:
+            return layer, comparison
+    return None
 
 
 def gradients_clipped_away(program: Program) -> ProgramFinding | None:
@@ -97,6 +122,31 @@ def gradients_clipped_away(program: Program) -> ProgramFinding | None:
         ),
         comparison,
         "Pascanu et al. 2013, On the difficulty of training recurrent neural networks",
+    )
+
+
+def weights_held(program: Program) -> ProgramFinding | None:
+    """Constraints hold weights so that the same steps learn only without them."""
+    held, change = constrained(program.model), Change(constraints=False)
+    comparison = _what_helps(program, change) if held else None
+    if comparison is None:
+        return None
+    variable, constraint = held[0]
+    name = type(constraint).__name__
+    return _finding(
+        "weights_held",
+        f"{name} holds {len(held)} weights, {variable.path} first, where nothing is learnt; "
+        "without it the same steps learn.",
+        Evidence("weights that are held", f"{len(held)}", "none", float(len(held))),
+        CodeRemedy(
+            "leave the constraint out, or let it hold less",
+            "weights that get where they are needed",
+            code="Dense(...)  # without kernel_constraint",
+            change=change,
+            tried=comparison.words,
+        ),
+        comparison,
+        "Keras documentation: layer weight constraints",
     )
 
 

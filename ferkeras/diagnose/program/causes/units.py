@@ -70,7 +70,7 @@ def output_units(program: Program) -> ProgramFinding | None:
 def padding_classes(program: Program) -> np.ndarray:
     """Classes that are none: they occur where steps are masked, or fill sequences up, only."""
     labels = program.labels
-    if labels.columns or labels.values.dtype.kind not in "biuf":
+    if labels.columns or labels.values.dtype.kind not in "biuf" or labels.counted.ndim == 1:
         return np.array([])
     if not labels.counted.all():
         masked = np.setdiff1d(np.unique(labels.values), labels.classes)

@@ -1,0 +1,230 @@
+"""What a program's own `fit` does beside its steps: callbacks, a training step, rows read again."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ferkeras import diagnose_model
+from ferkeras.diagnose.program.nothing_written import WouldWrite, nothing_written
+from ferkeras.diagnose.program.untouched import variables_of
+
+layers = keras.layers
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def blobs(rows: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points around one centre a class, easily told apart."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(rows) % 4)
+    centres = np.random.default_rng(7).normal(0, 2, (4, 6))
+    return (centres[y] + rng.normal(0, 0.6, (rows, 6))).astype("float32"), y
+
+
+def network(kind=keras.Model, rate=0.02) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    outputs = layers.Dense(4, "softmax")(layers.Dense(16, "relu")(inputs))
+    model = kind(inputs, outputs)
+    model.compile(keras.optimizers.Adam(rate), SPARSE, metrics=["accuracy"])
+    return model
+
+
+def diagnosis(*callbacks, model=None, **given):
+    settings = {"epochs": 8, "validation": blobs(80, seed=1), "callbacks": list(callbacks)}
+    return diagnose_model(model or network(), blobs(), **{**settings, **given})
+
+
+class GoBack(keras.callbacks.Callback):
+    """Puts the first weights back after each epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.first = self.model.get_weights()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.set_weights(self.first)
+
+
+class Forgets(keras.Model):
+    """Takes gradients and leaves it at that."""
+
+    def train_step(self, data):
+        x, y = data
+        output = self(x, training=True)
+        self.compute_loss(x, y, output)
+        return self.compute_metrics(x, y, output)
+
+
+class Rises(keras.Model):
+    """Goes up the gradient."""
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            output = self(x, training=True)
+            loss = self.compute_loss(x, y, output)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply([-each for each in gradients], self.trainable_variables)
+        return self.compute_metrics(x, y, output)
+
+
+class Mixes(keras.Model):
+    """A sound step of its own: the usual one, and something beside it."""
+
+    def train_step(self, data):
+        return {**super().train_step(data), "extra": 1.0}
+
+
+class Spoilt(keras.utils.PyDataset):
+    """Rows that are halved in place whenever they are read."""
+
+    def __init__(self, copies=False):
+        super().__init__()
+        self.x, self.y = blobs(256)
+        self.copies = copies
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, at):
+        part = slice(32 * at, 32 * at + 32)
+        if self.copies:
+            return self.x[part] / 4, self.y[part]
+        self.x[part] /= 4
+        return self.x[part], self.y[part]
+
+
+def test_a_callback_that_puts_weights_back_is_named_with_what_it_does():
+    said = diagnosis(keras.callbacks.EarlyStopping(patience=5), GoBack())
+    assert said.causes == ("callback_in_the_way",)
+    assert "GoBack sets the weights back to the first ones, in on_epoch_end" in said.verdict
+    assert said.findings[0].line.startswith(str(Path(__file__)))
+    assert said.severity == "broken"
+
+
+def test_a_schedule_that_takes_the_rate_away_is_named_with_the_rates():
+    said = diagnosis(keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 1000))
+    assert said.causes == ("callback_in_the_way",)
+    assert "LearningRateScheduler lowers the learning rate from 0.02 to 2e" in said.verdict
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.02 * min(1.0, (epoch + 1) / 8)),
+        keras.callbacks.ReduceLROnPlateau(patience=2),
+        keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True),
+        keras.callbacks.TerminateOnNaN(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_callbacks_usually_do_is_healthy(callback):
+    assert diagnosis(callback).severity == "healthy"
+
+
+def test_a_slow_warm_up_is_not_blamed_for_the_epochs_that_were_rehearsed():
+    slow = keras.callbacks.LearningRateScheduler(lambda epoch: 2e-7 * (epoch + 1))
+    assert diagnosis(slow).causes == ()
+
+
+def test_an_end_after_one_epoch_is_named():
+    class Stops(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    said = diagnosis(Stops(), model=network(rate=0.005), epochs=30)
+    assert said.causes == ("callback_in_the_way",)
+    assert "Stops ends the training in epoch 1" in said.verdict
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "wrong"),
+    [
+        ("val_accuracy", "min", True),
+        ("val_loss", "max", True),
+        ("val_accuracy", "max", False),
+        ("val_loss", "auto", False),
+    ],
+)
+def test_the_way_that_a_callback_watches(monitor, mode, wrong):
+    callback = keras.callbacks.EarlyStopping(monitor, mode=mode, patience=50)
+    assert diagnosis(callback).causes == ("callback_watches_the_wrong_way",) * wrong
+
+
+def test_a_figure_that_is_not_there_is_named_and_nothing_is_saved(tmp_path):
+    file = tmp_path / "best.keras"
+    callback = keras.callbacks.ModelCheckpoint(file, monitor="val_acc", save_best_only=True)
+    said = diagnosis(callback)
+    assert said.causes == ("callback_watches_nothing",)
+    assert "watches 'val_acc', which `fit` does not publish" in said.verdict
+    assert said.findings[0].remedies[0].code == 'ModelCheckpoint(monitor="val_accuracy")'
+    assert not file.exists()
+
+
+def test_a_step_that_changes_nothing_is_told_from_one_that_goes_the_wrong_way():
+    said = diagnosis(model=network(Forgets))
+    assert said.causes == ("training_step_changes_nothing",)
+    assert "The training step of Forgets changes no weight" in said.verdict
+    assert diagnosis(model=network(Rises)).causes == ("own_training_step",)
+    assert diagnosis(model=network(Mixes)).severity == "healthy"
+
+
+def test_rows_that_change_as_they_are_read():
+    said = diagnose_model(network(), Spoilt(), epochs=4, callbacks=[])
+    assert said.causes == ("rows_change_as_they_are_read",)
+    assert diagnose_model(network(), Spoilt(copies=True), epochs=4, callbacks=[]).causes == ()
+
+
+def test_model_and_callbacks_are_left_as_they_were(tmp_path):
+    model, callback = network(), GoBack()
+    model.fit(*blobs(), epochs=1, verbose=0)
+    before, attributes = [v.numpy() for v in variables_of(model)], dict(vars(callback))
+    optimizer, history = model.optimizer, model.history
+    diagnosis(callback, model=model)
+    for variable, value in zip(variables_of(model), before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    assert vars(callback) == attributes
+    assert model.optimizer is optimizer
+    assert model.history is history
+    model.fit(*blobs(), epochs=1, verbose=0)
+
+
+def test_a_callback_that_writes_is_not_let_and_nothing_is_said_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    class Writes(GoBack):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            Path("log.txt").write_text("ended")
+
+    assert diagnosis(Writes()).causes == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_callbacks_nothing_is_rehearsed():
+    assert diagnose_model(network(Forgets), blobs(), epochs=8).causes == ()
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        lambda: Path("new").write_text("x"),
+        lambda: Path("new").mkdir(),
+        lambda: Path(__file__).rename("away"),
+        lambda: network().save("model.keras"),
+        lambda: __import__("subprocess").run(["true"], check=True),
+        lambda: __import__("socket").create_connection(("127.0.0.1", 9)),
+    ],
+    ids=["file", "folder", "rename", "save", "process", "connection"],
+)
+def test_nothing_is_written_sent_or_started(does, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with nothing_written(), pytest.raises(WouldWrite):
+        does()
+    assert list(tmp_path.iterdir()) == []
+    with nothing_written():
+        assert Path(__file__).read_text("utf-8")
+    Path("after").write_text("x")

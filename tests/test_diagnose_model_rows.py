@@ -1,0 +1,302 @@
+"""Rows that say nothing by the time they reach the weights, weights of classes, splits apart."""
+
+from itertools import pairwise
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+from ferkeras import diagnose_model
+from ferkeras.cli.errors import InputError
+
+layers = keras.layers
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def blobs(rows: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points around one centre a class, easily told apart."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.arange(rows) % 3)
+    centres = np.random.default_rng(3).normal(0, 2, (3, 6))
+    return (centres[y] + rng.normal(0, 0.6, (rows, 6))).astype("float32"), y
+
+
+def network(*hidden, shape=(6,), loss=SPARSE, units=3, optimizer="adam") -> keras.Model:
+    keras.utils.set_random_seed(0)
+    hidden = hidden or (layers.Dense(8, "relu"),)
+    model = keras.Sequential([keras.Input(shape), *hidden, layers.Dense(units, "softmax")])
+    model.compile(optimizer, loss)
+    return model
+
+
+def causes(model, *data, seconds=0, **fit) -> list[str]:
+    """Without time for brief trainings, unless some is given."""
+    return list(diagnose_model(model, *data, seconds=seconds, **fit).causes)
+
+
+# Words
+
+
+def sentences(rows: int = 200, steps: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of words, those of a class from a range of its own, zeros behind them."""
+    rng = np.random.default_rng(0)
+    y = np.arange(rows) % 2
+    x = np.zeros((rows, steps), int)
+    x[:, :4] = rng.integers(1, 20, (rows, 4)) + 20 * y[:, None]
+    return x, y
+
+
+def reader(*after, **embedding) -> keras.Model:
+    first = layers.Embedding(40, 8, **embedding)
+    return network(first, *after, shape=(None,), units=2, optimizer=keras.optimizers.Adam(0.02))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x, []),
+        (lambda x: x.astype("float32"), []),
+        (lambda x: x / 40.0, ["tokens_cut_off"]),
+        (lambda x: np.minimum(x, 1), ["tokens_alike"]),
+    ],
+)
+def test_what_reaches_an_embedding(change, said):
+    x, y = sentences()
+    assert causes(reader(layers.GlobalAveragePooling1D()), (change(x), y)) == said
+
+
+def test_padding_behind_the_words_that_nothing_masks():
+    x, y = sentences(steps=40)
+    model = reader(layers.LSTM(4))
+    said = diagnose_model(model, (x, y), epochs=6)
+    assert said.causes == ("padding_behind_the_words",)
+    assert "90% of each sequence are zeros behind the words" in said.verdict
+    assert causes(reader(layers.LSTM(4), mask_zero=True), (x, y), seconds=60, epochs=6) == []
+
+
+# Numbers
+
+
+def test_numbers_beyond_half_precision():
+    x, y = blobs()
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = network(layers.BatchNormalization(), layers.Dense(8, "relu"))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert causes(model, (x, y)) == []
+    said = diagnose_model(model, (x * 1e5, y), seconds=0)
+    assert said.causes == ("inputs_beyond_half_precision",)
+    assert said.findings[0].layer == model.layers[0].name
+
+
+class Normalised(layers.Layer):
+    """Takes the size of each row away."""
+
+    def call(self, x):
+        return x / keras.ops.max(keras.ops.abs(x), axis=-1, keepdims=True)
+
+
+def test_a_layer_that_loses_what_tells_the_classes_apart_is_named():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 3
+    x = (rng.normal(0, 1, (300, 6)) * np.array([1.0, 4.0, 16.0])[y, None]).astype("float32")
+    model = network(layers.Rescaling(0.1), Normalised(name="size"), layers.Dense(16, "relu"))
+    said = diagnose_model(model, (x, y), epochs=3)
+    assert said.causes == ("lost_in_a_layer",)
+    assert said.findings[0].layer == "size"
+
+
+def test_pixels_in_a_wrong_order():
+    digits = load_digits()
+    mixed = np.moveaxis(digits.data.reshape(8, 8, -1), -1, 0)[:600, ..., None] / 16
+    flat = (layers.Flatten(), layers.Dense(16, "relu"))
+    model = network(*flat, shape=(8, 8, 1), units=10)
+    assert causes(model, (mixed, digits.target[:600]), seconds=60, epochs=4) == ["pixels_mixed_up"]
+    whole = digits.images[:600, ..., None] / 16
+    assert causes(model, (whole, digits.target[:600]), seconds=60, epochs=20) == []
+
+
+def test_the_layer_of_several_that_takes_the_class_away():
+    rng = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    x = rng.random((300, 8, 8, 1)).astype("float32") / 4
+    x[np.arange(300), :, 7 * y] += 1
+    flip = layers.RandomFlip("horizontal", name="flip")
+    model = network(
+        layers.RandomContrast(0.1),
+        flip,
+        layers.Flatten(),
+        layers.Dense(16, "relu"),
+        shape=(8, 8, 1),
+        units=2,
+        optimizer=keras.optimizers.Adam(0.01),
+    )
+    said = diagnose_model(model, (x, y), epochs=8)
+    assert said.causes == ("too_much_augmentation",)
+    assert said.verdict.startswith("RandomFlip takes away what tells the classes apart")
+    assert said.findings[0].layer == "flip"
+
+
+def test_a_loss_that_is_no_number_is_not_called_healthy():
+    x, y = blobs()
+    loss = lambda truth, output: keras.ops.log(keras.ops.min(output) - 1.0)  # noqa: E731
+    said = diagnose_model(network(loss=loss), (x, y), epochs=4)
+    assert said.severity == "suspicious"
+    assert said.verdict.startswith("The loss is nan after")
+
+
+# The loss and what rows weigh in it
+
+
+def likelihood(truth, output):
+    """The likelihood of the right class, without a minus before it."""
+    chosen = keras.ops.one_hot(keras.ops.cast(keras.ops.reshape(truth, (-1,)), "int32"), 3)
+    return keras.ops.sum(chosen * keras.ops.log(output + 1e-7), axis=-1)
+
+
+def unlikelihood(truth, output):
+    return -likelihood(truth, output)
+
+
+def confidence(truth, output):
+    """Nothing of the truth."""
+    return -keras.ops.max(output, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), [(likelihood, "lower where every answer"), (confidence, "the same")]
+)
+def test_a_loss_of_ones_own_that_rewards_mistakes(loss, said):
+    found = diagnose_model(network(loss=loss), blobs(), seconds=0)
+    assert found.causes == ("loss_rewards_mistakes",)
+    assert said in found.verdict
+
+
+def test_a_loss_of_ones_own_that_is_sound():
+    assert causes(network(loss=unlikelihood), blobs()) == []
+
+
+@pytest.mark.parametrize("of", [0, 1, 2])
+def test_rows_of_a_class_that_weigh_nothing(of):
+    x, y = blobs()
+    found = diagnose_model(network(), (x, y, (y != of).astype("float32")), seconds=0)
+    assert found.causes == ("classes_without_weight",)
+    assert f"sample_weight leaves 1 of 3 classes out of the loss ({of})" in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({0: 0.4, 1: 0.75, 2: 4.0}, []),
+        ({0: 1.0, 1: 1.0, 2: 1.0}, []),
+        ({0: 4.0, 1: 0.75, 2: 0.4}, ["class_weights_exchanged"]),
+    ],
+)
+def test_weights_of_other_classes(weights, said):
+    x, y = blobs(360)
+    kept = np.concatenate([np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:64]])
+    kept = np.concatenate([kept, np.flatnonzero(y == 2)[:12]])
+    rows = np.random.default_rng(0).permutation(kept)
+    assert causes(network(), (x[rows], y[rows]), class_weight=weights) == said
+
+
+def test_weights_that_are_held_where_nothing_is_learnt():
+    held = keras.constraints.MaxNorm(1e-3)
+    hidden = [layers.Dense(16, "relu", kernel_constraint=held, name=f"held{k}") for k in range(3)]
+    model = network(*hidden, optimizer=keras.optimizers.Adam(0.02))
+    said = diagnose_model(model, blobs(), epochs=8)
+    assert said.causes == ("weights_held",)
+    assert said.verdict.startswith("MaxNorm holds 3 weights")
+    assert model.layers[0].kernel.constraint is held
+
+
+# Splits
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda x: x, []),
+        (lambda x: x[..., ::-1], "with their channels in the other order"),
+        (lambda x: 1 - x, "with dark and bright exchanged"),
+    ],
+)
+def test_validation_pictures_that_were_prepared_otherwise(change, said):
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 3
+    x = rng.random((400, 6, 6, 3)).astype("float32") / 3
+    x[np.arange(400), ..., y] += 0.6
+    model = network(layers.Flatten(), layers.Dense(8, "relu"), shape=(6, 6, 3))
+    found = diagnose_model(model, (x[:250], y[:250]), (change(x[250:]), y[250:]), seconds=0)
+    if not said:
+        assert found.causes == ()
+    else:
+        assert found.causes == ("validation_inputs_unlike",)
+        assert said in found.verdict
+
+
+def test_two_inputs_in_the_other_order():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0, 1, (2, 500, 1)).astype("float32")
+    y = (first > second).astype(int)[:, 0]
+    inputs = [keras.Input((1,)), keras.Input((1,))]
+    output = layers.Dense(2, "softmax")(layers.Dense(8, "relu")(layers.Concatenate()(inputs)))
+    model = keras.Model(inputs, output)
+    model.compile("adam", SPARSE)
+    train = ([first[:300], second[:300]], y[:300])
+    wrong = ([second[300:], first[300:]], y[300:])
+    found = diagnose_model(model, train, wrong, seconds=0)
+    assert found.causes == ("validation_inputs_unlike",)
+    assert "with the inputs in the other order" in found.verdict
+    right = ([first[300:], second[300:]], y[300:])
+    assert diagnose_model(model, train, right, seconds=0).causes == ()
+
+
+def test_labels_that_were_numbered_anew_where_a_class_is_missing():
+    (x, y), (x_val, y_val) = blobs(), blobs(300, seed=1)
+    kept = y_val > 0
+    train, right = (x, y), (x_val[kept], y_val[kept])
+    assert causes(network(), train, right) == []
+    shifted = (x_val[kept], y_val[kept] - 1)
+    assert causes(network(), train, shifted) == ["validation_labels_do_not_fit"]
+
+
+def test_a_column_that_was_made_from_the_labels_of_one_split():
+    rng = np.random.default_rng(0)
+    (x, y), (x_val, y_val) = blobs(), blobs(seed=1)
+    told, untold = (each.copy() for each in (x, x_val))
+    told[:, 2] = y + rng.normal(0, 0.1, len(y))
+    untold[:, 2] = rng.normal(1, 0.8, len(y_val))
+    found = diagnose_model(network(), (told, y), (untold, y_val), seconds=0)
+    assert found.causes == ("leakage",)
+    assert found.verdict.startswith("Column 2 alone tells the classes of training rows")
+    assert causes(network(), (x, y), (x_val, y_val)) == []
+
+
+# What batches hold
+
+
+def test_batches_are_those_of_the_program_whatever_their_sizes():
+    x, y = blobs()
+    order = np.argsort(y, kind="stable")
+    sizes = [16, 16, 16, 16, 16] * 2 + [7, 16, 16, 16, 16]
+    starts = np.cumsum([0, *sizes])
+    batches = [(x[order][a:b], y[order][a:b]) for a, b in pairwise(starts)]
+    found = diagnose_model(network(), batches, seconds=0)
+    assert found.causes == ("not_shuffled",)
+    assert found.verdict.startswith("100% of the batches hold one class only")
+
+
+def test_a_stream_without_an_end_is_said_to_have_none():
+    data = tf.data.Dataset.from_tensor_slices(blobs()).shuffle(240).batch(16).repeat()
+    found = diagnose_model(network(), data, steps_per_epoch=15, seconds=0)
+    assert "without an end" in found.facts["rows"]
+
+
+def test_labels_of_several_outputs_are_refused_by_name():
+    x, y = blobs()
+    with pytest.raises(InputError, match=r"labels of 2 outputs \(kind, price\)"):
+        diagnose_model(network(), (x, {"kind": y, "price": y}), seconds=0)
