@@ -103,6 +103,7 @@ def test_a_callback_that_puts_weights_back_is_named_with_what_it_does():
     assert "GoBack sets the weights back to the first ones, in on_epoch_end" in said.verdict
     assert said.findings[0].line.startswith(str(Path(__file__)))
     assert said.severity == "broken"
+    assert said.facts["own fit"].startswith("rehearsed for ")
 
 
 def test_a_schedule_that_takes_the_rate_away_is_named_with_the_rates():
@@ -192,7 +193,7 @@ def test_model_and_callbacks_are_left_as_they_were(tmp_path):
     model.fit(*blobs(), epochs=1, verbose=0)
 
 
-def test_a_callback_that_writes_is_not_let_and_nothing_is_said_of_it(tmp_path, monkeypatch):
+def test_a_callback_that_writes_is_not_let_and_that_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     class Writes(GoBack):
@@ -200,12 +201,17 @@ def test_a_callback_that_writes_is_not_let_and_nothing_is_said_of_it(tmp_path, m
             super().on_epoch_end(epoch, logs)
             Path("log.txt").write_text("ended")
 
-    assert diagnosis(Writes()).causes == ()
+    said = diagnosis(Writes())
+    assert said.causes == ()
+    assert said.facts["own fit"].startswith("not rehearsed: WouldWrite: ")
+    assert "log.txt' would have been written" in said.facts["own fit"]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_callbacks_nothing_is_rehearsed():
-    assert diagnose_model(network(Forgets), blobs(), epochs=8).causes == ()
+    said = diagnose_model(network(Forgets), blobs(), epochs=8)
+    assert said.causes == ()
+    assert "own train_step was not tried; give callbacks=" in said.facts["own fit"]
 
 
 @pytest.mark.parametrize(

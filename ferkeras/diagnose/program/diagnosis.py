@@ -398,7 +398,7 @@ def _check(model: Any) -> None:
 
 def _facts(program: Program) -> dict[str, str]:
     labels, head = program.labels, program.head
-    return {
+    facts = {
         "model": f"{program.model.name}, {program.model.count_params():,} parameters",
         "output": f"{head.units} unit{'s' * (head.units != 1)}, {' after '.join(head.activations)}",
         "loss": program.loss.name + (" (from_logits=True)" if program.loss.from_logits else ""),
@@ -408,3 +408,6 @@ def _facts(program: Program) -> dict[str, str]:
         if program.train.total
         else f"{len(program.train):,} examined, of a stream without an end that is known",
     }
+    if program.rehearsals.told:
+        facts["own fit"] = program.rehearsals.told
+    return facts

@@ -120,7 +120,7 @@ class Rehearsals:
     def __init__(self, program: Program, own: OwnFit | None) -> None:
         self._program = program
         self._own = own
-        self._failed = False
+        self._failed = ""
 
     @property
     def given(self) -> tuple[keras.callbacks.Callback, ...]:
@@ -166,6 +166,17 @@ class Rehearsals:
         """The same without any callback, with Keras's training step."""
         return self._rehearse((), usual_step=True) if self.has_own_step else None
 
+    @property
+    def told(self) -> str:
+        """What became of it, for people; empty where there was nothing to rehearse."""
+        if self._own is None:
+            hint = "its own train_step was not tried; give callbacks=, as in fit"
+            return hint if self.has_own_step else ""
+        if self._failed:
+            return f"not rehearsed: {self._failed}"
+        whole = vars(self).get("whole")
+        return "" if whole is None else f"rehearsed for {whole.steps:,} steps"
+
     def without(self, place: int) -> Rehearsal | None:
         """The same without one callback."""
         if len(self.callbacks) == 1:
@@ -190,10 +201,10 @@ class Rehearsals:
             try:
                 with nothing_written(), contextlib.redirect_stdout(io.StringIO()):
                     model.fit(**_arguments(program, own), callbacks=[*spies, watch], verbose=0)
-            except Exception:
-                # Whatever the program's own code raises here, it raises without us as well, or it
-                # wants to write: there is nothing to be learnt of its training.
-                self._failed = True
+            except Exception as error:
+                # Whatever the program's own code raises here it raises without us as well, or it
+                # wants to write; its training cannot be seen, which is told.
+                self._failed = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
                 return None
             finally:
                 if usual_step:
