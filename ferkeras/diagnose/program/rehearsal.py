@@ -29,14 +29,15 @@ from ferkeras.diagnose.program.nothing_written import nothing_written
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
 
-_WRITING = (
+_LEFT_OUT = (
     keras.callbacks.ModelCheckpoint,
     keras.callbacks.BackupAndRestore,
     keras.callbacks.TensorBoard,
     keras.callbacks.CSVLogger,
     keras.callbacks.RemoteMonitor,
+    keras.callbacks.SwapEMAWeights,
 )
-"""Callbacks that only tell; they are left out."""
+"""Callbacks that only tell, or whose averages are of more steps than there is time for."""
 
 _HOOKS = tuple(
     f"on_{what}_{when}"
@@ -130,7 +131,7 @@ class Rehearsals:
     @cached_property
     def callbacks(self) -> tuple[keras.callbacks.Callback, ...]:
         """Those that may act on its training."""
-        return tuple(each for each in self.given if not isinstance(each, _WRITING))
+        return tuple(each for each in self.given if not isinstance(each, _LEFT_OUT))
 
     @cached_property
     def read_again(self) -> Material | None:
@@ -185,7 +186,7 @@ class Rehearsals:
 
     def _rehearse(self, places: Sequence[int], *, usual_step: bool = False) -> Rehearsal | None:
         program, own = self._program, self._own
-        seconds = min(program.trials.seconds / 6, program.trials.seconds_left)
+        seconds = min(program.trials.seconds / 4, program.trials.seconds_left)
         # A stream that is its own iterator was begun, and cannot be begun again.
         if own is None or self._failed or seconds < 0.5 or _is_spent(own.train):
             return None

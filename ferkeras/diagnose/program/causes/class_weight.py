@@ -11,7 +11,7 @@ _NOTHING = 0.01
 """Of its even share: a class that weighs less is not learnt before all others are."""
 
 _REVERSED = 1.5
-"""Ratio of the most frequent class's weight to the rarest one's that helps no class."""
+"""Ratio of a frequent class's weight to the rarest one's that is seldom wanted."""
 
 _UNUSUAL = 0.8
 """Confidence where somebody may have wanted it so."""
@@ -70,30 +70,30 @@ def classes_without_weight(program: Program) -> ProgramFinding | None:
 
 
 def class_weights_exchanged(program: Program) -> ProgramFinding | None:
-    """The rarest class weighs less a row than the most frequent one."""
+    """A class of many rows weighs more a row than the rarest one."""
     labels, given = program.labels, program.fit.class_weight
     if not given or labels.form not in ("index", "one_hot") or labels.counted.ndim != 1:
         return None
     count = np.bincount(labels.index)
     weight = np.array([float(given.get(int(value), 1.0)) for value in labels.classes])
-    rarest, most = int(count.argmin()), int(count.argmax())
-    if count[most] < 2 * count[rarest] or weight[most] < _REVERSED * weight[rarest]:
+    rarest, heaviest = int(count.argmin()), int(weight.argmax())
+    if count[heaviest] < 2 * count[rarest] or weight[heaviest] < _REVERSED * weight[rarest]:
         return None
     inverse = 1 / count
     # The usual rule's numbers, in another order.
     same = np.allclose(np.sort(weight) / weight.mean(), np.sort(inverse) / inverse.mean(), rtol=0.1)
     return ProgramFinding(
         cause="class_weights_exchanged",
-        verdict=f"class_weight makes a row of the most frequent class ({labels.classes[most]}) "
-        f"count {weight[most] / max(weight[rarest], 1e-9):.3g} times as much as one of the rarest "
-        f"({labels.classes[rarest]})"
+        verdict=f"class_weight makes a row of class {labels.classes[heaviest]}, with "
+        f"{count[heaviest]:,} rows, count {weight[heaviest] / max(weight[rarest], 1e-9):.3g} times "
+        f"as much as one of the rarest ({labels.classes[rarest]})"
         + (": the weights are those of other classes." if same else "."),
         evidence=(
             Evidence(
                 f"weight and rows of class {labels.classes[rarest]}",
                 f"{weight[rarest]:.3g}, {count[rarest]:,}",
-                f"above {weight[most]:.3g}, which class {labels.classes[most]} with "
-                f"{count[most]:,} rows has",
+                f"above {weight[heaviest]:.3g}, which class {labels.classes[heaviest]} with "
+                f"{count[heaviest]:,} rows has",
                 float(weight[rarest]),
             ),
         ),

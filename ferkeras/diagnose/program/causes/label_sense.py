@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.program.causes.inputs import validation_scaled_otherwise
+from ferkeras.diagnose.program.causes.leakage import column_of_the_labels
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.material import Material
@@ -87,6 +88,7 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         or [each.shape[1:] for each in held.arrays]
         != [each.shape[1:] for each in program.train.arrays]
         or validation_scaled_otherwise(program) is not None
+        or column_of_the_labels(program) is not None
     ):
         return None
     truth, said = _numbered(program.labels, other)

@@ -20,10 +20,12 @@ _LITTLE = 0.6
 """Of the skill without it, the most that is left where something is to blame."""
 
 _ENOUGH_STEPS = 0.8
-"""Of a trial's steps, how many a rehearsal must have done to be held against it."""
+"""Of another rehearsal's steps, how many one must have done to be held against it."""
 
 _OTHERWISE = 2.0
 """Ratio of two passes' standard deviations beyond which they are not the same rows."""
+
+_AT_EPOCHS = ("on_epoch_begin", "on_epoch_end")
 
 _BACK = 0.1
 """Of the way from the first weights, the most that is left where they were set back."""
@@ -180,14 +182,13 @@ def callback_in_the_way(program: Program) -> ProgramFinding | None:
     own = rehearsals.whole
     if own is None or not rehearsals.callbacks or not _might_learn_more(program, own):
         return None
-    without = rehearsals.without_callbacks
-    if without is None or not _far_behind(own, without.skill):
+    if not _learns_more(rehearsals.without_callbacks, own):
         return None
     acts = [act for act in own.acts if act.hook != "on_train_end"]
     for place in dict.fromkeys(act.callback for act in acts):
         mine = [act for act in acts if act.callback == place]
         alone = None if _warms_up(mine) else rehearsals.without(place)
-        if alone is None or not _far_behind(own, alone.skill):
+        if alone is None or not _learns_more(alone, own):
             continue
         if all(act.what == "stop" for act in mine) and not _holds(own, alone):
             continue
@@ -220,7 +221,7 @@ def own_training_step(program: Program) -> ProgramFinding | None:
     if own is None or own.moved == 0 or not _might_learn_more(program, own):
         return None
     usual = rehearsals.with_usual_step
-    if usual is None or not _far_behind(own, usual.skill):
+    if usual is None or not _learns_more(usual, own):
         return None
     return ProgramFinding(
         cause="own_training_step",
@@ -243,16 +244,25 @@ def own_training_step(program: Program) -> ProgramFinding | None:
 
 
 def _might_learn_more(program: Program, own: Rehearsal) -> bool:
-    """Whether a brief training of as many steps, without callbacks, comes to far more."""
+    """Whether a brief training, without callbacks and with the usual step, comes to far more."""
     basis = program.trials.basis
-    if basis is None or not _far_behind(own, basis.skill):
+    return basis is not None and _far_behind(own, basis.skill)
+
+
+def _learns_more(other: Rehearsal | None, own: Rehearsal) -> bool:
+    """Whether another rehearsal comes to far more, and not because it had time for more steps."""
+    if other is None or not _far_behind(own, other.skill):
         return False
     ended = any(act.what == "stop" for act in own.acts)
-    return ended or own.steps >= _ENOUGH_STEPS * basis.steps
+    return ended or own.steps >= _ENOUGH_STEPS * other.steps
 
 
 def _far_behind(own: Rehearsal, skill: float) -> bool:
-    return skill - own.skill > CLEAR and own.skill < _LITTLE * skill
+    gain, errs = skill - own.skill, 1 - own.skill
+    if any(act.what == "weights" and act.hook in _AT_EPOCHS for act in own.acts):
+        # Hardly anybody wants that, so less is enough.
+        return gain > CLEAR / 2 and errs > 2 * (1 - skill)
+    return gain > CLEAR and own.skill < _LITTLE * skill
 
 
 def _callback_finding(
