@@ -15,6 +15,7 @@ import numpy as np
 import ferkeras
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.causes import (
+    callback,
     capacity,
     class_weight,
     hidden,
@@ -23,16 +24,18 @@ from ferkeras.diagnose.program.causes import (
     label_values,
     leakage,
     loss,
+    lost,
     metric,
     modes,
     optimizer,
     order,
     output_activation,
-    own_fit,
     rate,
     reach,
+    reading,
     regularisation,
     tokens,
+    training_step,
     units,
     weights,
 )
@@ -79,8 +82,8 @@ MEASURED: tuple[Probe, ...] = (
     inputs.channels_first,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
-    own_fit.rows_change_as_they_are_read,
-    own_fit.watches_the_wrong_way,
+    reading.rows_change_as_they_are_read,
+    callback.watches_the_wrong_way,
 )
 """What can be measured beside it."""
 
@@ -91,8 +94,8 @@ TRIED: tuple[Probe, ...] = (
     label_sense.labels_without_meaning,
     label_sense.validation_labels_of_others,
     tokens.padding_behind,
-    inputs.lost_before_the_weights,
-    inputs.pixels_mixed_up,
+    lost.lost_before_the_weights,
+    lost.pixels_mixed_up,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -113,10 +116,10 @@ TIMED: tuple[Probe, ...] = (
 program whose end was wrong they are what remains: its rate was never tried with a right loss."""
 
 OWN: tuple[Probe, ...] = (
-    own_fit.watches_what_is_not_there,
-    own_fit.training_step_changes_nothing,
-    own_fit.callback_in_the_way,
-    own_fit.own_training_step,
+    callback.watches_what_is_not_there,
+    training_step.training_step_changes_nothing,
+    callback.callback_in_the_way,
+    training_step.own_training_step,
 )
 """What the program's own `fit` does that brief trainings leave out, where these learn."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,4 +55,20 @@ class ProgramFinding(Finding):
         return content
 
 
-__all__ = ["MEASURED", "PROVEN", "CodeRemedy", "Evidence", "ProgramFinding", "Severity"]
+def line_of(function: Any) -> str:
+    """File and line where a function of the program begins; empty for a library's."""
+    code = function.__code__ if inspect.isfunction(function) else None
+    if code is None or "site-packages" in code.co_filename:
+        return ""
+    return f"{code.co_filename}:{code.co_firstlineno}"
+
+
+__all__ = [
+    "MEASURED",
+    "PROVEN",
+    "CodeRemedy",
+    "Evidence",
+    "ProgramFinding",
+    "Severity",
+    "line_of",
+]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import math
 import time
 import types
 from collections.abc import Iterator, Sequence
@@ -22,12 +21,16 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from ferkeras.diagnose.finding import Evidence
 from ferkeras.diagnose.program.answers import Answers
+from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.nothing_written import nothing_written
+from ferkeras.diagnose.program.spy import Act, Spy, Watch
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
+    from ferkeras.diagnose.program.trial import Trial
 
 _LEFT_OUT = (
     keras.callbacks.ModelCheckpoint,
@@ -39,14 +42,13 @@ _LEFT_OUT = (
 )
 """Callbacks that only tell, or whose averages are of more steps than there is time for."""
 
-_HOOKS = tuple(
-    f"on_{what}_{when}"
-    for what in ("train", "epoch", "train_batch", "test", "test_batch")
-    for when in ("begin", "end")
-)
+_AT_EPOCHS = ("on_epoch_begin", "on_epoch_end")
 _JUDGED = 1024
-_SMALL = 300_000
-"""Weights that are looked at after every batch; of larger models after every epoch."""
+_LITTLE = 0.6
+"""Of the skill without it, the most that is left where something is to blame."""
+
+_ENOUGH_STEPS = 0.8
+"""Of another rehearsal's steps, how many one must have done to be held against it."""
 
 
 @dataclass(frozen=True)
@@ -60,27 +62,6 @@ class OwnFit:
 
     train: Any
     callbacks: tuple[keras.callbacks.Callback, ...] = ()
-
-
-@dataclass(frozen=True)
-class Act:
-    """Something that a callback did.
-
-    Attributes:
-        callback: its place among those that were called.
-        hook: in which it did so.
-        epoch: from 1; 0 before the first.
-        what: rate: it set the learning rate; weights: it changed weights; stop: it ended `fit`.
-        before: the rate; of weights their distance from the first ones.
-        after: likewise.
-    """
-
-    callback: int
-    hook: str
-    epoch: int
-    what: str
-    before: float
-    after: float
 
 
 @dataclass(frozen=True)
@@ -108,6 +89,24 @@ class Rehearsal:
     moved: float
     acts: tuple[Act, ...]
     seconds: float
+
+    def is_behind_trial(self, trial: Trial | None) -> bool:
+        """Whether a brief training, without callbacks and with the usual step, knows far more."""
+        return trial is not None and self._knows_far_less_than(trial.skill)
+
+    def is_behind(self, other: Rehearsal | None) -> bool:
+        """Whether another one knows far more, and not because it had time for more steps."""
+        if other is None or not self._knows_far_less_than(other.skill):
+            return False
+        ended = any(act.what == "stop" for act in self.acts)
+        return ended or self.steps >= _ENOUGH_STEPS * other.steps
+
+    def _knows_far_less_than(self, skill: float) -> bool:
+        gain = skill - self.skill
+        if any(act.what == "weights" and act.hook in _AT_EPOCHS for act in self.acts):
+            # Hardly anybody wants that, so less is enough.
+            return gain > CLEAR / 2 and 1 - self.skill > 2 * (1 - skill)
+        return gain > CLEAR and self.skill < _LITTLE * skill
 
 
 class Rehearsals:
@@ -192,8 +191,8 @@ class Rehearsals:
             return None
         model, begun = program.model, time.monotonic()
         acts: list[Act] = []
-        watch = _Watch(program.trials.steps, seconds)
-        spies = [_Spy(self.callbacks[k], k, acts, watch) for k in places]
+        watch = Watch(program.trials.steps, seconds)
+        spies = [Spy(self.callbacks[k], k, acts, watch) for k in places]
         first = [v.numpy() for v in model.trainable_variables]
         with program.trials.restarted(), _own_optimizer(model), _as_they_were(self.callbacks):
             if usual_step:
@@ -229,6 +228,16 @@ class Rehearsals:
             tuple(acts),
             time.monotonic() - begun,
         )
+
+
+def against(own: Rehearsal, skill: float, steps: int, how: str) -> Evidence:
+    """What `fit` comes to as it is, and otherwise."""
+    return Evidence(
+        f"training rows named rightly, above the majority, by `fit` as it is and {how}",
+        f"{told(own.skill)} after {own.steps:,} steps",
+        f"{told(skill)} after {steps:,}",
+        own.skill,
+    )
 
 
 def _is_spent(train: Any) -> bool:
@@ -289,97 +298,3 @@ def _as_they_were(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[Non
         for each, attributes in zip(callbacks, before, strict=True):
             vars(each).clear()
             vars(each).update(attributes)
-
-
-class _Watch(keras.callbacks.Callback):
-    """Counts, and ends `fit` after the epoch in which so many steps are reached, or in time."""
-
-    def __init__(self, steps: int, seconds: float) -> None:
-        super().__init__()
-        self._most, self._seconds = steps, seconds
-        self._until: float | None = None
-        self.steps = self.epochs = 0
-        self.logs: set[str] = set()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.steps += 1
-        now = time.monotonic()
-        if self._until is None:
-            # The first call builds the step, which is no time of steps.
-            self._until = now + self._seconds
-        elif now > self._until:
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.epochs += 1
-        self.logs |= set(logs or {})
-        if self.steps >= self._most:
-            self.model.stop_training = True
-
-
-class _Spy(keras.callbacks.Callback):
-    """A callback, called as ever; notes what it does to the weights, the rate and the end."""
-
-    def __init__(
-        self, callback: keras.callbacks.Callback, place: int, acts: list[Act], watch: _Watch
-    ) -> None:
-        super().__init__()
-        self._callback, self._place, self._acts, self._watch = callback, place, acts, watch
-        self._first: list[np.ndarray] | None = None
-
-    def set_params(self, params: Any) -> None:
-        super().set_params(params)
-        self._callback.set_params(params)
-
-    def set_model(self, model: Any) -> None:
-        super().set_model(model)
-        self._callback.set_model(model)
-        self._first = [v.numpy() for v in model.trainable_variables]
-        self._every_batch = sum(each.size for each in self._first) < _SMALL
-
-    def _hand_on(self, hook: str, *arguments: Any) -> None:
-        does = getattr(self._callback, hook)
-        if not self._has(hook) or ("batch" in hook and not self._every_batch):
-            does(*arguments)
-            return
-        before = self._state()
-        does(*arguments)
-        after = self._state()
-        for what, was, is_now in zip(("rate", "weights", "stop"), before, after, strict=True):
-            differs = was[0] != is_now[0] if what == "rate" else bool(was[1] != is_now[1])
-            if differs:
-                act = Act(self._place, hook, self._watch.epochs, what, was[0], is_now[0])
-                self._acts.append(act)
-
-    def _has(self, hook: str) -> bool:
-        """Whether the callback does anything there; Keras knows training batches by two names."""
-        return any(
-            name in vars(self._callback)
-            or getattr(type(self._callback), name) is not getattr(keras.callbacks.Callback, name)
-            for name in {hook, hook.replace("train_batch", "batch")}
-        )
-
-    def _state(self) -> tuple[tuple[float, Any], ...]:
-        weights = [v.numpy() for v in self.model.trainable_variables]
-        first = self._first or weights
-        away = math.sqrt(
-            sum(
-                float(np.square(a - b, dtype=np.float64).sum())
-                for a, b in zip(weights, first, strict=True)
-            )
-        )
-        stop = bool(self.model.stop_training)
-        rate = float(np.asarray(self.model.optimizer.learning_rate))
-        return (rate, None), (away, [w.tobytes() for w in weights]), (float(stop), stop)
-
-
-def _handed_on(hook: str) -> Any:
-    def method(self: _Spy, *arguments: Any, **named: Any) -> None:
-        self._hand_on(hook, *arguments, *named.values())
-
-    method.__name__ = hook
-    return method
-
-
-for _hook in _HOOKS:
-    setattr(_Spy, _hook, _handed_on(_hook))

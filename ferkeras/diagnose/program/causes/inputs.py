@@ -8,18 +8,10 @@ import numpy as np
 from ferkeras.diagnose.program.comparison import Comparison, told
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trees import read_rows_by_trees, readable
 from ferkeras.diagnose.program.trial import Change, is_kernel
 
 _LARGEST_HALF = 65504.0
 """Of float16."""
-
-_READ = 0.3
-_LEFT = 0.25
-"""Of the skill of trees on the inputs, the most that is left where a layer loses the classes."""
-
-_UNLIKE = 0.1
-"""Correlation of neighbours up to which they have nothing in common."""
 
 _OTHERWISE = 5.0
 
@@ -176,103 +168,6 @@ def beyond_half_precision(program: Program) -> ProgramFinding | None:
         confidence=PROVEN,
         layer=half[0].name,
     )
-
-
-def lost_before_the_weights(program: Program) -> ProgramFinding | None:
-    """Trees read the classes from the inputs, but not from what reaches the first weights."""
-    basis = program.trials.basis
-    if basis is None or program.trials.learns(basis) or program.inputs.first is None:
-        return None
-    passed = program.inputs.passed
-    read = readable(program) if passed else None
-    if read is None or read < _READ:
-        return None
-    labels = program.labels.index[program.inputs.rows]
-    behind = ((layer, read_rows_by_trees(values, labels)) for layer, values in passed)
-    layer, left = next((each for each in behind if each[1] < _LEFT * read), (None, read))
-    if layer is None:
-        return None
-    return ProgramFinding(
-        cause="lost_in_a_layer",
-        verdict=f"What tells the classes apart is lost in {layer.name!r}: decision trees read them "
-        "from the inputs, and not from what this layer makes of them.",
-        evidence=(
-            Evidence(
-                f"rows named rightly, above the majority, by trees behind {layer.name!r}",
-                f"{left:.2f}",
-                f"{read:.2f}, as from the inputs",
-                left,
-            ),
-        ),
-        remedies=(
-            CodeRemedy(
-                "leave the layer out, or let it keep what differs from row to row",
-                "inputs that still show their class",
-                code=f"# without {type(layer).__name__}, or over the rows (axis=0) of the training "
-                "split",
-            ),
-        ),
-        reason="Trees are grown on half of the rows and held against the others, layer by layer up "
-        "to the first one with weights.",
-        source="Alain and Bengio 2017, Understanding intermediate layers using linear classifier "
-        "probes",
-        confidence=MEASURED,
-        layer=layer.name,
-    )
-
-
-def pixels_mixed_up(program: Program) -> ProgramFinding | None:
-    """Neighbouring pixels have nothing in common, and neither steps nor trees read the classes."""
-    basis = program.trials.basis
-    if basis is None or program.trials.learns(basis) or len(program.train.arrays) != 1:
-        return None
-    alike = _neighbours_alike(program.train.arrays[0])
-    if alike is None or alike > _UNLIKE or (readable(program) or 0.0) >= _READ:
-        return None
-    return ProgramFinding(
-        cause="pixels_mixed_up",
-        verdict="The inputs have the shape of pictures and are none: neighbouring pixels have "
-        "nothing in common, and nobody reads the classes from them. A reshape or a wrong axis has "
-        "mixed pixels or rows.",
-        evidence=(
-            Evidence(
-                "correlation of neighbouring pixels, the mean picture taken away",
-                f"{alike:.2f}",
-                "above 0.3 in pictures",
-                alike,
-            ),
-            Evidence(
-                "rows named rightly, above the majority, by decision trees",
-                f"{readable(program) or 0.0:.2f}",
-                f"above {_READ:g}",
-                readable(program) or 0.0,
-            ),
-        ),
-        remedies=(
-            CodeRemedy(
-                "keep the axis of the rows first, and look at a few pictures",
-                "pictures that show something",
-                code="x = x.reshape(len(x), height, width, channels)  # and plt.imshow(x[0])",
-            ),
-        ),
-        reason="Pixels of a picture resemble their neighbours; numbers in a wrong order do not.",
-        source="Ruderman 1994, The statistics of natural images",
-        confidence=MEASURED,
-    )
-
-
-def _neighbours_alike(values: np.ndarray) -> float | None:
-    """Correlation of pixels with their neighbours beside and below; None of anything else."""
-    if values.ndim != 4 or min(values.shape[1:3]) < 6 or values.dtype.kind not in "biuf":
-        return None
-    pictures = values[:512].astype(np.float64)
-    pictures -= pictures.mean(axis=0)
-    spread = float(np.mean(np.square(pictures)))
-    if not spread > 0:
-        return None
-    beside = np.mean(pictures[:, :, 1:] * pictures[:, :, :-1])
-    below = np.mean(pictures[:, 1:] * pictures[:, :-1])
-    return float((beside + below) / 2 / spread)
 
 
 def channels_first(program: Program) -> ProgramFinding | None:
