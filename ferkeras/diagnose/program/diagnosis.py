@@ -95,7 +95,6 @@ TRIED: tuple[Probe, ...] = (
     label_sense.validation_labels_of_others,
     tokens.padding_behind,
     lost.lost_before_the_weights,
-    lost.pixels_mixed_up,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -375,6 +374,9 @@ def _examine(
         found = next((found for probe in TIMED if (found := probe(program))), None)
         if found is not None:
             (remaining if explained or program.trials.head_is_wrong else findings).append(found)
+    # Pictures of noise are mixed up too; only where nothing else explains it is that a cause.
+    if not findings and (found := lost.pixels_mixed_up(program)):
+        findings.append(found)
     if not explained and program.rehearsals.tells_more:
         findings += [found for probe in OWN if (found := probe(program))]
     ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
