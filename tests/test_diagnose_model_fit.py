@@ -234,3 +234,41 @@ def test_nothing_is_written_sent_or_started(does, tmp_path, monkeypatch):
     with nothing_written():
         assert Path(__file__).read_text("utf-8")
     Path("after").write_text("x")
+
+
+class Parts(keras.utils.PyDataset):
+    """Puts rows into another order after each epoch, with their labels or without."""
+
+    def __init__(self, apart):
+        super().__init__()
+        self.x, self.y = blobs(256)
+        self.apart, self.rng = apart, np.random.default_rng(0)
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, at):
+        return self.x[32 * at : 32 * at + 32], self.y[32 * at : 32 * at + 32]
+
+    def on_epoch_end(self):
+        order = self.rng.permutation(len(self.x))
+        self.x = self.x[order]
+        if not self.apart:
+            self.y = self.y[order]
+
+
+def test_labels_that_part_from_their_rows_after_an_epoch():
+    data = Parts(apart=True)
+    first = data.x
+    said = diagnose_model(network(), data, epochs=4, callbacks=[])
+    assert said.causes == ("labels_part_from_rows",)
+    assert data.x is first
+    assert diagnose_model(network(), Parts(apart=False), epochs=4, callbacks=[]).causes == ()
+
+
+def test_a_rate_that_a_callback_sets_is_the_one_that_counts():
+    rise = keras.callbacks.LearningRateScheduler(lambda epoch: 0.02)
+    said = diagnosis(rise, model=network(rate=1e-6))
+    assert said.causes == ()
+    assert said.verdict.startswith("Its own `fit` learns: ")
+    assert said.severity == "healthy"

@@ -300,3 +300,86 @@ def test_labels_of_several_outputs_are_refused_by_name():
     x, y = blobs()
     with pytest.raises(InputError, match=r"labels of 2 outputs \(kind, price\)"):
         diagnose_model(network(), (x, {"kind": y, "price": y}), seconds=0)
+
+
+def test_what_is_learnt_by_heart_and_holds_nowhere():
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (400, 12)).astype("float32")
+    y = rng.integers(0, 2, 400)
+    hidden = (layers.Dense(64, "relu"), layers.Dense(64, "relu"))
+    model = network(*hidden, shape=(12,), units=2, optimizer=keras.optimizers.Adam(0.01))
+    found = diagnose_model(model, (x[:200], y[:200]), (x[200:], y[200:]), epochs=60)
+    assert found.causes == ("learnt_by_heart",)
+
+
+def test_a_normalisation_in_two_places():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 2
+    near = rng.normal(0, 1, (400, 4)) + y[:, None] * 2
+    far = 60 + 20 * (rng.normal(0, 1, (400, 4)) + y[:, None] * 2)
+    norm = layers.BatchNormalization(momentum=0.5, name="norm")
+    inputs = [keras.Input((4,)), keras.Input((4,))]
+    hidden = layers.Dense(16, "relu")(layers.Concatenate()([norm(each) for each in inputs]))
+    model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
+    model.compile(keras.optimizers.Adam(0.01), SPARSE)
+    found = diagnose_model(model, ([near.astype("f4"), far.astype("f4")], y), epochs=10)
+    assert found.causes == ("batchnorm_statistics",)
+    assert "'norm' stands in 2 places" in found.verdict
+
+
+class Untracked(layers.Layer):
+    """Makes a variable that Keras does not know."""
+
+    def build(self, shape):
+        self.scale = tf.Variable(tf.ones((shape[-1],)))
+
+    def call(self, x):
+        return x * self.scale
+
+
+def test_variables_that_keras_does_not_know():
+    found = diagnose_model(network(Untracked(name="gate")), blobs(), seconds=0)
+    assert found.causes == ("variables_not_tracked",)
+    assert "gate.scale" in found.verdict
+
+
+def test_an_average_that_overwrites_the_weights_at_each_step():
+    every = keras.optimizers.Adam(use_ema=True, ema_overwrite_frequency=1)
+    assert causes(network(optimizer=every), blobs()) == ["averages_overwrite_weights"]
+    seldom = keras.optimizers.Adam(use_ema=True, ema_overwrite_frequency=100)
+    assert causes(network(optimizer=seldom), blobs()) == []
+
+
+def test_a_class_that_the_loss_ignores():
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=1)
+    assert causes(network(loss=loss), blobs()) == ["classes_without_weight"]
+    none = keras.losses.SparseCategoricalCrossentropy(ignore_class=9)
+    assert causes(network(loss=none), blobs()) == []
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "said"), [("sgd", ["rows_weigh_next_to_nothing"]), ("adam", [])]
+)
+def test_rows_that_weigh_next_to_nothing(optimizer, said):
+    x, y = blobs()
+    weight = np.full(len(y), 1 / len(y), "float32")
+    assert causes(network(optimizer=optimizer), (x, y, weight)) == said
+
+
+def test_a_metric_of_ones_own_that_broadcasts():
+    def acc(truth, output):
+        return keras.ops.mean(keras.ops.equal(truth, keras.ops.round(output)))
+
+    x, y = blobs()
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
+    model.compile("adam", "binary_crossentropy", metrics=[acc])
+    assert causes(model, (x, (y > 0).astype("float32"))) == ["wrong_metric"]
+
+
+def test_rare_classes_that_are_made_to_count_are_judged_by_class():
+    rng = np.random.default_rng(0)
+    y = (rng.random(1000) < 0.04).astype(int)
+    x = (rng.normal(0, 1, (1000, 4)) + 1.6 * y[:, None]).astype("float32")
+    model = network(layers.Dense(8, "relu"), shape=(4,), units=2)
+    weights = {0: 1.0, 1: 24.0}
+    assert causes(model, (x, y), seconds=60, epochs=4, class_weight=weights) == []

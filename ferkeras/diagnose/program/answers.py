@@ -16,10 +16,15 @@ class Answers:
         labels: of the training rows.
         head: the end of the model.
         loss: the compiled loss.
+        weighted: whether rare classes are made to count: then what is known of each class counts
+            where it is more than what is known of all rows.
     """
 
-    def __init__(self, labels: Labels, head: Head, loss: LossForm) -> None:
+    def __init__(
+        self, labels: Labels, head: Head, loss: LossForm, *, weighted: bool = False
+    ) -> None:
         self._labels, self._head, self._loss = labels, head, loss
+        self._weighted = weighted
 
     def judge(self, rows: np.ndarray, output: np.ndarray, repaired: bool) -> tuple[float, float]:
         """Accuracy of outputs for rows, and the same above always answering the majority."""
@@ -36,8 +41,13 @@ class Answers:
         index[labels.counted] = labels.index
         right = (answer == index[rows])[counted]
         accuracy = float(right.mean())
-        base = np.bincount(index[rows][counted]).max() / counted.sum()
-        return accuracy, float((accuracy - base) / max(1e-9, 1 - base))
+        truth = index[rows][counted]
+        base = np.bincount(truth).max() / counted.sum()
+        skill = float((accuracy - base) / max(1e-9, 1 - base))
+        if self._weighted and len(known := np.unique(truth)) > 1:
+            recall = np.mean([right[truth == each].mean() for each in known])
+            skill = max(skill, float((recall - 1 / len(known)) / (1 - 1 / len(known))))
+        return accuracy, skill
 
     def answers(self, output: np.ndarray, repaired: bool = False) -> np.ndarray:
         """The class that outputs name, as an index into the classes of the labels."""

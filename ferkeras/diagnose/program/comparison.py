@@ -13,8 +13,8 @@ CLEAR = 0.25
 
 
 def told(skill: float) -> str:
-    """A skill in two digits, without a sign before nothing."""
-    return f"{round(skill, 2) + 0.0:.2f}"
+    """A skill in two digits; below guessing there is nothing."""
+    return f"{max(0.0, round(skill, 2)):.2f}"
 
 
 @dataclass(frozen=True)

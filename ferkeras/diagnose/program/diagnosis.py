@@ -42,7 +42,7 @@ from ferkeras.diagnose.program.causes import (
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.program import Fit, Program
-from ferkeras.diagnose.program.rehearsal import OwnFit
+from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsal
 from ferkeras.diagnose.program.trees import readable
 from ferkeras.diagnose.program.trial import Change, Trial
 from ferkeras.diagnose.program.untouched import untouched
@@ -73,8 +73,11 @@ MEASURED: tuple[Probe, ...] = (
     tokens.tokens_alike,
     class_weight.classes_without_weight,
     class_weight.class_weights_exchanged,
+    class_weight.rows_weigh_next_to_nothing,
+    class_weight.class_ignored,
     order.not_shuffled,
     optimizer.optimizer_holds_other_variables,
+    optimizer.averages_overwrite_weights,
     weights.initialisation,
     metric.wrong_metric,
     leakage.leakage,
@@ -82,7 +85,9 @@ MEASURED: tuple[Probe, ...] = (
     inputs.channels_first,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
+    reach.variables_not_tracked,
     reading.rows_change_as_they_are_read,
+    reading.labels_part_from_rows,
     callback.watches_the_wrong_way,
 )
 """What can be measured beside it."""
@@ -126,6 +131,9 @@ _NOTHING = 0.05
 """Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows;
 fall of the loss, of itself, that is no more than batches differ by."""
 
+_LEARNT = 0.5
+"""Skill from which on a training has learnt."""
+
 _STEPS = 100
 """Fewer of them teach a sound classifier nothing either."""
 
@@ -146,6 +154,7 @@ class ProgramDiagnosis:
             of the same inputs; None where they cannot read such inputs.
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
+        own: the rehearsal of its own `fit`, where that learns and a brief training does not.
         program: the file that was run; empty where a model was given.
         lines: file and line of the program for each cause, where they are known.
         called: file and line where it calls `fit`; empty where a model was given.
@@ -159,6 +168,7 @@ class ProgramDiagnosis:
     output_layer: str = ""
     brief: Trial | None = None
     read: float | None = None
+    own: Rehearsal | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
     called: str = ""
@@ -173,6 +183,11 @@ class ProgramDiagnosis:
         """The verdict in a sentence."""
         if self.findings:
             return self.findings[0].verdict
+        if self.own is not None:
+            return (
+                f"Its own `fit` learns: {self.own.accuracy:.0%} of the training rows are right "
+                f"after {self.own.steps:,} steps."
+            )
         if self.brief is not None and _learns_nothing(self.brief):
             return (
                 f"It learns nothing in {self.brief.steps:,} steps ({_what_stays(self.brief)}), and "
@@ -189,7 +204,11 @@ class ProgramDiagnosis:
                 "Nothing was found that keeps this classifier from learning, but it was not seen "
                 f"to learn either, in the {steps:,} steps that there was time for (`seconds`)."
             )
-        return "Nothing was found that keeps this classifier from learning."
+        return (
+            "Nothing was found that keeps this classifier from learning: "
+            f"{self.brief.accuracy:.0%} of its training rows are right after {self.brief.steps:,} "
+            "steps."
+        )
 
     @property
     def _readable(self) -> str:
@@ -305,7 +324,8 @@ def _diagnosis(
                 "diagnose_model examines classifiers"
             )
         findings, remaining = _examine(program)
-        brief = None if findings else program.trials.basis
+        learnt = program.rehearsals.whole if _own_fit_learns(program) else None
+        brief = None if findings or learnt else program.trials.basis
         if brief is not None and brief.steps < _STEPS and not _learns(brief):
             brief = program.trials.patient(_STEPS)
         read = None
@@ -326,6 +346,7 @@ def _diagnosis(
         program.head.layer,
         brief,
         read,
+        learnt,
     )
 
 
@@ -370,17 +391,30 @@ def _examine(
     if explained:
         # What remains is told where there is time left for it.
         program.trials.hurry(program.trials.seconds / 4)
-    if not explained or program.trials.repaired:
+    if (not explained or program.trials.repaired) and not _own_fit_learns(program):
         found = next((found for probe in TIMED if (found := probe(program))), None)
         if found is not None:
             (remaining if explained or program.trials.head_is_wrong else findings).append(found)
     # Pictures of noise are mixed up too; only where nothing else explains it is that a cause.
-    if not findings and (found := lost.pixels_mixed_up(program)):
-        findings.append(found)
+    if not findings:
+        last = (lost.pixels_mixed_up, lost.learnt_by_heart)
+        findings += [found for probe in last if (found := probe(program))]
     if not explained and program.rehearsals.tells_more:
         findings += [found for probe in OWN if (found := probe(program))]
     ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
     return tuple(_tried(program, finding) for finding in ranked), tuple(remaining)
+
+
+def _own_fit_learns(program: Program) -> bool:
+    """Whether `fit` learns with callbacks or a step of its own where a brief training does not.
+
+    A callback may set the rate that it trains with.
+    """
+    basis = program.trials.basis
+    if basis is None or program.trials.learns(basis) or not program.rehearsals.tells_more:
+        return False
+    own = program.rehearsals.whole
+    return own is not None and own.skill >= _LEARNT
 
 
 def _tried(program: Program, finding: ProgramFinding) -> ProgramFinding:

@@ -33,6 +33,8 @@ from ferkeras.diagnose.program.trials import Trials
 
 _PREDICTED_BYTES = 32 << 20
 _FEW = 8
+_HELD = 512
+"""Validation rows that a skill is measured on."""
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,18 @@ class Program:
     @cached_property
     def answers(self) -> Answers:
         """Reads outputs for training rows."""
-        return Answers(self.labels, self.head, self.loss)
+        return Answers(self.labels, self.head, self.loss, weighted=self.weighs_classes)
 
     @cached_property
     def validation_labels(self) -> Labels | None:
         """Labels of the validation rows."""
         if self.validation is None:
             return None
-        shape = self._counted_shape(self.validation.y)
-        return self._labels(self.validation, np.ones(shape, bool))
+        return self.labels_of(self.validation)
+
+    def labels_of(self, material: Material) -> Labels:
+        """Labels of other rows, each of which counts."""
+        return self._labels(material, np.ones(self._counted_shape(material.y), bool))
 
     def _labels(self, material: Material, counted: np.ndarray) -> Labels:
         return Labels(material.y, self._columns(material.y), counted)
@@ -214,6 +219,26 @@ class Program:
             for part in self.portions(rows, batch)
         ]
         return np.concatenate(parts)[: len(rows)]
+
+    @cached_property
+    def _held_answers(self) -> Answers | None:
+        held, labels = self.validation, self.validation_labels
+        if held is None or labels is None or not labels.counted.all() or labels.form == "text":
+            return None
+        return Answers(labels, self.head, self.loss, weighted=self.weighs_classes)
+
+    def held_skill(self, repaired: bool = False) -> float | None:
+        """Skill on validation rows with the weights of now; None where there are none."""
+        held, answers = self.validation, self._held_answers
+        if held is None or answers is None or len(held) < 2:
+            return None
+        rows = np.arange(min(len(held), _HELD))
+        return answers.judge(rows, self.predict(rows, held.x), repaired)[1]
+
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether rows of some classes weigh more, so that accuracy is not what is aimed at."""
+        return bool(self.fit.class_weight) or self.train.weight is not None
 
     def portions(self, rows: np.ndarray, batch: int | None = None) -> list[np.ndarray]:
         """Rows in batches; of a model that insists on a size, the last is filled up."""

@@ -9,6 +9,7 @@ learning rate is noted. Nothing is written meanwhile, and callbacks are given ba
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import time
 import types
@@ -22,7 +23,6 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.finding import Evidence
-from ferkeras.diagnose.program.answers import Answers
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.nothing_written import nothing_written
@@ -123,6 +123,11 @@ class Rehearsals:
         self._failed = ""
 
     @property
+    def data(self) -> Any:
+        """What the program trains on."""
+        return None if self._own is None else self._own.train
+
+    @property
     def given(self) -> tuple[keras.callbacks.Callback, ...]:
         """Callbacks of the program."""
         return () if self._own is None else self._own.callbacks
@@ -134,11 +139,20 @@ class Rehearsals:
 
     @cached_property
     def read_again(self) -> Material | None:
-        """Rows of a second pass over data that comes in batches; None where there is none."""
+        """Rows of a later epoch, of data that comes in batches; None where there is none."""
         if self._own is None or not self._program.train.streamed or _is_spent(self._own.train):
             return None
+        data = self._own.train
         with nothing_written():
-            return read_material(self._own.train, rows=_JUDGED)
+            if isinstance(data, keras.utils.PyDataset):
+                try:
+                    # What an epoch's end does to it is done to a copy.
+                    data = copy.deepcopy(data)
+                except Exception:
+                    # It holds what cannot be copied, such as a file: it is read as it is.
+                    return read_material(data, rows=_JUDGED)
+                data.on_epoch_end()
+            return read_material(data, rows=_JUDGED)
 
     @property
     def has_own_step(self) -> bool:
@@ -212,7 +226,7 @@ class Rehearsals:
             rows = program.judged_rows(_JUDGED)
             predictions = program.predict(rows, program.train.x)
             accuracy, skill = program.answers.judge(rows, predictions, False)
-            held_skill = _held_skill(program)
+            held_skill = program.held_skill()
             moved = max(
                 float(np.abs(v.numpy() - old).max(initial=0.0))
                 for v, old in zip(model.trainable_variables, first, strict=True)
@@ -262,15 +276,6 @@ def _arguments(program: Program, own: OwnFit) -> dict[str, Any]:
         "shuffle": fit.shuffle,
         "class_weight": None if fit.class_weight is None else dict(fit.class_weight),
     }
-
-
-def _held_skill(program: Program) -> float | None:
-    held, labels = program.validation, program.validation_labels
-    if held is None or labels is None:
-        return None
-    rows = np.arange(min(len(held), _JUDGED))
-    answers = Answers(labels, program.head, program.loss)
-    return answers.judge(rows, program.predict(rows, held.x), False)[1]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FEWEST = 100
 """Rows below which trees say nothing."""
 
+_COUNTED = 0.3
 MOST = 1500
 _COLUMNS = 512
 
@@ -22,14 +23,28 @@ def readable(program: Program) -> float | None:
     """How well trees read the classes from the inputs; None where they cannot be asked."""
     labels = program.labels
     if (
-        program.inputs.first is None
-        or len(program.train) < FEWEST
+        len(program.train) < FEWEST
         or not labels.exclusive
         or not labels.counted.all()
         or labels.counted.ndim > 1
     ):
         return None
-    return read_by_trees(program.train, labels.index)
+    if program.inputs.first is not None:
+        return read_by_trees(program.train, labels.index)
+    if program.inputs.looked_up is None or len(program.train.arrays) != 1:
+        return None
+    counts = _counts(program.inputs.looked_up)
+    skill = read_rows_by_trees(counts, labels.index[program.inputs.rows])
+    # Where the order of the words is what tells, their counts say nothing.
+    return skill if skill > _COUNTED else None
+
+
+def _counts(words: np.ndarray) -> np.ndarray:
+    """How often each of the most frequent numbers is in a row, shape (N, numbers)."""
+    rows = words.reshape(len(words), -1).astype(np.int64)
+    values, frequency = np.unique(rows, return_counts=True)
+    kept = values[np.argsort(-frequency)][:_COLUMNS]
+    return np.stack([(rows == each).sum(axis=1) for each in kept], axis=1)
 
 
 def read_by_trees(material: Material, labels: np.ndarray) -> float:

@@ -91,6 +91,7 @@ class Trial:
         skill: accuracy above always answering the majority, 1 for the truth.
         training_accuracy: on the same rows in training mode: BatchNormalization by the batch.
         training_skill: likewise.
+        held_skill: skill on validation rows, as they are; None without them.
         predictions: on these rows, in inference mode.
         rows: which rows.
         moved: change of each trainable variable, of its size, by path.
@@ -104,6 +105,7 @@ class Trial:
     skill: float
     training_accuracy: float
     training_skill: float
+    held_skill: float | None
     predictions: np.ndarray
     rows: np.ndarray
     moved: dict[str, float]
@@ -175,6 +177,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             accuracy,
             skill,
             *program.answers.judge(rows, in_training, change.repaired),
+            program.held_skill(change.repaired),
             predictions,
             rows,
             {

@@ -192,7 +192,12 @@ def _rate(acts: list[Act]) -> tuple[str, Evidence, str, str]:
         f"learning rate by epoch {epoch}", f"{last.after:.3g}", f"{first.before:.3g}", last.after
     )
     if verb == "lowers":
-        return what, evidence, "lower the rate later, and less", "patience=10, factor=0.5"
+        return (
+            what,
+            evidence,
+            "lower the rate later, and less",
+            f"# look at {last.hook}",
+        )
     return what, evidence, "leave the rate where it is", "callbacks=[...]  # without it"
 
 

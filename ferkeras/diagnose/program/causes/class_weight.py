@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
-from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
 _NOTHING = 0.01
 """Of its even share: a class that weighs less is not learnt before all others are."""
+
+_SMALL = 0.02
+"""Mean weight that makes an ordinary rate a tiny one."""
+
+_BY_SIZE = (keras.optimizers.SGD,)
+"""Optimizers whose steps are as long as gradients are; others divide by what gradients were."""
 
 _REVERSED = 1.5
 """Ratio of a frequent class's weight to the rarest one's that is seldom wanted."""
@@ -106,6 +113,60 @@ def class_weights_exchanged(program: Program) -> ProgramFinding | None:
         ),
         reason="Weights and rows are counted.",
         source="Cui et al. 2019, Class-balanced loss based on effective number of samples",
-        severity="suspicious",
+        severity="broken" if same else "suspicious",
         confidence=PROVEN if same else _UNUSUAL,
+    )
+
+
+def rows_weigh_next_to_nothing(program: Program) -> ProgramFinding | None:
+    """Weights of rows that make every step of a plain gradient descent a fraction of itself."""
+    weight = program.objective.row_weights()
+    if weight is None or not (weight > 0).any() or not isinstance(program.optimizer, _BY_SIZE):
+        return None
+    mean = float(weight.mean())
+    if mean > _SMALL:
+        return None
+    return ProgramFinding(
+        cause="rows_weigh_next_to_nothing",
+        verdict=f"Rows weigh {mean:.2g} on average, so loss, gradients and every step of "
+        f"{type(program.optimizer).__name__} are {1 / mean:,.0f} times as small as without "
+        "weights.",
+        evidence=(Evidence("mean weight of the rows", f"{mean:.2g}", "about 1", mean),),
+        remedies=(
+            CodeRemedy(
+                "let the weights have a mean of 1",
+                "steps of the length that the rate asks for",
+                code="sample_weight = sample_weight / sample_weight.mean()",
+            ),
+        ),
+        reason="Keras divides the weighted loss by the rows of the batch, not by their weights.",
+        source="Keras documentation: losses, reduction sum_over_batch_size",
+        confidence=MEASURED,
+    )
+
+
+def class_ignored(program: Program) -> ProgramFinding | None:
+    """The loss ignores a class that rows have."""
+    ignored = getattr(program.model.loss, "ignore_class", None)
+    labels = program.labels
+    if ignored is None or labels.form != "index" or labels.counted.ndim > 1:
+        return None
+    share = float(np.mean(labels.flat == ignored))
+    if not share:
+        return None
+    return ProgramFinding(
+        cause="classes_without_weight",
+        verdict=f"ignore_class={ignored} in the loss leaves {share:.0%} of the rows out: class "
+        f"{ignored} is never learnt.",
+        evidence=(Evidence(f"rows of class {ignored}", f"{share:.0%}", "none", share),),
+        remedies=(
+            CodeRemedy(
+                "leave ignore_class out, or give it a number that is no class",
+                "every class counts",
+                code="SparseCategoricalCrossentropy(ignore_class=-1)",
+            ),
+        ),
+        reason="Labels are counted.",
+        source="Keras documentation: SparseCategoricalCrossentropy, ignore_class",
+        confidence=PROVEN,
     )

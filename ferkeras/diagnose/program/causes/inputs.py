@@ -8,8 +8,10 @@ import numpy as np
 from ferkeras.diagnose.program.comparison import Comparison, told
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trial import Change, is_kernel
+from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
 
+_KNOWN = 0.5
+_GAP = 0.25
 _LARGEST_HALF = 65504.0
 """Of float16."""
 
@@ -22,7 +24,7 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
     if values is None or size is None or not program.inputs.unscaled:
         return None
     comparison = program.trials.compared(Change(scaled=True))
-    if comparison is None:
+    if comparison is None or _learns_in_training(comparison.without[0]):
         return None
     stuck = _stuck(comparison)
     wild = _worse_than_guessing(program, comparison)
@@ -81,6 +83,11 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
         source="LeCun et al. 1998, Efficient BackProp, 4.3",
         confidence=comparison.confidence,
     )
+
+
+def _learns_in_training(trial: Trial) -> bool:
+    """Whether rows are known by the statistics of their batch, and only running ones are behind."""
+    return trial.training_skill > _KNOWN and trial.training_skill - trial.skill > _GAP
 
 
 def _worse_than_guessing(program: Program, comparison: Comparison) -> bool:
@@ -221,9 +228,9 @@ def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
         return None
     return ProgramFinding(
         cause="validation_scaled_otherwise",
-        verdict=f"Validation inputs are {max(other / train, train / other):,.0f} times as "
-        f"{'large' if other > train else 'small'} as those that are trained on: what is learnt "
-        "from one does not hold for the other.",
+        verdict=f"{'Validation' if other > train else 'Training'} inputs are "
+        f"{max(other / train, train / other):,.0f} times as large as those of the other split: "
+        "what is learnt from one does not hold for the other.",
         evidence=(
             Evidence(
                 "size of the validation inputs (nine in ten numbers are nearer to zero)",
@@ -234,9 +241,9 @@ def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
         ),
         remedies=(
             CodeRemedy(
-                "prepare both splits alike",
+                "prepare both splits alike; look also at what is done to training rows alone",
                 "figures of validation that mean what they say",
-                code="x_val = prepare(x_val)  # as x_train",
+                code="x_train, x_val = prepare(x_train), prepare(x_val)",
             ),
         ),
         reason=f"Splits of one source differ by a few percent, not by {_OTHERWISE:g} times.",

@@ -1,16 +1,26 @@
-"""Inputs that show nothing where the weights begin."""
+"""Inputs that do not show the classes: lost on the way, mixed up, or learnt by heart."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ferkeras.diagnose.program.causes.reach import variables_not_tracked
+from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import read_rows_by_trees, readable
+from ferkeras.diagnose.program.trial import Trial
 
 _READ = 0.3
 _LEFT = 0.25
 """Of the skill of trees on the inputs, the most that is left where a layer loses the classes."""
+
+_FEWEST = 50
+_KNOWN = 0.15
+"""Skill from which on training rows are known, where there are enough validation rows."""
+
+_HOLDS = 0.25
+"""Of the skill on training rows, the most that is no more than chance on validation rows."""
 
 _UNLIKE = 0.1
 """Correlation of neighbours up to which they have nothing in common."""
@@ -19,7 +29,12 @@ _UNLIKE = 0.1
 def lost_before_the_weights(program: Program) -> ProgramFinding | None:
     """Trees read the classes from the inputs, but not from what reaches the first weights."""
     basis = program.trials.basis
-    if basis is None or program.trials.learns(basis) or program.inputs.first is None:
+    if (
+        basis is None
+        or program.trials.learns(basis)
+        or program.inputs.first is None
+        or variables_not_tracked(program) is not None
+    ):
         return None
     passed = program.inputs.passed
     read = readable(program) if passed else None
@@ -46,8 +61,7 @@ def lost_before_the_weights(program: Program) -> ProgramFinding | None:
             CodeRemedy(
                 "leave the layer out, or let it keep what differs from row to row",
                 "inputs that still show their class",
-                code=f"# without {type(layer).__name__}, or over the rows (axis=0) of the training "
-                "split",
+                code=f"# without {type(layer).__name__}",
             ),
         ),
         reason="Trees are grown on half of the rows and held against the others, layer by layer up "
@@ -111,3 +125,50 @@ def _neighbours_alike(values: np.ndarray) -> float | None:
     beside = np.mean(pictures[:, :, 1:] * pictures[:, :, :-1])
     below = np.mean(pictures[:, 1:] * pictures[:, :-1])
     return float((beside + below) / 2 / spread)
+
+
+def learnt_by_heart(program: Program) -> ProgramFinding | None:
+    """It comes to know its training rows, and nothing of that holds for validation rows."""
+    basis, held = program.trials.basis, program.validation
+    if held is None or len(held) < _FEWEST or not _holds(basis, len(held), at_most=0.5):
+        return None
+    known = max(_KNOWN, 4 / np.sqrt(min(len(held), 512)))
+    if basis is not None and basis.skill < known:
+        # So little may be chance; more steps show whether it stays so.
+        basis = program.trials.longer()
+    if basis is None or basis.skill < known or not _holds(basis, len(held), at_most=_HOLDS):
+        return None
+    return ProgramFinding(
+        cause="learnt_by_heart",
+        verdict="It learns its training rows and knows no more of validation rows than guessing "
+        "gives: what tells the classes apart is not in the inputs, or is prepared otherwise for "
+        "validation.",
+        evidence=(
+            Evidence(
+                f"rows named rightly, above the majority, after {basis.steps:,} steps: training; "
+                "validation",
+                f"{told(basis.skill)}; {told(basis.held_skill or 0.0)}",
+                "about the same",
+                basis.held_skill or 0.0,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "look at a few rows as the model gets them, of both splits: is what a person "
+                "would go by still there?",
+                "something that holds for other rows",
+                code="print(next(iter(train)), next(iter(validation)))",
+            ),
+        ),
+        reason="Both splits are asked after the same brief training.",
+        source="Zhang et al. 2017, Understanding deep learning requires rethinking generalization",
+        confidence=MEASURED,
+    )
+
+
+def _holds(trial: Trial | None, rows: int, *, at_most: float) -> bool:
+    """Whether so little of the skill on training rows, or no more than chance, holds elsewhere."""
+    if trial is None or trial.held_skill is None:
+        return False
+    noise = 2 / np.sqrt(min(rows, 512))
+    return trial.skill > noise and trial.held_skill < max(at_most * trial.skill, noise / 2)

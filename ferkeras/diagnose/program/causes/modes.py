@@ -9,6 +9,7 @@ from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, Pr
 from ferkeras.diagnose.program.program import Program
 
 _APART = 0.25
+_KNOWN = 0.5
 _LEFT = 0.2
 """Of a running average, the part that may be of the start when the training ends."""
 
@@ -67,6 +68,21 @@ def running_statistics(program: Program) -> ProgramFinding | None:
     gap = basis.training_accuracy - basis.accuracy
     if gap < _APART:
         return None
+    shared = [layer for layer in norms if len(layer._inbound_nodes) > 1]
+    if shared and basis.training_skill > _KNOWN:
+        return _finding(
+            f"{shared[0].name!r} stands in {len(shared[0]._inbound_nodes)} places, and its running "
+            "statistics are a mixture of what passes there: right for none in use.",
+            Evidence(
+                "places of one BatchNormalization",
+                f"{len(shared[0]._inbound_nodes)}",
+                "1",
+                float(len(shared[0]._inbound_nodes)),
+            ),
+            "give each place a layer of its own",
+            "a, b = BatchNormalization()(a), BatchNormalization()(b)",
+            gap,
+        )
     slowest = max(layer.momentum for layer in norms)
     planned = program.planned_steps or 10_000
     left = slowest**planned

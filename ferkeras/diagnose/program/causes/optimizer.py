@@ -1,4 +1,4 @@
-"""An optimizer that holds other variables than the model's."""
+"""An optimizer that holds other variables than the model's, or undoes its own steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any
 
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
+
+_FOLLOWED = 0.3
+"""Of what steps did, how much must be left in the average that overwrites them."""
 
 
 def optimizer_holds_other_variables(program: Program) -> ProgramFinding | None:
@@ -43,3 +46,30 @@ def optimizer_holds_other_variables(program: Program) -> ProgramFinding | None:
         source="Keras documentation: transfer learning, compile again after changing `trainable`",
         confidence=PROVEN,
     )
+
+
+def averages_overwrite_weights(program: Program) -> ProgramFinding | None:
+    """The optimizer puts its average in the place of the weights before it has followed them."""
+    config = program.optimizer.get_config()
+    every, momentum = config.get("ema_overwrite_frequency"), config.get("ema_momentum") or 0.0
+    if not config.get("use_ema") or not every or (left := 1 - momentum**every) > _FOLLOWED:
+        return None
+    return ProgramFinding(
+        cause="averages_overwrite_weights",
+        verdict=f"Every {every} steps the weights become their average, which follows them with "
+        f"momentum {momentum:g}: {left:.0%} of what these steps did is left.",
+        evidence=(
+            Evidence("ema_overwrite_frequency, steps", f"{every}", "1 / (1 - ema_momentum) or more,"
+                     f" {1 / max(1e-9, 1 - momentum):.0f}; or None", float(every)),
+        ),
+        remedies=(
+            CodeRemedy(
+                "overwrite at the end of a training only, or leave the average out",
+                "steps that count",
+                code="ema_overwrite_frequency=None",
+            ),
+        ),
+        reason="Read from the settings of the optimizer.",
+        source="Keras documentation: optimizers, use_ema",
+        confidence=PROVEN,
+    )  # fmt: skip

@@ -63,7 +63,9 @@ def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | 
     return _finding(
         f"{alone:.0%} of the batches hold one class only, as the rows are not mixed before they "
         "are put into batches: each step unlearns what the ones before it learnt.",
-        Evidence("of a row's class, known from its batch", f"{told:.0%}", "a few percent", told),
+        Evidence(
+            "how far the batch alone tells the class of a row", f"{told:.0%}", "a few percent", told
+        ),
         "mix the rows",
         "dataset.shuffle(number_of_rows) before .batch()"
         if program.train.streamed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
@@ -114,6 +115,37 @@ def gradient_does_not_reach(program: Program) -> ProgramFinding | None:
         Evidence("kernels that no step moves", f"{len(still)}", "none", len(still)),
         "broken",
         _layer_of(program, still[-1]),
+    )
+
+
+def variables_not_tracked(program: Program) -> ProgramFinding | None:
+    """Variables of TensorFlow in a layer, of which Keras knows nothing."""
+    found = [
+        (layer, name)
+        for layer in program.model._flatten_layers(include_self=True, recursive=True)
+        for name, value in vars(layer).items()
+        if isinstance(value, tf.Variable)
+        and not any(value is known.value for known in layer.variables)
+    ]
+    if not found:
+        return None
+    layer, name = found[0]
+    return ProgramFinding(
+        cause="variables_not_tracked",
+        verdict=f"{len(found)} tf.Variable{'s' * (len(found) > 1)}, such as {layer.name}.{name}, "
+        "are no weights to Keras 3: no step trains them, and no file saves them.",
+        evidence=(Evidence("variables outside the weights", f"{len(found)}", "none", len(found)),),
+        remedies=(
+            CodeRemedy(
+                "let the layer make its weights",
+                "weights that are trained and saved",
+                code=f"self.{name} = self.add_weight(shape=..., initializer=...)",
+            ),
+        ),
+        reason="Attributes of every layer are held against its weights.",
+        source="Keras documentation: migrating to Keras 3, tf.Variable",
+        confidence=PROVEN,
+        layer=layer.name,
     )
 
 

@@ -1,11 +1,23 @@
-"""Rows that are other ones when they are read again."""
+"""Rows that are other ones, or have other labels, when they are read again."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.finding import (
+    MEASURED,
+    PROVEN,
+    CodeRemedy,
+    Evidence,
+    ProgramFinding,
+    line_of,
+)
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trees import FEWEST, read_by_trees, readable
+
+_READ = 0.5
+_LEFT = 0.3
+"""Of the skill on rows of the first epoch, the most that is left where labels went astray."""
 
 _OTHERWISE = 2.0
 """Ratio of two passes' standard deviations beyond which they are not the same rows."""
@@ -48,6 +60,46 @@ def rows_change_as_they_are_read(program: Program) -> ProgramFinding | None:
             confidence=PROVEN,
         )
     return None
+
+
+def labels_part_from_rows(program: Program) -> ProgramFinding | None:
+    """Trees read the classes from the rows of the first epoch, and not from those of the next."""
+    again = program.rehearsals.read_again
+    if again is None or program.inputs.first is None or len(again) < FEWEST:
+        return None
+    read = readable(program)
+    if read is None or read < _READ:
+        return None
+    labels = program.labels_of(again)
+    if list(labels.classes) != list(program.labels.classes) or labels.form != program.labels.form:
+        return None
+    left = read_by_trees(again, labels.index)
+    if left > _LEFT * read:
+        return None
+    return ProgramFinding(
+        cause="labels_part_from_rows",
+        verdict="Rows and labels belong together in the first epoch, and no longer in the next: "
+        "one of them is put into another order without the other.",
+        evidence=(
+            Evidence(
+                "rows named rightly, above the majority, by trees: first epoch; second",
+                f"{read:.2f}; {left:.2f}",
+                "about the same",
+                left,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "put rows and labels into the same order, in on_epoch_end",
+                "labels that are read from the rows",
+                code="order = rng.permutation(len(x)); x, y = x[order], y[order]",
+            ),
+        ),
+        reason="Trees are grown on half of the rows of each epoch and held against the other half.",
+        source="Keras documentation: PyDataset, on_epoch_end",
+        confidence=MEASURED,
+        line=line_of(getattr(type(program.rehearsals.data), "on_epoch_end", None)),
+    )
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:

@@ -54,15 +54,30 @@ def own_training_step(program: Program) -> ProgramFinding | None:
     usual = rehearsals.with_usual_step
     if usual is None or not own.is_behind(usual):
         return None
+    broadcast = program.train.y.ndim == 1 and program.outputs.shape[1:] == (1,)
     return ProgramFinding(
         cause="own_training_step",
         verdict=f"{_step_of(program)} does not learn what Keras's own step learns from the same "
         "rows.",
-        evidence=(against(own, usual.skill, usual.steps, "with keras.Model.train_step"),),
+        evidence=(
+            against(own, usual.skill, usual.steps, "with keras.Model.train_step"),
+            Evidence(
+                "shapes of labels and outputs of a row",
+                f"{program.train.y.shape[1:]}, {program.outputs.shape[1:]}",
+                "(1,), (1,)" if broadcast else "as the loss takes them",
+                float(broadcast),
+            ),
+        ),
         remedies=(
             CodeRemedy(
-                "hold the step against Keras's: the loss, training=True, the variables that it "
-                "takes gradients for and applies them to",
+                "give labels the shape of the outputs; (n,) against (n, 1) becomes (n, n)",
+                "each output is held against its own label",
+                code="y = keras.ops.reshape(y, (-1, 1))",
+            )
+            if broadcast
+            else CodeRemedy(
+                "hold the step against Keras's, in its loss, training=True, and the variables "
+                "whose gradients it takes and applies",
                 "a step that learns",
                 code="# try the class without its train_step",
             ),
