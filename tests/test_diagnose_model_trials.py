@@ -152,7 +152,7 @@ def test_inputs_that_are_changed_beyond_recognition():
     model.compile("adam", SPARSE)
     said = diagnosis(model, digits.images[:600, ..., None] / 16, digits.target[:600])
     assert said.causes == ("too_much_augmentation",)
-    assert "RandomRotation, RandomTranslation" in said.verdict
+    assert said.verdict.startswith("RandomTranslation takes away what tells the classes apart")
 
 
 def test_what_nothing_explains_is_not_called_healthy():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trees import FEWEST, read_by_one_column
+from ferkeras.diagnose.program.trees import FEWEST, read_across, read_by_one_column
 
 _MANY = 0.05
 _FEW_ROWS = 50
@@ -17,6 +18,9 @@ _FEW_ROWS = 50
 _COLUMNS = 200
 _TELLS = 0.7
 """Skill of one column that is hardly ever a measurement's."""
+
+_HOLDS = 0.3
+"""Skill from the other columns from which on labels mean the same in both splits."""
 
 _UNTOLD = 0.4
 """Of that, the most that is left of it in the other split."""
@@ -80,7 +84,7 @@ def column_of_the_labels(program: Program) -> ProgramFinding | None:
         inside, outside = read_by_one_column(
             train.arrays[0][:, column], labels.index, held.arrays[0][:, column], others.index
         )
-        if inside < _TELLS or outside > _UNTOLD * inside:
+        if inside < _TELLS or outside > _UNTOLD * inside or not _others_hold(program, column):
             continue
         return ProgramFinding(
             cause="leakage",
@@ -109,6 +113,16 @@ def column_of_the_labels(program: Program) -> ProgramFinding | None:
             confidence=MEASURED,
         )
     return None
+
+
+def _others_hold(program: Program, column: int) -> bool:
+    """Whether validation rows are read from the other columns: their labels mean the same."""
+    train, held = program.train, program.validation
+    others = program.validation_labels
+    if held is None or others is None:
+        return False
+    rest = [replace(each, x=np.delete(each.arrays[0], column, axis=1)) for each in (train, held)]
+    return read_across(rest[0], program.labels.index, rest[1], others.index) > _HOLDS
 
 
 def _digests(material: Material) -> np.ndarray:
