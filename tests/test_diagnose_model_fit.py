@@ -1,5 +1,6 @@
 """What a program's own `fit` does beside its steps: callbacks, a training step, rows read again."""
 
+import threading
 from pathlib import Path
 
 import keras
@@ -37,13 +38,19 @@ def diagnosis(*callbacks, model=None, **given):
 
 
 class GoBack(keras.callbacks.Callback):
-    """Puts the first weights back after each epoch."""
+    """Puts the first weights back after each epoch, says so, and counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
 
     def on_train_begin(self, logs=None):
         self.first = self.model.get_weights()
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.set_weights(self.first)
+        self.seen.append(epoch)
+        print("back")
 
 
 class Forgets(keras.Model):
@@ -179,15 +186,18 @@ def test_rows_that_change_as_they_are_read():
     assert diagnose_model(network(), Spoilt(copies=True), epochs=4, callbacks=[]).causes == ()
 
 
-def test_model_and_callbacks_are_left_as_they_were(tmp_path):
+def test_model_and_callbacks_are_left_as_they_were(capsys):
     model, callback = network(), GoBack()
     model.fit(*blobs(), epochs=1, verbose=0)
+    callback.seen = seen = [7]
     before, attributes = [v.numpy() for v in variables_of(model)], dict(vars(callback))
     optimizer, history = model.optimizer, model.history
     diagnosis(callback, model=model)
     for variable, value in zip(variables_of(model), before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
     assert vars(callback) == attributes
+    assert seen == [7]
+    assert capsys.readouterr().out == ""
     assert model.optimizer is optimizer
     assert model.history is history
     model.fit(*blobs(), epochs=1, verbose=0)
@@ -234,6 +244,22 @@ def test_nothing_is_written_sent_or_started(does, tmp_path, monkeypatch):
     with nothing_written():
         assert Path(__file__).read_text("utf-8")
     Path("after").write_text("x")
+
+
+def test_threads_that_ran_before_are_let_write(tmp_path):
+    go, gone = threading.Event(), threading.Event()
+
+    def write():
+        go.wait()
+        (tmp_path / "log").write_text("x")
+        gone.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with nothing_written():
+        go.set()
+        assert gone.wait(10)
+    thread.join()
 
 
 class Parts(keras.utils.PyDataset):

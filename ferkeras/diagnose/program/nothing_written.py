@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,9 @@ _TELLING = frozenset(
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-_blocks = 0
+_blocks: list[set[int]] = []
+"""Of each block that runs, the threads that ran before it, which are not its own."""
+
 _hooked = False
 
 
@@ -29,15 +32,15 @@ class WouldWrite(PermissionError):
 
 @contextmanager
 def nothing_written() -> Iterator[None]:
-    """Refuse files opened for writing, processes and connections while the block runs.
+    """Refuse files opened for writing, processes and connections to what runs in the block.
 
-    What Python itself does is refused (by its audit events), and Keras's own saving; a library
-    that writes by itself is not seen.
+    Threads that ran before go on as ever. What Python itself does is refused (by its audit
+    events), and Keras's own saving; a library that writes by itself is not seen.
 
     Raises:
         WouldWrite: in the code that tries to.
     """
-    global _blocks, _hooked
+    global _hooked
     if not _hooked:
         # A hook stays for the life of the process; outside a block it does nothing.
         sys.addaudithook(_refuse)
@@ -47,7 +50,8 @@ def nothing_written() -> Iterator[None]:
     def refused(*_: Any, **__: Any) -> None:
         raise WouldWrite("a model would have been saved")
 
-    _blocks += 1
+    others = {thread.ident or 0 for thread in threading.enumerate()} - {threading.get_ident()}
+    _blocks.append(others)
     for name in saving:
         setattr(keras.Model, name, refused)
     try:
@@ -55,11 +59,11 @@ def nothing_written() -> Iterator[None]:
     finally:
         for name, function in saving.items():
             setattr(keras.Model, name, function)
-        _blocks -= 1
+        _blocks.remove(others)
 
 
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _blocks:
+    if not _blocks or threading.get_ident() in _blocks[-1]:
         return
     if event == "open":
         path, _, flags = arguments

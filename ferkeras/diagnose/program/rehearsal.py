@@ -142,15 +142,9 @@ class Rehearsals:
         """Rows of a later epoch, of data that comes in batches; None where there is none."""
         if self._own is None or not self._program.train.streamed or _is_spent(self._own.train):
             return None
-        data = self._own.train
+        data = _copied(self._own.train)
         with nothing_written():
-            if isinstance(data, keras.utils.PyDataset):
-                try:
-                    # What an epoch's end does to it is done to a copy.
-                    data = copy.deepcopy(data)
-                except Exception:
-                    # It holds what cannot be copied, such as a file: it is read as it is.
-                    return read_material(data, rows=_JUDGED)
+            if data is not self._own.train:
                 data.on_epoch_end()
             return read_material(data, rows=_JUDGED)
 
@@ -213,7 +207,7 @@ class Rehearsals:
                 step = types.MethodType(keras.Model.train_step, model)
                 object.__setattr__(model, "train_step", step)
             try:
-                with nothing_written(), contextlib.redirect_stdout(io.StringIO()):
+                with nothing_written(), _silence():
                     model.fit(**_arguments(program, own), callbacks=[*spies, watch], verbose=0)
             except Exception as error:
                 # Whatever the program's own code raises here it raises without us as well, or it
@@ -254,13 +248,31 @@ def against(own: Rehearsal, skill: float, steps: int, how: str) -> Evidence:
     )
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What the program's own code prints meanwhile is not for whoever reads the diagnosis."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def _copied(data: Any) -> Any:
+    """A copy of what may change itself at the end of an epoch; the same where there is none."""
+    if not isinstance(data, keras.utils.PyDataset):
+        return data
+    try:
+        return copy.deepcopy(data)
+    except Exception:
+        # It holds what cannot be copied, such as a file.
+        return data
+
+
 def _is_spent(train: Any) -> bool:
     return hasattr(train, "__next__")
 
 
 def _arguments(program: Program, own: OwnFit) -> dict[str, Any]:
     fit, held = program.fit, program.validation
-    given = own.train
+    given = _copied(own.train)
     if isinstance(given, tuple):
         data = dict(zip(("x", "y", "sample_weight"), given, strict=False))
         data |= {"batch_size": fit.batch_size, "validation_split": fit.validation_split}
@@ -295,11 +307,20 @@ def _own_optimizer(model: keras.Model) -> Iterator[None]:
 
 @contextmanager
 def _as_they_were(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
-    """Give callbacks back with the attributes that they have now."""
+    """Give callbacks back with the attributes that they have now, and these with their contents."""
     before = [dict(vars(each)) for each in callbacks]
+    contents = [
+        (value, copy.copy(value))
+        for attributes in before
+        for value in attributes.values()
+        if isinstance(value, (list, dict, set))
+    ]
     try:
         yield
     finally:
         for each, attributes in zip(callbacks, before, strict=True):
             vars(each).clear()
             vars(each).update(attributes)
+        for value, content in contents:
+            value.clear()
+            (value.extend if isinstance(value, list) else value.update)(content)
