@@ -84,8 +84,8 @@ def loss_rewards_mistakes(program: Program) -> ProgramFinding | None:
     name = program.loss.name
     return ProgramFinding(
         cause="loss_rewards_mistakes",
-        verdict=f"The compiled loss ({name}) is lower where every answer is wrong than where every answer is "
-        "right: training unlearns."
+        verdict=f"The compiled loss ({name}) is lower where every answer is wrong than where "
+        "every answer is right: training unlearns."
         if lower
         else f"The compiled loss ({name}) is the same whether answers are right or wrong.",
         evidence=(
