@@ -383,3 +383,25 @@ def test_rare_classes_that_are_made_to_count_are_judged_by_class():
     model = network(layers.Dense(8, "relu"), shape=(4,), units=2)
     weights = {0: 1.0, 1: 24.0}
     assert causes(model, (x, y), seconds=60, epochs=4, class_weight=weights) == []
+
+
+class OfPadding(layers.Layer):
+    """Averages over the steps of a sequence that a mask leaves, or over those that it hides."""
+
+    def __init__(self, wrong):
+        super().__init__()
+        self.wrong = wrong
+
+    def call(self, embedded, words):
+        keep = keras.ops.cast((words == 0) if self.wrong else (words != 0), "float32")[..., None]
+        return keras.ops.sum(keep * embedded, axis=1) / keras.ops.sum(keep, axis=1)
+
+
+@pytest.mark.parametrize(("wrong", "said"), [(True, ["rows_come_out_alike"]), (False, [])])
+def test_a_mask_the_wrong_way_round(wrong, said):
+    x, y = sentences()
+    words = keras.Input((24,), dtype="int32")
+    hidden = OfPadding(wrong)(layers.Embedding(40, 8)(words), words)
+    model = keras.Model(words, layers.Dense(2, "softmax")(layers.Dense(8, "relu")(hidden)))
+    model.compile(keras.optimizers.Adam(0.02), SPARSE)
+    assert causes(model, (x, y), seconds=60, epochs=10) == said

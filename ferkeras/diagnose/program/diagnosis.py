@@ -100,6 +100,7 @@ TRIED: tuple[Probe, ...] = (
     label_sense.validation_labels_of_others,
     tokens.padding_behind,
     lost.lost_before_the_weights,
+    lost.rows_come_out_alike,
 )
 """What a brief training with a change tells of data and layers."""
 

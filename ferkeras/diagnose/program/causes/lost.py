@@ -9,13 +9,16 @@ from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import read_rows_by_trees, readable
-from ferkeras.diagnose.program.trial import Trial
+from ferkeras.diagnose.program.trial import Trial, is_kernel
 
 _READ = 0.3
 _LEFT = 0.25
 """Of the skill of trees on the inputs, the most that is left where a layer loses the classes."""
 
 _FEWEST = 50
+_ALIKE = 0.5
+"""Of different rows, how many different outputs are few."""
+
 _KNOWN = 0.15
 """Skill from which on training rows are known, where there are enough validation rows."""
 
@@ -125,6 +128,59 @@ def _neighbours_alike(values: np.ndarray) -> float | None:
     beside = np.mean(pictures[:, :, 1:] * pictures[:, :, :-1])
     below = np.mean(pictures[:, 1:] * pictures[:, :-1])
     return float((beside + below) / 2 / spread)
+
+
+def rows_come_out_alike(program: Program) -> ProgramFinding | None:
+    """Rows that differ give the same outputs, at the first weights and whatever these are."""
+    basis, last = program.trials.basis, program.head.last_weighted
+    if basis is None or program.trials.learns(basis) or last is None:
+        return None
+    if any(is_kernel(v.path) and not v.numpy().any() for v in last.trainable_variables):
+        # A kernel of zeros, as some begin with, makes all outputs alike.
+        return None
+    rows = program.judged_rows(256)
+    different = len(np.unique(_rounded(program.train.arrays, rows), axis=0))
+    outputs = len(np.unique(_rounded([program.outputs], np.arange(len(rows))), axis=0))
+    if different < _FEWEST or outputs > _ALIKE * different:
+        return None
+    return ProgramFinding(
+        cause="rows_come_out_alike",
+        verdict=f"{different} different rows give {outputs} different output"
+        f"{'s' * (outputs != 1)}: what they differ in does not reach the output.",
+        evidence=(
+            Evidence(
+                f"different outputs of {different} different rows",
+                f"{outputs}",
+                f"about {different}",
+                float(outputs),
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "look where rows become alike: a mask the wrong way round, an index, a pooling or "
+                "a rounding that keeps next to nothing, units that are zero for every row",
+                "outputs that differ where rows do",
+                code="# print the output of one layer after another for two rows",
+            ),
+        ),
+        reason="Weights drawn at random tell nearly all different rows apart.",
+        source="-",
+        confidence=MEASURED,
+    )
+
+
+def _rounded(arrays: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Rows as whole numbers, thousandths of the spread of their columns; text by its kinds."""
+    columns = []
+    for each in arrays:
+        values = each[rows].reshape(len(rows), -1)
+        if values.dtype.kind not in "biuf":
+            columns.append(np.unique(values, return_inverse=True)[1].reshape(values.shape))
+            continue
+        numbers = values.astype(np.float64)
+        spread = float(np.nanstd(numbers - np.nanmean(numbers, axis=0)))
+        columns.append(np.nan_to_num(np.round(numbers / max(spread, 1e-9) * 1000)).astype(np.int64))
+    return np.concatenate(columns, axis=1)
 
 
 def learnt_by_heart(program: Program) -> ProgramFinding | None:
