@@ -44,6 +44,8 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
         or not program.labels.counted.all()
         or program.labels.counted.ndim > 1
         or program.validation_labels is None
+        # Rows of another size hide what their labels say.
+        or validation_scaled_otherwise(program) is not None
     ):
         return None
     in_training = read_by_trees(program.train, program.labels.index)
