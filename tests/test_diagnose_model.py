@@ -445,3 +445,13 @@ def test_a_model_that_cannot_be_examined():
     two.compile("adam", "mse")
     with pytest.raises(InputError, match="2 outputs"):
         diagnose_model(two, (x, y))
+
+
+@pytest.mark.parametrize("layer", [layers.GRU, layers.LSTM])
+def test_biases_of_a_recurrent_layer_all_begin_at_zero_and_are_no_copies(layer):
+    rng = np.random.default_rng(0)
+    x = np.pad(rng.normal(0, 1, (200, 3, 1)), ((0, 0), (0, 30), (0, 0))).astype("float32")
+    y = (x.sum(axis=(1, 2)) > 0).astype(int)
+    model = keras.Sequential([keras.Input((33, 1)), layer(24), layers.Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert causes(model, (x, y)) == []

@@ -88,7 +88,8 @@ def _twin_units(program: Program) -> list[tuple[str, int]]:
         if len(variable.shape) < 2 or variable.shape[-1] < 2 or gradient is None:
             continue
         weights = variable.numpy().reshape(-1, variable.shape[-1])
-        if np.ptp(weights, axis=-1).any() or "embeddings" in variable.path:
+        # A recurrent layer's biases have two axes, and all begin at zero.
+        if np.ptp(weights, axis=-1).any() or variable.path.endswith(("embeddings", "bias")):
             continue
         columns = gradient.reshape(-1, variable.shape[-1])
         scale = max(float(abs(columns).max()), 1e-12)
