@@ -405,3 +405,46 @@ def test_a_mask_the_wrong_way_round(wrong, said):
     model = keras.Model(words, layers.Dense(2, "softmax")(layers.Dense(8, "relu")(hidden)))
     model.compile(keras.optimizers.Adam(0.02), SPARSE)
     assert causes(model, (x, y), seconds=60, epochs=10) == said
+
+
+def test_steps_that_are_gathered_until_nothing_is_left_to_do():
+    few = keras.optimizers.Adam(gradient_accumulation_steps=32)
+    found = diagnose_model(network(optimizer=few), blobs(), epochs=10, seconds=0)
+    assert found.causes == ("gradients_gathered_too_long",)
+    assert "makes 2 updates of the weights of all 80 steps" in found.verdict
+    some = keras.optimizers.Adam(gradient_accumulation_steps=2)
+    assert causes(network(optimizer=some), blobs(), epochs=10) == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        (
+            keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.5),
+            ["learning_rate_fell_too_early"],
+        ),
+        (keras.optimizers.schedules.ExponentialDecay(0.01, 40, 0.5), []),
+        (keras.optimizers.schedules.CosineDecay(0.0, 80, warmup_target=0.01, warmup_steps=20), []),
+        (keras.optimizers.schedules.PiecewiseConstantDecay([40], [0.01, 0.001]), []),
+    ],
+)
+def test_a_schedule_over_all_steps(schedule, said):
+    model = network(optimizer=keras.optimizers.Adam(schedule))
+    assert causes(model, blobs(), epochs=10) == said
+
+
+def test_a_class_that_only_validation_rows_have():
+    (x, y), held = blobs(600), blobs(300, seed=1)
+    kept = y > 0
+    found = diagnose_model(network(), (x[kept], y[kept]), held, seconds=0)
+    assert found.causes == ("class_missing_in_training",)
+    assert found.verdict.startswith("No training row is of class 0")
+    assert causes(network(), (x, y), held) == []
+
+
+def test_levels_that_a_cast_takes_away():
+    digits = load_digits()
+    flat = (layers.Flatten(), layers.Dense(16, "relu"))
+    pictures = digits.images[..., None]
+    for x, said in (((pictures / 16).astype("uint8"), ["grey_levels_lost"]), (pictures / 16, [])):
+        assert causes(network(*flat, shape=(8, 8, 1), units=10), (x, digits.target)) == said

@@ -179,3 +179,11 @@ def encoded_with_the_labels(seed: int) -> Planted:
         compiled(dense(x, 2), SPARSE), (train, labels), (held, others),
         {"epochs": 20, "batch_size": 32},
     )  # fmt: skip
+
+
+@fault("learnt_by_heart")
+def pure_noise(seed: int) -> Planted:
+    """Nothing to be learnt, with a program in which nothing is wrong."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(1500, 12)).astype("float32"), rng.integers(0, 2, 1500)
+    return program(compiled(dense(x, 1, "sigmoid", (16,)), "binary_crossentropy"), x, y, epochs=5)

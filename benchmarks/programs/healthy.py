@@ -279,14 +279,6 @@ def noisy(seed: int) -> Planted:
 
 
 @healthy
-def pure_noise(seed: int) -> Planted:
-    """Nothing to be learnt, with a program in which nothing is wrong."""
-    rng = np.random.default_rng(seed)
-    x, y = rng.normal(size=(1500, 12)).astype("float32"), rng.integers(0, 2, 1500)
-    return program(compiled(dense(x, 1, "sigmoid", (16,)), "binary_crossentropy"), x, y, epochs=5)
-
-
-@healthy
 def independent(seed: int) -> Planted:
     """Labels that do not exclude each other."""
     rng = np.random.default_rng(seed)

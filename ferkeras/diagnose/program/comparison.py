@@ -51,6 +51,13 @@ class Comparison:
         )
 
     @property
+    def halves_errors(self) -> bool:
+        """Whether the change leaves half of the errors at most, clearly, where much is known."""
+        return self.skill_with - self.skill_without > CLEAR / 2 and 1 - self.skill_without > 2 * (
+            1 - self.skill_with
+        )
+
+    @property
     def confidence(self) -> float:
         """From 0.5 where the change hardly helps to 0.97 where it makes all the difference."""
         gain = self.skill_with - max(0.0, self.skill_without)

@@ -78,11 +78,15 @@ MEASURED: tuple[Probe, ...] = (
     order.not_shuffled,
     optimizer.optimizer_holds_other_variables,
     optimizer.averages_overwrite_weights,
+    optimizer.gradients_gathered_too_long,
+    rate.schedule_ends_too_early,
+    label_values.class_missing_in_training,
     weights.initialisation,
     metric.wrong_metric,
     leakage.leakage,
     leakage.column_of_the_labels,
     inputs.channels_first,
+    inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
     reach.variables_not_tracked,
@@ -100,7 +104,6 @@ TRIED: tuple[Probe, ...] = (
     label_sense.validation_labels_of_others,
     tokens.padding_behind,
     lost.lost_before_the_weights,
-    lost.rows_come_out_alike,
 )
 """What a brief training with a change tells of data and layers."""
 
@@ -119,6 +122,14 @@ TIMED: tuple[Probe, ...] = (
 )
 """What it tells of rate, steps and activations; the first that explains it ends the search. Of a
 program whose end was wrong they are what remains: its rate was never tried with a right loss."""
+
+LAST: tuple[Probe, ...] = (
+    # Of pictures of noise, and of dead units, these are true as well.
+    lost.pixels_mixed_up,
+    lost.rows_come_out_alike,
+    lost.learnt_by_heart,
+)
+"""What is a cause only where nothing else explains it; the first one ends the search."""
 
 OWN: tuple[Probe, ...] = (
     callback.watches_what_is_not_there,
@@ -336,7 +347,8 @@ def _diagnosis(
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
         worst = "broken" if broken else "suspicious"
-    elif brief is not None and (_learns_nothing(brief) or not brief.finite):
+    elif learnt is None and (brief is None or not _learns(brief)):
+        # Nothing was found, but it was not seen to learn either.
         worst = "suspicious"
     return ProgramDiagnosis(
         findings,
@@ -384,7 +396,8 @@ def _examine(
     findings += [found for probe in MEASURED if (found := probe(program))]
     tried = [found for probe in TRIED if (found := probe(program))]
     # Units that cannot be trained, or rows that say nothing, are not for want of width.
-    if not tried and (found := capacity.network_too_small(program)):
+    tiny = capacity.is_tiny(program)
+    if not tried and tiny and (found := capacity.network_too_small(program)):
         tried = [found]
     findings += tried
     remaining: list[ProgramFinding] = []
@@ -394,12 +407,13 @@ def _examine(
         program.trials.hurry(program.trials.seconds / 4)
     if (not explained or program.trials.repaired) and not _own_fit_learns(program):
         found = next((found for probe in TIMED if (found := probe(program))), None)
+        if found is None and not tried and not tiny:
+            # It takes a quarter of the time and more, and is seldom the cause.
+            found = capacity.network_too_small(program)
         if found is not None:
             (remaining if explained or program.trials.head_is_wrong else findings).append(found)
-    # Pictures of noise are mixed up too; only where nothing else explains it is that a cause.
     if not findings:
-        last = (lost.pixels_mixed_up, lost.learnt_by_heart)
-        findings += [found for probe in last if (found := probe(program))]
+        findings += [found for probe in LAST if (found := probe(program))][:1]
     if not explained and program.rehearsals.tells_more:
         findings += [found for probe in OWN if (found := probe(program))]
     ranked = sorted(findings, key=lambda finding: finding.severity != "broken")

@@ -133,9 +133,10 @@ class Trials:
     def _try(
         self, change: Change, steps: int | None = None, seconds: float | None = None
     ) -> Trial | None:
-        if self.seconds_left < 0.5 or not (change.repaired or self._program.objective.works):
-            return None
         steps = max(1, round((steps or self.steps) * change.steps_factor))
+        if self.seconds_left < 0.5 or not (change.repaired or self._program.objective.works):
+            # What was tried once is known without time.
+            return self._trials.get((change, steps))
         return self._trial(change, steps, self.seconds / 12 if seconds is None else seconds)
 
     @property

@@ -12,9 +12,16 @@ from ferkeras.diagnose.program.widened import widened
 _NARROW = 16
 """Hidden layers of more units are not called narrow."""
 
+_TINY = 4
 _TIMES = 8
 _BY_HEART = 64
 """So many rows, any network should be able to learn."""
+
+
+def is_tiny(program: Program) -> bool:
+    """Whether a layer is so narrow that other changes may help it for want of units."""
+    narrowest = _narrowest(program)
+    return narrowest is not None and narrowest <= _TINY
 
 
 def network_too_small(program: Program) -> ProgramFinding | None:

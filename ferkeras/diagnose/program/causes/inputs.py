@@ -11,6 +11,9 @@ from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
 
 _KNOWN = 0.5
+_MAY_BE_WANTED = 0.8
+"""Confidence where the pictures may be masks."""
+
 _GAP = 0.25
 _LARGEST_HALF = 65504.0
 """Of float16."""
@@ -174,6 +177,38 @@ def beyond_half_precision(program: Program) -> ProgramFinding | None:
         source="Keras documentation: mixed precision, underflow and overflow",
         confidence=PROVEN,
         layer=half[0].name,
+    )
+
+
+def grey_levels_lost(program: Program) -> ProgramFinding | None:
+    """Pictures of whole numbers that are zero and one only: scaled, then cast back."""
+    material = program.train
+    if len(material.arrays) != 1 or material.arrays[0].ndim != 4:
+        return None
+    pictures = material.arrays[0]
+    values = np.unique(pictures[:256])
+    if pictures.dtype.kind not in "iu" or len(values) != 2 or values[-1] != 1:
+        return None
+    share = float(pictures[:256].mean())
+    return ProgramFinding(
+        cause="grey_levels_lost",
+        verdict=f"The pictures are {pictures.dtype} and only 0 and 1: pixels that were scaled to "
+        "fractions lose all their levels where they are cast to whole numbers.",
+        evidence=(
+            Evidence("different values of the pixels", "2", "dozens", 2.0),
+            Evidence("pixels that are 1", f"{share:.0%}", "-", share),
+        ),
+        remedies=(
+            CodeRemedy(
+                "keep what was scaled as fractions",
+                "pictures with all their levels",
+                code='x = x.astype("float32") / 255',
+            ),
+        ),
+        reason="The values of some pictures are counted.",
+        source="NumPy documentation: astype truncates",
+        severity="suspicious",
+        confidence=_MAY_BE_WANTED,
     )
 
 

@@ -10,6 +10,11 @@ from ferkeras.diagnose.program.labels import shown
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
 
+_SEEN = 200
+"""Training rows below which a class may be missing by chance."""
+
+_SHARE = 0.03
+
 
 def labels_out_of_range(program: Program) -> ProgramFinding | None:
     """Class numbers beyond the outputs, or beyond 0 and 1 for one unit."""
@@ -103,6 +108,46 @@ def labels_scaled(program: Program) -> ProgramFinding | None:
         ),
         reason="The values are counted.",
         source="Stack Overflow 59325381 and others: labels divided by 255 with the images",
+        confidence=PROVEN,
+    )
+
+
+def class_missing_in_training(program: Program) -> ProgramFinding | None:
+    """Validation rows have a class that no training row has."""
+    labels, held = program.labels, program.validation_labels
+    forms = ("index", "one_hot")
+    if held is None or labels.form not in forms or held.form not in forms:
+        return None
+    if labels.counted.ndim > 1 or labels.columns != held.columns:
+        return None
+    everything = program.all_index
+    if everything is None or len(everything) < _SEEN:
+        return None
+    missing = np.setdiff1d(held.classes, labels.classes)
+    share = float(np.isin(held.classes[held.index], missing).mean())
+    if not len(missing) or share < _SHARE:
+        return None
+    return ProgramFinding(
+        cause="class_missing_in_training",
+        verdict=f"No training row is of class {shown(missing)}, and {share:.0%} of the validation "
+        "rows are: it cannot be learnt.",
+        evidence=(
+            Evidence(
+                f"rows of class {shown(missing)}: training; validation",
+                f"0; {share:.0%}",
+                "about the same",
+                share,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "look where it is lost, such as in a filter or a comparison with 0",
+                "rows of every class",
+                code="dataset.filter(lambda x, label: label >= 0)",
+            ),
+        ),
+        reason="Labels of both splits are counted.",
+        source="-",
         confidence=PROVEN,
     )
 

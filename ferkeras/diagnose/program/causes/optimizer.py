@@ -7,6 +7,9 @@ from typing import Any
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
+_UPDATES = 30
+"""Updates that are too few for any classifier."""
+
 _FOLLOWED = 0.3
 """Of what steps did, how much must be left in the average that overwrites them."""
 
@@ -44,6 +47,31 @@ def optimizer_holds_other_variables(program: Program) -> ProgramFinding | None:
         ),
         reason="The optimizer's list of variables is compared with the model's.",
         source="Keras documentation: transfer learning, compile again after changing `trainable`",
+        confidence=PROVEN,
+    )
+
+
+def gradients_gathered_too_long(program: Program) -> ProgramFinding | None:
+    """The optimizer gathers gradients of so many steps that few updates are made in all."""
+    gathered = program.optimizer.get_config().get("gradient_accumulation_steps") or 1
+    planned = program.planned_steps
+    if gathered < 2 or planned is None or planned / gathered > _UPDATES:
+        return None
+    updates = planned // gathered
+    return ProgramFinding(
+        cause="gradients_gathered_too_long",
+        verdict=f"gradient_accumulation_steps={gathered} makes {updates:,} update"
+        f"{'s' * (updates != 1)} of the weights of all {planned:,} steps.",
+        evidence=(Evidence("updates of the weights", f"{updates:,}", "hundreds", float(updates)),),
+        remedies=(
+            CodeRemedy(
+                "gather fewer steps, or train for more epochs",
+                "weights that are moved often enough",
+                code=f"gradient_accumulation_steps={max(1, planned // 300)}",
+            ),
+        ),
+        reason="Steps of the training are divided by those that are gathered.",
+        source="Keras documentation: optimizers, gradient_accumulation_steps",
         confidence=PROVEN,
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
 from ferkeras.diagnose.program.comparison import CLEAR, told
-from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
 
@@ -16,6 +17,12 @@ _STILL = 0.05
 
 _MOVES = 0.3
 """Of their size, about what weights move that learn."""
+
+_GONE = 1e-3
+"""Of the highest rate, what moves next to nothing."""
+
+_EARLY = 0.3
+"""Of the training, the part after which a rate may be gone."""
 
 _MANY = 50
 """Steps below which an ordinary rate is not to blame for weights that stand still."""
@@ -122,6 +129,43 @@ def learning_rate_too_low(program: Program) -> ProgramFinding | None:
             confidence=comparison.confidence,
         )
     return None
+
+
+def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
+    """A schedule takes the rate away in the first part of the training."""
+    schedule = getattr(program.optimizer, "_learning_rate", None)
+    planned = program.planned_steps
+    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule) or not planned:
+        return None
+    steps = np.unique(np.linspace(0, planned, 200).astype(int))
+    rates = np.array([float(np.asarray(schedule(int(step)))) for step in steps])
+    highest = float(rates.max())
+    gone = np.flatnonzero(rates > _GONE * highest).max(initial=0)
+    if not highest > 0 or steps[gone] > _EARLY * planned:
+        return None
+    return ProgramFinding(
+        cause="learning_rate_fell_too_early",
+        verdict=f"The schedule {type(schedule).__name__} has taken the learning rate away by step "
+        f"{steps[min(gone + 1, len(steps) - 1)]:,} of {planned:,}: it counts steps, not epochs.",
+        evidence=(
+            Evidence(
+                f"learning rate after {_EARLY:.0%} of the steps",
+                f"{float(np.asarray(schedule(int(_EARLY * planned)))):.2g}",
+                f"a good part of {highest:.2g}",
+                float(rates[-1]),
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "let it fall over the steps of the whole training",
+                "steps that still move the weights",
+                code=f"decay_steps={max(1, planned // 4)}",
+            ),
+        ),
+        reason="The schedule is asked for its rate at every part of the training.",
+        source="Keras documentation: learning rate schedules",
+        confidence=MEASURED,
+    )
 
 
 def too_few_steps(program: Program) -> ProgramFinding | None:

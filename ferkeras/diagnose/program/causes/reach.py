@@ -28,7 +28,7 @@ def frozen_layers(program: Program) -> ProgramFinding | None:
     if not random or len(random) < 0.5 * len(frozen):
         return None
     comparison = program.trials.compared(Change(everything=True))
-    if comparison is None or not comparison.helps:
+    if comparison is None or not (comparison.helps or comparison.halves_errors):
         return None
     return _frozen(
         f"{len(random)} frozen kernels, {random[0].path} first, are as they were drawn at random: "
