@@ -171,7 +171,7 @@ def test_what_nothing_explains_is_not_called_healthy():
 
 def test_what_there_was_no_time_to_see_is_not_said():
     said = diagnose_model(network("adam"), blobs(), seconds=0.1)
-    assert (said.causes, said.severity) == ((), "healthy")
+    assert (said.causes, said.severity) == ((), "suspicious")
     assert "not seen to learn either, in the 0 steps" in said.verdict
 
 

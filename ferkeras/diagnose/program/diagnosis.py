@@ -156,8 +156,8 @@ class ProgramDiagnosis:
 
     Attributes:
         findings: the causes, the most certain and worst first; empty where none was found.
-        severity: healthy, or the worst of the findings'; suspicious also where a brief training
-            learns nothing and no cause was found.
+        severity: healthy, or the worst of the findings'; suspicious also where no cause was found
+            and the model was not seen to learn.
         seconds: that the examination took.
         facts: what was examined, by name, for people.
         brief: a brief training of the program as it is, where no cause was found; None without
