@@ -23,7 +23,6 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
         or labels.form not in ("index", "one_hot")
         or not labels.counted.all()
         or program.loss.kind == "unknown"
-        or program.trials.head_is_wrong
         or not _can_be_right(program)
     ):
         return None
