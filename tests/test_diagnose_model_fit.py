@@ -213,7 +213,7 @@ def test_a_callback_that_writes_is_not_let_and_that_is_told(tmp_path, monkeypatc
 
     said = diagnosis(Writes())
     assert said.causes == ()
-    assert said.facts["own fit"].startswith("not rehearsed: WouldWrite: ")
+    assert said.facts["own fit"].startswith("not rehearsed: '")
     assert "log.txt' would have been written" in said.facts["own fit"]
     assert list(tmp_path.iterdir()) == []
 

@@ -25,7 +25,7 @@ import numpy as np
 from ferkeras.diagnose.finding import Evidence
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.material import Material, read_material
-from ferkeras.diagnose.program.nothing_written import nothing_written
+from ferkeras.diagnose.program.nothing_written import WouldWrite, nothing_written
 from ferkeras.diagnose.program.spy import Act, Spy, Watch
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ class Rehearsals:
             except Exception as error:
                 # Whatever the program's own code raises here it raises without us as well, or it
                 # wants to write; its training cannot be seen, which is told.
-                self._failed = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+                kind = "" if isinstance(error, WouldWrite) else f"{type(error).__name__}: "
+                self._failed = kind + str(error).strip().partition("\n")[0]
                 return None
             finally:
                 if usual_step:

@@ -170,11 +170,8 @@ def _callbacks(given: Any) -> Sequence[Any]:
     """What `fit` takes for callbacks, as a sequence."""
     if given is None:
         return ()
-    return list(getattr(given, "callbacks", None) or (given if _is_list(given) else [given]))
-
-
-def _is_list(given: Any) -> bool:
-    return isinstance(given, (list, tuple))
+    several = getattr(given, "callbacks", given)  # A CallbackList holds them.
+    return list(several) if isinstance(several, (list, tuple)) else [several]
 
 
 def run_to_fit(script: Path, arguments: Sequence[str]) -> Call:
