@@ -73,7 +73,7 @@ def test_its_best_network_predicts_and_not_what_lies_in_export(
     Image.fromarray(faces[0, :, :, 0]).save(tmp_path / "face.png")
     assert predict([str(cut.folder), str(tmp_path / "face.png"), "--json"]) == 0
     captured = capsys.readouterr()
-    assert f"{said}: the best network so far predicts\n" in captured.err
+    assert f"{said}: its network so far predicts\n" in captured.err
     assert len(captured.out.splitlines()) == 1
 
 

@@ -191,6 +191,12 @@ class Train(Section):
     global_clip_norm: Annotated[float, Field(gt=0)] | None = Field(
         5.0, description="largest norm of the gradient over all weights together; null: no clipping"
     )
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="whose network is validated, kept and exported at the end: that of the epoch "
+        "with the highest validation accuracy; or of the last one, which a schedule of the "
+        "learning rate ends in and no validation face has chosen",
+    )
     label_smoothing: Rate = Field(0.0, description="label smoothing at the start")
     sampler: Literal["shuffle", "balanced"] = Field(
         "shuffle",

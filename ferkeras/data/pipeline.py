@@ -6,6 +6,7 @@ batch are read when it is made, ahead of the step that takes it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -17,6 +18,9 @@ from ferkeras.data.faces import Faces
 from ferkeras.data.selection import Images, Selection
 
 _PLAIN_BATCH = 256
+
+_AHEAD = max(2, (os.cpu_count() or 2) // 2)
+"""Batches that are made at once; their order is the same whatever it is."""
 
 VOTES_WEIGHT = 0.5
 """Weight of the votes in the loss beside 1 for the labels; below 1, see `training_targets`."""
@@ -102,7 +106,7 @@ class TrainingPipeline:
         return untuned(
             tf.data.Dataset.range(first_epoch, last_epoch + 1)
             .flat_map(batches_of)
-            .map(batch, num_parallel_calls=2, deterministic=True)
+            .map(batch, num_parallel_calls=_AHEAD, deterministic=True)
             .apply(
                 tf.data.experimental.assert_cardinality(epochs * self.steps_per_epoch - first_step)
             )

@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     demand_room(finished.run.inner)
     with Console() as console:
         if finished.unfinished:
-            console.print(f"note: {finished.unfinished}: this is the best network so far")
+            kept = finished.config.train.keep
+            console.print(f"note: {finished.unfinished}: this is the {kept} network so far")
         subject = find_subject(finished, arguments.split, arguments.data, console)
         if arguments.calibrate:
             _demand_faces_for_a_temperature(subject)

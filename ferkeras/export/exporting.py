@@ -88,7 +88,8 @@ def export_run(
     target = finished.run.exports if folder is None else folder_of(folder)
     check_export_folder(target, FILES.get(format), finished)
     if finished.unfinished:
-        console.print(f"note: {finished.unfinished}: this is the best network so far")
+        kept = finished.config.train.keep
+        console.print(f"note: {finished.unfinished}: this is the {kept} network so far")
     with _alone_in(target):
         found = find_probe(finished, data, console)
 

@@ -136,7 +136,8 @@ def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -
 def _head(finished: TrainedRun) -> str:
     accuracy = finished.accuracy
     unfinished = (
-        f"\n**The training is {finished.unfinished}**: this is its best network so far.\n"
+        f"\n**The training is {finished.unfinished}**: this is its {finished.config.train.keep} "
+        "network so far.\n"
         if finished.unfinished
         else ""
     )
@@ -217,9 +218,17 @@ def _data(finished: TrainedRun) -> str:
     test = "" if evaluated else "Its test faces were not used: no figure here is of them.\n"
     return (
         f"## Data\n\n{source}, fingerprint\n`{for_code(data['fingerprint'])}`.\n"
-        f"The split is {how};\nthe epoch was chosen by the accuracy on the validation faces, "
-        f"whose figures are therefore slightly\ntoo good. {test}\n"
+        f"The split is {how};\n{_choice_of_the_epoch(finished)} {test}\n"
         f"{_table(('split', 'faces'), rows)}"
+    )
+
+
+def _choice_of_the_epoch(finished: TrainedRun) -> str:
+    if finished.config.train.keep == "last":
+        return "the network is that of the last epoch, which no validation face has chosen."
+    return (
+        "the epoch was chosen by the accuracy on the validation faces, whose figures are therefore "
+        "slightly\ntoo good."
     )
 
 
@@ -283,7 +292,12 @@ def _recipe(finished: TrainedRun) -> str:
         *([("begun from", begun)] if (begun := _begun_from(network)) else []),
         (
             "epochs",
-            f"{finished.epochs}; this is the network of epoch {finished.best_epoch}",
+            f"{finished.epochs}; this is the network of epoch {finished.best_epoch}, "
+            + (
+                "the last"
+                if train.keep == "last"
+                else "the one with the highest validation accuracy"
+            ),
         ),
         (
             "rare classes",

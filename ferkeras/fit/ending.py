@@ -1,4 +1,4 @@
-"""What a training ends with: the best network evaluated, drawn, exported and reported."""
+"""What a training ends with: the network that is kept, evaluated, drawn, exported and reported."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from ferkeras.fit.tracked import results_of
 from ferkeras.metrics.inference import Predictions, predict
 from ferkeras.report.events import events_of
 from ferkeras.report.pictures import draw_confusion_matrix, draw_curves, draw_per_class
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.healings import healing_text
 from ferkeras.runs.network import load_network
@@ -44,8 +45,8 @@ class Outcome:
 
     Attributes:
         run: its folder.
-        best_epoch: the epoch with the highest validation accuracy, from 1.
-        validation: predictions of that epoch's network on the validation faces.
+        best_epoch: the epoch of the network that is kept, see `train.keep`, from 1.
+        validation: predictions of that network on the validation faces.
         metrics: what `metrics.json` holds.
         stopped: why the run was ended early, None if it was not.
     """
@@ -68,17 +69,17 @@ def finish(
     console: Console,
     brief: bool,
 ) -> Outcome:
-    """Evaluate, export and draw the best network; `metrics.json` comes last."""
+    """Evaluate, export and draw the network that is kept; `metrics.json` comes last."""
     if not run.best.exists():
         raise RunError(
-            f"{run.folder}: no epoch had a validation accuracy, so there is no best network; "
+            f"{run.folder}: no epoch had a validation accuracy, so no network was kept; "
             "history.csv shows whether the loss was finite"
         )
     history = run_callbacks.history.frame()
-    best_epoch = int(history["epoch"].iloc[history["val_accuracy"].argmax()])
+    best_epoch = enclosed_in(run.best.read_bytes(), run.best).provenance["epoch"]
     # From the configuration, with the file's numbers: a run that goes on may be a stranger's.
     environment = read_record(run.environment, EnvironmentRecord)
-    with console.working("evaluating the best network"):
+    with console.working(f"evaluating the network of epoch {best_epoch}"):
         model = load_network(config, environment, run.best)
         validation = predict(model, splits.validation)
         write_npz(run.predictions, probabilities=validation.probabilities, labels=validation.labels)

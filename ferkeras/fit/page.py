@@ -52,7 +52,7 @@ def run_page(
     Args:
         finished: the run.
         history: one row an epoch.
-        validation: predictions of the best network on the validation faces.
+        validation: predictions of the network on the validation faces.
         mosaics: faces to show; those without a tile are left out.
     """
     config, metrics = finished.config, finished.metrics
@@ -72,6 +72,7 @@ def run_page(
         measures=measures(results, ranges),
         faces=results["faces"],
         best_epoch=metrics["best_epoch"],
+        keep=config.train.keep,
         confidence=f"{CONFIDENCE:.0%}",
         events=list(zip(letters(len(events)), events, strict=False)),
         charts=[

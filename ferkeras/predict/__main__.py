@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"that comes with ferkeras has: {better}"
         )
     if unfinished := network.about.provenance.get("unfinished"):
-        tell(f"note: {run}: {unfinished}: the best network so far predicts")
+        tell(f"note: {run}: {unfinished}: its network so far predicts")
     emotions = network.about.emotions
     cut = chosen_cut(arguments.detect)
     for_programs = arguments.json or arguments.csv

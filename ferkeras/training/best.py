@@ -1,10 +1,10 @@
-"""Keep the best network of a run in a file that any Keras 3 opens."""
+"""Keep the best or the last network of a run in a file that any Keras 3 opens."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -15,7 +15,7 @@ from ferkeras.runs.keras_file import write_served
 
 
 class BestModelCheckpoint(keras.callbacks.Callback):
-    """Save the network after each epoch that is better than all before.
+    """Save the network after each epoch, or each that is better than all before.
 
     Unlike `keras.callbacks.ModelCheckpoint` it never leaves half a file, and it can continue where
     an earlier process was. What it writes is the network as it is served, without the state of
@@ -26,16 +26,24 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         about: enclosed in the file; epoch and value of `monitor` are added to its provenance.
         monitor: key in the logs; larger is better. NaN is never better, nor is an epoch whose
             `val_loss` is not finite: predictions that are not numbers can be right by chance.
+        keep: the network of the best epoch, or of the last one whose `val_loss` is finite.
 
     Raises:
         ValueError: an epoch's logs lack the key.
     """
 
-    def __init__(self, path: InnerPath, about: About, monitor: str = "val_accuracy") -> None:
+    def __init__(
+        self,
+        path: InnerPath,
+        about: About,
+        monitor: str = "val_accuracy",
+        keep: Literal["best", "last"] = "best",
+    ) -> None:
         super().__init__()
         self._path = path
         self._about = about
         self._monitor = monitor
+        self._keep = keep
         self._best = -math.inf
 
     def set_model(self, model: keras.Model) -> None:
@@ -45,7 +53,7 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         self._served = served_network(model, dtype="float32")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save, if it is the best."""
+        """Save, if it is the best or the last is kept."""
         logs = logs or {}
         if self._monitor not in logs:
             raise ValueError(
@@ -53,7 +61,8 @@ class BestModelCheckpoint(keras.callbacks.Callback):
                 f"Received: logs with {', '.join(logs)}"
             )
         value = float(logs[self._monitor])
-        if value > self._best and math.isfinite(logs.get("val_loss", 0.0)):
+        chosen = value > self._best or (self._keep == "last" and math.isfinite(value))
+        if chosen and math.isfinite(logs.get("val_loss", 0.0)):
             copy_weights(self.model, self._served)
             about = self._about.also(epoch=epoch + 1, validation_accuracy=value)
             write_served(self._served, self._path, about)

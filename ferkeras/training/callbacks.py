@@ -156,7 +156,7 @@ def build_callbacks(
     heals = monitor.collapse_action == "heal"
     if heals:
         callbacks += examination
-    callbacks += [BestModelCheckpoint(run.best, about), history]
+    callbacks += [BestModelCheckpoint(run.best, about, keep=config.train.keep), history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
         callbacks.append(
