@@ -21,8 +21,8 @@ from ferkeras.check_data.material import gather
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.signals import StopRequest
-from ferkeras.config.file import load_config
-from ferkeras.config.schema import Augment
+from ferkeras.config.file import load_config, with_values
+from ferkeras.config.schema import Augment, Config
 from ferkeras.data.classes import DROPPED
 from ferkeras.data.digests import votes_fingerprint_of
 from ferkeras.data.faces import USAGES, ReadFaces, Splits
@@ -34,14 +34,16 @@ from ferkeras.data.readers.votes import Votes
 from ferkeras.data.votes import fractions, labelled_by_votes
 from ferkeras.evaluate.subject import find_subject
 from ferkeras.export.model_card import model_card
+from ferkeras.export.probe import find_probe
 from ferkeras.files.inner import InnerPath
 from ferkeras.fit.__main__ import main as fit
 from ferkeras.fit.run import train
 from ferkeras.network.distillation import Distillation
 from ferkeras.network.loss import SmoothedCrossentropy
 from ferkeras.network.step import DistilledModel
-from ferkeras.runs.finished import open_run
+from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.network import load_trained
+from ferkeras.runs.record import Run
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
 from ferkeras.training.setup import build_setup, make_reproducible
@@ -485,16 +487,19 @@ TINY = (
 )
 
 
-@pytest.fixture(scope="module")
-def voted(tmp_path_factory):
-    """A table of 64 faces with votes: each emotion has most votes of four or more of each split."""
-    folder = tmp_path_factory.mktemp("voted")
-    rows = []
+def sixty_four():
+    """Rows with votes: each emotion has most votes of four or more of each split."""
     for number in range(64):
         votes = [0] * 10
         votes[number % 8], votes[(number + 1) % 8] = 7, 3
         usage = "Training" if number < 48 else "PublicTest"
-        rows.append((number % 7, usage, tuple(votes), None))
+        yield number % 7, usage, tuple(votes), None
+
+
+@pytest.fixture(scope="module")
+def voted(tmp_path_factory):
+    """A table of 64 faces and the votes on them."""
+    folder, rows = tmp_path_factory.mktemp("voted"), list(sixty_four())
     return write_table(folder / "fer2013.csv", rows), write_votes(folder / "fer2013new.csv", rows)
 
 
@@ -544,6 +549,36 @@ def test_a_run_with_votes_is_evaluated_where_its_data_are(runs, voted, tmp_path)
         assert not other.same_data
         assert len(other.faces) == len(ROWS)
         assert ("judged by their own labels" in other.remark) == ("soft" in finished.name)
+
+
+def test_what_a_second_head_learnt_from_is_not_needed_to_evaluate(runs, tmp_path):
+    console = Console(io.StringIO())
+    for name, kept in runs.items():
+        whole = open_run(kept)
+        data = whole.config.data.model_copy(update={"votes": str(tmp_path / "gone.csv")})
+        finished = replace(whole, config=whole.config.model_copy(update={"data": data}))
+        if name == "auxiliary":
+            assert find_subject(finished, None, None, console).same_data
+            assert find_probe(finished, None, console).kind == "validation faces"
+        else:
+            with pytest.raises(InputError, match=r"gone\.csv: no such file"):
+                find_subject(finished, None, None, console)
+
+
+def test_votes_that_said_what_training_faces_are_have_to_be_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
+    table = write_table(tmp_path / "faces.csv", sixty_four(), header="emotion,pixels,kind")
+    votes = write_votes(tmp_path / "votes.csv", sixty_four())
+    data = {"data.path": str(table), "data.votes": str(votes), "data.votes_as": "auxiliary"}
+    config = with_values(Config(), data)
+    splits = load_splits(config, Console(io.StringIO()))
+    assert splits.official
+    known = {"fingerprint": splits.fingerprint, "task": splits.task.as_json()}
+    environment = {"data": {"official_split": True, **known}}
+    finished = FinishedRun(Run(tmp_path), config, environment, {})
+    votes.unlink()
+    with pytest.raises(InputError, match="nothing else says which .* were training faces"):
+        find_subject(finished, None, None, Console(io.StringIO()))
 
 
 def test_a_run_goes_on_where_its_votes_are_and_with_no_others(runs, voted, tmp_path, capsys):

@@ -14,6 +14,7 @@ from ferkeras.data.read import Wanted, read_faces
 from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.task import Task
+from ferkeras.data.votes import COLUMNS
 
 _NAMED = 5
 """Pictures that are named in a line."""
@@ -25,6 +26,20 @@ DEMO = "demo"
 def are_here(data: Data) -> bool:
     """Whether the configured faces can be made, or something lies where they are read from."""
     return data.path == DEMO or expanded(data.path).exists()
+
+
+def without_lost_votes(config: Config) -> Config:
+    """The same without votes that a second head alone has learnt from, where their file is gone.
+
+    They change no label and leave no face out.
+    """
+    data = config.data
+    lost = data.votes is not None and data.votes != COLUMNS and not expanded(data.votes).exists()
+    if not lost or data.votes_as != "auxiliary":
+        return config
+    return config.model_copy(
+        update={"data": data.model_copy(update={"votes": None, "votes_as": None})}
+    )
 
 
 def load_splits(config: Config, console: Console, expected: Task | None = None) -> Splits:

@@ -10,8 +10,15 @@ import numpy as np
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
-from ferkeras.data.load import are_here, load_faces, load_splits, split_as_configured
+from ferkeras.data.load import (
+    are_here,
+    load_faces,
+    load_splits,
+    split_as_configured,
+    without_lost_votes,
+)
 from ferkeras.data.readers.votes import OtherRows
 from ferkeras.runs.finished import TrainedRun
 
@@ -58,10 +65,10 @@ def find_subject(
     Raises:
         InputError: the faces cannot be read, or there are none of that split.
     """
-    config = finished.config
+    config = without_lost_votes(finished.config)
     if data is None:
         try:
-            splits = load_splits(config, console, finished.task)
+            splits = _divided_as_before(load_splits(config, console, finished.task), finished)
         except InputError as error:
             if are_here(config.data):
                 raise
@@ -96,7 +103,7 @@ def find_subject(
     own: Splits | None = None
     leak = ""
     try:
-        found = load_splits(config, console, finished.task)
+        found = _divided_as_before(load_splits(config, console, finished.task), finished)
         if found.fingerprint == finished.fingerprint:
             own = found
         else:
@@ -115,6 +122,18 @@ def find_subject(
         validation=own.validation if own else None,
         remark="; ".join(filter(None, (remark, leak))),
     )
+
+
+def _divided_as_before(splits: Splits, finished: TrainedRun) -> Splits:
+    """The splits of a run's own faces, unless what had divided them has gone with the votes."""
+    votes = finished.config.data.votes
+    recorded = finished.environment["data"].get("official_split", splits.official)
+    if votes is not None and splits.official != recorded:
+        raise InputError(
+            f"data.votes = {shown(votes)}: not there, and nothing else says which of the faces of "
+            f"{splits.source} were training faces; put the votes back"
+        )
+    return splits
 
 
 def _of_splits(splits: Splits, split: str | None, *, same: bool, remark: str) -> Subject:

@@ -257,6 +257,7 @@ def _recipe(finished: TrainedRun) -> str:
     network, train, distill = config.network, config.train, config.distill
     described = network.describe(finished.task.image.height, finished.task.image.width)
     packages = finished.environment["packages"]
+    of_more = f" of {train.epochs}" if finished.epochs < train.epochs else ""
     rows = [
         (
             "network",
@@ -292,7 +293,7 @@ def _recipe(finished: TrainedRun) -> str:
         *([("begun from", begun)] if (begun := _begun_from(network)) else []),
         (
             "epochs",
-            f"{finished.epochs}; this is the network of epoch {finished.best_epoch}, "
+            f"{finished.epochs}{of_more}; this is the network of epoch {finished.best_epoch}, "
             + (
                 "the last"
                 if train.keep == "last"

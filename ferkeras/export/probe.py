@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.console import Console
-from ferkeras.data.load import are_here, load_splits
+from ferkeras.data.load import are_here, load_splits, without_lost_votes
 from ferkeras.data.pictures import face_of
 from ferkeras.data.selection import Images
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -45,7 +45,8 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
     Raises:
         InputError: there are data, but they cannot be read.
     """
-    data = finished.config.data
+    config = without_lost_votes(finished.config)
+    data = config.data
     if path is None and not are_here(data):
         console.print(
             f"note: the data of this run, {data.path}, are not here; the export is checked on "
@@ -54,7 +55,7 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         return Probe(_synthetic(finished), SYNTHETIC)
     if path is not None:
         data = data.model_copy(update={"path": path})
-    splits = load_splits(finished.config.model_copy(update={"data": data}), console)
+    splits = load_splits(config.model_copy(update={"data": data}), console)
     if splits.fingerprint == finished.fingerprint:
         return Probe(splits.validation.images)
     console.print(
