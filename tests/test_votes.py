@@ -577,7 +577,7 @@ def test_votes_that_said_what_training_faces_are_have_to_be_there(tmp_path, monk
     environment = {"data": {"official_split": True, **known}}
     finished = FinishedRun(Run(tmp_path), config, environment, {})
     votes.unlink()
-    with pytest.raises(InputError, match="nothing else says which .* were training faces"):
+    with pytest.raises(InputError, match=r"nothing else says which .* were training faces"):
         find_subject(finished, None, None, Console(io.StringIO()))
 
 
