@@ -28,6 +28,7 @@ from ferkeras.fit.automatic_learning_rate import with_automatic_learning_rate
 from ferkeras.fit.heal import is_due
 from ferkeras.fit.run import train
 from ferkeras.runs.create import create_run
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.record import Run
 from ferkeras.trackers.opening import open_trackers
 from ferkeras.training.callbacks import build_callbacks
@@ -421,6 +422,19 @@ def overfitting(config, world):
     return len(console.alarms)
 
 
+def kept(config, world):
+    """The epoch whose network is in the file, after a good one and a worse."""
+    built = setup(config, world)
+    run = Run(world.folder / "run")
+    run.folder.mkdir(exist_ok=True)
+    run_callbacks = build_callbacks(config, built, world.splits, run, Console(io.StringIO()))
+    keeper = next(c for c in run_callbacks.callbacks if type(c).__name__ == "BestModelCheckpoint")
+    keeper.set_model(built.model)
+    for epoch, accuracy in enumerate((0.5, 0.4)):
+        keeper.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": 1.0})
+    return enclosed_in(run.best.read_bytes(), run.best).provenance["epoch"]
+
+
 def accepted(config, world):
     """Whether rare classes may be corrected twice."""
     values = config.model_dump()
@@ -500,6 +514,7 @@ EFFECTS = {
     "train.ema_momentum": (0.3, training, ()),
     "train.weight_decay": (0.05, optimizer, ("train.optimizer=adamw",)),
     "train.global_clip_norm": (None, optimizer, ()),
+    "train.keep": ("last", kept, ()),
     "train.label_smoothing": (0.1, optimizer, ()),
     "train.sampler": ("balanced", first_batch, ("class_weight.rule=none",)),
     "train.allow_sampler_with_class_weight": (True, accepted, ()),
