@@ -15,6 +15,12 @@ Measured on digits with four optimizers, with and without BatchNormalization: wi
 validation accuracy falls by up to 0.5 where the average takes over, with a twentieth by 0.03."""
 
 
+def average_is_trained(optimizer: Any) -> bool:
+    """Whether the moving average of an optimizer with ``use_ema=True`` is no more of its start."""
+    steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
+    return bool(optimizer.ema_momentum ** (steps - 1) <= _START)
+
+
 class AveragedWeights(keras.callbacks.Callback):
     """Put the optimizer's moving average of the weights into the model from validation on.
 
@@ -107,9 +113,7 @@ class AveragedWeights(keras.callbacks.Callback):
 
     def _is_trained(self) -> bool:
         """Whether the average is of the training and not of its start."""
-        optimizer = self._optimizer()
-        steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
-        return bool(optimizer.ema_momentum ** (steps - 1) <= _START)
+        return average_is_trained(self._optimizer())
 
     def _set_aside(self) -> None:
         variables = self._optimizer()._trainable_variables

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from .averaged_weights import average_is_trained
 from .confusion_matrix import count_confusion, read_confusion_matrix
 
 
@@ -111,7 +112,9 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     It speaks when a collapse begins, when it becomes complete or moves to another class, and when
     it is over. A model that is no better than the best constant prediction is reported as well,
-    with the class that it leans to; only a complete collapse stops a training.
+    with the class that it leans to; only a complete collapse stops a training. Of a model with a
+    moving average of its weights nothing is said while a twentieth of the average is the weights of
+    the start, unless the training ends there: what is validated then is not what is kept.
 
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
@@ -198,7 +201,8 @@ class CollapseAlarm(keras.callbacks.Callback):
             logs["val_collapse_fraction"] = math.nan
             return
         logs["val_collapse_fraction"] = float(matrix.sum(axis=0).max() / matrix.sum())
-        self._report(epoch + 1, find_collapse(matrix, self.fraction))
+        if epoch + 1 >= (self.params or {}).get("epochs", 0) or not self._average_is_to_come():
+            self._report(epoch + 1, find_collapse(matrix, self.fraction))
 
     @property
     def collapsed_since(self) -> int | None:
@@ -226,6 +230,10 @@ class CollapseAlarm(keras.callbacks.Callback):
         self._since = state["since"]
         self._complete = state["complete"]
         self.stopped = state["stopped"]
+
+    def _average_is_to_come(self) -> bool:
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        return bool(getattr(optimizer, "use_ema", False)) and not average_is_trained(optimizer)
 
     def _report(self, epoch: int, collapse: Collapse | None) -> None:
         if collapse is None:

@@ -157,6 +157,22 @@ def test_alarm_stops_the_training_with_a_reason():
     assert "epoch 2: COLLAPSE onto 'a'" in alarm.stopped
 
 
+@pytest.mark.parametrize(
+    ("use_ema", "epochs", "first"), [(True, 4, 3), (True, 2, 2), (False, 4, 1)]
+)
+def test_alarm_waits_for_the_average_that_is_kept_but_not_beyond_the_end(use_ema, epochs, first):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, activation="softmax")])
+    model.layers[0].set_weights([np.zeros((1, 2)), np.array([5.0, 0.0])])
+    # Of ten steps an epoch; 0.9 ** 29 is below a twentieth.
+    optimizer = keras.optimizers.SGD(1e-9, use_ema=use_ema, ema_momentum=0.9)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    x, y = np.zeros((20, 1)), np.arange(20) % 2
+    alarms = []
+    alarm = CollapseAlarm(("a", "b"), alarm=alarms.append)
+    model.fit(x, y, 2, epochs, verbose=0, validation_data=(x, y), callbacks=[alarm])
+    assert [line.split(":")[0] for line in alarms] == [f"epoch {first}"]
+
+
 def test_alarm_goes_on_from_its_state():
     alarms = []
     first = CollapseAlarm(("a", "b"), alarm=alarms.append)
