@@ -245,6 +245,7 @@ HEALTHY: tuple[tuple[dict[str, Any], int], ...] = (
     ({"network.filters": [16, 32], "network.dense_units": [32]}, 2000),
     ({"train.optimizer": "sgd", "train.learning_rate": 0.02, "train.epochs": 8}, 2000),
     ({"train.batch_size": 64, "train.epochs": 10, "class_weight.rule": "none"}, 2000),
+    ({"train.sampler": "balanced", "class_weight.rule": "none"}, 2000),
 )
 """Settings and number of faces of the healthy trainings; each is run with several seeds."""
 

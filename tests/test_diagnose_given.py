@@ -17,7 +17,11 @@ from ferkeras.diagnose import diagnosis
 from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
 from ferkeras.diagnose.causes.begun_broken import starts_from_a_broken_network
-from ferkeras.diagnose.causes.classes import validation_cannot_measure
+from ferkeras.diagnose.causes.classes import (
+    missing_class,
+    missing_class_beside,
+    validation_cannot_measure,
+)
 from ferkeras.diagnose.causes.decayed_rate import learning_rate_fell_too_early
 from ferkeras.diagnose.causes.held_back import held_back
 from ferkeras.diagnose.causes.labels import noisy_labels, noisy_validation_labels
@@ -173,6 +177,63 @@ def test_what_gains_from_one_start_alone_is_not_named(m):
 
     m.trial = lucky
     assert held_back(m) is None
+
+
+@pytest.mark.parametrize(("recall_without", "named"), [(0.5, True), (0.3, False)])
+def test_a_correction_for_rare_classes_is_named_unless_it_is_what_helps_them(
+    m, monkeypatch, recall_without, named
+):
+    m = configured(m, class_weight__rule="inverse")
+    heavy = dict.fromkeys(range(7), 1.0) | {1: 16.0}
+    setup = replace(m.case.setup, balance=replace(m.case.setup.balance, effective=heavy))
+    m = Measurements(replace(m.case, setup=setup))
+    monkeypatch.setattr("ferkeras.diagnose.causes.held_back.is_behind", lambda _: False)
+    m.trial = lambda values: (
+        replace(trial(0.5), balanced=recall_without)
+        if values.get("class_weight.rule") == "none"
+        else replace(trial(0.3), balanced=0.4)
+    )
+    finding = held_back(m)
+    assert (finding is not None) == named
+    if finding:
+        assert finding.cause == "rare_classes_overweighted"
+
+
+def test_weights_far_from_usual_are_tried_for_longer_where_the_network_learns(m, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        diagnosis, "TRIED", (lambda measured: asked.append(measured.trial_steps) or None,)
+    )
+    monkeypatch.setattr(diagnosis, "is_not_learning", lambda _: False)
+    m = Measurements(replace(m.case, steps=1000))
+    diagnosis._tried(m)
+    assert len(asked) == 1
+    monkeypatch.setattr(diagnosis.held_back, "is_far_from_usual", lambda _: True)
+    diagnosis._tried(m)
+    assert asked[1:] == [asked[0], 3 * asked[0]]
+
+
+@pytest.mark.parametrize(
+    ("others_wrong", "first"), [(20, missing_class), (60, missing_class_beside)]
+)
+def test_a_missing_class_is_first_where_it_explains_what_is_misclassified(others_wrong, first):
+    names = ("happy", "sad", "disgust")
+    truth = np.repeat([0, 1, 2], [40, 60, 5])
+    predicted = np.repeat([0, 1, 0], [40, 60 - others_wrong, others_wrong + 5])
+
+    def faces(labels):
+        images = np.zeros((len(labels), 2, 2, 1), np.uint8)
+        return Faces(images, labels.astype(np.int32), names)
+
+    splits = Splits(faces(truth[:100]), faces(truth), None, "", "", True)
+    m = SimpleNamespace(
+        case=SimpleNamespace(splits=splits),
+        on_validation=ClassPredictions(truth, predicted, names),
+        classes=names,
+    )
+    found = {probe: probe(m) for probe in (missing_class, missing_class_beside)}
+    assert [probe for probe, finding in found.items() if finding] == [first]
+    assert "no face that is disgust" in found[first].verdict
 
 
 def with_images(splits: Splits, images: np.ndarray) -> Splits:

@@ -50,6 +50,7 @@ MEASURED: tuple[Probe, ...] = (
     labels.random_labels,
     labels.permuted_labels,
     balance.class_imbalance,
+    classes.missing_class_beside,
     # What it is given beside them: teachers, and weights to begin with.
     teacher.teacher_knows_nothing,
     begun_broken.starts_from_a_broken_network,
@@ -97,7 +98,7 @@ LEFT: tuple[Probe, ...] = (
 
 _STEPS = (TRIAL_STEPS, 3 * TRIAL_STEPS)
 """Steps of trials: longer ones where a training learns nothing and the short ones showed nothing,
-for some learn nothing in so few steps whatever is changed."""
+for some learn nothing in so few steps whatever is changed; or where a setting is far from usual."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def _tried(measurements: Measurements) -> list[Finding]:
         for probe in TRIED:
             if finding := probe(measurements):
                 return [finding]
-        if measurements.case.steps <= steps or not is_not_learning(measurements):
+        more = is_not_learning(measurements) or held_back.is_far_from_usual(measurements)
+        if measurements.case.steps <= steps or not more:
             break
     return []
 

@@ -58,6 +58,13 @@ def kappa_error(matrix: np.ndarray) -> float:
     return float(np.sqrt(agreed * (1 - agreed) / total)) / max(1 - chance, 1e-9)
 
 
+def mean_recall(matrix: np.ndarray) -> float:
+    """Balanced accuracy of counts [truth, prediction] (K, K), over the classes that there are."""
+    support = matrix.sum(axis=1)
+    there = support > 0
+    return float((np.diag(matrix)[there] / support[there]).mean()) if there.any() else 0.0
+
+
 def above_chance(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
     """Kappa in standard deviations of kappa for shuffled labels; 0 for predictions of one class."""
     rng = np.random.default_rng(0)

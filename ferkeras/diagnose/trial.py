@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.pipeline import untuned
 from ferkeras.diagnose.case import Case, isolated_rng, sample, schedule
-from ferkeras.diagnose.skill import counts, kappa
+from ferkeras.diagnose.skill import counts, kappa, mean_recall
 from ferkeras.metrics.inference import logits_of
 from ferkeras.training.setup import TrainingSetup
 from ferkeras.training.state import restored_after
@@ -36,6 +37,7 @@ class Trial:
         on_validation: the same on validation faces.
         train_accuracy: fraction of right predictions on training faces.
         validation_accuracy: the same on validation faces.
+        balanced: mean recall of the classes on validation faces; NaN where it was not measured.
     """
 
     overrides: Mapping[str, Any]
@@ -44,6 +46,7 @@ class Trial:
     on_validation: float
     train_accuracy: float
     validation_accuracy: float
+    balanced: float = math.nan
 
 
 def teaches_more(before: Trial, after: Trial) -> bool:
@@ -118,16 +121,12 @@ def _trial(case: Case, model: keras.Model, overrides: Mapping[str, Any], steps: 
     for faces in (case.splits.train, case.splits.validation):
         faces = sample(faces, case.config.seed)
         predicted = logits_of(model, faces).argmax(axis=1)
+        matrix = counts(faces.labels, predicted, len(faces.classes))
         figures.append(
-            (
-                kappa(counts(faces.labels, predicted, len(faces.classes))),
-                (predicted == faces.labels).mean(),
-            )
+            (kappa(matrix), float((predicted == faces.labels).mean()), mean_recall(matrix))
         )
-    (train, train_accuracy), (validation, validation_accuracy) = figures
-    return Trial(
-        overrides, steps, train, validation, float(train_accuracy), float(validation_accuracy)
-    )
+    (train, train_accuracy, _), (validation, validation_accuracy, balanced) = figures
+    return Trial(overrides, steps, train, validation, train_accuracy, validation_accuracy, balanced)
 
 
 def learn_one_batch(case: Case, overrides: Mapping[str, Any]) -> float:

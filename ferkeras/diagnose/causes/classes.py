@@ -16,6 +16,9 @@ _FEW, _LITTLE = 5, 0.01
 """Validation faces of classes that training lacks, and their fraction, below which figures hardly
 show it."""
 
+_EXPLAINS = 0.1
+"""Fraction of the misclassified faces below which something else is wrong with the others."""
+
 
 def validation_cannot_measure(m: Measurements) -> Finding | None:
     """Nearly all validation faces are of one class, or none is of one that training has plenty of.
@@ -97,10 +100,23 @@ def _classes_not_measured(m: Measurements) -> Finding | None:
 
 def missing_class(m: Measurements) -> Finding | None:
     """A class that validation has and training lacks: no network can learn it."""
+    return _missing(m, explains=True)
+
+
+def missing_class_beside(m: Measurements) -> Finding | None:
+    """The same where most of what is misclassified is of other classes, which has another cause."""
+    return _missing(m, explains=False)
+
+
+def _missing(m: Measurements, explains: bool) -> Finding | None:
     train = m.case.splits.train.counts()
     validation = m.case.splits.validation.counts()
     missing = np.flatnonzero((train == 0) & (validation > 0))
     if validation[missing].sum() < max(_FEW, _LITTLE * validation.sum()):
+        return None
+    matrix = m.on_validation.matrix
+    wrong = matrix.sum() - np.trace(matrix)
+    if (matrix[missing].sum() >= _EXPLAINS * wrong) != explains:
         return None
     names = " and ".join(m.classes[int(label)] for label in missing)
     asked = int(validation[missing].sum())
