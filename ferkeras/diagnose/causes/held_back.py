@@ -60,11 +60,11 @@ def held_back(m: Measurements) -> Finding | None:
 
 
 def is_far_from_usual(m: Measurements) -> bool:
-    """Whether rare classes are corrected more than any recommended rule does.
+    """Whether class weights correct rare classes more than any recommended rule does.
 
     What that costs shows in more steps than others' trials have, also where the network learns.
     """
-    return _corrects(m) and _spread(m) > _FAR
+    return m.case.config.class_weight.rule != "none" and _spread(m) > _FAR
 
 
 def _settings(m: Measurements) -> list[_Setting]:
@@ -74,7 +74,7 @@ def _settings(m: Measurements) -> list[_Setting]:
         for name in suspected(m)
         if behind
     ]
-    if is_far_from_usual(m) or (behind and _corrects(m)):
+    if _corrects(m) and (behind or _spread(m) > _FAR):
         found.append(_Setting(_UNWEIGHTED, _weighted))
     if behind and begins_slowly(m):
         found.append(_Setting({"network.first_layer_rate": 1.0}, _slow))

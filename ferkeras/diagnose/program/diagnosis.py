@@ -41,6 +41,7 @@ from ferkeras.diagnose.program.causes import (
 )
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
+from ferkeras.diagnose.program.prepared import build, labelled
 from ferkeras.diagnose.program.program import Fit, Program
 from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsal
 from ferkeras.diagnose.program.trees import readable
@@ -86,6 +87,7 @@ MEASURED: tuple[Probe, ...] = (
     leakage.leakage,
     leakage.column_of_the_labels,
     inputs.channels_first,
+    lost.rows_of_another_width,
     inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
@@ -326,8 +328,8 @@ def _diagnosis(
     seconds: float,
     begun: float,
 ) -> ProgramDiagnosis:
-    if not model.built:
-        model(material.take(np.arange(1)))
+    build(model, material)
+    material = labelled(material, model)
     with untouched(model):
         program = Program(model, material, held, fit, seconds, own)
         if program.labels.is_a_quantity:

@@ -26,6 +26,7 @@ from ferkeras.diagnose.finding import Evidence
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.nothing_written import WouldWrite, nothing_written
+from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.spy import Act, Spy, Watch
 
 if TYPE_CHECKING:
@@ -151,8 +152,7 @@ class Rehearsals:
     @property
     def has_own_step(self) -> bool:
         """Whether the model has a training step that is not Keras's."""
-        step = getattr(type(self._program.model), "train_step", None)
-        return step is not None and not str(step.__module__).startswith("keras.")
+        return has_own_step(self._program.model)
 
     @property
     def tells_more(self) -> bool:

@@ -109,9 +109,10 @@ class Trials:
         change, without = self._upon(change), self._upon(Change())
         pairs: list[tuple[Trial, Trial]] = []
         for seed in range(3):
-            if pairs and (
+            first_pair = Comparison(*zip(*pairs[:1], strict=True)) if pairs else None
+            if first_pair and (
                 self.seconds_left < 2 * sum(each.seconds for each in pairs[0])
-                or not Comparison((pairs[0][0],), (pairs[0][1],)).helps
+                or not (first_pair.helps or first_pair.frees)
             ):
                 break
             first = self._try(replace(without, seed=seed))

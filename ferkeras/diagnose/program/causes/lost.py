@@ -25,6 +25,14 @@ _KNOWN = 0.15
 _HOLDS = 0.25
 """Of the skill on training rows, the most that is no more than chance on validation rows."""
 
+_PICTURE = 16
+"""Pixels of a side from which on an array is looked at as pictures."""
+
+_ORDINAL = {2: "second", 3: "third", 4: "fourth"}
+
+_FARTHER, _SMOOTH = 0.1, 0.5
+"""More correlation than with the next row, and correlation along rows, of pictures cut wrongly."""
+
 _UNLIKE = 0.1
 """Correlation of neighbours up to which they have nothing in common."""
 
@@ -116,6 +124,67 @@ def pixels_mixed_up(program: Program) -> ProgramFinding | None:
     )
 
 
+def rows_of_another_width(program: Program) -> ProgramFinding | None:
+    """A row of pixels resembles not the next one but one behind it: cut at a wrong width.
+
+    As `numpy.resize` does, which repeats or cuts numbers and knows nothing of pictures, and a
+    `reshape` that takes columns, or colours, for a part of the width.
+    """
+    if len(program.train.arrays) != 1:
+        return None
+    found = _period(program.train.arrays[0])
+    if found is None:
+        return None
+    axis, period, next_one, behind = found
+    one, many = ("row", "rows") if axis == 1 else ("column", "columns")
+    return ProgramFinding(
+        cause="pixels_mixed_up",
+        verdict=f"In the pictures each {one} of pixels resembles the {_ORDINAL[period]} behind it, "
+        f"and the next one less: they were reshaped, or resized by numpy, with a wrong width, so "
+        f"that {many} that belong elsewhere lie between.",
+        evidence=(
+            Evidence(
+                f"correlation of pixels with those {period} {many} on, and with the next",
+                f"{behind:.2f}; {next_one:.2f}",
+                "lower than with the next, in pictures",
+                behind - next_one,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "resize pictures by a function that knows pictures, and look at a few",
+                "pictures that show something",
+                code="x = tf.image.resize(x, (height, width))  # and plt.imshow(x[0])",
+            ),
+        ),
+        reason="In pictures the next row is always more alike than one farther away.",
+        source="Ruderman 1994, The statistics of natural images",
+        confidence=MEASURED,
+    )
+
+
+def _period(values: np.ndarray) -> tuple[int, int, float, float] | None:
+    """Axis, period, correlation with the next and with the one a period on; None in pictures."""
+    if values.ndim != 4 or min(values.shape[1:3]) < _PICTURE or values.dtype.kind not in "biuf":
+        return None
+    pictures = values[:512].astype(np.float64)
+    pictures -= pictures.mean(axis=0)
+    spread = float(np.mean(np.square(pictures)))
+    if not spread > 0:
+        return None
+
+    def alike(axis: int, lag: int) -> float:
+        moved = np.moveaxis(pictures, axis, 0)
+        return float(np.mean(moved[lag:] * moved[:-lag])) / spread
+
+    for axis, other in ((1, 2), (2, 1)):
+        next_one = alike(axis, 1)
+        behind, period = max((alike(axis, lag), lag) for lag in _ORDINAL)
+        if behind > next_one + _FARTHER and alike(other, 1) > _SMOOTH:
+            return axis, period, next_one, behind
+    return None
+
+
 def _neighbours_alike(values: np.ndarray) -> float | None:
     """Correlation of pixels with their neighbours beside and below; None of anything else."""
     if values.ndim != 4 or min(values.shape[1:3]) < 6 or values.dtype.kind not in "biuf":
@@ -189,9 +258,8 @@ def learnt_by_heart(program: Program) -> ProgramFinding | None:
     if held is None or len(held) < _FEWEST or not _holds(basis, len(held), at_most=0.5):
         return None
     known = max(_KNOWN, 4 / np.sqrt(min(len(held), 512)))
-    if basis is not None and basis.skill < known:
-        # So little may be chance; more steps show whether it stays so.
-        basis = program.trials.longer()
+    # So little may be chance, and what holds is learnt later than what is known by heart.
+    basis = program.trials.longer()
     if basis is None or basis.skill < known or not _holds(basis, len(held), at_most=_HOLDS):
         return None
     return ProgramFinding(
