@@ -86,7 +86,10 @@ def test_a_loss_is_where_the_program_compiles(program, capsys):
     [
         ("print('no training')", "ended without calling fit"),
         ("import sys\nsys.exit(3)", "exit code 3"),
-        ("a = 1\nb = a / 0", "train.py:2: the program fails before it calls fit: ZeroDivision"),
+        (
+            "a = 1\nb = a / 0",
+            "train.py:2: the program fails before it calls fit on a Keras model: ZeroDiv",
+        ),
     ],
 )
 def test_programs_that_never_train(program, capsys, text, said):
@@ -102,3 +105,22 @@ def test_files_that_are_not_there(program, capsys):
     for option in ("--json", "--page"):
         assert main([option, "why.json", "--script", "train.py"]) == 2
         assert "exists already" in capsys.readouterr().err
+
+
+def test_a_later_fit_is_examined_after_those_before_it_were_done(program, capsys):
+    text = PROGRAM.replace("LAST", '"sigmoid"').replace("epochs=20", "epochs=1")
+    text += """\
+print("trained:", bool(model.optimizer.iterations.numpy()))
+for layer in model.layers:
+    layer.trainable = False
+model.compile("adam", "binary_crossentropy")
+model.fit(x, y, epochs=20, verbose=0)
+"""
+    program(text)
+    assert main(["--seconds", "2", "--fit", "2", "--script", "train.py"]) == 1
+    out = capsys.readouterr().out
+    assert "trained: True" in out
+    assert "train.py:21: fit is called" in out
+    assert "nothing can be trained" in out.lower() or "frozen" in out.lower()
+    assert main(["--fit", "3", "--script", "train.py"]) == 2
+    assert "the fit that --fit 3 asks for: it called fit 2 times" in capsys.readouterr().err

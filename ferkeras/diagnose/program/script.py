@@ -2,10 +2,12 @@
 
   python -m ferkeras.diagnose --script train.py                    a program of your own
   python -m ferkeras.diagnose --seconds 120 --page why.html --script train.py --epochs 20
+  python -m ferkeras.diagnose --fit 2 --script train.py            its second fit; the first is done
 
-The program runs as `python train.py` does, with the arguments that follow it; its first `fit` is
-not done, but examined: model, data, batch size, epochs. Nothing after that line is run. For each
-cause its line is named: where the layer is made, where `compile` or `fit` is called.
+The program runs as `python train.py` does, with the arguments that follow it; its first `fit`, or
+the one that `--fit` counts to, is not done, but examined: model, data, batch size, epochs. Nothing
+after that line is run. For each cause its line is named: where the layer is made, where `compile`
+or `fit` is called.
 
 Exit codes: 0 nothing speaks against it. 1 a cause was found, or it learns nothing. 2 wrong usage,
 no `fit` was reached, or it cannot be examined.
@@ -29,7 +31,7 @@ from ferkeras.cli.errors import InputError
 
 OPTION = "--script"
 
-_OWN = {"--seconds", "--page", "--json"}
+_OWN = {"--seconds", "--page", "--json", "--fit"}
 
 _BY_LAYER = frozenset(
     "softmax_on_one_unit sigmoid_for_exclusive_classes softmax_for_independent_labels "
@@ -89,7 +91,7 @@ def diagnose_script(argv: Sequence[str]) -> int:
             write_program_page,
         )
 
-    call = run_to_fit(script, list(argv[at + 2 :]))
+    call = run_to_fit(script, list(argv[at + 2 :]), arguments.fit)
     with Console() as console:
         for option in sorted(_OWN & set(argv[at + 2 :])):
             console.print(
@@ -101,6 +103,10 @@ def diagnose_script(argv: Sequence[str]) -> int:
             found = examine_call(call, arguments.seconds)
         diagnosis = replace(found, program=str(script))
         print_program(diagnosis, console)
+        if diagnosis.severity == "healthy":
+            console.print(
+                f"if the program calls fit again, --fit {arguments.fit + 1} examines that call"
+            )
         if arguments.json is not None:
             write_program(diagnosis, arguments.json)
             console.print(f"written: {arguments.json}")
@@ -113,16 +119,31 @@ def diagnose_script(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.diagnose", __doc__)
     result.usage = (
-        "%(prog)s [--seconds N] [--page FILE] [--json FILE] --script PROGRAM [its arguments ...]"
+        "%(prog)s [--seconds N] [--fit N] [--page FILE] [--json FILE] --script PROGRAM "
+        "[its arguments ...]"
     )
     result.add_argument(
         "--seconds", type=float, default=60.0, help="for all brief trainings (default: 60)"
+    )
+    result.add_argument(
+        "--fit",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="the fit that is examined, counted from 1; those before it are done (default: 1)",
     )
     result.add_argument(
         "--page", type=Path, metavar="FILE", help="write them as an HTML page, with the lines"
     )
     result.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON")
     return result
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return number
 
 
 def examine_call(call: Call, seconds: float) -> Any:
@@ -174,46 +195,58 @@ def _callbacks(given: Any) -> Sequence[Any]:
     return list(several) if isinstance(several, (list, tuple)) else [several]
 
 
-def run_to_fit(script: Path, arguments: Sequence[str]) -> Call:
+def run_to_fit(script: Path, arguments: Sequence[str], which: int = 1) -> Call:
     """Run a program until it calls `fit` on a model.
 
     Args:
         script: a Python file.
         arguments: what the program finds in `sys.argv[1:]`.
+        which: of its calls of `fit`, from 1; those before it are done.
 
     Raises:
         InputError: it ends or fails before.
     """
     reached: list[Call] = []
     argv, path = sys.argv, list(sys.path)
-    with _recorded(script, reached):
+    with _recorded(script, reached, which):
         try:
             sys.argv = [str(script), *arguments]
             sys.path.insert(0, str(script.resolve().parent))
             runpy.run_path(str(script), run_name="__main__")
         except _Reached:
-            return reached[0]
+            return reached[-1]
         except SystemExit as end:
             raise InputError(
-                f"{script}: it ended (exit code {end.code}) before any model was trained with fit"
+                f"{script}: it ended (exit code {end.code}) before {_nth(which, len(reached))}"
             ) from None
         except Exception as error:
             line = _line_of(error, script)
             raise InputError(
-                f"{line}: the program fails before it calls fit: {type(error).__name__}: {error}"
+                f"{line}: the program fails before {_nth(which, len(reached))}: "
+                f"{type(error).__name__}: {error}"
             ) from error
         finally:
             sys.argv = argv
             sys.path[:] = path
+    if reached:
+        raise InputError(f"{script}: it ended before {_nth(which, len(reached))}")
     raise InputError(
         f"{script}: it ended without calling fit on a Keras model; a program that trains "
         "with a loop of its own can call ferkeras.diagnose_model"
     )
 
 
+def _nth(which: int, done: int) -> str:
+    """What was not reached, in words."""
+    if which == 1:
+        return "it calls fit on a Keras model"
+    times = "once" if done == 1 else f"{done} times"
+    return f"the fit that --fit {which} asks for: it called fit {times}"
+
+
 @contextlib.contextmanager
-def _recorded(script: Path, reached: list[Call]) -> Iterator[None]:
-    """Note where layers are made and `compile` is called; stop at `fit`."""
+def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
+    """Note where layers are made and `compile` is called; stop at the `fit` that is asked for."""
     import inspect
 
     import keras
@@ -228,14 +261,16 @@ def _recorded(script: Path, reached: list[Call]) -> Iterator[None]:
     )
     names = list(inspect.signature(real_fit).parameters)[1:]
 
-    def fit(self: Any, *args: Any, **kwargs: Any) -> None:
+    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
         arguments = {**dict(zip(names, args, strict=False)), **kwargs}
         layers = {}
         for layer in self._flatten_layers(include_self=False):
             if id(layer) in made:
                 layers[layer.name] = made[id(layer)][1]
         reached.append(Call(self, arguments, _caller(script), compiled.get(id(self), ""), layers))
-        raise _Reached
+        if len(reached) == which:
+            raise _Reached
+        return real_fit(self, *args, **kwargs)
 
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
         compiled[id(self)] = _caller(script)
