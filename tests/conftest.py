@@ -17,20 +17,31 @@ from ferkeras.data.faces import Faces
 from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import FER2013, SIZE
 
-import_tensorflow()
 
-import tensorflow as tf  # noqa: E402 (after it was imported quietly)
-from untraced import untraced  # noqa: E402
+def pytest_configure(config):
+    """Import TensorFlow where tests run, not in the process that only hands them out."""
+    if config.getoption("dist", "no") != "no":
+        return
+    import_tensorflow()
+    import tensorflow as tf
 
-# Two processes test side by side: more threads of theirs than cores would wait for one another.
-tf.config.threading.set_intra_op_parallelism_threads(1)
+    # Two processes test side by side: more threads of theirs than cores would wait for one another.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
 
-# Graphs that do a few steps are not worth being made faster; those of other processes are.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    set_graph_optimisation(False)
 
-# What is imported stays: it need not be gone through at each collection.
-gc.collect()
-gc.freeze()
+    # What is imported stays: it need not be gone through at each collection.
+    gc.collect()
+    gc.freeze()
+
+
+def set_graph_optimisation(wanted: bool) -> None:
+    """Graphs that do a few steps are not worth being made faster; other processes' are."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not wanted})
+
 
 # How long an example takes says how busy the machine is, nothing about what is tested.
 hypothesis.settings.register_profile(
@@ -48,14 +59,16 @@ def _secret_of_the_tests(tmp_path_factory):
 @pytest.fixture
 def optimized():
     """Graphs are made faster, as in other processes; results are theirs to the last bit."""
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    set_graph_optimisation(True)
     yield
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    set_graph_optimisation(False)
 
 
 @pytest.fixture
 def eager():
     """`untraced`, all through a test; that it holds for traced steps is tested elsewhere."""
+    from untraced import untraced
+
     with untraced():
         yield
 
@@ -156,6 +169,8 @@ def finished_run(tmp_path_factory):
 
 
 def _train_tiny(folder):
+    from untraced import untraced
+
     from ferkeras.fit.run import train
 
     settings = (
