@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -52,6 +53,8 @@ SETTINGS = (
     "train.epochs=3",
     "train.batch_size=24",
     f"train.learning_rate={HIGH}",
+    # Computes little in a step, and remembers the last ones.
+    "train.optimizer=sgd",
     "schedule.gate_accuracy=0",
     "schedule.dropout_from_epoch=2",
     "schedule.smoothing_from_epoch=null",
@@ -137,19 +140,27 @@ class Plain:
 @pytest.fixture
 def planted(monkeypatch):
     """Put an examination, and from which epoch on there is a collapse, in place of the real one."""
+    return partial(plant, monkeypatch)
 
-    def plant(*remedies, first=1, sound=0.02, works=True):
-        found = Planted(*remedies, works=works)
-        monkeypatch.setattr(heal, "diagnose", found.diagnose)
-        monkeypatch.setattr(heal, "treat", found.treat)
-        monkeypatch.setattr(heal, "write_diagnosis", lambda *_: None)
-        monkeypatch.setattr(Planned, "first", first)
-        monkeypatch.setattr(Planned, "sound", sound)
-        monkeypatch.setattr(run_callbacks, "CollapseAlarm", Planned)
-        monkeypatch.setattr(setup, "TrainingPipeline", Plain)
-        return found
 
-    return plant
+def plant(patch, *remedies, first=1, sound=0.02, works=True):
+    found = Planted(*remedies, works=works)
+    patch.setattr(heal, "diagnose", found.diagnose)
+    patch.setattr(heal, "treat", found.treat)
+    patch.setattr(heal, "write_diagnosis", lambda *_: None)
+    patch.setattr(Planned, "first", first)
+    patch.setattr(Planned, "sound", sound)
+    patch.setattr(run_callbacks, "CollapseAlarm", Planned)
+    patch.setattr(setup, "TrainingPipeline", Plain)
+    return found
+
+
+@pytest.fixture(scope="module")
+def from_the_start(tmp_path_factory):
+    """A training of two epochs that is healed in the first, and what was said."""
+    with pytest.MonkeyPatch.context() as patch:
+        plant(patch, {"train.learning_rate": LOWER})
+        return begin(tmp_path_factory.mktemp("healed"), "train.epochs=2")
 
 
 def begin(folder, *overrides, watch=()):
@@ -191,9 +202,10 @@ def left(run):
     )
 
 
-def test_from_the_start_it_ends_as_a_run_that_was_begun_with_what_helped(planted, tmp_path):
-    planted({"train.learning_rate": LOWER})
-    run, said = begin(tmp_path / "a", "train.epochs=2")
+def test_from_the_start_it_ends_as_a_run_that_was_begun_with_what_helped(
+    from_the_start, planted, tmp_path
+):
+    run, said = from_the_start
     assert "epoch 1: healed (1 of at most 2): Too high." in said
     assert (
         f"train.learning_rate from {HIGH} to {LOWER}: 5 steps with it come to 70.0% right" in said
@@ -204,7 +216,8 @@ def test_from_the_start_it_ends_as_a_run_that_was_begun_with_what_helped(planted
     assert (healing["epoch"], healing["restored"], healing["lost"]) == (1, 0, 1)
     assert healing["alarm"].startswith("COLLAPSE onto 'happy'")
     assert open_run(run.folder).config.train.learning_rate == LOWER
-    other, said = begin(tmp_path / "b", "train.epochs=2", f"train.learning_rate={LOWER}")
+    planted()
+    other, said = begin(tmp_path, "train.epochs=2", f"train.learning_rate={LOWER}")
     assert "healed" not in said
     assert run.history.read_bytes() == other.history.read_bytes()
     assert best(run.folder) == best(other.folder)
@@ -273,10 +286,14 @@ def cut_off(patch, place, found):
         pytest.param(2, ("tried", "changed"), id="from the good state"),
     ],
 )
-def test_cut_off_and_resumed_it_ends_the_same(first, places, planted, tmp_path, monkeypatch):
+def test_cut_off_and_resumed_it_ends_the_same(
+    first, places, from_the_start, planted, tmp_path, monkeypatch
+):
     remedy = {"train.learning_rate": LOWER}
-    planted(remedy, first=first)
-    whole, _ = begin(tmp_path / "whole", "train.epochs=2")
+    whole, _ = from_the_start
+    if first == 2:
+        planted(remedy, first=first)
+        whole, _ = begin(tmp_path / "whole", "train.epochs=2")
     for place in places:
         found = planted(remedy, first=first)
         watch = [KillHealed("train_batch_begin", 2, 1)] if place == "after" else []
@@ -391,7 +408,15 @@ def test_a_planted_fault_is_found_and_healed(tmp_path, monkeypatch):
     monkeypatch.setattr(treatment, "STEPS", 40)
     config = load_config(
         None,
-        [*SETTINGS, f"output.folder={tmp_path}", "train.learning_rate=1e-7", "augment.flip=false"],
+        [
+            *SETTINGS,
+            f"output.folder={tmp_path}",
+            "train.optimizer=adam",
+            "train.learning_rate=1e-7",
+            "train.epochs=1",
+            "monitor.heal_at_most=1",
+            "augment.flip=false",
+        ],
     )
     config = with_values(
         config,
