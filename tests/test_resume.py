@@ -82,16 +82,36 @@ def settings(*overrides) -> Config:
     return load_config(None, [*SETTINGS, *overrides])
 
 
+class Traced:
+    """A setup whose steps are traced once, for trainings that each begin with its first values.
+
+    What steps are built from is the same in all of them.
+    """
+
+    def __init__(self, config, splits):
+        make_reproducible(config)
+        self.setup = build_setup(config, splits)
+        self.new = [np.array(variable.numpy()) for variable in variables(self.setup)]
+
+    def begun(self) -> TrainingSetup:
+        """The setup with the values that a new one has."""
+        for variable, value in zip(variables(self.setup), self.new, strict=True):
+            variable.assign(value)
+        self.setup.model.reset_metrics()
+        # Which goes on over epochs.
+        self.setup.model.gradient_norms.skipped_in_a_row.assign(0)
+        return self.setup
+
+
 def go(
-    config, splits, folder, *more, request=None, setup=None
+    config, splits, folder, *more, request=None, traced=None
 ) -> tuple[list[np.ndarray], list[str]]:
     """One process's part of a training; all values that it ends with, and its alarms.
 
-    `more` are callbacks that stand before all others; a `setup` that is given was used before, and
-    holds the values that a new one has.
+    `more` are callbacks that stand before all others.
     """
     make_reproducible(config)
-    setup = setup or build_setup(config, splits)
+    setup = traced.begun() if traced else build_setup(config, splits)
     run = Run(folder)
     run.folder.mkdir(exist_ok=True)
     console = Console(io.StringIO())
@@ -146,9 +166,14 @@ def steps_done(folder) -> int:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(splits, tmp_path_factory):
+def traced(splits) -> Traced:
+    return Traced(settings(), splits)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(splits, traced, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    return folder, go(settings(), splits, folder)
+    return folder, go(settings(), splits, folder, traced=traced)
 
 
 PLACES = (
@@ -160,39 +185,27 @@ PLACES = (
 )
 
 
-def cut_off_again_and_again(config, splits, folder) -> tuple[list[np.ndarray], list[str]]:
-    """A training that is killed in each of `PLACES`, taken up again each time, and ended.
-
-    Its steps are traced once: each part of it begins with the values of a network that is new.
-    """
-    make_reproducible(config)
-    setup = build_setup(config, splits)
-    new = [np.array(variable.numpy()) for variable in variables(setup)]
-
-    def part(*more):
-        for variable, value in zip(variables(setup), new, strict=True):
-            variable.assign(value)
-        setup.model.reset_metrics()
-        return go(config, splits, folder, *more, setup=setup)
-
+def cut_off_again_and_again(config, splits, folder, traced) -> tuple[list[np.ndarray], list[str]]:
+    """A training that is killed in each of `PLACES`, taken up again each time, and ended."""
     for place in PLACES:
         with pytest.raises(Killed):
-            part(Kill(*place))
-    return part()
+            go(config, splits, folder, Kill(*place), traced=traced)
+    return go(config, splits, folder, traced=traced)
 
 
-def test_cut_off_and_resumed_is_the_same_bit_for_bit(splits, uninterrupted, tmp_path):
+def test_cut_off_and_resumed_is_the_same_bit_for_bit(splits, traced, uninterrupted, tmp_path):
     folder, expected = uninterrupted
-    got = cut_off_again_and_again(settings(), splits, tmp_path / "run")
+    got = cut_off_again_and_again(settings(), splits, tmp_path / "run", traced)
     assert_same(got, expected)
     assert (tmp_path / "run/history.csv").read_bytes() == (folder / "history.csv").read_bytes()
     assert best(tmp_path / "run") == best(folder)
     assert events(tmp_path / "run" / "tensorboard") == events(folder / "tensorboard")
 
 
-def test_more_epochs_are_the_same_bit_for_bit(splits, uninterrupted, tmp_path):
+def test_more_epochs_are_the_same_bit_for_bit(splits, traced, uninterrupted, tmp_path):
     folder, expected = uninterrupted
-    go(settings("train.epochs=2"), splits, tmp_path / "run")
+    go(settings("train.epochs=2"), splits, tmp_path / "run", traced=traced)
+    # As in another process.
     got = go(settings(), splits, tmp_path / "run")
     assert_same(got, expected)
     assert (tmp_path / "run/history.csv").read_bytes() == (folder / "history.csv").read_bytes()
@@ -218,8 +231,9 @@ RECIPE = (
 def test_schedule_and_averaged_weights_are_resumed_bit_for_bit(splits, tmp_path):
     config, folder = settings(*RECIPE), tmp_path / "whole"
     try:
-        expected = go(config, splits, folder)
-        got = cut_off_again_and_again(config, splits, tmp_path / "run")
+        traced = Traced(config, splits)
+        expected = go(config, splits, folder, traced=traced)
+        got = cut_off_again_and_again(config, splits, tmp_path / "run", traced)
     finally:
         keras.config.set_dtype_policy("float32")
     assert_same(got, expected)
@@ -230,15 +244,17 @@ def test_schedule_and_averaged_weights_are_resumed_bit_for_bit(splits, tmp_path)
 QUICK = ("monitor.tensorboard=false", "monitor.overfit_every=9")
 
 
-def test_checkpoints_change_nothing_and_at_most_n_steps_are_lost(splits, uninterrupted, tmp_path):
+def test_checkpoints_change_nothing_and_at_most_n_steps_are_lost(
+    splits, traced, uninterrupted, tmp_path
+):
     rare = settings(*QUICK, "checkpoint.every_steps=1000")
-    got = go(rare, splits, tmp_path / "rare")
+    got = go(rare, splits, tmp_path / "rare", traced=traced)
     for a, b in zip(got[0], uninterrupted[1][0], strict=True):
         np.testing.assert_array_equal(a, b)
     for hook, epoch, batch in (("train_batch_begin", 1, 3), ("train_batch_begin", 3, 2)):
         folder = tmp_path / f"{epoch}"
         with pytest.raises(Killed):
-            go(settings(*QUICK), splits, folder, Kill(hook, epoch, batch))
+            go(settings(*QUICK), splits, folder, Kill(hook, epoch, batch), traced=traced)
         assert 0 <= (epoch - 1) * STEPS + batch - steps_done(folder) <= 3
 
 
@@ -258,26 +274,26 @@ class Ask(keras.callbacks.Callback):
             self.request.signal = 15
 
 
-def test_a_request_is_granted_after_the_step(splits, tmp_path, eager):
+def test_a_request_is_granted_after_the_step(splits, traced, tmp_path):
     request = StopRequest()
-    expected = go(settings(*QUICK), splits, tmp_path / "whole")
+    expected = go(settings(*QUICK), splits, tmp_path / "whole", traced=traced)
     rare = settings(*QUICK, "checkpoint.every_steps=1000")
     with pytest.raises(StoppedAndSaved) as stopped:
-        go(rare, splits, tmp_path / "run", Ask(request), request=request)
+        go(rare, splits, tmp_path / "run", Ask(request), request=request, traced=traced)
     assert stopped.value.signal == 15
     assert steps_done(tmp_path / "run") == STEPS + 2
-    assert_same(go(rare, splits, tmp_path / "run"), expected)
+    assert_same(go(rare, splits, tmp_path / "run", traced=traced), expected)
 
 
-def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, tmp_path, eager):
+def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, traced, tmp_path):
     stops = settings(
         "monitor.collapse_action=stop", "monitor.collapse_fraction=0.3", "monitor.images_every=9"
     )
     with pytest.raises(Killed):
-        go(stops, splits, tmp_path / "run", Kill("train_end", 1))
+        go(stops, splits, tmp_path / "run", Kill("train_end", 1), traced=traced)
     before = (tmp_path / "run/history.csv").read_bytes()
     assert before.count(b"\n") == 2
-    go(stops, splits, tmp_path / "run", Kill("epoch_begin", 2))
+    go(stops, splits, tmp_path / "run", Kill("epoch_begin", 2), traced=traced)
     assert (tmp_path / "run/history.csv").read_bytes() == before
 
 
@@ -300,8 +316,8 @@ class Break(keras.callbacks.Callback):
 DIVERGES = (*QUICK, "recovery.after_skipped_steps=2", "schedule.plateau_from_epoch=null")
 
 
-def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path, eager):
-    values, alarms = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2))
+def test_after_diverging_it_goes_back_with_a_lower_rate(splits, traced, tmp_path):
+    values, alarms = go(settings(*DIVERGES), splits, tmp_path / "run", Break(2), traced=traced)
     assert all(np.isfinite(each).all() for each in values)
     alarms = [alarm.text for alarm in alarms if "not finite; restored" in alarm.text]
     assert "lowered the learning rate from 0.001 to 0.0005 (1 of at most 3 times)" in alarms[0]
@@ -312,9 +328,9 @@ def test_after_diverging_it_goes_back_with_a_lower_rate(splits, tmp_path, eager)
     assert history["gradient_skipped"].tolist() == [0, 0, 0]
 
 
-def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path, eager):
+def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, traced, tmp_path):
     with pytest.raises(RunError) as error:
-        go(settings(*DIVERGES), splits, tmp_path / "run", Break(9))
+        go(settings(*DIVERGES), splits, tmp_path / "run", Break(9), traced=traced)
     message = str(error.value)
     assert "the last 2 steps had a loss or gradient that was not finite" in message
     assert "after restoring a checkpoint 3 times" in message
@@ -327,9 +343,15 @@ def test_it_gives_up_with_a_diagnosis_and_the_good_state_stays(splits, tmp_path,
     assert best(tmp_path / "run")
 
 
-def test_a_checkpoint_of_another_network_is_refused(splits, tmp_path, eager):
+def test_a_checkpoint_of_another_network_is_refused(splits, traced, tmp_path):
     with pytest.raises(Killed):
-        go(settings(*QUICK), splits, tmp_path / "run", Kill("train_batch_begin", 1, 0))
+        go(
+            settings(*QUICK),
+            splits,
+            tmp_path / "run",
+            Kill("train_batch_begin", 1, 0),
+            traced=traced,
+        )
     with pytest.raises(InputError, match="does not fit this training"):
         go(settings(*QUICK, "network.dense_units=[5]"), splits, tmp_path / "run")
 
