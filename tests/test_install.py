@@ -2,6 +2,7 @@
 
 import configparser
 import email
+import json
 import os
 import re
 import shutil
@@ -163,15 +164,61 @@ def test_the_network_that_comes_along_answers_anywhere(site, tmp_path):
         assert done.stderr == ""
 
 
-def test_a_run_of_the_wheel_has_the_callbacks(site, tmp_path):
-    code = (
-        "from ferkeras.callbacks import CollapseAlarm\n"
-        "from ferkeras.callbacks.collapse_alarm import CollapseAlarm as same\n"
-        "assert CollapseAlarm is same\n"
-        "import sys; assert 'callbacks' not in sys.modules"
+def importing(first):
+    return (
+        f"import {first}, callbacks.ramp, ferkeras.callbacks.ramp\n"
+        "assert callbacks.ramp is ferkeras.callbacks.ramp\n"
+        "assert callbacks is ferkeras.callbacks"
     )
-    done = run("-c", code, folder=tmp_path, path=[site])
+
+
+@pytest.fixture(scope="module")
+def errors(site, tmp_path_factory):
+    """What is said of programs that import callbacks, each as in a process of its own.
+
+    They are in one, which has Keras already, and forgets in between what is of ferkeras.
+    """
+    folder = tmp_path_factory.mktemp("somebody")
+    (folder / "callbacks.py").write_text("MINE = True\n")
+    programs = {
+        "of the wheel": (
+            [site],
+            "from ferkeras.callbacks import CollapseAlarm\n"
+            "from ferkeras.callbacks.collapse_alarm import CollapseAlarm as same\n"
+            "assert CollapseAlarm is same\n"
+            "import sys; assert 'callbacks' not in sys.modules",
+        ),
+        "callbacks": ([ROOT], importing("callbacks")),
+        "ferkeras.callbacks": ([ROOT], importing("ferkeras.callbacks")),
+        "of somebody else": (
+            [folder, ROOT],
+            "from ferkeras.callbacks import CollapseAlarm\n"
+            "import callbacks\n"
+            "assert callbacks.MINE and CollapseAlarm.__module__.startswith('ferkeras.')",
+        ),
+    }
+    given = {name: ([str(each) for each in path], code) for name, (path, code) in programs.items()}
+    program = (
+        "import json, sys, traceback, keras\n"
+        "found, path = {}, list(sys.path)\n"
+        "for name, (own, code) in json.loads(sys.argv[1]).items():\n"
+        "    for module in list(sys.modules):\n"
+        "        if module.partition('.')[0] in ('callbacks', 'ferkeras'):\n"
+        "            del sys.modules[module]\n"
+        "    sys.path[:], found[name] = own + path, None\n"
+        "    try:\n"
+        "        exec(code, {})\n"
+        "    except Exception:\n"
+        "        found[name] = traceback.format_exc()\n"
+        "print(json.dumps(found))"
+    )
+    done = run("-c", program, json.dumps(given), folder=tmp_path_factory.mktemp("empty"), path=[])
     assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_run_of_the_wheel_has_the_callbacks(errors):
+    assert errors["of the wheel"] is None
 
 
 # The repository.
@@ -186,25 +233,12 @@ def test_both_names_mean_the_same_callbacks():
 
 
 @pytest.mark.parametrize("first", ["callbacks", "ferkeras.callbacks"])
-def test_both_names_mean_the_same_callbacks_whichever_comes_first(first, tmp_path):
-    code = (
-        f"import {first}, callbacks.ramp, ferkeras.callbacks.ramp\n"
-        "assert callbacks.ramp is ferkeras.callbacks.ramp\n"
-        "assert callbacks is ferkeras.callbacks"
-    )
-    done = run("-c", code, folder=tmp_path, path=[ROOT])
-    assert done.returncode == 0, done.stderr
+def test_both_names_mean_the_same_callbacks_whichever_comes_first(first, errors):
+    assert errors[first] is None
 
 
-def test_callbacks_of_somebody_else_are_left_alone(tmp_path):
-    (tmp_path / "callbacks.py").write_text("MINE = True\n")
-    code = (
-        "from ferkeras.callbacks import CollapseAlarm\n"
-        "import callbacks\n"
-        "assert callbacks.MINE and CollapseAlarm.__module__.startswith('ferkeras.')"
-    )
-    done = run("-c", code, folder=tmp_path, path=[tmp_path, ROOT])
-    assert done.returncode == 0, done.stderr
+def test_callbacks_of_somebody_else_are_left_alone(errors):
+    assert errors["of somebody else"] is None
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch):
