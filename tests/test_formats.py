@@ -48,10 +48,19 @@ REFUSED = {
 
 @pytest.fixture(scope="module")
 def network():
-    """Ends in an average over all places, and so would itself take faces of any size."""
+    """Ends in an average over all places, and so would itself take faces of any size.
+
+    It has every kind of layer that residual networks have, and statistics as after a training.
+    """
     keras.utils.set_random_seed(0)
-    settings = Residual(filters=(8, 8), stem_filters=8)
+    settings = Residual(
+        filters=(16,), stem_filters=4, residual_blocks=(1,), squeeze_excite=0.5, separable=True
+    )
     model = build_network(settings, FER2013, mean=0.5, std=0.25)
+    rng = np.random.default_rng(4)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
     last = model.get_layer("logits")
     last.set_weights([10 * each for each in last.get_weights()])
     return model
