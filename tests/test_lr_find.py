@@ -27,6 +27,7 @@ SMALL = (
     "train.epochs=2",
     "train.batch_size=32",
     "monitor.tensorboard=false",
+    "monitor.diagnose=false",
 )
 NEVER_LEARNS = ("--lowest", "1e-12", "--highest", "1e-10", "--steps", "60")
 
