@@ -136,7 +136,7 @@ def test_each_alone_leaves_a_plain_model_as_it_was(name, tmp_path):
     model = build("one-hot")
     before = model.evaluate(X, y, verbose=0)
     model.fit(
-        X, y, validation_data=(X, y), batch_size=8, epochs=2, verbose=0,
+        X, y, validation_data=(X, y), batch_size=24, epochs=2, verbose=0,
         callbacks=[MAKE[name](model, names, (X, y))],
     )  # fmt: skip
     assert len(model.evaluate(X, y, verbose=0)) == len(before) == 2
