@@ -91,7 +91,10 @@ def run(tmp_path_factory):
         train__precision="mixed_bfloat16",
         output__folder=str(folder),
         data__demo_faces=200,
+        train__batch_size=64,
+        train__ema_momentum=0.4,
         monitor__tensorboard=False,
+        monitor__diagnose=False,
     )
     console = Console(io.StringIO())
     return train(settings, load_splits(settings, console), console, brief=True).run
@@ -127,10 +130,14 @@ def test_a_published_run_is_examined(run, tmp_path, monkeypatch):
 
 def test_a_short_training_follows_the_configured_schedule(synthetic):
     settings = config()
-    whole = train_briefly(settings, synthetic, 10_000).setup.model.optimizer.learning_rate.numpy()
-    part = train_briefly(settings, synthetic, 6).setup.model.optimizer.learning_rate.numpy()
-    steps = build_setup(settings, synthetic).pipeline.steps_per_epoch
-    assert part == pytest.approx(0.003 * 6 / (steps + 1))
+    setup = build_setup(settings, synthetic)
+
+    def rate_after(steps):
+        train_briefly(settings, synthetic, steps, lambda *_: setup)
+        return setup.model.optimizer.learning_rate.numpy()
+
+    whole, part = rate_after(10_000), rate_after(6)
+    assert part == pytest.approx(0.003 * 6 / (setup.pipeline.steps_per_epoch + 1))
     assert 0 < whole < 3e-5
 
 
