@@ -17,7 +17,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.load import load_splits
-from ferkeras.diagnose import measurements, treatment
+from ferkeras.diagnose import measurements
 from ferkeras.diagnose.__main__ import main
 from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.one_batch import cannot_learn_one_batch
@@ -234,7 +234,6 @@ def test_a_training_continues_after_a_diagnosis_as_if_there_were_none(tmp_path):
 
 def test_remedies_are_settings_that_can_be_trained_with_and_tried(synthetic, monkeypatch):
     monkeypatch.setattr(measurements, "lr_range_test", lr_range_test)
-    monkeypatch.setattr(treatment, "STEPS", 80)
     diagnosis = diagnose(train_briefly(config(train__learning_rate=1e-7), synthetic, 40))
     assert diagnosis.findings[0].cause == "learning_rate_too_low"
     configured = next(e for e in diagnosis.findings[0].evidence if e.what == "learning rate")
