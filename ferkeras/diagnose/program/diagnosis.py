@@ -44,6 +44,7 @@ from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
 from ferkeras.diagnose.program.program import Fit, Program
 from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsal
+from ferkeras.diagnose.program.several import OneOutput, outputs_of
 from ferkeras.diagnose.program.trees import readable
 from ferkeras.diagnose.program.trial import Change, Trial
 from ferkeras.diagnose.program.untouched import untouched
@@ -274,6 +275,7 @@ def diagnose_model(
     class_weight: Mapping[int, float] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] | None = None,
     seconds: float = 60.0,
+    output: str | None = None,
 ) -> ProgramDiagnosis:
     """Say why a compiled Keras classifier does not learn, or that nothing speaks against it.
 
@@ -282,7 +284,8 @@ def diagnose_model(
     trainings, of the same steps with and without a change.
 
     Args:
-        model: compiled; sequential, functional or a subclass; one output of classes.
+        model: compiled; sequential, functional or a subclass. Of a functional model of several
+            outputs one is examined, with its loss and its labels.
         train: (x, y), (x, y, sample_weight), a `tf.data.Dataset`, a `keras.utils.PyDataset` or
             batches. x may be an array or a dict, list or tuple of arrays; a sample of at most
             4,096 rows is read.
@@ -297,9 +300,10 @@ def diagnose_model(
             model's own `train_step` may be at fault, `fit` is rehearsed for some epochs. Keras's
             callbacks that write files are left out, and nothing is written, sent or started.
         seconds: for all brief trainings together; without them a few seconds are needed.
+        output: name of the one that is examined; by default the first whose labels are classes.
 
     Raises:
-        InputError: the model is not compiled, has several outputs, or data cannot be read; the
+        InputError: the model is not compiled, has no such output, or data cannot be read; the
             labels are quantities, not classes.
 
     Example:
@@ -309,6 +313,18 @@ def diagnose_model(
     """
     begun = time.monotonic()
     _check(model)
+    if names := outputs_of(model):
+        whole = {
+            "batch_size": batch_size,
+            "epochs": epochs,
+            "steps_per_epoch": steps_per_epoch,
+            "shuffle": shuffle,
+            "validation_split": validation_split,
+            "seconds": seconds,
+        }
+        return _of_several(model, train, validation, whole, [output] if output else names)
+    if output is not None:
+        raise InputError(f"output: the model has one output, and none that is called {output!r}")
     fit = Fit(batch_size, epochs, steps_per_epoch, shuffle, validation_split, class_weight)
     material = read_material(train, batch_size)
     held = None if validation is None else read_material(validation, role="validation")
@@ -317,6 +333,29 @@ def diagnose_model(
         warnings.simplefilter("ignore")
         own = None if callbacks is None else OwnFit(train, tuple(callbacks))
         return _diagnosis(model, material, held, fit, own, seconds, begun)
+
+
+def _of_several(
+    model: keras.Model, train: Any, validation: Any, fit: dict[str, Any], names: Sequence[str]
+) -> ProgramDiagnosis:
+    """The diagnosis of the first of these outputs that can be examined."""
+    refused: list[InputError] = []
+    for name in names:
+        try:
+            one = OneOutput(model, name)
+            held = None if validation is None else one.data(validation)
+            found = diagnose_model(one.model, one.data(train), held, **fit)
+        except InputError as error:
+            refused.append(error)
+            continue
+        if not found.findings and found.brief is not None and _learns(found.brief):
+            held_back = one.held_back(train, fit, found.brief, fit["seconds"] / 4)
+            if held_back is not None:
+                found = dataclasses.replace(found, findings=(held_back,), severity="broken")
+        others = ", ".join(each for each in outputs_of(model) if each != name)
+        shown = {"outputs": f"{name} alone; not examined: {others}"}
+        return dataclasses.replace(found, facts=shown | dict(found.facts))
+    raise refused[0]
 
 
 def _diagnosis(

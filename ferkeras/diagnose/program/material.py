@@ -93,7 +93,7 @@ def _single(y: Any, role: str) -> Any:
         names = ", ".join(str(each) for each in list(y)[:5])
         raise InputError(
             f"{role}: labels of {len(y)} outputs ({names}); expected one output of classes: "
-            "examine a model of that output alone, keras.Model(model.input, model.output[name])"
+            "build a functional model, of which each output can be examined by its name"
         )
     return next(iter(y.values()))
 
@@ -132,7 +132,7 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
     weights: list[np.ndarray] = []
     rows = size = 0
     until = time.monotonic() + _MOST_SECONDS
-    batches = _batches(data)
+    batches = batches_of(data)
     ended = False
     while rows < most and size < MOST_BYTES and time.monotonic() < until:
         try:
@@ -169,7 +169,8 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
     )
 
 
-def _batches(data: Any) -> Iterator[Any]:
+def batches_of(data: Any) -> Iterator[Any]:
+    """One batch after another."""
     if isinstance(data, keras.utils.PyDataset):
         count = data.num_batches
         return (data[at] for at in (range(count) if count is not None else itertools.count()))

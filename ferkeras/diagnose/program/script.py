@@ -31,7 +31,7 @@ from ferkeras.cli.errors import InputError
 
 OPTION = "--script"
 
-_OWN = {"--seconds", "--page", "--json", "--fit"}
+_OWN = {"--seconds", "--page", "--json", "--fit", "--output"}
 
 _BY_LAYER = frozenset(
     "softmax_on_one_unit sigmoid_for_exclusive_classes softmax_for_independent_labels "
@@ -100,7 +100,7 @@ def diagnose_script(argv: Sequence[str]) -> int:
             )
         console.print(f"{call.fit}: fit is called; looking for what keeps it from learning ...")
         with console.progress("looking for what keeps it from learning"):
-            found = examine_call(call, arguments.seconds)
+            found = examine_call(call, arguments.seconds, arguments.output)
         diagnosis = replace(found, program=str(script))
         print_program(diagnosis, console)
         if diagnosis.severity == "healthy":
@@ -119,8 +119,8 @@ def diagnose_script(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.diagnose", __doc__)
     result.usage = (
-        "%(prog)s [--seconds N] [--fit N] [--page FILE] [--json FILE] --script PROGRAM "
-        "[its arguments ...]"
+        "%(prog)s [--seconds N] [--fit N] [--output NAME] [--page FILE] [--json FILE] "
+        "--script PROGRAM [its arguments ...]"
     )
     result.add_argument(
         "--seconds", type=float, default=60.0, help="for all brief trainings (default: 60)"
@@ -131,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
         default=1,
         metavar="N",
         help="the fit that is examined, counted from 1; those before it are done (default: 1)",
+    )
+    result.add_argument(
+        "--output",
+        metavar="NAME",
+        help="of several outputs, the one that is examined (default: the first of classes)",
     )
     result.add_argument(
         "--page", type=Path, metavar="FILE", help="write them as an HTML page, with the lines"
@@ -146,8 +151,13 @@ def _count(text: str) -> int:
     return number
 
 
-def examine_call(call: Call, seconds: float) -> Any:
+def examine_call(call: Call, seconds: float, output: str | None = None) -> Any:
     """Diagnose what `fit` was called with, with the lines of the program.
+
+    Args:
+        call: of `fit`.
+        seconds: for all brief trainings together.
+        output: name of the one that is examined, of several.
 
     Raises:
         InputError: the call cannot be examined.
@@ -170,6 +180,7 @@ def examine_call(call: Call, seconds: float) -> Any:
         class_weight=given.get("class_weight"),
         callbacks=_callbacks(given.get("callbacks")),
         seconds=seconds,
+        output=output,
     )
     lines = {}
     for finding in diagnosis.findings:

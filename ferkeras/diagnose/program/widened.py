@@ -32,13 +32,14 @@ def widened(program: Program, times: int) -> Program | None:
         wide = keras.Sequential(rebuilt)
     except (ValueError, TypeError):
         return None
-    wide.compile(loss=model.loss, optimizer=_same(model.optimizer))
+    wide.compile(loss=model.loss, optimizer=another_optimizer(model.optimizer))
     result = Program(wide, program.train, None, program.fit, max(0.0, program.trials.seconds_left))
     result.trials.head_is_wrong = program.trials.head_is_wrong
     result.trials.scale_inputs = program.trials.scale_inputs
     return result
 
 
-def _same(optimizer: Any) -> Any:
+def another_optimizer(optimizer: Any) -> Any:
+    """One with the same settings, which holds no variables yet."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return type(inner).from_config(inner.get_config())

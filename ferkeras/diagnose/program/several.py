@@ -1,0 +1,175 @@
+"""A model of several outputs, examined as the model of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ferkeras.cli.errors import InputError
+from ferkeras.diagnose.program.comparison import CLEAR, told
+from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.material import batches_of, read_material
+from ferkeras.diagnose.program.program import Fit, Program
+from ferkeras.diagnose.program.spy import Watch
+from ferkeras.diagnose.program.trial import Trial
+from ferkeras.diagnose.program.untouched import untouched
+from ferkeras.diagnose.program.widened import another_optimizer
+
+
+def outputs_of(model: keras.Model) -> list[str]:
+    """Names of the outputs of a functional model that has several; empty for any other."""
+    try:
+        outputs = model.output
+    except (AttributeError, ValueError):
+        return []
+    if isinstance(outputs, Mapping):
+        return [str(name) for name in outputs] if len(outputs) > 1 else []
+    if isinstance(outputs, (list, tuple)) and len(outputs) > 1:
+        return [str(name) for name in model.output_names]
+    return []
+
+
+class OneOutput:
+    """One output of a model, with its loss, its metrics and its labels.
+
+    Args:
+        model: functional, compiled.
+        name: of the output.
+
+    Raises:
+        InputError: there is no such output, or it is compiled without a loss.
+    """
+
+    def __init__(self, model: keras.Model, name: str) -> None:
+        names = outputs_of(model)
+        if name not in names:
+            raise InputError(f"output: there is no {name!r}; the model has {', '.join(names)}")
+        self._name, self._at = name, names.index(name)
+        loss = self._of(model.loss)
+        if loss is None:
+            raise InputError(f"output: {name} is compiled without a loss; nothing trains it")
+        compiled = getattr(model, "_compile_metrics", None)
+        metrics = self._of(getattr(compiled, "_user_metrics", None))
+        self.whole = model
+        self.model = keras.Model(model.input, self._of(model.output))
+        self.model.compile(
+            another_optimizer(model.optimizer),
+            loss,
+            metrics=None if metrics is None else keras.tree.flatten(metrics),
+        )
+
+    def data(self, data: Any) -> Any:
+        """What `fit` is given, with the labels of this output alone."""
+        if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
+            return self._batch(*data)
+        if isinstance(data, tf.data.Dataset):
+            return data.map(self._batch)
+        return _Picked(data, self)
+
+    def held_back(
+        self, train: Any, fit: Mapping[str, Any], alone: Trial, seconds: float
+    ) -> ProgramFinding | None:
+        """What outweighs it, where it learns alone and not in as many steps of the whole model.
+
+        Args:
+            train: what `fit` of the whole model is given.
+            fit: how it is called.
+            alone: a brief training of this output.
+            seconds: for the same steps of the whole model.
+        """
+        program = Program(self.model, read_material(self.data(train)), None, Fit(), seconds)
+        whole = keras.Model(self.whole.input, self.whole.output)
+        weights = getattr(self.whole._compile_loss, "_user_loss_weights", None)
+        whole.compile(
+            another_optimizer(self.whole.optimizer), self.whole.loss, loss_weights=weights
+        )
+        watch = Watch(alone.steps, seconds)
+        given = dict(zip(("x", "y", "sample_weight"), train, strict=False))
+        arrays = isinstance(train, (tuple, list))
+        with untouched(whole):
+            history = whole.fit(
+                **(given if arrays else {"x": train}),
+                batch_size=fit["batch_size"] if arrays else None,
+                shuffle=arrays and fit["shuffle"],
+                steps_per_epoch=fit["steps_per_epoch"],
+                epochs=alone.steps,
+                callbacks=[watch],
+                verbose=0,
+            ).history
+            rows = program.judged_rows(len(alone.rows))
+            predicted = program.predict(rows, program.train.x)
+            accuracy, skill = program.answers.judge(rows, predicted, False)
+        if (
+            watch.steps < alone.steps / 2
+            or skill > 0.6 * alone.skill
+            or alone.skill - skill < CLEAR
+        ):
+            return None
+        losses = {
+            name: abs(history[f"{name}_loss"][0])
+            for name in outputs_of(self.whole)
+            if f"{name}_loss" in history
+        }
+        largest = max(losses, key=losses.__getitem__, default="another")
+        share = losses.get(self._name, 1.0) / max(losses.get(largest, 1.0), 1e-12)
+        shown = ", ".join(f"{name} {loss:.3g}" for name, loss in losses.items())
+        return ProgramFinding(
+            cause="other_outputs_dominate",
+            verdict=f"Together with the other outputs {self._name} does not learn, alone it does: "
+            f"the loss of {largest} outweighs its own.",
+            evidence=(
+                Evidence(
+                    f"training rows named rightly, above the majority, after {watch.steps:,} steps "
+                    "together; alone",
+                    f"{told(skill)}; {told(alone.skill)}",
+                    "about the same",
+                    skill,
+                ),
+                Evidence(
+                    "loss of each output in the first epoch",
+                    shown,
+                    "of one size, times loss_weights",
+                    losses.get(largest, 0.0),
+                ),
+            ),
+            remedies=(
+                CodeRemedy(
+                    f"let the loss of {largest} count less, or scale what it predicts",
+                    "layers that are trained for every output",
+                    code=f"loss_weights={{{largest!r}: {share:.0e}, {self._name!r}: 1.0}}",
+                    tried=f"alone {alone.accuracy:.1%} of the training rows are right after "
+                    f"{alone.steps:,} steps from the same start, {accuracy:.1%} together",
+                ),
+            ),
+            reason="The same model from the same start, trained for all outputs and for one.",
+            source="Kendall et al. 2018, Multi-task learning using uncertainty to weigh losses",
+            confidence=MEASURED,
+        )
+
+    def _batch(self, x: Any, y: Any = None, weight: Any = None) -> tuple[Any, ...]:
+        chosen = (x, self._of(y))
+        return chosen if weight is None else (*chosen, self._of(weight))
+
+    def _of(self, each: Any) -> Any:
+        """The part of this output; what is not by output is of all of them."""
+        if isinstance(each, Mapping):
+            return each.get(self._name)
+        if isinstance(each, (list, tuple)):
+            return each[self._at]
+        return each
+
+
+class _Picked:
+    """Batches of a sequence or an iterable, with the labels of one output."""
+
+    def __init__(self, data: Any, one: OneOutput) -> None:
+        self._data, self._one = data, one
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._one._batch(*batch) for batch in batches_of(self._data))
+
+    def __len__(self) -> int:
+        return len(self._data)
