@@ -107,6 +107,7 @@ def test_files_that_are_not_there(program, capsys):
         assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")  # Its own.
 def test_a_later_fit_is_examined_after_those_before_it_were_done(program, capsys):
     text = PROGRAM.replace("LAST", '"sigmoid"').replace("epochs=20", "epochs=1")
     text += """\

@@ -75,7 +75,7 @@ def read_material(
     Raises:
         InputError: there are no labels, no rows, or rows and labels differ in number.
     """
-    if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3 and not _is_batches(data):
+    if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3 and not are_batches(data):
         return _from_arrays(*data, batch=batch, role=role)
     if isinstance(data, (str, bytes, Mapping)) or not isinstance(data, Iterable):
         raise InputError(
@@ -98,7 +98,8 @@ def _single(y: Any, role: str) -> Any:
     return next(iter(y.values()))
 
 
-def _is_batches(data: Any) -> bool:
+def are_batches(data: Any) -> bool:
+    """Whether a tuple or list holds batches, (x, y) each, and is not one itself."""
     return all(isinstance(each, tuple) and len(each) in (2, 3) for each in data)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
-from ferkeras.diagnose.program.material import batches_of, read_material
+from ferkeras.diagnose.program.material import are_batches, batches_of, read_material
 from ferkeras.diagnose.program.program import Fit, Program
 from ferkeras.diagnose.program.spy import Watch
 from ferkeras.diagnose.program.trial import Trial
@@ -63,7 +63,7 @@ class OneOutput:
 
     def data(self, data: Any) -> Any:
         """What `fit` is given, with the labels of this output alone."""
-        if isinstance(data, (tuple, list)) and 2 <= len(data) <= 3:
+        if _are_arrays(data):
             return self._batch(*data)
         if isinstance(data, tf.data.Dataset):
             return data.map(self._batch)
@@ -80,6 +80,10 @@ class OneOutput:
             alone: a brief training of this output.
             seconds: for the same steps of the whole model.
         """
+        arrays = _are_arrays(train)
+        if not arrays and not isinstance(train, (tf.data.Dataset, keras.utils.PyDataset)):
+            # What can be read once is gone.
+            return None
         program = Program(self.model, read_material(self.data(train)), None, Fit(), seconds)
         whole = keras.Model(self.whole.input, self.whole.output)
         weights = getattr(self.whole._compile_loss, "_user_loss_weights", None)
@@ -87,11 +91,11 @@ class OneOutput:
             another_optimizer(self.whole.optimizer), self.whole.loss, loss_weights=weights
         )
         watch = Watch(alone.steps, seconds)
-        given = dict(zip(("x", "y", "sample_weight"), train, strict=False))
-        arrays = isinstance(train, (tuple, list))
+        names = ("x", "y", "sample_weight")
+        given = dict(zip(names, train, strict=False)) if arrays else {"x": train}
         with untouched(whole):
             history = whole.fit(
-                **(given if arrays else {"x": train}),
+                **given,
                 batch_size=fit["batch_size"] if arrays else None,
                 shuffle=arrays and fit["shuffle"],
                 steps_per_epoch=fit["steps_per_epoch"],
@@ -160,6 +164,10 @@ class OneOutput:
         if isinstance(each, (list, tuple)):
             return each[self._at]
         return each
+
+
+def _are_arrays(data: Any) -> bool:
+    return isinstance(data, (tuple, list)) and 2 <= len(data) <= 3 and not are_batches(data)
 
 
 class _Picked:
