@@ -40,7 +40,8 @@ _BY_LAYER = frozenset(
 )
 _BY_COMPILE = frozenset(
     "wrong_loss wrong_metric optimizer_holds_other_variables learning_rate_too_high "
-    "learning_rate_too_low weight_penalty_too_strong gradients_clipped_away".split()
+    "learning_rate_too_low weight_penalty_too_strong gradients_clipped_away "
+    "other_outputs_dominate".split()
 )
 
 
