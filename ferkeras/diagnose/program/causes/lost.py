@@ -22,8 +22,8 @@ _ALIKE = 0.5
 _KNOWN = 0.15
 """Skill from which on training rows are known, where there are enough validation rows."""
 
-_HOLDS = 0.25
-"""Of the skill on training rows, the most that is no more than chance on validation rows."""
+_HOLDS = 0.6
+"""Of the skill on training rows, the share on validation rows from which on it holds there."""
 
 _PICTURE = 16
 """Pixels of a side from which on an array is looked at as pictures."""
@@ -255,12 +255,12 @@ def _rounded(arrays: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
 def learnt_by_heart(program: Program) -> ProgramFinding | None:
     """It comes to know its training rows, and nothing of that holds for validation rows."""
     basis, held = program.trials.basis, program.validation
-    if held is None or len(held) < _FEWEST or not _holds(basis, len(held), at_most=0.5):
+    if held is None or len(held) < _FEWEST or not _holds(basis, len(held), at_most=_HOLDS):
         return None
     known = max(_KNOWN, 4 / np.sqrt(min(len(held), 512)))
     # So little may be chance, and what holds is learnt later than what is known by heart.
     basis = program.trials.longer()
-    if basis is None or basis.skill < known or not _holds(basis, len(held), at_most=_HOLDS):
+    if basis is None or basis.skill < known or not _holds(basis, len(held), at_most=0.0):
         return None
     return ProgramFinding(
         cause="learnt_by_heart",
@@ -294,5 +294,6 @@ def _holds(trial: Trial | None, rows: int, *, at_most: float) -> bool:
     """Whether so little of the skill on training rows, or no more than chance, holds elsewhere."""
     if trial is None or trial.held_skill is None:
         return False
+    # About three standard errors.
     noise = 2 / np.sqrt(min(rows, 512))
-    return trial.skill > noise and trial.held_skill < max(at_most * trial.skill, noise / 2)
+    return trial.skill > noise and trial.held_skill < max(at_most * trial.skill, noise)

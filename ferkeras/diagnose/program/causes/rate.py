@@ -8,7 +8,7 @@ import numpy as np
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trial import Change
+from ferkeras.diagnose.program.trial import Change, Trial
 
 _LOWER = (0.1, 0.01)
 _HIGHER = (10.0, 100.0, 1e3, 1e4)
@@ -182,7 +182,7 @@ def too_few_steps(program: Program) -> ProgramFinding | None:
     longer = program.trials.longer()
     if longer is None or longer.skill - basis.skill < CLEAR or longer.skill < 2 * CLEAR:
         return None
-    if basis.skill > 0.6 * longer.skill:
+    if basis.skill > 0.6 * longer.skill or _knows_by_heart(basis, longer):
         return None
     smaller = None
     if program.batch > 64 and program.batch >= 0.5 * (program.rows or 0):
@@ -240,3 +240,10 @@ def too_few_steps(program: Program) -> ProgramFinding | None:
         source="Goodfellow et al., Deep Learning, 7.8",
         confidence=0.8,
     )
+
+
+def _knows_by_heart(basis: Trial, longer: Trial) -> bool:
+    """Whether what more steps teach of training rows holds for hardly any validation row."""
+    if basis.held_skill is None or longer.held_skill is None:
+        return False
+    return longer.held_skill - basis.held_skill < 0.25 * (longer.skill - basis.skill)
