@@ -302,10 +302,10 @@ def test_labels_that_belong_to_other_rows():
     model = network(keras.optimizers.Adam(0.01))
     assert diagnose_model(model, (x[:400], mixed), held, epochs=8).causes == ("labels_destroyed",)
     assert diagnose_model(model, (x[:400], y[:400]), held, epochs=8).causes == ()
-    # Rows of noise in both splits say nothing about the labels.
+    # Rows of noise in both splits say nothing about the labels, and are known by heart at most.
     noise = np.random.default_rng(2).normal(size=(600, 6)).astype("float32")
     said = diagnose_model(model, (noise[:400], y[:400]), (noise[400:], y[400:]), epochs=8)
-    assert said.causes == ()
+    assert set(said.causes) <= {"learnt_by_heart"}
 
 
 def test_a_network_of_too_few_units():
