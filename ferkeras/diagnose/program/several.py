@@ -154,6 +154,12 @@ class OneOutput:
         )
 
     def _batch(self, x: Any, y: Any = None, weight: Any = None) -> tuple[Any, ...]:
+        if y is not None and not isinstance(y, (Mapping, list, tuple)):
+            names = outputs_of(self.whole)
+            raise InputError(
+                f"labels of one output, and the model has {len(names)} outputs "
+                f"({', '.join(names)}); expected labels by name, or a list in their order"
+            )
         chosen = (x, self._of(y))
         return chosen if weight is None else (*chosen, self._of(weight))
 
