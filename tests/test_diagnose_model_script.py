@@ -125,3 +125,12 @@ model.fit(x, y, epochs=20, verbose=0)
     assert "nothing can be trained" in out.lower() or "frozen" in out.lower()
     assert main(["--fit", "3", "--script", "train.py"]) == 2
     assert "the fit that --fit 3 asks for: it called fit 2 times" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "x", "1.5"])
+def test_a_fit_that_cannot_be_counted_is_one_clear_error(number, program, capsys):
+    program("print('not run')")
+    with pytest.raises(SystemExit) as ended:
+        main(["--fit", number, "--script", "train.py"])
+    assert ended.value.code == 2
+    assert f"{number}: expected a whole number, 1 or more" in capsys.readouterr().err
