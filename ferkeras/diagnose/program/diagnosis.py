@@ -369,6 +369,7 @@ def _diagnosis(
 ) -> ProgramDiagnosis:
     build(model, material)
     material = labelled(material, model)
+    held = None if held is None else labelled(held, model)
     with untouched(model):
         program = Program(model, material, held, fit, seconds, own)
         if program.labels.is_a_quantity:

@@ -12,6 +12,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.material import are_batches, batches_of, read_material
+from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.program import Fit, Program
 from ferkeras.diagnose.program.spy import Watch
 from ferkeras.diagnose.program.trial import Trial
@@ -81,8 +82,9 @@ class OneOutput:
             seconds: for the same steps of the whole model.
         """
         arrays = _are_arrays(train)
-        if not arrays and not isinstance(train, (tf.data.Dataset, keras.utils.PyDataset)):
-            # What can be read once is gone.
+        again = arrays or isinstance(train, (tf.data.Dataset, keras.utils.PyDataset))
+        if not again or has_own_step(self.whole):
+            # What can be read once is gone; a step of its own may weigh the outputs as it likes.
             return None
         program = Program(self.model, read_material(self.data(train)), None, Fit(), seconds)
         whole = keras.Model(self.whole.input, self.whole.output)

@@ -80,7 +80,7 @@ def hidden_activation(program: Program) -> ProgramFinding | None:
             ),
         ),
         reason="Named where ReLU in their place, with everything else as it is, makes a training "
-        "learn that does not, or what is one linear layer make half the errors.",
+        "learn that does not, or halves the errors of one linear layer.",
         source="Glorot, Bordes and Bengio 2011",
         confidence=comparison.confidence,
     )

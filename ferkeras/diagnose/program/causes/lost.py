@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ferkeras.diagnose.program.causes.reach import variables_not_tracked
@@ -165,7 +167,29 @@ def rows_of_another_width(program: Program) -> ProgramFinding | None:
 
 def _period(values: np.ndarray) -> tuple[int, int, float, float] | None:
     """Axis, period, correlation with the next and with the one a period on; None in pictures."""
-    if values.ndim != 4 or min(values.shape[1:3]) < _PICTURE or values.dtype.kind not in "biuf":
+    alike = _likeness(values, _PICTURE)
+    if alike is None:
+        return None
+    for axis, other in ((1, 2), (2, 1)):
+        next_one = alike(axis, 1)
+        behind, period = max((alike(axis, lag), lag) for lag in _ORDINAL)
+        if behind > next_one + _FARTHER and alike(other, 1) > _SMOOTH:
+            return axis, period, next_one, behind
+    return None
+
+
+def _neighbours_alike(values: np.ndarray) -> float | None:
+    """Correlation of pixels with their neighbours beside and below; None of anything else."""
+    alike = _likeness(values, 6)
+    return None if alike is None else (alike(1, 1) + alike(2, 1)) / 2
+
+
+def _likeness(values: np.ndarray, smallest: int) -> Callable[[int, int], float] | None:
+    """Correlation of pixels along an axis at a lag, the mean picture taken away.
+
+    None of anything but pictures, shape (N, H, W, C), of at least so many pixels a side.
+    """
+    if values.ndim != 4 or min(values.shape[1:3]) < smallest or values.dtype.kind not in "biuf":
         return None
     pictures = values[:512].astype(np.float64)
     pictures -= pictures.mean(axis=0)
@@ -177,26 +201,7 @@ def _period(values: np.ndarray) -> tuple[int, int, float, float] | None:
         moved = np.moveaxis(pictures, axis, 0)
         return float(np.mean(moved[lag:] * moved[:-lag])) / spread
 
-    for axis, other in ((1, 2), (2, 1)):
-        next_one = alike(axis, 1)
-        behind, period = max((alike(axis, lag), lag) for lag in _ORDINAL)
-        if behind > next_one + _FARTHER and alike(other, 1) > _SMOOTH:
-            return axis, period, next_one, behind
-    return None
-
-
-def _neighbours_alike(values: np.ndarray) -> float | None:
-    """Correlation of pixels with their neighbours beside and below; None of anything else."""
-    if values.ndim != 4 or min(values.shape[1:3]) < 6 or values.dtype.kind not in "biuf":
-        return None
-    pictures = values[:512].astype(np.float64)
-    pictures -= pictures.mean(axis=0)
-    spread = float(np.mean(np.square(pictures)))
-    if not spread > 0:
-        return None
-    beside = np.mean(pictures[:, :, 1:] * pictures[:, :, :-1])
-    below = np.mean(pictures[:, 1:] * pictures[:, :-1])
-    return float((beside + below) / 2 / spread)
+    return alike
 
 
 def rows_come_out_alike(program: Program) -> ProgramFinding | None:
