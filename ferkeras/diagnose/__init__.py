@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.alarm import DiagnoseOnAlarm
-    from ferkeras.diagnose.program.diagnosis import ProgramDiagnosis, diagnose_model
+    from ferkeras.diagnose.program.diagnosis import diagnose_model
+    from ferkeras.diagnose.program.record import ProgramDiagnosis
 
 __all__ = ["DiagnoseOnAlarm", "ProgramDiagnosis", "diagnose_model"]
 
@@ -17,8 +18,12 @@ def __getattr__(name: str) -> Any:
         from ferkeras.diagnose.program.alarm import DiagnoseOnAlarm
 
         return DiagnoseOnAlarm
-    if name in ("ProgramDiagnosis", "diagnose_model"):
-        from ferkeras.diagnose.program import diagnosis
+    if name == "ProgramDiagnosis":
+        from ferkeras.diagnose.program.record import ProgramDiagnosis
 
-        return getattr(diagnosis, name)
+        return ProgramDiagnosis
+    if name == "diagnose_model":
+        from ferkeras.diagnose.program.diagnosis import diagnose_model
+
+        return diagnose_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from ferkeras.diagnose.program.diagnosis import ProgramDiagnosis, diagnose_model
+from ferkeras.diagnose.program.diagnosis import diagnose_model
+from ferkeras.diagnose.program.record import ProgramDiagnosis
 from ferkeras.diagnose.program.report import written
 from ferkeras.diagnose.program.untouched import untouched
 

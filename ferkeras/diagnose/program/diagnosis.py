@@ -5,261 +5,27 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
-import ferkeras
 from ferkeras.cli.errors import InputError
-from ferkeras.diagnose.program.causes import (
-    callback,
-    capacity,
-    class_weight,
-    hidden,
-    inputs,
-    label_sense,
-    label_values,
-    leakage,
-    loss,
-    lost,
-    metric,
-    modes,
-    optimizer,
-    order,
-    output_activation,
-    rate,
-    reach,
-    reading,
-    regularisation,
-    tokens,
-    training_step,
-    units,
-    weights,
-)
+from ferkeras.diagnose.program.causes import capacity
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
+from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED
 from ferkeras.diagnose.program.program import Fit, Program
-from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsal
+from ferkeras.diagnose.program.record import STEPS, ProgramDiagnosis, learns, learns_nothing
+from ferkeras.diagnose.program.rehearsal import OwnFit
 from ferkeras.diagnose.program.several import OneOutput, outputs_of
 from ferkeras.diagnose.program.trees import readable
-from ferkeras.diagnose.program.trial import Change, Trial
+from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.untouched import untouched
-
-Probe = Callable[[Program], ProgramFinding | None]
-
-HEAD: tuple[Probe, ...] = (
-    label_values.labels_scaled,
-    label_values.labels_ill_defined,
-    units.output_units,
-    output_activation.softmax_on_one_unit,
-    output_activation.softmax_over_another_axis,
-    output_activation.softmax_for_independent_labels,
-    output_activation.relu_output,
-    output_activation.sigmoid_for_exclusive_classes,
-    output_activation.no_output_activation,
-    output_activation.activation_doubled,
-    loss.wrong_loss,
-    loss.loss_rewards_mistakes,
-    label_values.labels_out_of_range,
-)
-"""Labels, loss and the end of the model: what does not fit there makes everything else moot."""
-
-MEASURED: tuple[Probe, ...] = (
-    inputs.missing_values,
-    inputs.beyond_half_precision,
-    tokens.tokens_cut_off,
-    tokens.tokens_alike,
-    class_weight.classes_without_weight,
-    class_weight.class_weights_exchanged,
-    class_weight.rows_weigh_next_to_nothing,
-    class_weight.class_ignored,
-    order.not_shuffled,
-    optimizer.optimizer_holds_other_variables,
-    optimizer.averages_overwrite_weights,
-    optimizer.gradients_gathered_too_long,
-    rate.schedule_ends_too_early,
-    label_values.class_missing_in_training,
-    weights.initialisation,
-    metric.wrong_metric,
-    leakage.leakage,
-    leakage.column_of_the_labels,
-    inputs.channels_first,
-    lost.rows_of_another_width,
-    inputs.grey_levels_lost,
-    inputs.validation_scaled_otherwise,
-    modes.random_in_use,
-    reach.variables_not_tracked,
-    reading.rows_change_as_they_are_read,
-    reading.labels_part_from_rows,
-    callback.watches_the_wrong_way,
-)
-"""What can be measured beside it."""
-
-TRIED: tuple[Probe, ...] = (
-    inputs.unscaled_inputs,
-    reach.frozen_layers,
-    reach.gradient_does_not_reach,
-    label_sense.labels_without_meaning,
-    label_sense.validation_labels_of_others,
-    tokens.padding_behind,
-    lost.lost_before_the_weights,
-)
-"""What a brief training with a change tells of data and layers."""
-
-TIMED: tuple[Probe, ...] = (
-    # A lower rate makes both weaker too, and would be named for them.
-    regularisation.penalty_too_strong,
-    regularisation.too_much_dropout,
-    regularisation.too_much_augmentation,
-    regularisation.gradients_clipped_away,
-    regularisation.weights_held,
-    rate.learning_rate_too_high,
-    rate.learning_rate_too_low,
-    hidden.hidden_activation,
-    rate.too_few_steps,
-    modes.running_statistics,
-)
-"""What it tells of rate, steps and activations; the first that explains it ends the search. Of a
-program whose end was wrong they are what remains: its rate was never tried with a right loss."""
-
-LAST: tuple[Probe, ...] = (
-    # Of pictures of noise, and of dead units, these are true as well.
-    lost.pixels_mixed_up,
-    lost.rows_come_out_alike,
-    lost.learnt_by_heart,
-)
-"""What is a cause only where nothing else explains it; the first one ends the search."""
-
-OWN: tuple[Probe, ...] = (
-    callback.watches_what_is_not_there,
-    training_step.training_step_changes_nothing,
-    callback.callback_in_the_way,
-    training_step.own_training_step,
-)
-"""What the program's own `fit` does that brief trainings leave out, where these learn."""
-
-_NOTHING = 0.05
-"""Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows;
-fall of the loss, of itself, that is no more than batches differ by."""
 
 _LEARNT = 0.5
 """Skill from which on a training has learnt."""
-
-_STEPS = 100
-"""Fewer of them teach a sound classifier nothing either."""
-
-
-@dataclass(frozen=True)
-class ProgramDiagnosis:
-    """What is wrong with a program.
-
-    Attributes:
-        findings: the causes, the most certain and worst first; empty where none was found.
-        severity: healthy, or the worst of the findings'; suspicious also where no cause was found
-            and the model was not seen to learn.
-        seconds: that the examination took.
-        facts: what was examined, by name, for people.
-        brief: a brief training of the program as it is, where no cause was found; None without
-            time.
-        read: where that learns nothing, accuracy above the majority's of trees grown on other rows
-            of the same inputs; None where they cannot read such inputs.
-        remaining: what a copy with the findings put in order still lacks, of rate and steps.
-        output_layer: name of the layer that makes the output; empty where none does.
-        own: the rehearsal of its own `fit`, where that learns and a brief training does not.
-        program: the file that was run; empty where a model was given.
-        lines: file and line of the program for each cause, where they are known.
-        called: file and line where it calls `fit`; empty where a model was given.
-    """
-
-    findings: tuple[ProgramFinding, ...]
-    severity: Literal["healthy", "suspicious", "broken"]
-    seconds: float
-    facts: Mapping[str, str]
-    remaining: tuple[ProgramFinding, ...] = ()
-    output_layer: str = ""
-    brief: Trial | None = None
-    read: float | None = None
-    own: Rehearsal | None = None
-    program: str = ""
-    lines: Mapping[str, str] = field(default_factory=dict)
-    called: str = ""
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """Names of the causes, in order."""
-        return tuple(finding.cause for finding in self.findings)
-
-    @property
-    def verdict(self) -> str:
-        """The verdict in a sentence."""
-        if self.findings:
-            return self.findings[0].verdict
-        if self.own is not None:
-            return (
-                f"Its own `fit` learns: {self.own.accuracy:.0%} of the training rows are right "
-                f"after {self.own.steps:,} steps."
-            )
-        if self.brief is not None and _learns_nothing(self.brief):
-            return (
-                f"It learns nothing in {self.brief.steps:,} steps ({_what_stays(self.brief)}), and "
-                "nothing was found that explains it" + self._readable
-            )
-        if self.brief is not None and not self.brief.finite:
-            return (
-                f"The loss is {self.brief.loss():g} after {self.brief.steps:,} steps, and nothing "
-                "was found that explains it."
-            )
-        if self.brief is None or not _learns(self.brief):
-            steps = 0 if self.brief is None else self.brief.steps
-            return (
-                "Nothing was found that keeps this classifier from learning, but it was not seen "
-                f"to learn either, in the {steps:,} steps that there was time for (`seconds`)."
-            )
-        return (
-            "Nothing was found that keeps this classifier from learning: "
-            f"{self.brief.accuracy:.0%} of its training rows are right after {self.brief.steps:,} "
-            "steps."
-        )
-
-    @property
-    def _readable(self) -> str:
-        if self.read is None:
-            return ": are the classes in the inputs at all?"
-        if self.read < 0.3:
-            return (
-                "; decision trees do not read the classes from the inputs either: does each row "
-                "still belong to its label, and did a reshape or a wrong axis mix the rows?"
-            )
-        return (
-            "; decision trees read the classes from the same inputs (skill "
-            f"{self.read:.2f}, 1 for the truth), so they are lost on the way through the model."
-        )
-
-    def to_html(self) -> str:
-        """Everything as one HTML page that fetches and runs nothing."""
-        from ferkeras.diagnose.program.page import program_page
-
-        return program_page(self)
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
-        return {
-            "ferkeras": ferkeras.__version__,
-            "verdict": self.verdict,
-            "severity": self.severity,
-            "causes": list(self.causes),
-            "findings": [
-                {**finding.as_json(), "line": self.lines.get(finding.cause)}
-                for finding in self.findings
-            ],
-            "remaining": [finding.as_json() for finding in self.remaining],
-            "examined": dict(self.facts),
-            "seconds": round(self.seconds, 1),
-        }
 
 
 def diagnose_model(
@@ -348,7 +114,7 @@ def _of_several(
         except InputError as error:
             refused.append(error)
             continue
-        if not found.findings and found.brief is not None and _learns(found.brief):
+        if not found.findings and found.brief is not None and learns(found.brief):
             held_back = one.held_back(train, fit, found.brief, fit["seconds"] / 4)
             if held_back is not None:
                 found = dataclasses.replace(found, findings=(held_back,), severity="broken")
@@ -380,16 +146,16 @@ def _diagnosis(
         findings, remaining = _examine(program)
         learnt = program.rehearsals.whole if _own_fit_learns(program) else None
         brief = None if findings or learnt else program.trials.basis
-        if brief is not None and brief.steps < _STEPS and not _learns(brief):
-            brief = program.trials.patient(_STEPS)
+        if brief is not None and brief.steps < STEPS and not learns(brief):
+            brief = program.trials.patient(STEPS)
         read = None
-        if brief is not None and _learns_nothing(brief):
+        if brief is not None and learns_nothing(brief):
             read = readable(program)
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
         worst = "broken" if broken else "suspicious"
-    elif learnt is None and (brief is None or not _learns(brief)):
+    elif learnt is None and (brief is None or not learns(brief)):
         # Nothing was found, but it was not seen to learn either.
         worst = "suspicious"
     return ProgramDiagnosis(
@@ -403,31 +169,6 @@ def _diagnosis(
         read,
         learnt,
     )
-
-
-def _learns_nothing(brief: Trial) -> bool:
-    return brief.steps >= _STEPS and not _learns(brief)
-
-
-def _learns(brief: Trial) -> bool:
-    # Running statistics may lag behind after so few steps.
-    skill = np.fmax(brief.skill, brief.training_skill)
-    return bool(skill >= 0.5 or (skill >= _NOTHING and _falls(brief)))
-
-
-def _falls(brief: Trial) -> bool:
-    """Whether the loss is lower in the last tenth of the steps than in the first."""
-    first = float(np.mean(brief.losses[: max(1, brief.steps // 10)]))
-    return brief.loss() < (1 - _NOTHING) * first
-
-
-def _what_stays(brief: Trial) -> str:
-    if not np.fmax(brief.skill, brief.training_skill) >= _NOTHING:
-        return (
-            f"{brief.accuracy:.0%} of the training rows are right, no more than by always "
-            "answering the most frequent class"
-        )
-    return f"the loss is {brief.losses[0]:.3g} at first and {brief.loss():.3g} in the end"
 
 
 def _examine(

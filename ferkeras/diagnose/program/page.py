@@ -6,7 +6,7 @@ import linecache
 from typing import Any
 
 import ferkeras
-from ferkeras.diagnose.program.diagnosis import ProgramDiagnosis
+from ferkeras.diagnose.program.record import ProgramDiagnosis
 from ferkeras.report.html.page import render
 
 _AROUND = 3

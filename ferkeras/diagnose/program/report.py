@@ -6,8 +6,8 @@ import io
 from pathlib import Path
 
 from ferkeras.cli.console import Console
-from ferkeras.diagnose.program.diagnosis import ProgramDiagnosis
 from ferkeras.diagnose.program.finding import CodeRemedy
+from ferkeras.diagnose.program.record import ProgramDiagnosis
 from ferkeras.files.writing import write_json, write_text
 
 
