@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.cli.console import Console, duration, percent
+from ferkeras.cli.console import Console
+from ferkeras.cli.figures import duration, percent
 from ferkeras.cli.quiet import import_tensorflow
 
 import_tensorflow()

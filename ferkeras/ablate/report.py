@@ -16,8 +16,9 @@ from ferkeras.ablate.tables import (
     effects_frame,
     runs_frame,
 )
-from ferkeras.cli.console import Cell, Console
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
+from ferkeras.cli.figures import Cell
 from ferkeras.files.writing import write_text
 from ferkeras.report.palette import save
 from ferkeras.study.effects import COMPARED

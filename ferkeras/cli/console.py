@@ -6,9 +6,7 @@ file, a pipe, a log of a build server) there are plain lines of any length and n
 
 from __future__ import annotations
 
-import atexit
 import math
-import numbers
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,23 +16,18 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Self
 
 from rich import box
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from ferkeras.cli.bar import Bar
+from ferkeras.cli.figures import Cell, cell, is_number, percent
 from ferkeras.cli.foreign_text import for_terminal
-from ferkeras.cli.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     import numpy as np
 
     Values = Sequence[float] | np.ndarray
 
-Cell = str | int | float | None
-"""What stands in a table: int gets thousands separators, float three digits, None a dash."""
-
-_BAR_SECONDS = 0.25
-_PLAIN_SECONDS = 30.0
 _QUIET_SECONDS = 0.5
 _UNBOUNDED = 10_000
 
@@ -177,15 +170,15 @@ class Console:
             if len(row) != len(columns):
                 raise ValueError(f"expected {len(columns)} cells ({columns}), received {row}")
         for at, name in enumerate(columns):
-            numeric = all(_is_number(row[at]) for row in everything if row[at] != "")
+            numeric = all(is_number(row[at]) for row in everything if row[at] != "")
             table.add_column(
                 _text(name),
-                footer=_text(_cell(total[at])) if total is not None else "",
+                footer=_text(cell(total[at])) if total is not None else "",
                 justify="right" if numeric else "left",
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(_text(_cell(cell)) for cell in row))
+            table.add_row(*(_text(cell(value)) for value in row))
         self._print_table(table)
         self.print()
 
@@ -322,156 +315,9 @@ class Console:
             self.print(line.rstrip())
 
 
-class Bar:
-    """A progress bar in a terminal, a plain line now and then elsewhere.
-
-    It is drawn when `reach` and `advance` are called, at most four times a second (elsewhere: a
-    line every 30 s); a call that draws nothing costs one reading of the clock. In a terminal a
-    thread draws it meanwhile, so that it moves while a step takes long. Of several bars only one
-    is drawn at a time: the last that was begun, and those before it again when it is gone.
-
-    Args:
-        console: where to draw.
-        title: what is being done.
-        total: steps in all; None when that is not known.
-        first_after: seconds before the bar appears in a terminal.
-        unit: what to count per second, for example "faces"; empty: no pace is shown.
-        per_step: how many of them a step has.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        title: str,
-        total: int | None,
-        first_after: float = 0.0,
-        unit: str = "",
-        per_step: int = 1,
-    ) -> None:
-        self._console = console
-        self._title = title
-        self._total = total
-        self._unit = unit
-        self._per_step = per_step
-        self._done = 0
-        self._first: tuple[int, float] | None = None
-        self._began = console.clock()
-        self._words = ""
-        self._next = self._began + (first_after if console.live else _PLAIN_SECONDS)
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
-        console._bars.append(self)
-        self._heartbeat: Heartbeat | None = None
-        if console.live and console.clock is time.monotonic:
-            self._heartbeat = Heartbeat(self._beat, _BAR_SECONDS)
-
-    def advance(self, steps: int = 1) -> None:
-        """Count `steps` more as done."""
-        self.reach(self._done + steps)
-
-    def reach(self, done: int) -> None:
-        """Count `done` steps in all as done."""
-        self._done = done
-        now = self._console.clock()
-        if self._first is None and done:
-            # The pace is measured from here: the first step of a training compiles the graph.
-            self._first = (done, now)
-            self._words = ""
-        if now < self._next:
-            return
-        if self._console.live:
-            self._draw(now)
-        else:
-            self._next = now + _PLAIN_SECONDS
-            self._console.print(f"{self._title}  {self._state(now)}")
-
-    def state(self, text: str) -> None:
-        """Show what is being done now, with the seconds, in place of the count."""
-        self._words, self._began = text, self._console.clock()
-        if self._progress is not None:
-            self._draw(self._began)
-
-    def stop(self) -> None:
-        """Remove it from the terminal."""
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
-            self._heartbeat = None
-        with self._console._lock:
-            self._hide()
-            if self in self._console._bars:
-                self._console._bars.remove(self)
-
-    def _beat(self) -> None:
-        with self._console._lock:
-            now = self._console.clock()
-            if now >= self._next and self._console._drawn in (None, self):
-                self._draw(now)
-
-    def _hide(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
-            atexit.unregister(self.stop)
-        if self._console._drawn is self:
-            self._console._drawn = None
-
-    def _draw(self, now: float) -> None:
-        with self._console._lock:
-            self._next = now + _BAR_SECONDS
-            text = self._state(now)
-            if self._progress is None:
-                if self._console._drawn is not None:
-                    self._console._drawn._hide()
-                self._progress = Progress(
-                    # In letters that every terminal has.
-                    SpinnerColumn("line"),
-                    TextColumn("{task.description}", markup=False),
-                    BarColumn(bar_width=None, complete_style="green", finished_style="green"),
-                    TextColumn("{task.fields[text]}", markup=False),
-                    console=self._console._rich,
-                    transient=True,
-                    auto_refresh=False,
-                    expand=True,
-                )
-                self._task = self._progress.add_task(self._title, total=self._total, text=text)
-                # A process that ends in mid-epoch must leave the cursor visible.
-                atexit.register(self.stop)
-                self._progress.start()
-                self._console._drawn = self
-            self._progress.update(self._task, completed=self._done, text=text, refresh=True)
-
-    def _state(self, now: float) -> str:
-        if self._words:
-            return f"{self._words}  {duration(now - self._began)}"
-        if not self._done and not self._total:
-            return duration(now - self._began)
-        parts = [f"{self._done:,}/{self._total:,}" if self._total else f"{self._done:,}"]
-        if self._first is not None:
-            done, since = self._first
-            rate = (self._done - done) / (now - since) if now > since else 0.0
-            if rate and self._unit:
-                parts.append(f"{_significant(rate * self._per_step)} {self._unit}/s")
-            if rate and self._total:
-                parts.append(f"{duration((self._total - self._done) / rate)} left")
-        return "  ".join(parts)
-
-
 def _text(text: str, style: str = "") -> Text:
     """What is printed, whoever wrote it: nothing in it moves the cursor or changes the terminal."""
     return Text(for_terminal(text), style=style)
-
-
-def percent(fraction: float) -> str:
-    """Write a fraction (0 to 1) as `44.0%`; a dash when it is NaN."""
-    return "-" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as `0:07`, `1:52` or `2:05:09`."""
-    whole = round(max(0.0, seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def _fraction(counts: Values, at: int) -> float:
@@ -483,26 +329,6 @@ def _fraction(counts: Values, at: int) -> float:
 def _mean(values: Values) -> float:
     """Mean over the classes; an undefined one counts as 0, as scikit-learn's zero_division=0."""
     return sum(0.0 if math.isnan(value) else value for value in values) / len(values)
-
-
-def _significant(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _cell(cell: Cell) -> str:
-    if cell is None:
-        return "-"
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, numbers.Integral):
-        return f"{int(cell):,}"
-    return "-" if math.isnan(cell) else f"{cell:.3g}"
-
-
-def _is_number(cell: Cell) -> bool:
-    if not isinstance(cell, str):
-        return True
-    return cell in ("-", "\N{EN DASH}") or cell.lstrip("+-<>= ")[:1].isdigit()
 
 
 def _is_tty(stream: IO[str]) -> bool:

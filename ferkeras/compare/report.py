@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ferkeras.cli.console import Cell, Console
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.figures import Cell
 from ferkeras.cli.wording import shown
 from ferkeras.compare.comparison import Compared, differences_to, differing_settings, ranking
 from ferkeras.compare.folds import CrossValidation, cross_validation

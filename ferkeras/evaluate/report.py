@@ -9,7 +9,8 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.cli.console import Console
+from ferkeras.cli.figures import Cell, percent
 from ferkeras.cli.wording import shown
 from ferkeras.data.test_time_augmentation import TestTimeAugmentation
 from ferkeras.evaluate.assessment import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from ferkeras.cli.console import percent
+from ferkeras.cli.figures import percent
 from ferkeras.cli.foreign_text import for_code, for_markdown
 from ferkeras.config.networks import Network
 from ferkeras.config.networks.backbone import Backbone

@@ -19,7 +19,8 @@ import keras
 import pandas as pd
 
 from ferkeras.callbacks import CollapseAlarm
-from ferkeras.cli.console import Console, percent
+from ferkeras.cli.console import Console
+from ferkeras.cli.figures import percent
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ferkeras.cli.console import percent
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.figures import percent
 from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import decode

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import IO, Protocol
 
-from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.cli.console import Console
+from ferkeras.cli.figures import Cell, percent
 from ferkeras.cli.foreign_text import for_csv, path_for_csv
 from ferkeras.data.photographs import has_opencv
 from ferkeras.predict.predictions import PredictedView, Prediction

@@ -12,8 +12,9 @@ import ferkeras
 from ferkeras.ablate.plan import BASE
 from ferkeras.ablate.report import report as report_ablation
 from ferkeras.ablate.tables import effect_text
-from ferkeras.cli.console import Cell, Console, percent
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
+from ferkeras.cli.figures import Cell, percent
 from ferkeras.config.file import dump_config
 from ferkeras.files.writing import write_text
 from ferkeras.metrics.measures import MEASURES, formatted

@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ferkeras.cli.console import Console, percent
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.figures import percent
 from ferkeras.config.file import load_config
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config

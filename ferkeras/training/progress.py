@@ -9,7 +9,9 @@ from typing import Any
 import keras
 from rich.text import Text
 
-from ferkeras.cli.console import Bar, Console, duration, percent
+from ferkeras.cli.bar import Bar
+from ferkeras.cli.console import Console
+from ferkeras.cli.figures import duration, percent
 
 
 class EpochBar(keras.callbacks.Callback):
