@@ -16,7 +16,7 @@ from ferkeras.fit.brief import train_one
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.study.effects import Effect, Measured, effects
 from ferkeras.study.measure import measured
-from ferkeras.study.storage import RUNS, check_folder, create_study, join_study, stored
+from ferkeras.study.storage import RUNS, create_study, join_study, make_folder, stored
 from ferkeras.study.training import Trainer
 from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Failed, Next, Surplus, work
@@ -59,13 +59,7 @@ class Ablation:
         Raises:
             InputError: the folder has another, or cannot be used.
         """
-        check_folder(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{shown(folder)}: cannot be made ({error.strerror}); name another with --output"
-            ) from None
+        make_folder(folder)
         study = create_study(folder, "ablation")
         # Through JSON, for tuples.
         wanted = json.loads(json.dumps(plan.as_json()))

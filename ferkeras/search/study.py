@@ -22,7 +22,7 @@ from ferkeras.runs.history import read_so_far
 from ferkeras.search.cost import cost_of
 from ferkeras.search.goals import GOALS, LIMITED, excess
 from ferkeras.search.space import Space, check_space, from_json, to_json, values_of
-from ferkeras.study.storage import RUNS, check_folder, create_study, is_address, join_study, stored
+from ferkeras.study.storage import RUNS, create_study, is_address, join_study, make_folder, stored
 from ferkeras.study.training import Trainer
 from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Next, Surplus, work
@@ -125,13 +125,7 @@ class Search:
         Raises:
             InputError: there is another under this name, or the store cannot be used.
         """
-        check_folder(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{shown(folder)}: cannot be made ({error.strerror}); name another with --output"
-            ) from None
+        make_folder(folder)
         directions = [GOALS[name].direction for name in task.goals]
         study = create_study(store or folder, folder.name, directions=directions)
         # Through JSON, for tuples.

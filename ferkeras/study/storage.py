@@ -74,18 +74,19 @@ _SILENT = (
 Stored = TypeVar("Stored")
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder for a study that has files of something else, which it might replace.
+def make_folder(folder: Path) -> None:
+    """Make the folder of a study, and refuse one that has files of something else.
 
     Args:
-        folder: need not exist; one in which a study was begun has its store or its trainings.
+        folder: one in which a study was begun has its store or its trainings.
 
     Raises:
-        InputError: it has other files, or is no folder.
+        InputError: it has other files, which might be replaced, is no folder, or cannot be made.
     """
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     except FileNotFoundError:
+        _make(folder)
         return
     except OSError as error:
         raise cannot_read(folder, error) from None
@@ -96,6 +97,15 @@ def check_folder(folder: Path) -> None:
             f"{shown(folder)}: holds {quoted(min(names))}, and no study was begun there; name a "
             "new folder with --output, nothing is replaced"
         )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{shown(folder)}: cannot be made ({error.strerror}); name another with --output"
+        ) from None
 
 
 def create_study(store: str | Path, name: str, **options: Any) -> optuna.Study:

@@ -88,7 +88,7 @@ def diagnose_model(
             "validation_split": validation_split,
             "seconds": seconds,
         }
-        return _of_several(model, train, validation, whole, [output] if output else names)
+        return _of_several(model, train, validation, whole, [output] if output else names, begun)
     if output is not None:
         raise InputError(f"output: the model has one output, and none that is called {output!r}")
     fit = Fit(batch_size, epochs, steps_per_epoch, shuffle, validation_split, class_weight)
@@ -102,7 +102,12 @@ def diagnose_model(
 
 
 def _of_several(
-    model: keras.Model, train: Any, validation: Any, fit: dict[str, Any], names: Sequence[str]
+    model: keras.Model,
+    train: Any,
+    validation: Any,
+    fit: dict[str, Any],
+    names: Sequence[str],
+    begun: float,
 ) -> ProgramDiagnosis:
     """The diagnosis of the first of these outputs that can be examined."""
     refused: list[InputError] = []
@@ -120,7 +125,9 @@ def _of_several(
                 found = dataclasses.replace(found, findings=(held_back,), severity="broken")
         others = ", ".join(each for each in outputs_of(model) if each != name)
         shown = {"outputs": f"{name} alone; not examined: {others}"}
-        return dataclasses.replace(found, facts=shown | dict(found.facts))
+        return dataclasses.replace(
+            found, facts=shown | dict(found.facts), seconds=time.monotonic() - begun
+        )
     raise refused[0]
 
 
