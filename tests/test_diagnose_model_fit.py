@@ -66,6 +66,8 @@ class Forgets(keras.Model):
 class Rises(keras.Model):
     """Goes up the gradient."""
 
+    sign = -1.0
+
     def train_step(self, data):
         import tensorflow as tf
 
@@ -74,8 +76,14 @@ class Rises(keras.Model):
             output = self(x, training=True)
             loss = self.compute_loss(x, y, output)
         gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply([-each for each in gradients], self.trainable_variables)
+        self.optimizer.apply([self.sign * each for each in gradients], self.trainable_variables)
         return self.compute_metrics(x, y, output)
+
+
+class Falls(Rises):
+    """Goes down it, and knows nothing of a scale."""
+
+    sign = 1.0
 
 
 class Mixes(keras.Model):
@@ -178,6 +186,20 @@ def test_a_step_that_changes_nothing_is_told_from_one_that_goes_the_wrong_way():
     assert "The training step of Forgets changes no weight" in said.verdict
     assert diagnosis(model=network(Rises)).causes == ("own_training_step",)
     assert diagnosis(model=network(Mixes)).severity == "healthy"
+
+
+def test_a_step_in_half_precision_that_does_not_scale_the_loss():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = network(Falls)
+    finally:
+        keras.config.set_dtype_policy(before)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), SPARSE)
+    said = diagnosis(model=model)
+    assert said.causes == ("loss_not_scaled",)
+    assert "the training step of Falls does not multiply the loss with it" in said.verdict
+    assert said.findings[0].line.startswith(str(Path(__file__)))
 
 
 def test_rows_that_change_as_they_are_read():

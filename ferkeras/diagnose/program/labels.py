@@ -75,6 +75,14 @@ class Labels:
         """Whether a row has exactly one class."""
         return self.form not in ("independent",)
 
+    @cached_property
+    def classless(self) -> float:
+        """Fraction of one-hot rows that are zeros only; 0 where any row has several classes."""
+        if self.form != "independent":
+            return 0.0
+        sums = self.flat.sum(axis=-1)
+        return float((sums == 0).mean()) if sums.max() <= 1 else 0.0
+
     @property
     def is_a_quantity(self) -> bool:
         """Whether the labels are measured numbers rather than classes."""

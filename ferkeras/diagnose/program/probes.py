@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ferkeras.diagnose.program.causes import (
     callback,
     class_weight,
+    cut_off,
     hidden,
     inputs,
     label_sense,
@@ -19,6 +20,7 @@ from ferkeras.diagnose.program.causes import (
     optimizer,
     order,
     output_activation,
+    places,
     rate,
     reach,
     reading,
@@ -36,6 +38,7 @@ Probe = Callable[[Program], ProgramFinding | None]
 HEAD: tuple[Probe, ...] = (
     label_values.labels_scaled,
     label_values.labels_ill_defined,
+    label_values.rows_without_class,
     units.output_units,
     output_activation.softmax_on_one_unit,
     output_activation.softmax_over_another_axis,
@@ -84,6 +87,8 @@ MEASURED: tuple[Probe, ...] = (
 TRIED: tuple[Probe, ...] = (
     inputs.unscaled_inputs,
     reach.frozen_layers,
+    cut_off.input_unused,
+    cut_off.normalised_away,
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
     label_sense.validation_labels_of_others,
@@ -112,6 +117,8 @@ LAST: tuple[Probe, ...] = (
     # Of pictures of noise, and of dead units, these are true as well.
     lost.pixels_mixed_up,
     lost.rows_come_out_alike,
+    places.places_dropped,
+    places.order_not_seen,
     lost.learnt_by_heart,
 )
 """What is a cause only where nothing else explains it; the first one ends the search."""

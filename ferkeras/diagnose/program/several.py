@@ -14,10 +14,10 @@ from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, Pr
 from ferkeras.diagnose.program.material import are_batches, batches_of, read_material
 from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.program import Fit, Program
+from ferkeras.diagnose.program.rebuilt import another_optimizer
 from ferkeras.diagnose.program.spy import Watch
 from ferkeras.diagnose.program.trial import Trial
 from ferkeras.diagnose.program.untouched import untouched
-from ferkeras.diagnose.program.widened import another_optimizer
 
 
 def outputs_of(model: keras.Model) -> list[str]:

@@ -6,8 +6,8 @@ import keras
 
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.rebuilt import widened
 from ferkeras.diagnose.program.trees import readable
-from ferkeras.diagnose.program.widened import widened
 
 _NARROW = 16
 """Hidden layers of more units are not called narrow."""

@@ -152,6 +152,45 @@ def class_missing_in_training(program: Program) -> ProgramFinding | None:
     )
 
 
+def rows_without_class(program: Program) -> ProgramFinding | None:
+    """One-hot rows that are zeros only, although the classes exclude each other."""
+    fraction = program.labels.classless
+    exclusive = program.head.activation == "softmax" or program.loss.kind == "categorical"
+    if not fraction or not exclusive or program.head.units == 1:
+        return None
+    return ProgramFinding(
+        cause="rows_without_class",
+        verdict=f"{fraction:.0%} of the one-hot labels are zeros only: these rows have no class, "
+        f"and {program.loss.name} learns nothing from them.",
+        evidence=(
+            Evidence("labels that are zeros only", f"{fraction:.0%}", "none", fraction),
+            Evidence(
+                "rows of each class",
+                shown(program.labels.flat.sum(axis=0).astype(np.int64)),
+                "-",
+                float(program.labels.flat.shape[-1]),
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "number the classes from 0 before they are made one-hot: an index that is not "
+                "below the depth becomes zeros",
+                "a class for each row",
+                code="y = keras.ops.one_hot(np.unique(y, return_inverse=True)[1], num_classes)",
+            ),
+            CodeRemedy(
+                "where it is meant that none is there, make it a class of its own, or use sigmoids",
+                "an answer for these rows",
+                code=f'Dense({program.head.units + 1}, activation="softmax")',
+            ),
+        ),
+        reason="The labels of each row are summed.",
+        source="Keras documentation: keras.ops.one_hot",
+        severity="broken" if fraction > _SHARE else "suspicious",
+        confidence=PROVEN,
+    )
+
+
 def labels_ill_defined(program: Program) -> ProgramFinding | None:
     """Only one class, or a class that never counts."""
     labels = program.labels

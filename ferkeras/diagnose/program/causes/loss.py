@@ -163,7 +163,7 @@ def _mismatch(program: Program) -> tuple[str, str] | None:
             "one class.",
             "suspicious",
         )
-    if kind in ("categorical", "divergence") and not labels.exclusive:
+    if kind in ("categorical", "divergence") and not labels.exclusive and not labels.classless:
         return (
             f"{name} expects exactly one class a row, but rows have several labels or none.",
             "broken",

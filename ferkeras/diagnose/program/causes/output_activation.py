@@ -78,7 +78,7 @@ def sigmoid_for_exclusive_classes(program: Program) -> ProgramFinding | None:
 def softmax_for_independent_labels(program: Program) -> ProgramFinding | None:
     """The outputs compete although a row may have several labels or none."""
     head, labels = program.head, program.labels
-    if head.activation != "softmax" or head.units == 1 or labels.exclusive:
+    if head.activation != "softmax" or head.units == 1 or labels.exclusive or labels.classless:
         return None
     several = float((labels.flat.sum(-1) != 1).mean())
     return _finding(

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.diagnose.program.causes.cut_off import is_cut_off
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, is_kernel
@@ -83,7 +84,7 @@ def _is_drawn(kernel: np.ndarray) -> bool:
 def gradient_does_not_reach(program: Program) -> ProgramFinding | None:
     """Trainable weights that the loss does not depend on, or that no step moves."""
     gradients = program.first_gradients
-    if not gradients:
+    if not gradients or is_cut_off(program):
         return None
     cut = [v.path for v, g in gradients if g is None]
     if cut:

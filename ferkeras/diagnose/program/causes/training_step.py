@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+
+import keras
+
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.finding import (
     MEASURED,
@@ -13,6 +17,8 @@ from ferkeras.diagnose.program.finding import (
 )
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.rehearsal import against
+
+_USUAL = "with keras.Model.train_step"
 
 
 def training_step_changes_nothing(program: Program) -> ProgramFinding | None:
@@ -54,13 +60,15 @@ def own_training_step(program: Program) -> ProgramFinding | None:
     usual = rehearsals.with_usual_step
     if usual is None or not own.is_behind(usual):
         return None
+    if _forgets_scale(program):
+        return _loss_not_scaled(program, against(own, usual.skill, usual.steps, _USUAL))
     broadcast = program.train.y.ndim == 1 and program.outputs.shape[1:] == (1,)
     return ProgramFinding(
         cause="own_training_step",
         verdict=f"{_step_of(program)} does not learn what Keras's own step learns from the same "
         "rows.",
         evidence=(
-            against(own, usual.skill, usual.steps, "with keras.Model.train_step"),
+            against(own, usual.skill, usual.steps, _USUAL),
             Evidence(
                 "shapes of labels and outputs of a row",
                 f"{program.train.y.shape[1:]}, {program.outputs.shape[1:]}",
@@ -89,5 +97,41 @@ def own_training_step(program: Program) -> ProgramFinding | None:
     )
 
 
-def _step_of(program: Program) -> str:
-    return f"The training step of {shown(type(program.model).__name__)}"
+def _forgets_scale(program: Program) -> bool:
+    """Whether the optimizer divides gradients by a scale that the step never multiplies with."""
+    if not isinstance(program.model.optimizer, keras.optimizers.LossScaleOptimizer):
+        return False
+    names = inspect.unwrap(type(program.model).train_step).__code__.co_names
+    return "scale_loss" not in names and "train_step" not in names
+
+
+def _loss_not_scaled(program: Program, learnt: Evidence) -> ProgramFinding:
+    scale = float(program.model.optimizer.initial_scale)
+    return ProgramFinding(
+        cause="loss_not_scaled",
+        verdict=f"In half precision the optimizer divides gradients by its scale, {scale:,.0f}, "
+        f"but {_step_of(program, first=False)} does not multiply the loss with it: the weights "
+        "hardly move.",
+        evidence=(
+            learnt,
+            Evidence(
+                "scale that gradients are divided by", f"{scale:,.0f}", "as the loss's", scale
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "scale the loss before its gradients are taken",
+                "gradients of the size that they are applied with",
+                code="loss = self.optimizer.scale_loss(loss)",
+            ),
+        ),
+        reason="`fit` was called as the program does, with its step and with Keras's; its step "
+        "does not name scale_loss.",
+        source="Keras documentation: mixed precision, LossScaleOptimizer",
+        confidence=PROVEN,
+        line=line_of(type(program.model).train_step),
+    )
+
+
+def _step_of(program: Program, *, first: bool = True) -> str:
+    return f"{'The' if first else 'the'} training step of {shown(type(program.model).__name__)}"
