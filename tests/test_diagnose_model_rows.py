@@ -343,6 +343,35 @@ def test_variables_that_keras_does_not_know():
     assert "gate.scale" in found.verdict
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "said"),
+    [
+        # The second argument of AdamW is its weight decay; of Adam it is beta_1.
+        (keras.optimizers.AdamW(0.005, 0.9, 0.999), "AdamW has weight_decay=0.9, beta_1=0.999"),
+        (keras.optimizers.Adam(0.01, 1e-6), "Adam has beta_1=1e-06"),
+        (keras.optimizers.SGD(0.01, 1e-6), "SGD has momentum=1e-06"),
+    ],
+)
+def test_arguments_of_an_optimizer_in_the_places_of_others(optimizer, said):
+    found = diagnose_model(network(optimizer=optimizer), blobs(), seconds=0)
+    assert found.causes == ("optimizer_arguments_shifted",)
+    assert found.verdict.startswith(said)
+    assert found.severity == "suspicious"
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.AdamW(0.005, 0.01, 0.9, 0.999),
+        keras.optimizers.Adam(0.01, 0.5),
+        keras.optimizers.Adam(0.01, 0.0),
+        keras.optimizers.SGD(0.1, 0.9),
+    ],
+)
+def test_arguments_in_their_own_places(optimizer):
+    assert causes(network(optimizer=optimizer), blobs()) == []
+
+
 def test_an_average_that_overwrites_the_weights_at_each_step():
     every = keras.optimizers.Adam(use_ema=True, ema_overwrite_frequency=1)
     assert causes(network(optimizer=every), blobs()) == ["averages_overwrite_weights"]

@@ -64,6 +64,7 @@ MEASURED: tuple[Probe, ...] = (
     class_weight.class_ignored,
     order.not_shuffled,
     optimizer.optimizer_holds_other_variables,
+    optimizer.arguments_shifted,
     optimizer.averages_overwrite_weights,
     optimizer.gradients_gathered_too_long,
     rate.schedule_ends_too_early,

@@ -1,10 +1,10 @@
-"""An optimizer that holds other variables than the model's, or undoes its own steps."""
+"""An optimizer that holds other variables, was given wrong settings, or undoes its own steps."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
 _UPDATES = 30
@@ -12,6 +12,14 @@ _UPDATES = 30
 
 _FOLLOWED = 0.3
 """Of what steps did, how much must be left in the average that overwrites them."""
+
+_USUAL = {
+    "weight_decay": "0 to 0.1",
+    "beta_1": "0.9; 0 or 0.5 in a few trainings",
+    "momentum": "0.9",
+}
+_DECAY, _LONG, _SHORT = 0.5, 0.99, 0.05
+"""Weight decay beyond, and momentum from and up to which, they were meant for something else."""
 
 
 def optimizer_holds_other_variables(program: Program) -> ProgramFinding | None:
@@ -48,6 +56,46 @@ def optimizer_holds_other_variables(program: Program) -> ProgramFinding | None:
         reason="The optimizer's list of variables is compared with the model's.",
         source="Keras documentation: transfer learning, compile again after changing `trainable`",
         confidence=PROVEN,
+    )
+
+
+def arguments_shifted(program: Program) -> ProgramFinding | None:
+    """A setting holds what is meant for another, as arguments without names do in other places."""
+    optimizer, config = program.optimizer, program.optimizer.get_config()
+    kind = type(optimizer).__name__
+    decay, first = config.get("weight_decay") or 0.0, config.get("beta_1") or 0.0
+    momentum = config.get("momentum") or 0.0
+    if decay > _DECAY and first >= _LONG:
+        found, code = (
+            {"weight_decay": decay, "beta_1": first},
+            f"beta_1={decay:g}, beta_2={first:g}",
+        )
+    elif 0 < first < _SHORT:
+        found, code = {"beta_1": first}, f"weight_decay={first:g}"
+    elif 0 < momentum < _SHORT / 5:
+        found, code = {"momentum": momentum}, f"weight_decay={momentum:g}"
+    else:
+        return None
+    settings = ", ".join(f"{name}={value:g}" for name, value in found.items())
+    return ProgramFinding(
+        cause="optimizer_arguments_shifted",
+        verdict=f"{kind} has {settings}, which looks like values for other arguments: Keras takes "
+        "them in the order of its signature, not in that of other optimizers.",
+        evidence=tuple(
+            Evidence(name, f"{value:g}", _USUAL[name], float(value))
+            for name, value in found.items()
+        ),
+        remedies=(
+            CodeRemedy(
+                "give the arguments of the optimizer by name",
+                "settings that are what they were meant to be",
+                code=f"keras.optimizers.{kind}(learning_rate={program.rate:g}, {code})",
+            ),
+        ),
+        reason="Read from the settings of the optimizer; hardly anybody chooses such values.",
+        source="Keras documentation: optimizers",
+        severity="suspicious",
+        confidence=MEASURED,
     )
 
 
