@@ -202,6 +202,63 @@ def test_a_step_in_half_precision_that_does_not_scale_the_loss():
     assert said.findings[0].line.startswith(str(Path(__file__)))
 
 
+class Broadcasts(keras.Model):
+    """Subtracts outputs (n, 1) from labels (n,), with no loss compiled."""
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            error = self.labels(y) - self(x, training=True)
+            loss = tf.reduce_mean(tf.square(error))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return {"loss": loss}
+
+    def labels(self, y):
+        return y
+
+
+class Subtracts(Broadcasts):
+    """Does so from labels (n, 1)."""
+
+    def labels(self, y):
+        return y[:, None]
+
+
+@pytest.mark.parametrize(("kind", "sound"), [(Broadcasts, False), (Subtracts, True)])
+def test_a_step_with_a_loss_of_its_own_and_none_compiled(kind, sound):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    model = kind(inputs, layers.Dense(1, "sigmoid")(layers.Dense(16, "relu")(inputs)))
+    model.compile(keras.optimizers.Adam(0.02))
+    x, y = blobs()
+    said = diagnose_model(model, (x, (y == 0).astype("float32")), epochs=20, callbacks=[])
+    assert said.causes == (() if sound else ("own_training_step",))
+    assert ("Its own `fit` learns" if sound else "their difference is (n, n)") in said.verdict
+    assert said.severity == ("healthy" if sound else "broken")
+
+
+def batches(drawn_once: bool):
+    """Rows of batches that are drawn before the loop, or in it."""
+    x, y = blobs(400)
+    rng = np.random.default_rng(0)
+    rows = rng.choice(400, 16, replace=False)
+    while True:
+        if not drawn_once:
+            rows = rng.choice(400, 16, replace=False)
+        yield x[rows], y[rows]
+
+
+def test_a_generator_that_yields_one_batch_over_and_over():
+    given = {"steps_per_epoch": 25, "epochs": 8, "seconds": 0}
+    said = diagnose_model(network(), batches(True), blobs(80, seed=1), **given)
+    assert said.causes == ("one_batch_over_and_over",)
+    assert "holds the same 16 rows" in said.verdict
+    assert diagnose_model(network(), batches(False), blobs(80, seed=1), **given).causes == ()
+
+
 def test_rows_that_change_as_they_are_read():
     said = diagnose_model(network(), Spoilt(), epochs=4, callbacks=[])
     assert said.causes == ("rows_change_as_they_are_read",)

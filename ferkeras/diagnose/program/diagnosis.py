@@ -27,6 +27,9 @@ from ferkeras.diagnose.program.untouched import untouched
 _LEARNT = 0.5
 """Skill from which on a training has learnt."""
 
+_BEGUN = 0.15
+"""Skill from which on it has begun to."""
+
 
 def diagnose_model(
     model: keras.Model,
@@ -152,7 +155,8 @@ def _diagnosis(
             )
         findings, remaining = _examine(program)
         learnt = program.rehearsals.whole if _own_fit_learns(program) else None
-        brief = None if findings or learnt else program.trials.basis
+        seen = bool(findings or learnt) or not program.has_loss
+        brief = None if seen else program.trials.basis
         if brief is not None and brief.steps < STEPS and not learns(brief):
             brief = program.trials.patient(STEPS)
         read = None
@@ -216,7 +220,13 @@ def _own_fit_learns(program: Program) -> bool:
     A callback may set the rate that it trains with.
     """
     basis = program.trials.basis
-    if basis is None or program.trials.learns(basis) or not program.rehearsals.tells_more:
+    if not program.rehearsals.tells_more:
+        return False
+    if not program.has_loss:
+        # Brief trainings had to take another loss than the step of its own.
+        own = program.rehearsals.whole
+        return own is not None and own.skill >= _BEGUN
+    if basis is None or program.trials.learns(basis):
         return False
     own = program.rehearsals.whole
     return own is not None and own.skill >= _LEARNT

@@ -79,6 +79,7 @@ MEASURED: tuple[Probe, ...] = (
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
     reach.variables_not_tracked,
+    reading.one_batch_over_and_over,
     reading.rows_change_as_they_are_read,
     reading.labels_part_from_rows,
     callback.watches_the_wrong_way,

@@ -27,6 +27,7 @@ from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm, loss_form
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.objective import Objective
+from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsals
 from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
@@ -96,6 +97,14 @@ class Program:
     def loss(self) -> LossForm:
         """The compiled loss."""
         return loss_form(getattr(self.model, "loss", None))
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether one was compiled, or Keras's step makes do with what layers add to it.
+
+        A training step of the model's own may have another.
+        """
+        return getattr(self.model, "loss", None) is not None or not has_own_step(self.model)
 
     @cached_property
     def head(self) -> Head:

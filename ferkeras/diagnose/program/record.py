@@ -81,6 +81,12 @@ class ProgramDiagnosis:
                 f"The loss is {self.brief.loss():g} after {self.brief.steps:,} steps, and nothing "
                 "was found that explains it."
             )
+        if self.brief is None and self.facts.get("loss") == "none":
+            return (
+                "Nothing was found that keeps this classifier from learning, but it was not seen "
+                "to learn either: no loss is compiled, and what its own training step does in "
+                "`fit` teaches next to nothing in the time that there was (`seconds`)."
+            )
         if self.brief is None or not learns(self.brief):
             steps = 0 if self.brief is None else self.brief.steps
             return (

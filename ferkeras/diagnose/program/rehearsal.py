@@ -172,7 +172,8 @@ class Rehearsals:
     @cached_property
     def with_usual_step(self) -> Rehearsal | None:
         """The same without any callback, with Keras's training step."""
-        return self._rehearse((), usual_step=True) if self.has_own_step else None
+        usual = self.has_own_step and self._program.has_loss
+        return self._rehearse((), usual_step=True) if usual else None
 
     @property
     def told(self) -> str:

@@ -46,7 +46,8 @@ class Trials:
     @property
     def repaired(self) -> bool:
         """Whether trials put outputs, labels and loss in order before they change anything."""
-        return self.head_is_wrong and self._program.objective.can_be_repaired
+        wanted = self.head_is_wrong or not self._program.has_loss
+        return wanted and self._program.objective.can_be_repaired
 
     @property
     def steps(self) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
 
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
-from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import FEWEST, read_across, read_by_one_column
 
@@ -31,9 +29,9 @@ def leakage(program: Program) -> ProgramFinding | None:
     train, validation = program.train, program.validation
     if validation is None or len(validation) < _FEW_ROWS:
         return None
-    known = _digests(train)
+    known = train.digests
     within = 1 - len(set(known)) / len(known)
-    found = _digests(validation)
+    found = validation.digests
     shared = float(np.isin(found, known).mean())
     # Of a sample of the training rows as many are missed as were not drawn.
     seen = len(train) / (train.total or len(train))
@@ -123,13 +121,3 @@ def _others_hold(program: Program, column: int) -> bool:
         return False
     rest = [replace(each, x=np.delete(each.arrays[0], column, axis=1)) for each in (train, held)]
     return read_across(rest[0], program.labels.index, rest[1], others.index) > _HOLDS
-
-
-def _digests(material: Material) -> np.ndarray:
-    rows = []
-    for at in range(len(material)):
-        digest = hashlib.blake2b(digest_size=8)
-        for each in material.arrays:
-            digest.update(np.ascontiguousarray(each[at]).tobytes())
-        rows.append(int.from_bytes(digest.digest(), "little"))
-    return np.array(rows, np.uint64)

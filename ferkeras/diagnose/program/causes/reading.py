@@ -19,6 +19,12 @@ _READ = 0.5
 _LEFT = 0.3
 """Of the skill on rows of the first epoch, the most that is left where labels went astray."""
 
+_HOLDS = 0.8
+"""Of the skill on training rows, what holds for validation rows where nothing is wrong."""
+
+_BATCHES = 8
+"""So many with the same rows are no chance."""
+
 _OTHERWISE = 2.0
 """Ratio of two passes' standard deviations beyond which they are not the same rows."""
 
@@ -99,6 +105,46 @@ def labels_part_from_rows(program: Program) -> ProgramFinding | None:
         source="Keras documentation: PyDataset, on_epoch_end",
         confidence=MEASURED,
         line=line_of(getattr(type(program.rehearsals.data), "on_epoch_end", None)),
+    )
+
+
+def one_batch_over_and_over(program: Program) -> ProgramFinding | None:
+    """Every batch of a stream holds the rows of the first one, and an epoch has several."""
+    train = program.train
+    if not train.streamed or len(train.sizes) < _BATCHES or program.fit.steps_per_epoch == 1:
+        return None
+    rows = train.sizes[0]
+    first = np.unique(train.digests[:rows])
+    # Rows of few different values repeat by themselves.
+    if len(first) < rows / 2 or len(np.setdiff1d(train.digests, first)):
+        return None
+    basis = program.trials.basis
+    if basis is not None and (basis.held_skill or 0.0) > _HOLDS * max(0.5, basis.skill):
+        # They may be all that there are: steps on the whole of a small set.
+        return None
+    return ProgramFinding(
+        cause="one_batch_over_and_over",
+        verdict=f"Each of the {len(train.sizes):,} batches that were read holds the same "
+        f"{len(first):,} rows: nothing else is ever trained on.",
+        evidence=(
+            Evidence(
+                f"different rows in {len(train):,} that were read",
+                f"{len(first):,}",
+                "nearly all, within an epoch",
+                float(len(first)),
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "choose the rows of a batch inside the loop, anew for each batch",
+                "batches of all rows",
+                code="while True: rows = rng.integers(len(x), size=batch); yield x[rows], y[rows]",
+            ),
+        ),
+        reason="Rows of all batches are compared, number by number.",
+        source="Keras documentation: PyDataset",
+        confidence=PROVEN,
+        line=line_of(getattr(type(program.rehearsals.data), "__getitem__", None)),
     )
 
 

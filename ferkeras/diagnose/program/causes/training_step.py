@@ -18,7 +18,8 @@ from ferkeras.diagnose.program.finding import (
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.rehearsal import against
 
-_USUAL = "with keras.Model.train_step"
+_LITTLE = 0.25
+"""Of the skill with a cross-entropy, the most where a loss of the step's own is to blame."""
 
 
 def training_step_changes_nothing(program: Program) -> ProgramFinding | None:
@@ -53,22 +54,35 @@ def training_step_changes_nothing(program: Program) -> ProgramFinding | None:
 
 def own_training_step(program: Program) -> ProgramFinding | None:
     """The model's own training step does not learn, and Keras's does."""
-    rehearsals = program.rehearsals
+    rehearsals, basis = program.rehearsals, program.trials.basis
     own = rehearsals.without_callbacks if rehearsals.has_own_step else None
-    if own is None or own.moved == 0 or not own.is_behind_trial(program.trials.basis):
+    if own is None or basis is None or own.moved == 0 or not own.is_behind_trial(basis):
         return None
-    usual = rehearsals.with_usual_step
-    if usual is None or not own.is_behind(usual):
-        return None
+    if program.has_loss:
+        usual = rehearsals.with_usual_step
+        if usual is None or not own.is_behind(usual):
+            return None
+        learnt = against(own, usual.skill, usual.steps, "with keras.Model.train_step")
+        what = "Keras's own step learns from the same rows"
+    else:
+        # Its loss may be meant for something else: named where next to nothing is learnt.
+        if own.skill > _LITTLE * basis.skill or own.steps < basis.steps / 2:
+            return None
+        learnt = against(own, basis.skill, basis.steps, "with a cross-entropy that fits")
+        what = "a cross-entropy that fits outputs and labels learns from the same rows"
     if _forgets_scale(program):
-        return _loss_not_scaled(program, against(own, usual.skill, usual.steps, _USUAL))
+        return _loss_not_scaled(program, learnt)
     broadcast = program.train.y.ndim == 1 and program.outputs.shape[1:] == (1,)
     return ProgramFinding(
         cause="own_training_step",
-        verdict=f"{_step_of(program)} does not learn what Keras's own step learns from the same "
-        "rows.",
+        verdict=f"{_step_of(program)} does not learn what {what}."
+        + (
+            " Its labels have the shape (n,) and its outputs (n, 1): their difference is (n, n)."
+            if broadcast
+            else ""
+        ),
         evidence=(
-            against(own, usual.skill, usual.steps, _USUAL),
+            learnt,
             Evidence(
                 "shapes of labels and outputs of a row",
                 f"{program.train.y.shape[1:]}, {program.outputs.shape[1:]}",
@@ -90,7 +104,8 @@ def own_training_step(program: Program) -> ProgramFinding | None:
                 code="# try the class without its train_step",
             ),
         ),
-        reason="`fit` was called as the program does, with its step and with Keras's.",
+        reason="`fit` was called as the program does, and the same steps were made without its "
+        "step.",
         source="Keras documentation: customising what happens in fit",
         confidence=MEASURED,
         line=line_of(type(program.model).train_step),
