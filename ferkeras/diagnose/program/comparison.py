@@ -11,6 +11,9 @@ from ferkeras.diagnose.program.trial import Trial
 CLEAR = 0.25
 """A skill this much higher is a change that helps; a skill of 1024 rows is known to 0.04."""
 
+_HARD = 0.1
+"""Skill that is no chance, of data of which brief trainings learn little."""
+
 
 def told(skill: float) -> str:
     """A skill in two digits; below guessing there is nothing."""
@@ -69,6 +72,19 @@ class Comparison:
             if t.held_skill is not None and w.held_skill is not None
         ]
         return self.halves_errors and bool(held) and min(held) > CLEAR
+
+    @property
+    def teaches_more(self) -> bool:
+        """Whether twice as much is known of hard data, on both splits, with every seed."""
+        gains = [
+            (t.skill - w.skill, (t.held_skill or 0.0) - (w.held_skill or 0.0))
+            for t, w in zip(self.treated, self.without, strict=True)
+        ]
+        return (
+            len(gains) > 1
+            and self.skill_with > max(_HARD, 2 * self.skill_without)
+            and min(min(each) for each in gains) > _HARD / 2
+        )
 
     @property
     def confidence(self) -> float:

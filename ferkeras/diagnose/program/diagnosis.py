@@ -12,6 +12,7 @@ import keras
 
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.causes import capacity
+from ferkeras.diagnose.program.causes.lost import neighbours_alike
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
@@ -26,6 +27,12 @@ from ferkeras.diagnose.program.untouched import untouched
 
 _LEARNT = 0.5
 """Skill from which on a training has learnt."""
+
+_HARMLESS = 0.6
+"""Confidence that what is unusual, and costs nothing in a brief training, is a fault."""
+
+_ALIKE = 0.3
+"""Correlation of neighbouring pixels from which on inputs are pictures."""
 
 _BEGUN = 0.15
 """Skill from which on it has begun to."""
@@ -159,9 +166,10 @@ def _diagnosis(
         brief = None if seen else program.trials.basis
         if brief is not None and brief.steps < STEPS and not learns(brief):
             brief = program.trials.patient(STEPS)
-        read = None
+        read, alike = None, None
         if brief is not None and learns_nothing(brief):
             read = readable(program)
+            alike = neighbours_alike(material.arrays[0])
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
@@ -178,6 +186,7 @@ def _diagnosis(
         program.head.layer,
         brief,
         read,
+        (alike or 0.0) > _ALIKE,
         learnt,
     )
 
@@ -235,6 +244,13 @@ def _own_fit_learns(program: Program) -> bool:
 def _tried(program: Program, finding: ProgramFinding) -> ProgramFinding:
     """The finding, with what its remedies brought where a repaired copy was trained."""
     remedies = []
+    repairs = Change(repaired=True) in [getattr(each, "change", None) for each in finding.remedies]
+    if repairs and finding.severity == "suspicious" and program.trials.learns_all_the_same:
+        finding = dataclasses.replace(
+            finding,
+            verdict=f"{finding.verdict} It learns all the same.",
+            confidence=min(finding.confidence, _HARMLESS),
+        )
     for remedy in finding.remedies:
         if isinstance(remedy, CodeRemedy) and remedy.change == Change(repaired=True):
             tried = program.trials.repair

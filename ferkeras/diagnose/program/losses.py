@@ -58,6 +58,11 @@ class LossForm:
         )
 
     @property
+    def one_against_the_rest(self) -> bool:
+        """Whether it is one that judges each class by itself on purpose, as focal losses do."""
+        return self.name.startswith("binary_focal")
+
+    @property
     def label_columns(self) -> bool | None:
         """Whether labels are one number a class; None: whatever the outputs have."""
         return {"categorical": True, "categorical_hinge": True, "sparse": False}.get(self.kind)

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
 
 
+_RANGE = (-2.0, -1.0, 0.0, 0.1, 0.25, 0.75, 0.9, 1.0, 2.0)
+"""Outputs that a loss is asked about."""
+
+
 class Objective:
     """The loss of a program, what rows weigh in it, and what layers add to it.
 
@@ -86,6 +90,29 @@ class Objective:
         y, loss = self.target(repaired=False)
         x = self._program.tensors(self._program.train.x, rows)
         return float(loss(x, tf.convert_to_tensor(y[rows]), tf.constant(output), None))
+
+    @cached_property
+    def wanted(self) -> tuple[float, float] | None:
+        """The output of one unit for which the loss is least, for rows of the first and second
+        class, of a few from -2 to 2; None where there is more than one unit, or no two classes."""
+        program = self._program
+        labels = program.labels
+        if program.head.units != 1 or len(labels.classes) != 2 or not self.works:
+            return None
+        rows = np.arange(min(256, len(program.train)))
+        best = []
+        for each in (0, 1):
+            of_class = rows[labels.index[rows] == each][: program.fixed_batch]
+            if not len(of_class):
+                return None
+            losses = [
+                self.loss_of(of_class, np.full((len(of_class), 1), value, np.float32))
+                for value in _RANGE
+            ]
+            if not np.isfinite(losses).all():
+                return None
+            best.append(_RANGE[int(np.argmin(losses))])
+        return best[0], best[1]
 
     @property
     def can_be_repaired(self) -> bool:

@@ -71,6 +71,7 @@ MEASURED: tuple[Probe, ...] = (
     label_values.class_missing_in_training,
     weights.initialisation,
     metric.wrong_metric,
+    metric.metric_contradicts_loss,
     leakage.leakage,
     leakage.column_of_the_labels,
     inputs.channels_first,
@@ -118,6 +119,7 @@ program whose end was wrong they are what remains: its rate was never tried with
 LAST: tuple[Probe, ...] = (
     # Of pictures of noise, and of dead units, these are true as well.
     lost.pixels_mixed_up,
+    rate.learning_rate_hurts,
     lost.rows_come_out_alike,
     places.places_dropped,
     places.order_not_seen,

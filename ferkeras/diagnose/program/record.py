@@ -35,6 +35,7 @@ class ProgramDiagnosis:
             time.
         read: where that learns nothing, accuracy above the majority's of trees grown on other rows
             of the same inputs; None where they cannot read such inputs.
+        pictures: whether the inputs are pictures whose neighbouring pixels are alike.
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
         own: the rehearsal of its own `fit`, where that learns and a brief training does not.
@@ -51,6 +52,7 @@ class ProgramDiagnosis:
     output_layer: str = ""
     brief: Trial | None = None
     read: float | None = None
+    pictures: bool = False
     own: Rehearsal | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +105,12 @@ class ProgramDiagnosis:
     def _readable(self) -> str:
         if self.read is None:
             return ": are the classes in the inputs at all?"
+        if self.read < 0.3 and self.pictures:
+            return (
+                "; decision trees do not read the classes from the inputs either, which are "
+                "pictures in order (neighbouring pixels are alike): hard ones, or ones that do not "
+                "belong to their labels."
+            )
         if self.read < 0.3:
             return (
                 "; decision trees do not read the classes from the inputs either: does each row "

@@ -39,8 +39,8 @@ _BY_LAYER = frozenset(
     "output_units".split()
 )
 _BY_COMPILE = frozenset(
-    "wrong_loss wrong_metric optimizer_holds_other_variables learning_rate_too_high "
-    "learning_rate_too_low weight_penalty_too_strong gradients_clipped_away "
+    "wrong_loss wrong_metric metric_contradicts_loss optimizer_holds_other_variables "
+    "learning_rate_too_high learning_rate_too_low weight_penalty_too_strong gradients_clipped_away "
     "optimizer_arguments_shifted averages_overwrite_weights gradients_gathered_too_long "
     "learning_rate_fell_too_early other_outputs_dominate".split()
 )

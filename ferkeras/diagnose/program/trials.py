@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
 
 _STEPS = 400
+_LEARNT, _MORE = 0.9, 0.05
+"""Skill of what has learnt, and what more of it would make a difference."""
+
 _GENEROUS_STEPS = 1000
 _GENEROUS_RATE = 0.01
 _SCHEDULE = keras.optimizers.schedules.LearningRateSchedule
@@ -65,13 +68,31 @@ class Trials:
         """What labels, loss and output in order bring, in words; None where it was not tried."""
         if not self.repaired:
             return None
-        after = self._try(self._upon(Change()))
-        before = self._try(replace(self._upon(Change()), repaired=False))
+        after, before = self.basis, self.as_it_is
         if after is None:
             return None
-        words = f"with labels, loss and output in order {after.accuracy:.1%} of the training rows "
-        words += f"are right after {after.steps:,} steps from the same start"
+        scaled = ", and inputs scaled as well," if self.scale_inputs else ""
+        words = f"with labels, loss and output in order{scaled} {after.accuracy:.1%} of the "
+        words += f"training rows are right after {after.steps:,} steps from the same start"
         return words + ("" if before is None else f", {before.accuracy:.1%} as it is")
+
+    @property
+    def as_it_is(self) -> Trial | None:
+        """The program with nothing put in order; None without time, or where Keras refuses."""
+        return self._try(Change())
+
+    @property
+    def learns_all_the_same(self) -> bool:
+        """Whether it learns as well as it is as with labels, loss and output in order."""
+        if not self.repaired or self.repair is None:
+            return False
+        after, before = self.basis, self.as_it_is
+        return (
+            after is not None
+            and before is not None
+            and before.skill > _LEARNT
+            and after.skill < before.skill + _MORE
+        )
 
     def tried(self, change: Change) -> Trial | None:
         """One trial with a change; None where there is no time or no way."""
@@ -104,6 +125,20 @@ class Trials:
         """Whether a trial learnt well enough for its settings to be beyond blame."""
         # What a repaired program still lacks is told only where it lacks everything.
         return trial.skill > (0.15 if self.head_is_wrong else 0.5)
+
+    def compared_on_hard_data(self, change: Change) -> Comparison | None:
+        """The same for a change that may teach little, in longer trainings with two seeds."""
+        pairs = []
+        # Trials of the first seed may have had less time.
+        for seed in (1, 2):
+            pair = [
+                self._try(replace(self._upon(each), seed=seed), self.steps, self.seconds / 6)
+                for each in (Change(), change)
+            ]
+            if pair[0] is None or pair[1] is None:
+                return None
+            pairs.append((pair[0], pair[1]))
+        return Comparison(*zip(*pairs, strict=True))
 
     def compared(self, change: Change) -> Comparison | None:
         """Hold a change against the program; None where there is no time or no way."""

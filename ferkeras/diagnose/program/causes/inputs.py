@@ -7,6 +7,7 @@ import numpy as np
 
 from ferkeras.diagnose.program.comparison import Comparison, told
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.labels import shown
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
 
@@ -122,22 +123,34 @@ def _stuck(comparison: Comparison) -> tuple[Evidence, ...]:
 
 def missing_values(program: Program) -> ProgramFinding | None:
     """Inputs that are no numbers, or no finite ones."""
-    bad = 0
-    for values in program.train.arrays:
-        if values.dtype.kind == "f":
-            bad += int((~np.isfinite(values)).sum())
+    numbers = [each for each in program.train.arrays if each.dtype.kind == "f"]
+    bad = sum(int((~np.isfinite(each)).sum()) for each in numbers)
     if not bad:
         return None
+    infinite = sum(int(np.isinf(each).sum()) for each in numbers)
+    where = ""
+    if len(numbers) == 1 and numbers[0].ndim == 2:
+        columns = np.flatnonzero(~np.isfinite(numbers[0]).all(axis=0))
+        where = f" in column{'s' * (len(columns) > 1)} {shown(columns)}"
     return ProgramFinding(
         cause="inputs_not_finite",
-        verdict=f"{bad:,} input values are NaN or infinite: one of them makes the loss of its "
-        "batch NaN, and then every weight.",
-        evidence=(Evidence("input values that are NaN or infinite", f"{bad:,}", "none", bad),),
+        verdict=f"{bad:,} input values{where} are NaN or infinite: one of them makes the loss of "
+        "its batch NaN, and then every weight.",
+        evidence=(
+            Evidence("input values that are NaN or infinite", f"{bad:,}", "none", bad),
+            Evidence(
+                "of them infinite, as of a division by 0 or a logarithm of it",
+                f"{infinite:,}",
+                "none",
+                infinite,
+            ),
+        ),
         remedies=(
             CodeRemedy(
-                "fill or leave out what is missing",
+                "leave such rows out, or fill what is missing",
                 "a loss that is a number",
-                code="x = np.nan_to_num(x)",
+                code="rows = np.isfinite(x).reshape(len(x), -1).all(axis=1); x, y = x[rows], "
+                "y[rows]  # or np.nan_to_num(x, posinf=0, neginf=0)",
             ),
         ),
         reason="Every value of the rows that were read is looked at.",

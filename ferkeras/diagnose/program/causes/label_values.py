@@ -28,6 +28,8 @@ def labels_out_of_range(program: Program) -> ProgramFinding | None:
         signs = kind == "hinge" or (
             kind == "regression" and program.head.activation in ("linear", "tanh", "other")
         )
+        if units == 1 and units_are_wrong(program):
+            return None
         if units == 1 and kind in ("binary", "regression"):
             if signs or (low >= 0 and high <= 1):
                 return None

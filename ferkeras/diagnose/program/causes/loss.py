@@ -84,6 +84,8 @@ def loss_rewards_mistakes(program: Program) -> ProgramFinding | None:
     if basis is not None and program.trials.learns(basis):
         # Outputs of another range than those that were made up tell right from wrong.
         return None
+    if program.head.activation not in ("softmax", "sigmoid") and _wants_distances(program):
+        return None
     lower = right > wrong + 1e-3 * max(1.0, abs(right))
     name = program.loss.name
     return ProgramFinding(
@@ -114,6 +116,15 @@ def loss_rewards_mistakes(program: Program) -> ProgramFinding | None:
         source="Goodfellow et al., Deep Learning, 4.3",
         confidence=PROVEN,
     )
+
+
+def _wants_distances(program: Program) -> bool:
+    """Whether the loss is least for a number of its own for each class, in whatever order.
+
+    As of distances, which are small for what is alike; a loss with a wrong sign wants ever more.
+    """
+    wanted = program.objective.wanted
+    return wanted is not None and wanted[0] != wanted[1] and max(map(abs, wanted)) <= 1
 
 
 def _outputs(program: Program, rows: np.ndarray, mistaken: bool) -> np.ndarray:
@@ -157,7 +168,7 @@ def _mismatch(program: Program) -> tuple[str, str] | None:
         return f"{name} takes one-hot labels, but they are whole numbers.", "broken"
     if wanted is False and labels.columns:
         return f"{name} takes whole numbers as labels, but they have a column a class.", "broken"
-    if kind == "binary" and units > 1 and labels.exclusive:
+    if kind == "binary" and units > 1 and labels.exclusive and not loss.one_against_the_rest:
         return (
             f"{name} judges each of the {units} outputs by itself, but a row belongs to exactly "
             "one class.",

@@ -91,7 +91,7 @@ def pixels_mixed_up(program: Program) -> ProgramFinding | None:
     basis = program.trials.basis
     if basis is None or program.trials.learns(basis) or len(program.train.arrays) != 1:
         return None
-    alike = _neighbours_alike(program.train.arrays[0])
+    alike = neighbours_alike(program.train.arrays[0])
     if alike is None or alike > _UNLIKE or (readable(program) or 0.0) >= _READ:
         return None
     return ProgramFinding(
@@ -178,7 +178,7 @@ def _period(values: np.ndarray) -> tuple[int, int, float, float] | None:
     return None
 
 
-def _neighbours_alike(values: np.ndarray) -> float | None:
+def neighbours_alike(values: np.ndarray) -> float | None:
     """Correlation of pixels with their neighbours beside and below; None of anything else."""
     alike = _likeness(values, 6)
     return None if alike is None else (alike(1, 1) + alike(2, 1)) / 2

@@ -32,8 +32,9 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
         place = int(np.argmin(abs(value - counted)))
         return ProgramFinding(
             cause="wrong_metric",
-            verdict=f"The metric {name} ({metric}) says {value[place]:.1%} where "
-            f"{counted[place]:.1%} of the rows are named rightly.",
+            verdict=f"The metric {name} ({metric}) measures something else: of outputs that were "
+            f"made up, of which {counted[place]:.1%} name the right class, it says "
+            f"{value[place]:.1%}. What is learnt is better or worse than it tells.",
             evidence=(
                 Evidence(
                     f"{name} of outputs that were made up, some right and some wrong",
@@ -58,6 +59,57 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
     return None
 
 
+def metric_contradicts_loss(program: Program) -> ProgramFinding | None:
+    """Outputs that a loss of the program's own wants are all wrong to its accuracy."""
+    labels, rows = program.labels, np.arange(min(512, len(program.train)))
+    if (
+        program.loss.kind != "unknown"
+        or list(labels.classes) != [0, 1]
+        or labels.counted.ndim > 1
+        or not labels.counted.all()
+    ):
+        return None
+    truth = labels.index[rows]
+    wanted = program.objective.wanted
+    if wanted is None or wanted[0] == wanted[1]:
+        return None
+    output = np.array(wanted, np.float32)
+    for name, metric in _named(program):
+        said, turned = (
+            _metric_value(metric, program.train.y[rows], output[each][:, None])
+            for each in (truth, 1 - truth)
+        )
+        if said > _APART or turned < 1 - _APART:
+            continue
+        return ProgramFinding(
+            cause="metric_contradicts_loss",
+            verdict=f"The loss ({program.loss.name}) wants outputs of {wanted[0]:g} for label 0 "
+            f"and {wanted[1]:g} for label 1, of which the metric {name} says {said:.0%}, and "
+            f"{turned:.0%} were they exchanged: one of the two has the labels the wrong way round.",
+            evidence=(
+                Evidence(
+                    f"{name} of the outputs for which the loss is lowest",
+                    f"{said:.0%}",
+                    "100%",
+                    said,
+                ),
+            ),
+            remedies=(
+                CodeRemedy(
+                    "look which label means what, and exchange y_true and 1 - y_true in the one "
+                    "that has it wrong",
+                    "an accuracy that rises as the loss falls",
+                    code=f"# in {program.loss.name}: 1 - y_true in the place of y_true",
+                ),
+            ),
+            reason="The loss of rows of each label is taken for a range of outputs, and the metric "
+            "of the best ones.",
+            source="Hadsell et al. 2006, Dimensionality reduction by learning an invariant mapping",
+            confidence=MEASURED,
+        )
+    return None
+
+
 def _can_be_right(program: Program) -> bool:
     """Whether outputs can name the classes of the labels, so that some can be made up."""
     classes, units = program.labels.classes, program.head.units
@@ -75,15 +127,8 @@ def _fitting(program: Program) -> str:
 
 def _metric_values(program: Program) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
     """Each compiled accuracy on made-up outputs: name, class, what it says, what is right."""
-    compiled = getattr(program.model, "_compile_metrics", None)
-    metrics = keras.tree.flatten(getattr(compiled, "_user_metrics", None) or [])
-    named = []
-    for metric in metrics:
-        name = metric if isinstance(metric, str) else _name(metric)
-        if "acc" in name.lower() and "top" not in name.lower():
-            named.append((name, metric))
     found = []
-    for name, metric in named:
+    for name, metric in _named(program):
         values, counted = [], []
         for seed, (right, high) in enumerate(((0.8, 0.9), (0.3, 0.6))):
             rows = np.arange(min(512, len(program.train)))
@@ -94,6 +139,18 @@ def _metric_values(program: Program) -> list[tuple[str, str, np.ndarray, np.ndar
         kind = metric if isinstance(metric, str) else "a function" if own else type(metric).__name__
         found.append((name, kind, np.array(values), np.array(counted)))
     return found
+
+
+def _named(program: Program) -> list[tuple[str, Any]]:
+    """Compiled accuracies, with their names."""
+    compiled = getattr(program.model, "_compile_metrics", None)
+    metrics = keras.tree.flatten(getattr(compiled, "_user_metrics", None) or [])
+    named = [(each if isinstance(each, str) else _name(each), each) for each in metrics]
+    return [(name, metric) for name, metric in named if _is_accuracy(name.lower())]
+
+
+def _is_accuracy(name: str) -> bool:
+    return "acc" in name and "top" not in name
 
 
 def _name(metric: Any) -> str:

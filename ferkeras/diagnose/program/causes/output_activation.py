@@ -21,8 +21,8 @@ def softmax_on_one_unit(program: Program) -> ProgramFinding | None:
     return _finding(
         program,
         "softmax_on_one_unit",
-        f"Softmax over the single unit of {head.layer!r} is 1 for every input: nothing can be "
-        "learnt.",
+        f"Softmax over the single unit of {head.layer!r} is 1 for every input: every row "
+        "gets the same answer.",
         "softmax on one unit",
         "sigmoid on one unit, or softmax on one unit a class",
         "use sigmoid for one unit",
@@ -60,6 +60,7 @@ def sigmoid_for_exclusive_classes(program: Program) -> ProgramFinding | None:
         or head.units == 1
         or not labels.exclusive
         or units_are_wrong(program)
+        or program.loss.one_against_the_rest
     ):
         return None
     return _finding(

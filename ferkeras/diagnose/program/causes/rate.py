@@ -10,6 +10,7 @@ from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, Pr
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, Trial
 
+_UNUSUAL = 4.0
 _LOWER = (0.1, 0.01)
 _HIGHER = (10.0, 100.0, 1e3, 1e4)
 _STILL = 0.05
@@ -77,6 +78,47 @@ def learning_rate_too_high(program: Program) -> ProgramFinding | None:
             confidence=comparison.confidence,
         )
     return None
+
+
+def learning_rate_hurts(program: Program) -> ProgramFinding | None:
+    """Hardly anything is learnt of hard data, and twice as much with a tenth of an unusual rate."""
+    basis = program.trials.basis
+    adaptive = isinstance(program.optimizer, (keras.optimizers.Adam, keras.optimizers.RMSprop))
+    if basis is None or program.trials.learns(basis) or not adaptive:
+        return None
+    if program.rate < _UNUSUAL * program.usual_rate:
+        return None
+    comparison = program.trials.compared_on_hard_data(Change(rate=0.1))
+    if comparison is None or not comparison.teaches_more:
+        return None
+    rate = program.rate
+    return ProgramFinding(
+        cause="learning_rate_too_high",
+        verdict=f"With the learning rate {rate:.3g} it learns next to nothing; with "
+        f"{rate / 10:.3g} the same steps learn more than twice as much.",
+        evidence=(
+            Evidence(
+                f"training rows named rightly, above the majority, with {rate:.3g} and "
+                f"{rate / 10:.3g}",
+                told(comparison.skill_without),
+                told(comparison.skill_with),
+                comparison.skill_without,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                f"lower the learning rate to {rate / 10:.2g}",
+                "a loss that falls",
+                code=f"learning_rate={rate / 10:.2g}",
+                change=Change(rate=0.1),
+                tried=comparison.words,
+            ),
+        ),
+        reason=f"Named where the rate is {_UNUSUAL:g} times the usual one and more, and a tenth of "
+        "it teaches twice as much of both splits, with two seeds.",
+        source="Goodfellow et al., Deep Learning, 11.4.1",
+        confidence=MEASURED,
+    )
 
 
 def learning_rate_too_low(program: Program) -> ProgramFinding | None:
@@ -183,6 +225,9 @@ def too_few_steps(program: Program) -> ProgramFinding | None:
     if longer is None or longer.skill - basis.skill < CLEAR or longer.skill < 2 * CLEAR:
         return None
     if basis.skill > 0.6 * longer.skill or _knows_by_heart(basis, longer):
+        return None
+    if basis.training_skill > 0.6 * longer.skill:
+        # It has learnt; the running statistics have not followed.
         return None
     smaller = None
     if program.batch > 64 and program.batch >= 0.5 * (program.rows or 0):

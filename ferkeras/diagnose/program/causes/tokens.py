@@ -31,6 +31,17 @@ def tokens_cut_off(program: Program) -> ProgramFinding | None:
         return None
     different = len(np.unique(looked_up))
     left = len(np.unique(np.trunc(looked_up)))
+    scaled = CodeRemedy(
+        "give it the numbers of the words as they are, unscaled",
+        "different words that are looked up as different",
+        code='x = x.astype("int32")  # and neither / x.max() nor a scaler',
+    )
+    measured = CodeRemedy(
+        "leave the Embedding out where the inputs are measurements, not numbers of words",
+        "inputs of which each digit counts",
+        code="# the next layer on the inputs, scaled to a mean of 0 and a spread of 1",
+    )
+    words = _were_whole(looked_up)
     return ProgramFinding(
         cause="tokens_cut_off",
         verdict=f"Fractions reach the Embedding, which looks up whole numbers: {different:,} "
@@ -41,17 +52,21 @@ def tokens_cut_off(program: Program) -> ProgramFinding | None:
                 fractions,
             ),
         ),
-        remedies=(
-            CodeRemedy(
-                "give it the numbers of the words as they are, unscaled",
-                "different words that are looked up as different",
-                code='x = x.astype("int32")  # and neither / x.max() nor a scaler',
-            ),
-        ),
+        remedies=(scaled, measured) if words else (measured, scaled),
         reason="What reaches the layer is looked at.",
         source="Keras documentation: Embedding",
         confidence=PROVEN,
     )  # fmt: skip
+
+
+def _were_whole(values: np.ndarray) -> bool:
+    """Whether fractions are evenly spaced, as whole numbers are that were divided by one number."""
+    steps = np.diff(np.unique(np.round(values.astype(np.float64), 7)))
+    if not len(steps):
+        return False
+    # Between 0 and 1 as words over the number of words, and not as measurements lie.
+    parts = steps / steps.min()
+    return float(values.max()) <= 1 and bool(np.allclose(parts, np.round(parts), atol=0.01))
 
 
 def tokens_alike(program: Program) -> ProgramFinding | None:
