@@ -43,7 +43,8 @@ def test_sigmoids_that_cost_nothing_are_named_with_little_confidence():
 
 def test_one_unit_for_many_classes_is_no_fault_of_the_labels():
     said = diagnose_model(network(1, "sigmoid", "binary_crossentropy"), blobs(), seconds=0)
-    assert said.causes == ("output_units", "wrong_loss")
+    assert said.causes == ("output_units", "wrong_loss", "labels_out_of_range")
+    assert said.findings[2].remedies[0].what.startswith("leave the labels as they are")
 
 
 @pytest.mark.parametrize(("bad", "infinite"), [(np.nan, 0), (np.inf, 1)])

@@ -108,6 +108,7 @@ TIMED: tuple[Probe, ...] = (
     regularisation.gradients_clipped_away,
     regularisation.weights_held,
     rate.learning_rate_too_high,
+    rate.learning_rate_hurts,
     rate.learning_rate_too_low,
     hidden.hidden_activation,
     rate.too_few_steps,
@@ -119,7 +120,6 @@ program whose end was wrong they are what remains: its rate was never tried with
 LAST: tuple[Probe, ...] = (
     # Of pictures of noise, and of dead units, these are true as well.
     lost.pixels_mixed_up,
-    rate.learning_rate_hurts,
     lost.rows_come_out_alike,
     places.places_dropped,
     places.order_not_seen,

@@ -127,18 +127,21 @@ class Trials:
         return trial.skill > (0.15 if self.head_is_wrong else 0.5)
 
     def compared_on_hard_data(self, change: Change) -> Comparison | None:
-        """The same for a change that may teach little, in longer trainings with two seeds."""
-        pairs = []
+        """The same for a change that may teach little, in longer trainings, with two seeds where
+        there is time."""
+        pairs: list[tuple[Trial, Trial]] = []
         # Trials of the first seed may have had less time.
         for seed in (1, 2):
+            if pairs and self.seconds_left < sum(each.seconds for each in pairs[0]):
+                break
             pair = [
                 self._try(replace(self._upon(each), seed=seed), self.steps, self.seconds / 6)
                 for each in (Change(), change)
             ]
             if pair[0] is None or pair[1] is None:
-                return None
+                break
             pairs.append((pair[0], pair[1]))
-        return Comparison(*zip(*pairs, strict=True))
+        return Comparison(*zip(*pairs, strict=True)) if pairs else None
 
     def compared(self, change: Change) -> Comparison | None:
         """Hold a change against the program; None where there is no time or no way."""

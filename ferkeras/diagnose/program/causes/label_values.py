@@ -28,8 +28,6 @@ def labels_out_of_range(program: Program) -> ProgramFinding | None:
         signs = kind == "hinge" or (
             kind == "regression" and program.head.activation in ("linear", "tanh", "other")
         )
-        if units == 1 and units_are_wrong(program):
-            return None
         if units == 1 and kind in ("binary", "regression"):
             if signs or (low >= 0 and high <= 1):
                 return None
@@ -46,6 +44,9 @@ def labels_out_of_range(program: Program) -> ProgramFinding | None:
             else ("y = np.unique(y, return_inverse=True)[1]")
         )
     values = labels.classes
+    what = "number the classes from 0"
+    if units == 1 and units_are_wrong(program) and np.array_equal(values, np.arange(len(values))):
+        what, code = "leave the labels as they are, and give each a unit", f"Dense({len(values)})"
     return ProgramFinding(
         cause="labels_out_of_range",
         verdict=f"The labels are {shown(values)}, but {program.loss.name} with {units} "
@@ -53,7 +54,7 @@ def labels_out_of_range(program: Program) -> ProgramFinding | None:
         evidence=(Evidence("values of the labels", shown(values), expected, len(values)),),
         remedies=(
             CodeRemedy(
-                "number the classes from 0",
+                what,
                 "labels that an output can reach",
                 code=code,
                 change=Change(repaired=True) if program.objective.can_be_repaired else None,

@@ -11,6 +11,11 @@ from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, Trial
 
 _UNUSUAL = 4.0
+"""Times the usual rate."""
+
+_HINT = 0.03
+"""Gain of skill that may be chance, and is worth a closer look."""
+
 _LOWER = (0.1, 0.01)
 _HIGHER = (10.0, 100.0, 1e3, 1e4)
 _STILL = 0.05
@@ -88,6 +93,9 @@ def learning_rate_hurts(program: Program) -> ProgramFinding | None:
         return None
     if program.rate < _UNUSUAL * program.usual_rate:
         return None
+    lower = program.trials.tried(Change(rate=0.1))
+    if lower is None or lower.skill - max(0.0, basis.skill) < _HINT:
+        return None
     comparison = program.trials.compared_on_hard_data(Change(rate=0.1))
     if comparison is None or not comparison.teaches_more:
         return None
@@ -115,7 +123,7 @@ def learning_rate_hurts(program: Program) -> ProgramFinding | None:
             ),
         ),
         reason=f"Named where the rate is {_UNUSUAL:g} times the usual one and more, and a tenth of "
-        "it teaches twice as much of both splits, with two seeds.",
+        "it teaches twice as much of both splits.",
         source="Goodfellow et al., Deep Learning, 11.4.1",
         confidence=MEASURED,
     )
