@@ -1,6 +1,7 @@
 """Settings and faces of trainings that are over in a few seconds and learn something."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -22,8 +23,11 @@ QUICK = {
 }
 
 
+@cache
 def synthetic_splits(count: int, *, halved: bool = False) -> Splits:
     """So many synthetic faces, training and validation together, split as they were drawn.
+
+    They are drawn once: nobody writes into them.
 
     Args:
         count: how many.
@@ -35,4 +39,6 @@ def synthetic_splits(count: int, *, halved: bool = False) -> Splits:
         images = np.asarray(faces.images).reshape(count, 24, 2, 24, 2, 1).mean(axis=(2, 4))
         faces = replace(faces, images=images.round().astype(np.uint8))
     train, validation = (faces.take(read.usage == usage) for usage in np.unique(read.usage))
+    for array in (train.images, train.labels, validation.images, validation.labels):
+        array.setflags(write=False)
     return Splits(train, validation, None, read.source, read.fingerprint, True)

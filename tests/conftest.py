@@ -5,6 +5,10 @@ import io
 import os
 import signal
 
+# Read where these libraries are loaded, here and in the processes that tests start: two processes
+# test side by side, and threads of one that wait for a core that the other has do so in a loop.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import hypothesis
 import numpy as np
 import pytest
@@ -92,6 +96,29 @@ def short_range_tests(monkeypatch):
 
     short = partial(measurements.lr_range_test, steps=10)
     monkeypatch.setattr(measurements, "lr_range_test", short)
+
+
+@pytest.fixture(scope="session")
+def _told_apart():
+    """Answers by the pixels that were asked about."""
+    return {}
+
+
+@pytest.fixture
+def told_apart_once(monkeypatch, _told_apart):
+    """Forests that look for a difference of two splits are the same for the same pixels."""
+    from ferkeras.data.digests import digests_of_images
+    from ferkeras.diagnose import measurements
+
+    measure = measurements.told_apart
+
+    def once(*splits):
+        key = tuple(tuple(digests_of_images(faces.images)) for faces in splits)
+        if key not in _told_apart:
+            _told_apart[key] = measure(*splits)
+        return _told_apart[key]
+
+    monkeypatch.setattr(measurements, "told_apart", once)
 
 
 @pytest.fixture

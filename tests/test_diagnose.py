@@ -32,7 +32,7 @@ from ferkeras.lr_find.range_test import lr_range_test
 from ferkeras.training.movement import weights_of
 from ferkeras.training.setup import build_setup
 
-pytestmark = pytest.mark.usefixtures("short_range_tests")
+pytestmark = pytest.mark.usefixtures("short_range_tests", "told_apart_once")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ from ferkeras.diagnose.causes.teacher import teacher_knows_nothing
 from ferkeras.diagnose.measurements import ClassPredictions, FirstSteps, Measurements
 from ferkeras.diagnose.trial import Trial
 
-pytestmark = pytest.mark.usefixtures("short_range_tests")
+pytestmark = pytest.mark.usefixtures("short_range_tests", "told_apart_once")
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ from ferkeras.runs.network import load_network
 from ferkeras.training.divergence import diagnose_divergence
 from ferkeras.training.setup import build_setup
 
-pytestmark = pytest.mark.usefixtures("short_range_tests")
+pytestmark = pytest.mark.usefixtures("short_range_tests", "told_apart_once")
 
 MODERN = {
     "network.kind": "residual",
