@@ -151,7 +151,8 @@ def without_mathematics(figure: Figure) -> Figure:
     for axes in figure.axes:
         legend = axes.get_legend()
         texts = [] if legend is None else list(legend.get_texts())
-        for axis in (axes.xaxis, axes.yaxis):
+        # Labels of axes that are off would be made only to be asked for.
+        for axis in (axes.xaxis, axes.yaxis) if axes.axison else ():
             # Numbers of logarithmic axes are formulas.
             if not isinstance(axis.get_major_formatter(), LogFormatter):
                 texts += axis.get_ticklabels()
