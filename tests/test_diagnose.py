@@ -112,11 +112,16 @@ def test_a_loss_that_ignores_the_labels_cannot_learn_one_batch(synthetic):
     assert cannot_learn_one_batch(m).evidence[0].value < 0.5
 
 
-def test_one_batch_is_memorised_and_the_case_stays_as_it_was(synthetic):
-    case = train_briefly(config(), synthetic, 20)
-    before = weights_of(case.setup.model)
-    assert learn_one_batch(case, {}) > 0.9
-    for now, then in zip(weights_of(case.setup.model), before, strict=True):
+@pytest.fixture(scope="module")
+def begun(synthetic) -> Case:
+    """A training that goes well so far; whoever examines it leaves it as it was."""
+    return train_briefly(config(network__conv_dropout=0.1), synthetic, 20)
+
+
+def test_one_batch_is_memorised_and_the_case_stays_as_it_was(begun):
+    before = weights_of(begun.setup.model)
+    assert learn_one_batch(begun, {}) > 0.9
+    for now, then in zip(weights_of(begun.setup.model), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
 
@@ -187,21 +192,19 @@ def test_a_class_that_training_lacks_and_blank_images_are_named(synthetic):
     "overrides", [{}, {"train.learning_rate": 0.01, "class_weight.rule": "none"}]
 )
 def test_a_trial_on_the_network_that_is_there_is_one_on_a_new_network(
-    synthetic, monkeypatch, overrides
+    begun, monkeypatch, overrides
 ):
-    case = train_briefly(config(network__conv_dropout=0.1), synthetic, 20)
-    there = try_out(case, overrides, 20)
+    there = try_out(begun, overrides, 20)
     monkeypatch.setattr("ferkeras.diagnose.case.same_variables", lambda *models: False)
-    assert try_out(case, overrides, 20) == there
+    assert try_out(begun, overrides, 20) == there
 
 
-def test_what_is_examined_stays_as_it_was(synthetic):
-    case = train_briefly(config(), synthetic, 30)
-    model = case.setup.model
+def test_what_is_examined_stays_as_it_was(begun):
+    model = begun.setup.model
     variables = [*model.variables, *model.optimizer.variables]
     before = [np.array(variable.numpy()) for variable in variables]
     state = np.random.get_state()[1].copy()
-    diagnose(case)
+    diagnose(begun)
     assert all(
         np.array_equal(variable.numpy(), value)
         for variable, value in zip(variables, before, strict=True)

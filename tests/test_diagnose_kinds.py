@@ -13,13 +13,15 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.data.neighbours import neighbour_correlation
-from ferkeras.diagnose.case import train_briefly
+from ferkeras.diagnose.case import Case, train_briefly
 from ferkeras.diagnose.causes.balance import class_imbalance
 from ferkeras.diagnose.causes.classes import validation_cannot_measure
 from ferkeras.diagnose.causes.images import blank_images, scrambled_images
 from ferkeras.diagnose.causes.labels import noisy_labels, random_labels
 from ferkeras.diagnose.causes.regularisation import suspected, too_much_regularisation
 from ferkeras.diagnose.measurements import Measurements
+
+pytestmark = pytest.mark.usefixtures("told_apart_once")
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +146,19 @@ def test_labels_are_not_wrong_where_more_faces_were_learned_from():
     assert noisy_labels(m) is None
 
 
+@pytest.fixture(scope="module")
+def ignorant(synthetic) -> Case:
+    """A network that has learned nothing, and whose ramps end far up."""
+    overrides = {
+        "network.dense_units": [64],
+        "schedule.dense_dropout_end": 0.97,
+        "schedule.smoothing_end": 0.97,
+        "train.learning_rate": 1e-7,
+    }
+    with untraced():
+        return train_briefly(with_values(Config(), QUICK | overrides), synthetic, 2)
+
+
 @pytest.mark.parametrize(
     ("column", "kind", "key"),
     [
@@ -151,17 +166,10 @@ def test_labels_are_not_wrong_where_more_faces_were_learned_from():
         ("label_smoothing", "label_smoothing", "schedule.smoothing_end"),
     ],
 )
-def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, key, synthetic):
-    overrides = {
-        "network.dense_units": [64],
-        "schedule.dense_dropout_end": 0.97,
-        "schedule.smoothing_end": 0.97,
-    }
-    config = with_values(Config(), QUICK | overrides | {"train.learning_rate": 1e-7})
-    with untraced():
-        case = train_briefly(config, synthetic, 2)
+def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, key, ignorant):
+    case = ignorant
     # What the network of such a run would be: one that knows nothing; trials learn as configured.
-    learns = with_values(config, {"train.learning_rate": 0.003})
+    learns = with_values(case.config, {"train.learning_rate": 0.003})
     history = pd.DataFrame({"epoch": [1, 2, 3], column: [0.0, 0.5, 0.97]})
     m = Measurements(replace(case, config=learns, history=history, steps=60))
     finding = too_much_regularisation(m)
