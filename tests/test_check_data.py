@@ -413,6 +413,13 @@ def folder(tmp_path):
     return root
 
 
+@pytest.fixture
+def without_pictures(monkeypatch):
+    """Pictures of all classes take most of the time of a check; they are tested with the table."""
+    monkeypatch.setattr("ferkeras.check_data.report.draw_pictures", lambda checked, folder: [])
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_every_unreadable_picture_is_listed(folder, tmp_path, capsys):
     whole = (folder / "happy" / "003.png").read_bytes()
     (folder / "happy" / "003.png").write_bytes(whole[:-200])
@@ -550,6 +557,7 @@ def test_a_key_that_changes_nothing_of_the_check_is_refused(setting, capsys):
     assert "changes nothing of what is checked" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_the_split_that_is_checked_is_the_one_that_is_trained_on(tmp_path):
     write_csv(tmp_path / "fer.csv", patterned(140), np.ones(140, np.int8))
     output = tmp_path / "found"
