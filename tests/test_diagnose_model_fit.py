@@ -2,12 +2,14 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
 from ferkeras import diagnose_model
+from ferkeras.diagnose.program.causes.callback import watches_the_wrong_way
 from ferkeras.diagnose.program.nothing_written import WouldWrite, nothing_written
 from ferkeras.diagnose.program.untouched import variables_of
 
@@ -127,18 +129,14 @@ def test_a_schedule_that_takes_the_rate_away_is_named_with_the_rates():
     assert "LearningRateScheduler lowers the learning rate from 0.02 to 2e" in said.verdict
 
 
-@pytest.mark.parametrize(
-    "callback",
-    [
+def test_what_callbacks_usually_do_is_healthy():
+    said = diagnosis(
         keras.callbacks.LearningRateScheduler(lambda epoch: 0.02 * min(1.0, (epoch + 1) / 8)),
         keras.callbacks.ReduceLROnPlateau(patience=2),
         keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True),
         keras.callbacks.TerminateOnNaN(),
-    ],
-    ids=lambda each: type(each).__name__,
-)
-def test_what_callbacks_usually_do_is_healthy(callback):
-    assert diagnosis(callback).severity == "healthy"
+    )
+    assert said.severity == "healthy"
 
 
 def test_a_slow_warm_up_is_not_blamed_for_the_epochs_that_were_rehearsed():
@@ -166,8 +164,14 @@ def test_an_end_after_one_epoch_is_named():
     ],
 )
 def test_the_way_that_a_callback_watches(monitor, mode, wrong):
-    callback = keras.callbacks.EarlyStopping(monitor, mode=mode, patience=50)
-    assert diagnosis(callback).causes == ("callback_watches_the_wrong_way",) * wrong
+    given = [keras.callbacks.EarlyStopping(monitor, mode=mode, patience=50)]
+    found = watches_the_wrong_way(SimpleNamespace(rehearsals=SimpleNamespace(given=given)))
+    assert (found is not None) == wrong
+
+
+def test_a_callback_that_watches_the_wrong_way_is_named():
+    callback = keras.callbacks.EarlyStopping("val_accuracy", mode="min", patience=50)
+    assert diagnosis(callback).causes == ("callback_watches_the_wrong_way",)
 
 
 def test_a_figure_that_is_not_there_is_named_and_nothing_is_saved(tmp_path):
