@@ -8,9 +8,14 @@ import numpy as np
 import pytest
 from brief_training import QUICK
 
+from ferkeras.export.model_card import model_card
 from ferkeras.files.inner import InnerPath
 from ferkeras.fit.__main__ import main as fit
+from ferkeras.fit.page import run_page
+from ferkeras.metrics.predictions import read_predictions
 from ferkeras.runs.embedded import About, enclosed_in
+from ferkeras.runs.finished import open_run
+from ferkeras.runs.history import read_history
 from ferkeras.training.best import BestModelCheckpoint
 
 EPOCHS = [
@@ -37,16 +42,18 @@ def test_the_network_of_that_epoch_is_in_the_file(keep, epoch, tmp_path):
     assert np.array_equal(kept.get_layer("logits").bias.numpy(), [0.0, epoch - 1])
 
 
+@pytest.mark.usefixtures("brief", "eager")
 def test_a_run_says_that_its_last_epoch_was_kept(tmp_path):
     settings = {**QUICK, "data.demo_faces": 200, "train.keep": "last", "monitor.diagnose": False}
     settings |= {"train.epochs": 2, "output.folder": tmp_path, "name": "kept"}
+    settings |= {"network.filters": [4], "train.batch_size": 64, "monitor.tensorboard": False}
     assert fit([f"{key}={json.dumps(value, default=str)}" for key, value in settings.items()]) == 0
-    run = tmp_path / "kept-001"
-    assert json.loads((run / "metrics.json").read_text())["best_epoch"] == 2
-    card = (run / "export" / "README.md").read_text()
+    run = open_run(tmp_path / "kept-001")
+    assert run.metrics["best_epoch"] == 2
+    card = model_card(run, {})
     assert "network of epoch 2, the last" in card
     assert "the last epoch, which no validation face has chosen" in card
     assert "highest validation accuracy" not in card
-    assert "It is the last epoch, not one that these faces have chosen" in (
-        run / "report.html"
-    ).read_text().replace("\n", " ")
+    validation = read_predictions(run.run.predictions, run.task.classes)
+    page = run_page(run, read_history(run), validation, [])
+    assert "It is the last epoch, not one that these faces have chosen" in page.replace("\n", " ")
