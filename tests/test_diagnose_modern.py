@@ -129,7 +129,7 @@ def test_a_published_run_is_examined(run, tmp_path, monkeypatch):
 
 
 def test_a_short_training_follows_the_configured_schedule(synthetic):
-    settings = config()
+    settings = config(train__batch_size=64)
     setup = build_setup(settings, synthetic)
 
     def rate_after(steps):

@@ -173,6 +173,7 @@ def test_what_remains_is_measured_with_the_first_remedy_applied(monkeypatch):
         return [SMOOTHING]
 
     monkeypatch.setattr(treatment, "measured", measured)
+    monkeypatch.setattr(treatment, "STEPS", 4)
 
     def found(*findings):
         return Diagnosis(case, Measurements(case), findings, False)
