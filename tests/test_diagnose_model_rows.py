@@ -402,7 +402,9 @@ def test_a_metric_of_ones_own_that_broadcasts():
     x, y = blobs()
     model = keras.Sequential([keras.Input((6,)), layers.Dense(1, "sigmoid")])
     model.compile("adam", "binary_crossentropy", metrics=[acc])
-    assert causes(model, (x, (y > 0).astype("float32"))) == ["wrong_metric"]
+    found = diagnose_model(model, (x, (y > 0).astype("float32")), seconds=0)
+    assert found.causes == ("wrong_metric",)
+    assert found.findings[0].remedies[0].what.startswith("give labels the shape of the outputs")
 
 
 def test_rare_classes_that_are_made_to_count_are_judged_by_class():

@@ -26,9 +26,10 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
         or not _can_be_right(program)
     ):
         return None
-    for name, metric, value, counted in _metric_values(program):
+    for name, metric, value, counted, shaped in _metric_values(program):
         if min(abs(value - counted)) <= _APART:
             continue
+        broadcasts = min(abs(shaped - counted)) <= _APART
         place = int(np.argmin(abs(value - counted)))
         return ProgramFinding(
             cause="wrong_metric",
@@ -45,6 +46,12 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
             ),
             remedies=(
                 CodeRemedy(
+                    "give labels the shape of the outputs; (n,) against (n, 1) becomes (n, n)",
+                    "each output is held against its own label",
+                    code="y_true = keras.ops.reshape(y_true, keras.ops.shape(y_pred))",
+                )
+                if broadcasts
+                else CodeRemedy(
                     f"use {_fitting(program)}",
                     "a metric that counts right answers",
                     code=f'metrics=["{_fitting(program)}"]',
@@ -125,19 +132,27 @@ def _fitting(program: Program) -> str:
     return "categorical_accuracy" if labels.columns else "sparse_categorical_accuracy"
 
 
-def _metric_values(program: Program) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Each compiled accuracy on made-up outputs: name, class, what it says, what is right."""
+def _metric_values(
+    program: Program,
+) -> list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]]:
+    """Each compiled accuracy on made-up outputs: name, class, what it says, what is right.
+
+    And what it says of labels in the shape of the outputs.
+    """
     found = []
     for name, metric in _named(program):
-        values, counted = [], []
+        values, counted, shaped = [], [], []
         for seed, (right, high) in enumerate(((0.8, 0.9), (0.3, 0.6))):
             rows = np.arange(min(512, len(program.train)))
             output = _made_up(program, rows, right, high, seed)
             counted.append(program.answers.judge(rows, output, repaired=False)[0])
-            values.append(_metric_value(metric, program.train.y[rows], output))
+            y = program.train.y[rows]
+            values.append(_metric_value(metric, y, output))
+            alone = y.ndim == 1 and output.shape[1:] == (1,)
+            shaped.append(_metric_value(metric, y[:, None], output) if alone else values[-1])
         own = not isinstance(metric, (str, keras.metrics.Metric))
         kind = metric if isinstance(metric, str) else "a function" if own else type(metric).__name__
-        found.append((name, kind, np.array(values), np.array(counted)))
+        found.append((name, kind, np.array(values), np.array(counted), np.array(shaped)))
     return found
 
 

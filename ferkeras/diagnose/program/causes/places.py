@@ -11,9 +11,6 @@ from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.rebuilt import GLOBAL_POOLING, flattened
 from ferkeras.diagnose.program.trees import readable
 
-_KNOWN = 0.75
-"""Skill from which on places are not missed."""
-
 _LONGEST = 1600
 """Steps of a training that is done to its end."""
 
@@ -29,7 +26,9 @@ _LIKELY = 0.7
 def places_dropped(program: Program) -> ProgramFinding | None:
     """Trained as long as planned it stays far behind the same network that keeps the places."""
     basis, planned = program.trials.basis, program.planned_steps
-    if basis is None or basis.skill > _KNOWN or program.validation is None or planned is None:
+    if basis is None or program.trials.learns(basis):
+        return None
+    if program.validation is None or planned is None:
         return None
     pooling = next(
         (each for each in program.model.layers if isinstance(each, GLOBAL_POOLING)), None
@@ -38,8 +37,10 @@ def places_dropped(program: Program) -> ProgramFinding | None:
         return None
     # Without a pooling a network learns sooner; what counts is how it ends.
     whole = program.trials.patient(planned)
+    if whole is None or whole.steps < planned or program.trials.learns(whole):
+        return None
     other = flattened(program)
-    if whole is None or whole.steps < planned or other is None:
+    if other is None:
         return None
     kept = other.trials.patient(planned)
     if kept is None or kept.steps < planned:
