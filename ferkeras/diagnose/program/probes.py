@@ -111,6 +111,7 @@ TIMED: tuple[Probe, ...] = (
     rate.learning_rate_hurts,
     rate.learning_rate_too_low,
     hidden.hidden_activation,
+    places.places_dropped,
     rate.too_few_steps,
     modes.running_statistics,
 )
@@ -121,7 +122,6 @@ LAST: tuple[Probe, ...] = (
     # Of pictures of noise, and of dead units, these are true as well.
     lost.pixels_mixed_up,
     lost.rows_come_out_alike,
-    places.places_dropped,
     places.order_not_seen,
     lost.learnt_by_heart,
 )
