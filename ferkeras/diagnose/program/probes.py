@@ -90,8 +90,8 @@ MEASURED: tuple[Probe, ...] = (
 TRIED: tuple[Probe, ...] = (
     inputs.unscaled_inputs,
     reach.frozen_layers,
-    cut_off.input_unused,
     cut_off.normalised_away,
+    cut_off.input_unused,
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
     label_sense.validation_labels_of_others,

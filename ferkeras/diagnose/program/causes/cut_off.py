@@ -33,13 +33,13 @@ def input_unused(program: Program) -> ProgramFinding | None:
             CodeRemedy(
                 f"use {listed} in the model, where perhaps another input is used twice",
                 "an output that depends on every input",
-                code=f"encoder({names[0]})",
             ),
         ),
         reason="Each input is followed through the model's layers; where there is no such graph, "
         "the output has no gradient for it.",
         source="Keras documentation: functional models with several inputs",
-        severity=_severity(program),
+        # What is declared is meant to be used; data may hold more than a `call` reads.
+        severity=_severity(program) if _has_graph(program) else "suspicious",
         confidence=PROVEN,
     )
 
@@ -98,11 +98,15 @@ def _unused(program: Program) -> tuple[str, ...]:
     """Names of inputs that do not matter, of several."""
     if len(program.train.arrays) < 2:
         return ()
-    nodes = getattr(program.model, "_nodes_by_depth", None)
-    if nodes is None:
+    if not _has_graph(program):
         return _without_gradient(program)
-    used = {id(each) for depth in nodes.values() for node in depth for each in node.input_tensors}
+    nodes = [node for depth in program.model._nodes_by_depth.values() for node in depth]
+    used = {id(each) for node in nodes for each in node.input_tensors}
     return tuple(each.name for each in program.model.inputs if id(each) not in used)
+
+
+def _has_graph(program: Program) -> bool:
+    return hasattr(program.model, "_nodes_by_depth")
 
 
 def _without_gradient(program: Program) -> tuple[str, ...]:
