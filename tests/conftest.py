@@ -27,6 +27,7 @@ def pytest_configure(config):
     if config.getoption("dist", "no") != "no":
         return
     import_tensorflow()
+    import keras
     import tensorflow as tf
 
     # Two processes test side by side: more threads of theirs than cores would wait for one another.
@@ -34,10 +35,14 @@ def pytest_configure(config):
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
     set_graph_optimisation(False)
+    # Every operation would be wrapped, so that a traceback leaves TensorFlow's frames out.
+    keras.config.disable_traceback_filtering()
+    tf.debugging.disable_traceback_filtering()
 
     # What is imported stays: it need not be gone through at each collection.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def set_graph_optimisation(wanted: bool) -> None:
