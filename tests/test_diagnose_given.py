@@ -15,8 +15,10 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
 from ferkeras.diagnose import diagnosis
 from ferkeras.diagnose.case import Case, train_briefly
+from ferkeras.diagnose.causes.balance import class_imbalance
 from ferkeras.diagnose.causes.batchnorm import batchnorm_gap
 from ferkeras.diagnose.causes.begun_broken import starts_from_a_broken_network
+from ferkeras.diagnose.causes.capacity import WIDER
 from ferkeras.diagnose.causes.classes import (
     missing_class,
     missing_class_beside,
@@ -199,6 +201,34 @@ def test_a_correction_for_rare_classes_is_named_unless_it_is_what_helps_them(
         assert finding.cause == "rare_classes_overweighted"
 
 
+@pytest.mark.parametrize(
+    ("filters", "dense", "wider"),
+    [
+        ([8, 1, 32], [], {"network.filters": [8, 32, 32]}),
+        ([8, 16], [2], {"network.dense_units": [128]}),
+        ([1, 1], [], WIDER),
+        ([8, 16], [64], None),
+    ],
+)
+def test_a_narrow_layer_alone_is_widened_also_where_the_network_learns(
+    m, monkeypatch, filters, dense, wider
+):
+    monkeypatch.setattr("ferkeras.diagnose.causes.held_back.is_behind", lambda _: False)
+    m = configured(
+        m,
+        network__filters=filters,
+        network__dense_units=dense,
+        network__dense_dropout=0.0,
+        schedule__dropout_from_epoch=None,
+        class_weight__rule="none",
+    )
+    m.trial = lambda values: trial(0.3 if wider and wider.items() <= values.items() else 0.2)
+    finding = held_back(m)
+    assert (finding and finding.cause) == (wider and "network_too_small")
+    if finding:
+        assert finding.remedies[0].overrides == wider
+
+
 def test_weights_far_from_usual_are_tried_for_longer_where_the_network_learns(m, monkeypatch):
     asked = []
     monkeypatch.setattr(
@@ -234,6 +264,22 @@ def test_a_missing_class_is_first_where_it_explains_what_is_misclassified(others
     found = {probe: probe(m) for probe in (missing_class, missing_class_beside)}
     assert [probe for probe, finding in found.items() if finding] == [first]
     assert "no face that is disgust" in found[first].verdict
+
+
+@pytest.mark.parametrize(
+    ("missing", "cause"), [([1], "class_imbalance"), ([0, 1, 2, 4, 5], "missing_class")]
+)
+def test_a_class_that_is_missing_among_few_others_is_for_want_of_others(faces, m, missing, cause):
+    labels = faces.train.labels
+    happy = np.flatnonzero(labels == 3)
+    others = np.flatnonzero(~np.isin(labels, [3, *missing]))[: len(happy) // 9]
+    train = faces.train.take(np.concatenate([happy, others]))
+    m = Measurements(replace(m.case, splits=replace(faces, train=train)))
+    truth = m.validation.labels
+    m.on_validation = ClassPredictions(truth, np.full_like(truth, 3), m.classes)
+    m.trial = lambda values: trial(0.0)
+    probes = [p for p in diagnosis.MEASURED if p in (class_imbalance, missing_class)]
+    assert next(found.cause for probe in probes if (found := probe(m))) == cause
 
 
 def with_images(splits: Splits, images: np.ndarray) -> Splits:

@@ -45,11 +45,11 @@ MEASURED: tuple[Probe, ...] = (
     images.scrambled_images,
     images.blurred_images,
     classes.validation_cannot_measure,
+    balance.class_imbalance,
     classes.missing_class,
     repeated.repeated_faces,
     labels.random_labels,
     labels.permuted_labels,
-    balance.class_imbalance,
     classes.missing_class_beside,
     # What it is given beside them: teachers, and weights to begin with.
     teacher.teacher_knows_nothing,

@@ -54,9 +54,11 @@ def teaches_more(before: Trial, after: Trial) -> bool:
     return bool(after.on_validation > 1.1 * max(0.0, before.on_validation) + _NOISE)
 
 
-def gains(before: float, after: float) -> bool:
-    """Whether a skill is higher by a quarter and 2.5 standard errors of kappa on 1,500 faces."""
-    return bool(after >= 1.25 * max(0.0, before) + 0.05)
+def gains(before: float, after: float, noise: float = 2.5 * _NOISE) -> bool:
+    """Whether a skill is higher by a quarter and noise: 2.5 standard errors of kappa on 1,500 faces
+    where nothing else is said.
+    """
+    return bool(after >= 1.25 * max(0.0, before) + noise)
 
 
 def steps_for_one(config: Config, values: Mapping[str, Any]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.symptoms import (
@@ -89,6 +91,10 @@ def class_imbalance(m: Measurements) -> Finding | None:
     truth = float(m.on_validation.matrix[label].sum() / len(m.validation))
     missed = truth < 1 and predicted - truth > HALF * (1 - truth)
     if fraction < _ONE_CLASS or not (missed and is_not_learning(m)):
+        return None
+    # Among so few others a class may be missing; that one explains its own faces alone.
+    wrong = m.on_validation.matrix.sum(axis=1) - np.diag(m.on_validation.matrix)
+    if wrong[counts == 0].sum() > HALF * wrong.sum():
         return None
     name = m.classes[label]
     sampler = Remedy(
