@@ -11,7 +11,7 @@ from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import read_rows_by_trees, readable
-from ferkeras.diagnose.program.trial import Trial, is_kernel
+from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
 
 _READ = 0.3
 _LEFT = 0.25
@@ -213,8 +213,9 @@ def rows_come_out_alike(program: Program) -> ProgramFinding | None:
         # A kernel of zeros, as some begin with, makes all outputs alike.
         return None
     rows = program.judged_rows(256)
+    every = np.arange(len(rows))
     different = len(np.unique(_rounded(program.train.arrays, rows), axis=0))
-    outputs = len(np.unique(_rounded([program.outputs], np.arange(len(rows))), axis=0))
+    outputs = len(np.unique(_rounded([_before_activation(program, rows)], every), axis=0))
     if different < _FEWEST or outputs > _ALIKE * different:
         return None
     return ProgramFinding(
@@ -241,6 +242,15 @@ def rows_come_out_alike(program: Program) -> ProgramFinding | None:
         source="-",
         confidence=MEASURED,
     )
+
+
+def _before_activation(program: Program, rows: np.ndarray) -> np.ndarray:
+    """Outputs of rows; where it can be taken away without the last activation, which may saturate
+    for all of them."""
+    if not program.head.can_be_bared:
+        return program.outputs
+    with program.changed(Change(repaired=True)):
+        return program.predict(rows, program.train.x)
 
 
 def _rounded(arrays: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
