@@ -65,6 +65,16 @@ def _secret_of_the_tests(tmp_path_factory):
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left_unmeasured(monkeypatch):
+    """A probe that fails is told and passed over; in tests it fails."""
+
+    def fails(program, probe, error):
+        raise error
+
+    monkeypatch.setattr("ferkeras.diagnose.program.diagnosis._not_measured", fails)
+
+
 @pytest.fixture
 def optimized():
     """Graphs are made faster, as in other processes; results are theirs to the last bit."""

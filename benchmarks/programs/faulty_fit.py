@@ -68,7 +68,7 @@ def back_to_the_worst(seed: int) -> Planted:
     return _digits(seed, BackToTheBest())
 
 
-@fault("callback_in_the_way")
+@fault("learning_rate_fell_too_early")
 def rate_gone_at_once(seed: int) -> Planted:
     """Rate gone at once."""
     return _digits(seed, keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * 1e-3**epoch))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import keras
 
 from ferkeras.cli.errors import InputError
-from ferkeras.diagnose.program.causes import capacity
+from ferkeras.cli.wording import shown
+from ferkeras.diagnose.program.causes import callback, capacity
 from ferkeras.diagnose.program.causes.lost import neighbours_alike
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
-from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED
+from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED, Probe
 from ferkeras.diagnose.program.program import Fit, Program
 from ferkeras.diagnose.program.record import STEPS, ProgramDiagnosis, learns, learns_nothing
 from ferkeras.diagnose.program.rehearsal import OwnFit
@@ -36,6 +38,9 @@ _ALIKE = 0.3
 
 _BEGUN = 0.15
 """Skill from which on it has begun to."""
+
+_LONGEST = 120
+"""Characters of an error that are told."""
 
 
 def diagnose_model(
@@ -194,14 +199,14 @@ def _diagnosis(
 def _examine(
     program: Program,
 ) -> tuple[tuple[ProgramFinding, ...], tuple[ProgramFinding, ...]]:
-    findings = [found for probe in HEAD if (found := probe(program))]
+    findings = list(_asked(program, HEAD))
     program.trials.head_is_wrong = bool(findings)
-    findings += [found for probe in MEASURED if (found := probe(program))]
-    tried = [found for probe in TRIED if (found := probe(program))]
+    findings += _asked(program, MEASURED)
+    tried = list(_asked(program, TRIED))
     # Units that cannot be trained, or rows that say nothing, are not for want of width.
     tiny = capacity.is_tiny(program)
-    if not tried and tiny and (found := capacity.network_too_small(program)):
-        tried = [found]
+    if not tried and tiny:
+        tried = list(_asked(program, [capacity.network_too_small]))
     findings += tried
     remaining: list[ProgramFinding] = []
     explained = any(finding.severity == "broken" for finding in findings)
@@ -209,18 +214,43 @@ def _examine(
         # What remains is told where there is time left for it.
         program.trials.hurry(program.trials.seconds / 4)
     if (not explained or program.trials.repaired) and not _own_fit_learns(program):
-        found = next((found for probe in TIMED if (found := probe(program))), None)
-        if found is None and not tried and not tiny:
-            # It takes a quarter of the time and more, and is seldom the cause.
-            found = capacity.network_too_small(program)
+        # Of a small network it was asked; it takes a quarter of the time, and is seldom the cause.
+        width = [] if tried or tiny else [capacity.network_too_small]
+        found = next(_asked(program, [*TIMED, *width]), None)
         if found is not None:
             (remaining if explained or program.trials.head_is_wrong else findings).append(found)
     if not findings:
-        findings += [found for probe in LAST if (found := probe(program))][:1]
+        findings += islice(_asked(program, LAST), 1)
     if not explained and program.rehearsals.tells_more:
-        findings += [found for probe in OWN if (found := probe(program))]
+        findings += _asked(program, OWN)
+    frozen = next((found for found in findings if found.cause == "frozen_layers"), None)
+    if frozen is not None or not explained:
+        for found in _asked(program, [callback.trained_from_now_on]):
+            # What a callback means to thaw is frozen too, and costs as much.
+            cost = found.severity if frozen is None else frozen.severity
+            findings = [dataclasses.replace(found, severity=cost), *findings]
     ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
     return tuple(_tried(program, finding) for finding in ranked), tuple(remaining)
+
+
+def _asked(program: Program, probes: Sequence[Probe]) -> Iterator[ProgramFinding]:
+    """What these probes find, one after another."""
+    for probe in probes:
+        try:
+            finding = probe(program)
+        except InputError:
+            raise
+        except Exception as error:
+            # Of somebody else's model one thing may not be measured where others are.
+            _not_measured(program, probe, error)
+            continue
+        if finding is not None:
+            yield finding
+
+
+def _not_measured(program: Program, probe: Probe, error: Exception) -> None:
+    text = str(error).strip().partition("\n")[0][:_LONGEST]
+    program.not_measured.append(f"{probe.__name__} ({type(error).__name__}: {text})")
 
 
 def _own_fit_learns(program: Program) -> bool:
@@ -278,6 +308,8 @@ def _facts(program: Program) -> dict[str, str]:
         if program.train.total
         else f"{len(program.train):,} examined, of a stream without an end that is known",
     }
+    if program.not_measured:
+        facts["not measured"] = shown("; ".join(program.not_measured))
     if program.rehearsals.told:
         facts["own fit"] = program.rehearsals.told
     return facts

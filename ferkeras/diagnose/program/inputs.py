@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
     from ferkeras.diagnose.program.trial import Change
 
+SMALLEST = 0.03
+"""Size below which inputs are lost on first weights."""
+
 _MOST = 1024
 
 
@@ -83,13 +86,21 @@ class Inputs:
         values, size = self.first, self.size
         if values is None or size is None:
             return False
-        if not 0.03 < size < 10:
+        if not SMALLEST < size < 10:
             return True
         if values.ndim != 2:
-            return False
+            return self.hardly_varies
         stds = values.astype(np.float64).std(axis=0)
         stds = stds[stds > 0]
         return len(stds) > 1 and float(stds.max() / np.median(stds)) > 100
+
+    @property
+    def hardly_varies(self) -> bool:
+        """Whether inputs that are no tables are all of nearly one value that is not zero."""
+        values, size = self.first, self.size
+        if values is None or size is None or values.ndim == 2:
+            return False
+        return size >= SMALLEST and 0 < float(np.nanstd(values, dtype=np.float64)) < SMALLEST
 
     @cached_property
     def scaled(self) -> Any:

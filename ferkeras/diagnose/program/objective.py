@@ -165,9 +165,9 @@ class Objective:
                 target = tf.reshape(tf.cast(rows_y, tf.int32), tf.shape(logits)[:-1])
                 each = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
             each = tf.reshape(each, (tf.shape(each)[0], -1))
-            each = tf.reduce_mean(each, axis=-1)
             if weights is not None:
-                each *= tf.cast(weights, tf.float32)
+                # One number a row, or one for each of its steps.
+                each *= tf.reshape(tf.cast(weights, tf.float32), (tf.shape(each)[0], -1))
             loss = tf.reduce_mean(each)
             return loss + costs() if penalties else loss
 

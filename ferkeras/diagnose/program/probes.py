@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ferkeras.diagnose.program.causes import (
+    axes,
     callback,
     class_weight,
     cut_off,
@@ -68,13 +69,16 @@ MEASURED: tuple[Probe, ...] = (
     optimizer.averages_overwrite_weights,
     optimizer.gradients_gathered_too_long,
     rate.schedule_ends_too_early,
+    rate.scheduler_ends_too_early,
     label_values.class_missing_in_training,
     weights.initialisation,
+    weights.weights_in_half_precision,
     metric.wrong_metric,
     metric.metric_contradicts_loss,
     leakage.leakage,
     leakage.column_of_the_labels,
     inputs.channels_first,
+    axes.reshaped_for_transposed,
     lost.rows_of_another_width,
     inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,

@@ -86,6 +86,7 @@ class Program:
         self.fit = fit
         self._changed: tuple[Any, ...] = (False, None, True, True)
         self._calls: dict[Any, Any] = {}
+        self.not_measured: list[str] = []
         self.inputs = Inputs(self)
         self.objective = Objective(self)
         self.trials = Trials(self, seconds)
@@ -154,8 +155,8 @@ class Program:
         return self.labels_of(self.validation)
 
     def labels_of(self, material: Material) -> Labels:
-        """Labels of other rows, each of which counts."""
-        return self._labels(material, np.ones(self._counted_shape(material.y), bool))
+        """Labels of other rows."""
+        return self._labels(material, self._weighed(material))
 
     def _labels(self, material: Material, counted: np.ndarray) -> Labels:
         return Labels(material.y, self._columns(material.y), counted)
@@ -185,12 +186,20 @@ class Program:
     @cached_property
     def counted(self) -> np.ndarray:
         """Which training labels count in the loss."""
-        shape = self._counted_shape(self.train.y)
-        result = np.ones(shape, bool)
-        if self.mask is not None and self.mask.shape == shape:
+        result = self._weighed(self.train)
+        if self.mask is not None and self.mask.shape == result.shape:
             result &= self.mask
-        weight = self.train.weight
-        if weight is not None and weight.ndim == 1 and (weight > 0).any():
+        return result
+
+    def _weighed(self, material: Material) -> np.ndarray:
+        """Which labels of a split weigh anything; all where none does."""
+        shape = self._counted_shape(material.y)
+        result, weight = np.ones(shape, bool), material.weight
+        if weight is None or not (weight > 0).any():
+            return result
+        if weight.shape == shape:
+            result &= weight > 0
+        elif weight.ndim == 1:
             result &= (weight > 0).reshape(-1, *(1,) * (len(shape) - 1))
         return result
 

@@ -45,6 +45,7 @@ _LEFT_OUT = (
 
 _AT_EPOCHS = ("on_epoch_begin", "on_epoch_end")
 _JUDGED = 1024
+_EPOCHS = 1000
 _LITTLE = 0.6
 """Of the skill without it, the most that is left where something is to blame."""
 
@@ -186,6 +187,34 @@ class Rehearsals:
         whole = vars(self).get("whole")
         return "" if whole is None else f"rehearsed for {whole.steps:,} steps"
 
+    def rates_of(
+        self,
+        scheduler: keras.callbacks.LearningRateScheduler,
+        rate: float,
+        epochs: int,
+        *,
+        goes_on: bool = True,
+    ) -> np.ndarray | None:
+        """Learning rates that a schedule has for epochs; None where it does not tell.
+
+        Args:
+            scheduler: the callback.
+            rate: of the optimizer before the first epoch.
+            epochs: so many, at most the first thousand.
+            goes_on: whether each epoch begins with the rate of the one before, not the first one.
+        """
+        found: list[float] = []
+        with _as_they_were([scheduler]), nothing_written(), _silence():
+            for epoch in range(min(epochs, _EPOCHS)):
+                given = found[-1] if found and goes_on else rate
+                try:
+                    said = _asked(scheduler.schedule, epoch, given)
+                except Exception:
+                    # Somebody else's code, called outside of `fit`; it may want what is not here.
+                    return None
+                found.append(float(np.asarray(said)))
+        return np.array(found)
+
     def without(self, place: int) -> Rehearsal | None:
         """The same without one callback."""
         if len(self.callbacks) == 1:
@@ -202,8 +231,14 @@ class Rehearsals:
         acts: list[Act] = []
         watch = Watch(program.trials.steps, seconds)
         spies = [Spy(self.callbacks[k], k, acts, watch) for k in places]
-        first = [v.numpy() for v in model.trainable_variables]
-        with program.trials.restarted(), _own_optimizer(model), _as_they_were(self.callbacks):
+        variables = list(model.trainable_variables)
+        first = [v.numpy() for v in variables]
+        with (
+            program.trials.restarted(),
+            _own_optimizer(model),
+            _trained_as_before(model),
+            _as_they_were(self.callbacks),
+        ):
             if usual_step:
                 step = types.MethodType(keras.Model.train_step, model)
                 object.__setattr__(model, "train_step", step)
@@ -225,7 +260,7 @@ class Rehearsals:
             held_skill = program.held_skill()
             moved = max(
                 float(np.abs(v.numpy() - old).max(initial=0.0))
-                for v, old in zip(model.trainable_variables, first, strict=True)
+                for v, old in zip(variables, first, strict=True)
             )
         return Rehearsal(
             watch.steps,
@@ -238,6 +273,14 @@ class Rehearsals:
             tuple(acts),
             time.monotonic() - begun,
         )
+
+
+def _asked(schedule: Any, epoch: int, rate: float) -> Any:
+    """As Keras asks: with the rate, and where it takes none without."""
+    try:
+        return schedule(epoch, rate)
+    except TypeError:
+        return schedule(epoch)
 
 
 def against(own: Rehearsal, skill: float, steps: int, how: str) -> Evidence:
@@ -305,6 +348,19 @@ def _own_optimizer(model: keras.Model) -> Iterator[None]:
     finally:
         for name, value in before.items():
             setattr(model, name, value)
+
+
+@contextmanager
+def _trained_as_before(model: keras.Model) -> Iterator[None]:
+    """Give back which layers are trained; a callback may say so."""
+    before = [(layer, layer.trainable) for layer in model._flatten_layers(include_self=True)]
+    try:
+        yield
+    finally:
+        # What holds others comes before these, and says so for them too.
+        for layer, trainable in before:
+            if layer.trainable != trainable:
+                layer.trainable = trainable
 
 
 @contextmanager

@@ -28,8 +28,9 @@ class Act:
         callback: its place among those that were called.
         hook: in which it did so.
         epoch: from 1; 0 before the first.
-        what: rate: it set the learning rate; weights: it changed weights; stop: it ended `fit`.
-        before: the rate; of weights their distance from the first ones.
+        what: rate: it set the learning rate; weights: it changed weights; stop: it ended `fit`;
+            trainable: it said of weights whether they are trained.
+        before: the rate; of weights their distance from the first ones, or how many are trained.
         after: likewise.
     """
 
@@ -88,7 +89,9 @@ class Spy(keras.callbacks.Callback):
         """Hand it on, and keep its weights."""
         super().set_model(model)
         self._callback.set_model(model)
-        self._first = [v.numpy() for v in model.trainable_variables]
+        # Those that the step is built with; a callback may say otherwise later.
+        self._variables = list(model.trainable_variables)
+        self._first = [v.numpy() for v in self._variables]
         self._every_batch = sum(each.size for each in self._first) < _SMALL
 
     def _hand_on(self, hook: str, *arguments: Any) -> None:
@@ -99,7 +102,8 @@ class Spy(keras.callbacks.Callback):
         before = self._state()
         does(*arguments)
         after = self._state()
-        for what, was, is_now in zip(("rate", "weights", "stop"), before, after, strict=True):
+        kinds = ("rate", "weights", "stop", "trainable")
+        for what, was, is_now in zip(kinds, before, after, strict=True):
             differs = was[0] != is_now[0] if what == "rate" else bool(was[1] != is_now[1])
             if differs:
                 act = Act(self._place, hook, self._watch.epochs, what, was[0], is_now[0])
@@ -114,7 +118,7 @@ class Spy(keras.callbacks.Callback):
         )
 
     def _state(self) -> tuple[tuple[float, Any], ...]:
-        weights = [v.numpy() for v in self.model.trainable_variables]
+        weights = [v.numpy() for v in self._variables]
         first = self._first or weights
         away = math.sqrt(
             sum(
@@ -124,7 +128,13 @@ class Spy(keras.callbacks.Callback):
         )
         stop = bool(self.model.stop_training)
         rate = float(np.asarray(self.model.optimizer.learning_rate))
-        return (rate, None), (away, [w.tobytes() for w in weights]), (float(stop), stop)
+        trained = len(self.model.trainable_variables)
+        return (
+            (rate, None),
+            (away, [w.tobytes() for w in weights]),
+            (float(stop), stop),
+            (float(trained), trained),
+        )
 
 
 def _handed_on(hook: str) -> Any:

@@ -40,11 +40,20 @@ def readable(program: Program) -> float | None:
 
 
 def _counts(words: np.ndarray) -> np.ndarray:
-    """How often each of the most frequent numbers is in a row, shape (N, numbers)."""
+    """How often each of the most frequent numbers is in a row, shape (N, words)."""
     rows = words.reshape(len(words), -1).astype(np.int64)
+    return counted(rows, frequent(rows))
+
+
+def frequent(rows: np.ndarray) -> np.ndarray:
+    """The most frequent numbers of words."""
     values, frequency = np.unique(rows, return_counts=True)
-    kept = values[np.argsort(-frequency)][:_COLUMNS]
-    return np.stack([(rows == each).sum(axis=1) for each in kept], axis=1)
+    return values[np.argsort(-frequency)][:_COLUMNS]
+
+
+def counted(rows: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """How often each of some numbers is in a row, shape (N, words)."""
+    return np.stack([(rows == each).sum(axis=1) for each in words], axis=1)
 
 
 def read_by_trees(material: Material, labels: np.ndarray) -> float:

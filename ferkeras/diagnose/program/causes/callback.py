@@ -30,29 +30,44 @@ _RISING = ("acc", "auc", "f1", "precision", "recall")
 def watches_the_wrong_way(program: Program) -> ProgramFinding | None:
     """A callback takes a lower accuracy for a better one, or a higher loss."""
     for callback in program.rehearsals.given:
-        monitor, mode = str(getattr(callback, "monitor", "")), getattr(callback, "mode", None)
-        rising, falling = _rises(monitor), "loss" in monitor or "error" in monitor
-        if (mode == "min" and rising) or (mode == "max" and falling and not rising):
-            name, right = shown(type(callback).__name__), "max" if rising else "min"
-            return ProgramFinding(
-                cause="callback_watches_the_wrong_way",
-                verdict=f"The callback {name} takes a {'lower' if rising else 'higher'} "
-                f"{shown(monitor)} for a better one: while the model gets better it sees it get "
-                "worse.",
-                evidence=(Evidence("mode", f"'{mode}'", f"'{right}' or 'auto'", 0.0),),
-                remedies=(
-                    CodeRemedy(
-                        f"say that {'more' if rising else 'less'} is better",
-                        "a callback that acts when the model gets worse",
-                        code=f'{name}(monitor="{shown(monitor)}", mode="{right}")',
-                    ),
+        remedy = _the_right_way(callback)
+        if remedy is None:
+            continue
+        name, monitor = shown(type(callback).__name__), shown(str(getattr(callback, "monitor", "")))
+        rising = _rises(monitor)
+        return ProgramFinding(
+            cause="callback_watches_the_wrong_way",
+            verdict=f"The callback {name} takes a {'lower' if rising else 'higher'} {monitor} for "
+            "a better one: while the model gets better it sees it get worse.",
+            evidence=(
+                Evidence(
+                    "mode",
+                    f"'{getattr(callback, 'mode', '')}'",
+                    f"'{'max' if rising else 'min'}' or 'auto'",
+                    0.0,
                 ),
-                reason="Read from the callbacks that `fit` is given.",
-                source=f"Keras documentation: {name}, mode",
-                severity="suspicious",
-                confidence=PROVEN,
-            )
+            ),
+            remedies=(remedy,),
+            reason="Read from the callbacks that `fit` is given.",
+            source=f"Keras documentation: {name}, mode",
+            severity="suspicious",
+            confidence=PROVEN,
+        )
     return None
+
+
+def _the_right_way(callback: keras.callbacks.Callback) -> CodeRemedy | None:
+    """How a callback that watches the wrong way is told; None of one that does not."""
+    monitor, mode = str(getattr(callback, "monitor", "")), getattr(callback, "mode", None)
+    rising, falling = _rises(monitor), "loss" in monitor or "error" in monitor
+    if not ((mode == "min" and rising) or (mode == "max" and falling and not rising)):
+        return None
+    name, right = shown(type(callback).__name__), "max" if rising else "min"
+    return CodeRemedy(
+        f"say that {'more' if rising else 'less'} is better",
+        "a callback that acts when the model gets worse",
+        code=f'{name}(monitor="{shown(monitor)}", mode="{right}")',
+    )
 
 
 def watches_what_is_not_there(program: Program) -> ProgramFinding | None:
@@ -87,6 +102,46 @@ def watches_what_is_not_there(program: Program) -> ProgramFinding | None:
             confidence=PROVEN,
         )
     return None
+
+
+def trained_from_now_on(program: Program) -> ProgramFinding | None:
+    """A callback says in the middle of `fit` which layers are trained, and nobody hears it."""
+    rehearsals, basis = program.rehearsals, program.trials.basis
+    own = rehearsals.whole if rehearsals.callbacks else None
+    act = next((act for act in own.acts if act.what == "trainable"), None) if own else None
+    if own is None or act is None or act.hook in ("on_train_begin", "on_train_end"):
+        return None
+    callback = rehearsals.callbacks[act.callback]
+    thawed = act.after > act.before
+    verb = "trains" if thawed else "no longer trains"
+    return ProgramFinding(
+        cause="trainable_set_during_fit",
+        verdict=f"The callback {shown(type(callback).__name__)} {verb} layers from epoch "
+        f"{act.epoch + 1} on, as it says, but the step was built before: it goes on as it began, "
+        f"and {'these layers stay as they are' if thawed else 'trains them as before'}.",
+        evidence=(
+            Evidence(
+                f"weights that are to be trained, before and after {act.hook}",
+                f"{act.before:.0f}; {act.after:.0f}",
+                "the same all through a `fit`",
+                act.after,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "end `fit` there, say what is trained, compile anew, and go on with another `fit`",
+                "layers that learn from then on",
+                code=f"model.fit(..., epochs={act.epoch}); base.trainable = {thawed}; "
+                f"model.compile(...); model.fit(..., initial_epoch={act.epoch})",
+            ),
+        ),
+        reason="`fit` was called as the program does; what callbacks do was noted.",
+        source="Keras documentation: transfer learning, `trainable` is read when a model is "
+        "compiled",
+        severity="suspicious" if basis is not None and program.trials.learns(basis) else "broken",
+        confidence=PROVEN,
+        line=line_of(getattr(type(callback), act.hook)),
+    )
 
 
 def _rises(monitor: str) -> bool:
@@ -142,7 +197,10 @@ def _callback_finding(
         cause="callback_in_the_way",
         verdict=f"The callback {shown(name)} {what}. Without it the same `fit` learns.",
         evidence=(evidence, against(own, without.skill, without.steps, "without it")),
-        remedies=(CodeRemedy(remedy, "a training that goes on as it begins", code=code),),
+        remedies=(
+            _the_right_way(callback)
+            or CodeRemedy(remedy, "a training that goes on as it begins", code=code),
+        ),
         reason="`fit` was called as the program does, with the callback and without it; what it "
         "does to weights and learning rate was noted.",
         source="Keras documentation: callbacks",

@@ -7,6 +7,7 @@ import numpy as np
 
 from ferkeras.diagnose.program.comparison import Comparison, told
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.inputs import SMALLEST
 from ferkeras.diagnose.program.labels import shown
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
@@ -38,7 +39,14 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
     numbers = values.astype(np.float64)
     low, high = float(numbers.min()), float(numbers.max())
     std = float(numbers.std())
-    if size < 0.03:
+    if program.inputs.hardly_varies:
+        what = "scale the inputs once, as fractions"
+        verdict = (
+            f"Inputs reach the first layer as {low:.4g} to {high:.4g}, nearly one value: they were "
+            "scaled twice, or as whole numbers, which begin anew beyond their range"
+        )
+        code = 'x = x.astype("float32") / 127.5 - 1  # once, and before anything is subtracted'
+    elif size < SMALLEST:
         what = "scale the inputs once"
         verdict = f"Inputs reach the first layer as {low:.2g} to {high:.2g}: they were scaled twice"
         code = "x = x / 255, in one place"

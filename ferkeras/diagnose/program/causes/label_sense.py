@@ -13,7 +13,15 @@ from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, Pr
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.trees import FEWEST, MOST, read_across, read_by_trees, told_apart
+from ferkeras.diagnose.program.trees import (
+    FEWEST,
+    MOST,
+    counted,
+    frequent,
+    read_across,
+    read_by_trees,
+    told_apart,
+)
 
 _READ = 0.5
 """Skill of trees within a split above which the other is expected to be read as well."""
@@ -87,7 +95,7 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     if (
         held is None
         or other is None
-        or program.inputs.first is None
+        or (program.inputs.first is None and not _is_words(program))
         or min(len(program.train), len(held)) < FEWEST
         or not {program.labels.form, other.form} <= {"index", "one_hot"}
         or not program.labels.counted.all()
@@ -100,10 +108,14 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     ):
         return None
     truth, said = _numbered(program.labels, other)
-    across = read_across(program.train, truth, held, said)
+    train, words = program.train, _is_words(program)
+    if words:
+        known = frequent(train.arrays[0])
+        train, held = (replace(each, x=counted(each.arrays[0], known)) for each in (train, held))
+    across = read_across(train, truth, held, said)
     if across > _READ:
         return None
-    within = min(read_by_trees(program.train, truth), read_by_trees(held, said))
+    within = min(read_by_trees(train, truth), read_by_trees(held, said))
     if within < _READ or across > _HALF * within:
         return None
     measured = Evidence(
@@ -112,8 +124,10 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         f"{within:.2f}, as within each split",
         across,
     )
-    apart = told_apart(program.train, held)
-    way = _way_back(program.train, truth, held, said, across)
+    if words and across > -_HALF * within:
+        return _numbered_otherwise(measured)
+    apart = told_apart(train, held)
+    way = _way_back(train, truth, held, said, across)
     if way is None and across > _UNREAD * within:
         return None
     if way is not None or apart > _APART:
@@ -133,6 +147,33 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         reason="Both splits are read in the same way, by trees grown on rows of one and held "
         "against others of it, and of the other.",
         source="Breck et al. 2019, Data validation for machine learning",
+        severity="suspicious",
+        confidence=MEASURED,
+    )
+
+
+def _is_words(program: Program) -> bool:
+    """Whether the rows are numbers of words, shape (N, words), as the program gives them."""
+    arrays = program.train.arrays
+    return program.inputs.looked_up is not None and len(arrays) == 1 and arrays[0].ndim == 2
+
+
+def _numbered_otherwise(measured: Evidence) -> ProgramFinding:
+    return ProgramFinding(
+        cause="validation_inputs_unlike",
+        verdict="The words of the validation rows have other numbers than those of the training "
+        "rows: the classes can be read from them within each split, and not from one in the other.",
+        evidence=(measured,),
+        remedies=(
+            CodeRemedy(
+                "make the vocabulary once, from training texts, and number both splits by it",
+                "figures of validation that mean what they say",
+                code="vectorizer.adapt(train_texts); x_val = vectorizer(val_texts)",
+            ),
+        ),
+        reason="How often each number is in a row is read by trees, grown on rows of one split and "
+        "held against others of it, and of the other.",
+        source="Breck et al. 2019, Data validation for machine learning (training-serving skew)",
         severity="suspicious",
         confidence=MEASURED,
     )

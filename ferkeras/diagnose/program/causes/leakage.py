@@ -39,6 +39,11 @@ def leakage(program: Program) -> ProgramFinding | None:
     # Rows of few different values repeat by themselves.
     if shared < _MANY or shared < 3 * within:
         return None
+    remedy = CodeRemedy(
+        "split once, before anything repeats, oversamples or augments rows",
+        "a validation score that holds elsewhere",
+        code="train_test_split(...)",
+    )
     return ProgramFinding(
         cause="leakage",
         verdict=f"{shared:.0%} of the validation rows are training rows, value by value: "
@@ -47,17 +52,25 @@ def leakage(program: Program) -> ProgramFinding | None:
             Evidence("validation rows that are training rows", f"{shared:.0%}", "none", shared),
             Evidence("training rows that repeat another", f"{within:.0%}", "-", within),
         ),
-        remedies=(
-            CodeRemedy(
-                "split once, before anything repeats, oversamples or augments rows",
-                "a validation score that holds elsewhere",
-                code="train_test_split(...)",
-            ),
-        ),
+        remedies=(*_drawn_once(program), remedy),
         reason="One row in twenty, and three times as often as rows repeat by themselves.",
         source="Kaufman et al. 2012, Leakage in data mining",
         severity="broken" if shared > 0.5 else "suspicious",
         confidence=MEASURED,
+    )
+
+
+def _drawn_once(program: Program) -> tuple[CodeRemedy, ...]:
+    """What is to be done where both splits are taken from one Dataset that is shuffled anew."""
+    if program.validation is None or not (program.train.streamed and program.validation.streamed):
+        return ()
+    return (
+        CodeRemedy(
+            "shuffle after `take` and `skip`, or once for all: `shuffle` draws anew each time that "
+            "a Dataset is read, so every epoch has other rows on either side",
+            "rows that stay on their side",
+            code="dataset.shuffle(len(x), reshuffle_each_iteration=False)",
+        ),
     )
 
 

@@ -17,6 +17,9 @@ _LONGEST = 1600
 _SAME = 1e-3
 """Of the spread of the outputs, how far they may move where only rounding moves them."""
 
+_BEHIND = 0.25
+"""Skill in training mode beyond that in use, where running statistics are behind."""
+
 _READ = 0.3
 _FEWEST_STEPS = 4
 _LIKELY = 0.7
@@ -27,6 +30,9 @@ def places_dropped(program: Program) -> ProgramFinding | None:
     """Trained as long as planned it stays far behind the same network that keeps the places."""
     basis, planned = program.trials.basis, program.planned_steps
     if basis is None or program.trials.learns(basis):
+        return None
+    if basis.training_skill - basis.skill > _BEHIND:
+        # With the statistics of the batch it knows the rows.
         return None
     if program.validation is None or planned is None:
         return None

@@ -27,8 +27,11 @@ _MOVES = 0.3
 _GONE = 1e-3
 """Of the highest rate, what moves next to nothing."""
 
-_EARLY = 0.3
+_EARLY = 0.4
 """Of the training, the part after which a rate may be gone."""
+
+_KNOWN = 0.9
+"""Skill with which there is next to nothing left to learn."""
 
 _MANY = 50
 """Steps below which an ordinary rate is not to blame for weights that stand still."""
@@ -189,30 +192,87 @@ def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
         return None
     steps = np.unique(np.linspace(0, planned, 200).astype(int))
     rates = np.array([float(np.asarray(schedule(int(step)))) for step in steps])
-    highest = float(rates.max())
-    gone = np.flatnonzero(rates > _GONE * highest).max(initial=0)
-    if not highest > 0 or steps[gone] > _EARLY * planned:
+    gone = _gone(rates)
+    if gone is None:
         return None
+    return _fell_too_early(
+        f"The schedule {type(schedule).__name__} has taken the learning rate away by step "
+        f"{steps[gone]:,} of {planned:,}: it counts steps, not epochs.",
+        rates,
+        CodeRemedy(
+            "let it fall over the steps of the whole training",
+            "steps that still move the weights",
+            code=f"decay_steps={max(1, planned // 4)}",
+        ),
+        "The schedule is asked for its rate at every part of the training.",
+    )
+
+
+def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
+    """A LearningRateScheduler takes the rate away in the first part of the training."""
+    basis, epochs = program.trials.basis, program.fit.epochs
+    scheduler = next(
+        (
+            each
+            for each in program.rehearsals.given
+            if isinstance(each, keras.callbacks.LearningRateScheduler)
+        ),
+        None,
+    )
+    if scheduler is None or epochs is None or basis is None:
+        return None
+    rates = program.rehearsals.rates_of(scheduler, program.rate, epochs)
+    gone = None if rates is None else _gone(rates)
+    if rates is None or gone is None:
+        return None
+    until = gone * (program.planned_steps or 0) / epochs
+    if until >= basis.steps and basis.skill > _KNOWN:
+        # All there is to learn was learnt before.
+        return None
+    alone = program.rehearsals.rates_of(scheduler, program.rate, epochs, goes_on=False)
+    twice = alone is not None and _gone(alone) is None
+    return _fell_too_early(
+        f"The schedule of LearningRateScheduler has taken the learning rate away by epoch "
+        f"{gone + 1:,} of {epochs:,}"
+        + (": it lowers the rate that it is given, which it has lowered before." if twice else "."),
+        rates,
+        CodeRemedy(
+            "compute it from the first rate, not from the one that the epoch before had"
+            if twice
+            else "let it fall over the epochs of the whole training",
+            "steps that still move the weights",
+            code=f"lambda epoch: {program.rate:g} * drop**epoch",
+        ),
+        "The schedule is asked for the rate of every epoch.",
+    )
+
+
+def _gone(rates: np.ndarray) -> int | None:
+    """Where rates, even over a training, are gone for good; None unless that is early."""
+    highest = float(rates.max(initial=0.0))
+    if not highest > 0:
+        return None
+    last = int(np.flatnonzero(rates > _GONE * highest).max())
+    return None if last + 1 > _EARLY * len(rates) else min(last + 1, len(rates) - 1)
+
+
+def _fell_too_early(
+    verdict: str, rates: np.ndarray, remedy: CodeRemedy, reason: str
+) -> ProgramFinding:
+    highest, later = float(rates.max()), float(rates[int(_EARLY * (len(rates) - 1))])
     return ProgramFinding(
         cause="learning_rate_fell_too_early",
-        verdict=f"The schedule {type(schedule).__name__} has taken the learning rate away by step "
-        f"{steps[min(gone + 1, len(steps) - 1)]:,} of {planned:,}: it counts steps, not epochs.",
+        verdict=verdict,
         evidence=(
             Evidence(
-                f"learning rate after {_EARLY:.0%} of the steps",
-                f"{float(np.asarray(schedule(int(_EARLY * planned)))):.2g}",
+                f"learning rate after {_EARLY:.0%} of the training",
+                f"{later:.2g}",
                 f"a good part of {highest:.2g}",
-                float(rates[-1]),
+                later,
             ),
         ),
-        remedies=(
-            CodeRemedy(
-                "let it fall over the steps of the whole training",
-                "steps that still move the weights",
-                code=f"decay_steps={max(1, planned // 4)}",
-            ),
-        ),
-        reason="The schedule is asked for its rate at every part of the training.",
+        remedies=(remedy,),
+        reason=reason,
         source="Keras documentation: learning rate schedules",
         confidence=MEASURED,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from ferkeras.diagnose.program.altered import augmenting, constrained, dropping
 from ferkeras.diagnose.program.comparison import CLEAR, Comparison, told
@@ -15,6 +16,9 @@ _HALF = 0.5
 
 _MOST_OF_IT = 0.8
 """Skill above which what regularises has left enough to learn."""
+
+_FAR_LARGER = 10.0
+"""Times the inputs' largest value, from which on a range is meant for others."""
 
 _NEARLY_ALL = 0.9
 """Of so much it is enough that the same steps teach clearly more without it."""
@@ -76,7 +80,9 @@ def too_much_augmentation(program: Program) -> ProgramFinding | None:
             f"without {alone}, or a lighter one" if alone else "lighter ones",
             len(layers),
         ),
-        CodeRemedy(
+        _range_of_inputs(program, layers[0], comparison)
+        if alone and _made_for_others(program, layers[0])
+        else CodeRemedy(
             f"leave {alone} out, or let it do less"
             if alone
             else "begin with light augmentation, and add to it once the model learns",
@@ -88,6 +94,29 @@ def too_much_augmentation(program: Program) -> ProgramFinding | None:
         comparison,
         "Cubuk et al. 2020, RandAugment: how much depends on the model and on the data",
         layers[0].name,
+    )
+
+
+def _made_for_others(program: Program, layer: keras.Layer) -> bool:
+    """Whether a layer that adds to grey values is told a far larger range than the inputs have."""
+    low, high = getattr(layer, "value_range", (0.0, 0.0))
+    largest = max(float(np.nanmax(np.abs(each))) for each in program.train.arrays)
+    return bool(high - low > _FAR_LARGER * max(largest, 1e-9))
+
+
+def _range_of_inputs(program: Program, layer: keras.Layer, comparison: Comparison) -> CodeRemedy:
+    """The layer is told of the range that the inputs have."""
+    given = tuple(f"{each:g}" for each in layer.value_range)
+    lowest = min(float(np.nanmin(each)) for each in program.train.arrays)
+    largest = max(float(np.nanmax(each)) for each in program.train.arrays)
+    low = 0 if lowest >= 0 else -1
+    return CodeRemedy(
+        f"tell it what the inputs range over: it takes them for {' to '.join(given)}, and they "
+        f"are {lowest:.3g} to {largest:.3g}",
+        "inputs that still show their class",
+        code=f"{type(layer).__name__}(..., value_range=({low}, 1))",
+        change=comparison.treated[0].change,
+        tried=comparison.words,
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
+
+_SMALLEST_HALF = 2.0**-24
+"""The smallest number above zero of float16."""
 
 _HUGE = 50.0
 """Times the cross-entropy of always answering alike; a random start has 1 to 3."""
@@ -35,6 +39,63 @@ def initialisation(program: Program) -> ProgramFinding | None:
             PROVEN,
         )
     return _exploding(program)
+
+
+def weights_in_half_precision(program: Program) -> ProgramFinding | None:
+    """Float16 weights under an optimizer that divides by what squared gradients leave."""
+    variables = program.model.trainable_variables
+    half = [v for v in variables if keras.backend.standardize_dtype(v.dtype) == "float16"]
+    epsilon = program.optimizer.get_config().get("epsilon")
+    if not half or epsilon is None:
+        return None
+    basis = program.trials.basis
+    runs_away = (
+        basis is None
+        or not basis.finite
+        or basis.loss() > float(basis.losses[0])
+        or not program.trials.learns(basis)
+    )
+    gradients = [g for _, g in program.first_gradients if g is not None]
+    sizes = np.concatenate([np.abs(g, dtype=np.float64).ravel() for g in gradients] or [np.ones(1)])
+    lost = float(np.mean(np.square(sizes[sizes > 0]) < _SMALLEST_HALF))
+    name = type(program.optimizer).__name__
+    return ProgramFinding(
+        cause="weights_in_half_precision",
+        verdict=f"{len(half)} weights are float16, {half[0].path} first, and so is what {name} "
+        f"remembers of them: squares of small gradients become 0, epsilon={epsilon:g} next to it, "
+        "and what is divided by them runs away.",
+        evidence=(
+            Evidence(
+                "of the first gradients, those whose squares float16 cannot hold",
+                f"{lost:.0%}",
+                "none, as in float32",
+                lost,
+            ),
+            *(
+                ()
+                if basis is None
+                else (
+                    Evidence(
+                        f"loss of the last of {basis.steps} steps",
+                        f"{basis.loss():.3g}",
+                        f"below {float(basis.losses[0]):.3g}, that of the first",
+                        basis.loss(),
+                    ),
+                )
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "keep weights in float32, and compute in half precision where that is wanted",
+                "steps of the length that the rate asks for",
+                code='keras.config.set_dtype_policy("mixed_float16")  # in place of set_floatx',
+            ),
+        ),
+        reason="The types of the weights are read; numbers of float16 end at 6e-8.",
+        source="Micikevicius et al. 2018, Mixed precision training: a float32 copy of the weights",
+        severity="broken" if runs_away else "suspicious",
+        confidence=PROVEN if runs_away else MEASURED,
+    )
 
 
 def _exploding(program: Program) -> ProgramFinding | None:
