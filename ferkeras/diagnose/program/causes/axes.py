@@ -8,6 +8,10 @@ from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, Pr
 from ferkeras.diagnose.program.program import Program
 
 _ROWS = 1024
+_VALUES = 8 << 20
+"""Values that correlations are of; of large rows fewer are looked at."""
+
+_FEWEST = 100
 _SHORTEST = 8
 """Values in a row of one channel."""
 
@@ -28,11 +32,15 @@ def reshaped_for_transposed(program: Program) -> ProgramFinding | None:
         return None
     values = program.train.arrays[0]
     channels = values.shape[-1]
-    rows = values[:_ROWS].reshape(min(len(values), _ROWS), -1)
-    length = rows.shape[1] // channels
-    if channels < 2 or length < _SHORTEST or values.dtype.kind not in "biuf" or len(rows) < 100:
+    size = values[0].size
+    most = max(_FEWEST, min(_ROWS, _VALUES // size))
+    length = size // channels
+    if channels < 2 or length < _SHORTEST or values.dtype.kind not in "biuf":
         return None
-    alike = _neighbours(rows.astype(np.float64))
+    rows = values[:most].reshape(-1, size).astype(np.float32)
+    if len(rows) < _FEWEST:
+        return None
+    alike = _neighbours(rows)
     places = np.arange(1, rows.shape[1])
     ends = places % length == 0
     groups = (

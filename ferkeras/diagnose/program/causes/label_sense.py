@@ -155,7 +155,8 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
 def _is_words(program: Program) -> bool:
     """Whether the rows are numbers of words, shape (N, words), as the program gives them."""
     arrays = program.train.arrays
-    return program.inputs.looked_up is not None and len(arrays) == 1 and arrays[0].ndim == 2
+    numbers = len(arrays) == 1 and arrays[0].ndim == 2 and arrays[0].dtype.kind in "iuf"
+    return numbers and program.inputs.looked_up is not None
 
 
 def _numbered_otherwise(measured: Evidence) -> ProgramFinding:
