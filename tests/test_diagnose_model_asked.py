@@ -66,7 +66,7 @@ def test_rows_that_were_reshaped_where_they_should_have_been_transposed(x, store
     if stored is None:
         assert found.causes == ()
     else:
-        assert found.causes == ("reshaped_for_transposed",)
+        assert found.causes == ("reshaped_not_transposed",)
         assert f"lie in memory as {stored}" in found.verdict
 
 

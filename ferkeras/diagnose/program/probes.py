@@ -78,7 +78,7 @@ MEASURED: tuple[Probe, ...] = (
     leakage.leakage,
     leakage.column_of_the_labels,
     inputs.channels_first,
-    axes.reshaped_for_transposed,
+    axes.reshaped_not_transposed,
     lost.rows_of_another_width,
     inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,

@@ -22,7 +22,7 @@ _HALF = 0.5
 _ALIKE = 0.7
 
 
-def reshaped_for_transposed(program: Program) -> ProgramFinding | None:
+def reshaped_not_transposed(program: Program) -> ProgramFinding | None:
     """Values lie in memory channel after channel, and the shape says otherwise.
 
     Neighbours in memory are alike but for those where one channel ends and the next begins, which
@@ -60,15 +60,16 @@ def reshaped_for_transposed(program: Program) -> ProgramFinding | None:
     shape, stored = values.shape[1:], (channels, *values.shape[1:-1])
     axes = (0, *range(2, values.ndim), 1)
     return ProgramFinding(
-        cause="reshaped_for_transposed",
+        cause="reshaped_not_transposed",
         verdict=f"Rows of the shape {shape} lie in memory as {stored}: they were reshaped where "
         "they should have been transposed, so each step mixes what belongs to others.",
         evidence=(
             Evidence(
-                f"correlation of values that are neighbours in memory; where each {length} end",
-                f"{within:.2f}; {across:.2f}",
-                "about the same",
-                within,
+                f"correlation of values with the next one in memory, and with that behind each "
+                f"{length} of them",
+                f"{within:.2f}, {across:.2f}",
+                f"{within:.2f}, {within:.2f}",
+                across,
             ),
         ),
         remedies=(
