@@ -205,6 +205,18 @@ def test_a_scheduler_is_asked_for_the_rates_of_all_epochs(schedule, said):
         assert said in found.verdict
 
 
+@pytest.mark.parametrize("stops", [True, False])
+def test_epochs_that_are_a_bound_are_not_held_against_a_schedule(stops):
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    x = (rng.normal(0, 2, (200, 4)) + y[:, None]).astype("float32")
+    callbacks = [keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 * 0.9**epoch)]
+    if stops:
+        callbacks.append(keras.callbacks.EarlyStopping("loss", patience=20))
+    found = diagnose_model(network((4,)), (x, y), epochs=600, callbacks=callbacks, seconds=20)
+    assert ("learning_rate_fell_too_early" in found.causes) != stops
+
+
 class Thaw(keras.callbacks.Callback):
     """Says in the middle of `fit` that a layer is trained."""
 

@@ -193,7 +193,7 @@ def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
     steps = np.unique(np.linspace(0, planned, 200).astype(int))
     rates = np.array([float(np.asarray(schedule(int(step)))) for step in steps])
     gone = _gone(rates)
-    if gone is None:
+    if gone is None or not _matters(program, int(steps[gone])):
         return None
     return _fell_too_early(
         f"The schedule {type(schedule).__name__} has taken the learning rate away by step "
@@ -210,7 +210,7 @@ def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
 
 def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
     """A LearningRateScheduler takes the rate away in the first part of the training."""
-    basis, epochs = program.trials.basis, program.fit.epochs
+    epochs = program.fit.epochs
     scheduler = next(
         (
             each
@@ -219,15 +219,13 @@ def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
         ),
         None,
     )
-    if scheduler is None or epochs is None or basis is None:
+    if scheduler is None or epochs is None:
         return None
     rates = program.rehearsals.rates_of(scheduler, program.rate, epochs)
     gone = None if rates is None else _gone(rates)
     if rates is None or gone is None:
         return None
-    until = gone * (program.planned_steps or 0) / epochs
-    if until >= basis.steps and basis.skill > _KNOWN:
-        # All there is to learn was learnt before.
+    if not _matters(program, gone * (program.planned_steps or 0) // epochs):
         return None
     alone = program.rehearsals.rates_of(scheduler, program.rate, epochs, goes_on=False)
     twice = alone is not None and _gone(alone) is None
@@ -245,6 +243,16 @@ def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
         ),
         "The schedule is asked for the rate of every epoch.",
     )
+
+
+def _matters(program: Program, until: int) -> bool:
+    """Whether a rate that is gone after so many steps costs anything, as far as is known."""
+    basis = program.trials.basis
+    if basis is None or until < basis.steps:
+        return True
+    # All there is to learn was learnt before; or the epochs are as many as there may be at most.
+    stops = any(isinstance(c, keras.callbacks.EarlyStopping) for c in program.rehearsals.given)
+    return not stops and basis.skill <= _KNOWN
 
 
 def _gone(rates: np.ndarray) -> int | None:

@@ -12,6 +12,9 @@ from ferkeras.diagnose.program.trial import Change
 _SMALLEST_HALF = 2.0**-24
 """The smallest number above zero of float16."""
 
+_LARGE_EPSILON = 1e-5
+"""Of an optimizer, what float16 holds with some digits."""
+
 _HUGE = 50.0
 """Times the cross-entropy of always answering alike; a random start has 1 to 3."""
 
@@ -55,6 +58,8 @@ def weights_in_half_precision(program: Program) -> ProgramFinding | None:
         or basis.loss() > float(basis.losses[0])
         or not program.trials.learns(basis)
     )
+    if epsilon >= _LARGE_EPSILON and not runs_away:
+        return None
     gradients = [g for _, g in program.first_gradients if g is not None]
     sizes = np.concatenate([np.abs(g, dtype=np.float64).ravel() for g in gradients] or [np.ones(1)])
     lost = float(np.mean(np.square(sizes[sizes > 0]) < _SMALLEST_HALF))
