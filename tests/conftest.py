@@ -69,10 +69,10 @@ def _secret_of_the_tests(tmp_path_factory):
 def _nothing_is_left_unmeasured(monkeypatch):
     """A probe that fails is told and passed over; in tests it fails."""
 
-    def fails(program, probe, error):
+    def fails(program, what, error):
         raise error
 
-    monkeypatch.setattr("ferkeras.diagnose.program.diagnosis._not_measured", fails)
+    monkeypatch.setattr("ferkeras.diagnose.program.program.Program.cannot_measure", fails)
 
 
 @pytest.fixture

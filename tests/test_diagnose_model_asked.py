@@ -1,5 +1,7 @@
 """Kinds that people asked about in threads: axes, vocabularies, half precision, schedules."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -7,8 +9,10 @@ from sklearn.datasets import load_digits
 
 from ferkeras import diagnose_model
 from ferkeras.diagnose.program import diagnosis
+from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.rehearsal import Rehearsals
 
-NOT_MEASURED = diagnosis._not_measured
+CANNOT_MEASURE = Program.cannot_measure
 layers = keras.layers
 SPARSE = "sparse_categorical_crossentropy"
 
@@ -42,11 +46,11 @@ def recordings(channels: int = 4, times: int = 32, rows: int = 300) -> np.ndarra
     return np.sin(2 * np.pi * (turns * time + phase)) + rng.normal(0, 0.3, (rows, channels, times))
 
 
-def colours(rows: int = 300) -> np.ndarray:
-    """Smooth pictures, shape (rows, height, width, channels)."""
+def colours(rows: int = 300, size: int = 10, channels: int = 3) -> np.ndarray:
+    """Smooth pictures, shape (rows, size, size, channels), bright in all channels alike."""
     rng = np.random.default_rng(0)
-    flat = rng.normal(size=(rows, 5, 5, 3)).repeat(2, axis=1).repeat(2, axis=2)
-    return flat + 0.5 * rng.normal(size=(rows, 1, 1, 1))
+    grey = rng.normal(size=(rows, size // 2, size // 2, 1)).repeat(2, axis=1).repeat(2, axis=2)
+    return grey + 0.3 * rng.normal(size=(rows, 1, 1, channels))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,11 @@ def colours(rows: int = 300) -> np.ndarray:
         (recordings().transpose(0, 2, 1), None),
         (np.moveaxis(colours(), -1, 1).reshape(-1, 10, 10, 3), "(3, 10, 10)"),
         (colours(), None),
+        (colours(size=24), None),
+        (colours(size=32, channels=4), None),
+        (np.moveaxis(colours(size=24), -1, 1).reshape(-1, 24, 24, 3), "(3, 24, 24)"),
+        # A frame of one value, which rounding makes vary.
+        (np.pad(colours(), ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=-0.4242), None),
         (np.repeat(colours()[..., :1], 3, axis=-1), None),
         (np.random.default_rng(0).normal(size=(300, 32, 4)), None),
     ],
@@ -95,20 +104,22 @@ def test_outputs_that_saturate_do_not_make_rows_alike():
 
 def test_words_that_have_other_numbers_in_validation():
     rng = np.random.default_rng(0)
-    y = np.arange(600) % 2
-    x = rng.integers(20, 60, (600, 8))
+    y = np.arange(900) % 4
+    x = rng.integers(40, 60, (900, 8))
     # Two words of ten that each class has for itself.
-    x[:, :2] = rng.integers(0, 10, (600, 2)) + 10 * y[:, None]
-    other = rng.permutation(60)
+    x[:, :2] = rng.integers(0, 10, (900, 2)) + 10 * y[:, None]
+    same = np.arange(60)
 
-    def found(words):
-        model = network((8,), layers.Embedding(60, 4))
-        return diagnose_model(model, (x[:400], y[:400]), (words[x[400:]], y[400:]), seconds=0)
+    def found(words, labels=None):
+        model = network((8,), layers.Embedding(60, 4), units=4)
+        held = y[600:] if labels is None else labels[y[600:]]
+        return diagnose_model(model, (x[:600], y[:600]), (words[x[600:]], held), seconds=0)
 
-    said = found(other)
+    said = found(rng.permutation(60))
     assert said.causes == ("validation_inputs_unlike",)
     assert said.verdict.startswith("The words of the validation rows have other numbers")
-    assert found(np.arange(60)).causes == ()
+    assert found(same).causes == ()
+    assert found(same, np.array([1, 2, 3, 0])).causes == ("validation_labels_do_not_fit",)
 
 
 def test_grey_values_that_are_changed_as_if_they_had_another_range():
@@ -130,7 +141,7 @@ def test_what_cannot_be_measured_is_told_and_the_rest_is_examined(monkeypatch):
     def fails(program):
         raise ValueError("Dimensions must be equal\nand more")
 
-    monkeypatch.setattr(diagnosis, "_not_measured", NOT_MEASURED)
+    monkeypatch.setattr(Program, "cannot_measure", CANNOT_MEASURE)
     monkeypatch.setattr(diagnosis, "HEAD", (fails, *diagnosis.HEAD))
     x, y = digits()
     found = diagnose_model(network((8, 8, 1), units=8), (x, y), seconds=0)
@@ -218,30 +229,51 @@ def test_epochs_that_are_a_bound_are_not_held_against_a_schedule(stops):
 
 
 class Thaw(keras.callbacks.Callback):
-    """Says in the middle of `fit` that a layer is trained."""
+    """Says before the second epoch that a layer is trained, and may have the step built anew."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, heard):
         super().__init__()
-        self.layer = layer
+        self.layer, self.heard = layer, heard
 
     def on_epoch_begin(self, epoch, logs=None):
         self.layer.trainable = epoch >= 1
+        if self.heard:
+            self.model.make_train_function(force=True)
 
 
-@pytest.mark.parametrize("frozen", [True, False])
-def test_a_layer_that_a_callback_thaws_in_vain(frozen):
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_layer_that_a_callback_thaws_in_vain(heard):
     x, y = digits()
     base = layers.Dense(24, "relu", name="base")
     model = network((8, 8, 1), layers.Flatten(), base, units=10)
-    base.trainable = not frozen
+    base.trainable = False
     model.compile(keras.optimizers.Adam(0.01), SPARSE)
-    callback = Thaw(base)
-    found = diagnose_model(model, (x, y), epochs=5, callbacks=[callback], seconds=20)
-    if frozen:
+    found = diagnose_model(model, (x, y), epochs=5, callbacks=[Thaw(base, heard)], seconds=20)
+    assert ("trainable_set_during_fit" in found.causes) != heard
+    if not heard:
         assert found.causes == ("trainable_set_during_fit", "frozen_layers")
         assert "The callback Thaw trains layers from epoch 2 on, as it says" in found.verdict
     # It says so in `fit` alone.
-    assert base.trainable is not frozen
+    assert base.trainable is False
+
+
+@pytest.mark.parametrize("schedule", ["object", "list"])
+def test_a_schedule_that_remembers_is_not_asked_beside_fit(schedule):
+    asked = []
+
+    class Decays:
+        def __call__(self, epoch, rate):
+            asked.append(epoch)
+            return rate
+
+    def notes(epoch, rate):
+        asked.append(epoch)
+        return rate
+
+    scheduler = keras.callbacks.LearningRateScheduler(Decays() if schedule == "object" else notes)
+    program = SimpleNamespace()
+    assert Rehearsals(program, None).rates_of(scheduler, 0.1, 60) is None
+    assert asked == []
 
 
 def test_rows_that_a_shuffled_dataset_gives_to_either_split():

@@ -45,7 +45,8 @@ def is_narrow(m: Measurements) -> bool:
 def wider(m: Measurements) -> dict[str, Any]:
     """Settings of a wider network: its narrow layers alone where it has others too."""
     layers = _layers(m)
-    if not has_narrow_layer(m) or max(layers["network.filters"], default=0) < _narrow(m):
+    filters = layers["network.filters"]
+    if not has_narrow_layer(m) or (filters and max(filters) < _narrow(m)):
         return WIDER
     usual = {"network.filters": _FILTERS, "network.dense_units": _DENSE}
     found = {}
@@ -64,20 +65,29 @@ def network_too_small(m: Measurements) -> Finding | None:
     return too_small(m, trial) if fixes(m, trial) else None
 
 
-def too_small(m: Measurements, trial: Trial) -> Finding:
-    """The finding that a wider network learns more, as a trial has shown."""
+def too_small(m: Measurements, trial: Trial, before: Trial | None = None) -> Finding:
+    """The finding that a wider network learns more, as a trial has shown.
+
+    Args:
+        m: what was measured.
+        trial: of the wider network.
+        before: of this one, as many steps; None: the trial is held against the whole training.
+    """
+    learned = m.on_train.skill if before is None else before.on_train
+    steps = m.case.steps if before is None else before.steps
+    fewer = "fewer" if before is None else "as many"
     return Finding(
         "network_too_small",
         "A layer of the network is too narrow for what has to pass through it: a wider one "
-        "learns more in fewer steps."
+        f"learns more in {fewer} steps."
         if has_narrow_layer(m)
         else f"A network of {_parameters(m):,} parameters is too small for {len(m.classes)} "
-        "classes: one of three blocks learns more in fewer steps.",
+        f"classes: one of three blocks learns more in {fewer} steps.",
         (
             Evidence(
                 f"skill on training faces after {trial.steps} steps of {_written(trial)}",
                 f"{trial.on_train:.2f}",
-                f"about {m.on_train.skill:.2f}, that of this network after {m.case.steps}",
+                f"about {learned:.2f}, that of this network after {steps}",
                 trial.on_train,
             ),
             Evidence("parameters", f"{_parameters(m):,}", f"above {_PARAMETERS:,}", _parameters(m)),

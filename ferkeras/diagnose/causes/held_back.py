@@ -128,7 +128,7 @@ def _weighted(m: Measurements, before: Trial, after: Trial) -> Finding:
 
 
 def _narrow(m: Measurements, before: Trial, after: Trial) -> Finding:
-    return too_small(m, after)
+    return too_small(m, after, before)
 
 
 def _slow(m: Measurements, before: Trial, after: Trial) -> Finding:

@@ -39,9 +39,6 @@ _ALIKE = 0.3
 _BEGUN = 0.15
 """Skill from which on it has begun to."""
 
-_LONGEST = 120
-"""Characters of an error that are told."""
-
 
 def diagnose_model(
     model: keras.Model,
@@ -242,15 +239,10 @@ def _asked(program: Program, probes: Sequence[Probe]) -> Iterator[ProgramFinding
             raise
         except Exception as error:
             # Of somebody else's model one thing may not be measured where others are.
-            _not_measured(program, probe, error)
+            program.cannot_measure(probe.__name__, error)
             continue
         if finding is not None:
             yield finding
-
-
-def _not_measured(program: Program, probe: Probe, error: Exception) -> None:
-    text = str(error).strip().partition("\n")[0][:_LONGEST]
-    program.not_measured.append(f"{probe.__name__} ({type(error).__name__}: {text})")
 
 
 def _own_fit_learns(program: Program) -> bool:

@@ -161,6 +161,7 @@ class Objective:
             if units == 1 or independent:
                 target = tf.reshape(tf.cast(rows_y, tf.float32), tf.shape(logits))
                 each = tf.nn.sigmoid_cross_entropy_with_logits(target, logits)
+                each = tf.reduce_mean(each, axis=-1)
             else:
                 target = tf.reshape(tf.cast(rows_y, tf.int32), tf.shape(logits)[:-1])
                 each = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)

@@ -34,6 +34,9 @@ from ferkeras.diagnose.program.trials import Trials
 
 _PREDICTED_BYTES = 32 << 20
 _FEW = 8
+_LONGEST = 120
+"""Characters of an error that are told."""
+
 _HELD = 512
 """Validation rows that a skill is measured on."""
 
@@ -91,6 +94,13 @@ class Program:
         self.objective = Objective(self)
         self.trials = Trials(self, seconds)
         self.rehearsals = Rehearsals(self, own)
+
+    def cannot_measure(self, what: str, error: Exception) -> None:
+        """Note, once, what fails for this model, whose other measurements are taken."""
+        text = str(error).strip().partition("\n")[0][:_LONGEST]
+        note = f"{what} ({type(error).__name__}: {text})"
+        if note not in self.not_measured:
+            self.not_measured.append(note)
 
     # What the program says
 
@@ -155,7 +165,9 @@ class Program:
         return self.labels_of(self.validation)
 
     def labels_of(self, material: Material) -> Labels:
-        """Labels of other rows."""
+        """Labels of other rows, each of which counts; of sequences those steps that weigh."""
+        if material.weight is None or material.weight.ndim == 1:
+            return self._labels(material, np.ones(self._counted_shape(material.y), bool))
         return self._labels(material, self._weighed(material))
 
     def _labels(self, material: Material, counted: np.ndarray) -> Labels:

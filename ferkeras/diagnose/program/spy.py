@@ -99,12 +99,16 @@ class Spy(keras.callbacks.Callback):
         if not self._has(hook) or ("batch" in hook and not self._every_batch):
             does(*arguments)
             return
-        before = self._state()
+        before, built = self._state(), self.model.train_function
         does(*arguments)
         after = self._state()
+        # A step that is built anew, or not at all, takes weights as they are said to be.
+        heard = self.model.train_function is not built or self.model.run_eagerly
         kinds = ("rate", "weights", "stop", "trainable")
         for what, was, is_now in zip(kinds, before, after, strict=True):
             differs = was[0] != is_now[0] if what == "rate" else bool(was[1] != is_now[1])
+            if what == "trainable" and (heard or not self._watch.steps):
+                continue
             if differs:
                 act = Act(self._place, hook, self._watch.epochs, what, was[0], is_now[0])
                 self._acts.append(act)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ferkeras.diagnose.program.material import Material
+from ferkeras.diagnose.skill import best_renaming, counts
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
@@ -70,12 +71,30 @@ def read_rows_by_trees(values: np.ndarray, labels: np.ndarray) -> float:
     return _skill(cross_val_predict(_trees(), columns, labels, cv=2), labels)
 
 
-def read_across(train: Material, labels: np.ndarray, held: Material, others: np.ndarray) -> float:
-    """Skill on one split's rows of trees that were grown on the other's."""
+def read_across(
+    train: Material,
+    labels: np.ndarray,
+    held: Material,
+    others: np.ndarray,
+    *,
+    renamed: bool = False,
+) -> float:
+    """Skill on one split's rows of trees that were grown on the other's.
+
+    Args:
+        train: that they are grown on.
+        labels: its classes, int.
+        held: the other split.
+        others: its classes.
+        renamed: whether what they say is called what suits the other split best.
+    """
     rows, columns = _table(train)
     held_rows, held_columns = _table(held)
-    said = _trees().fit(columns, labels[rows]).predict(held_columns)
-    return _skill(said, others[held_rows])
+    said, truth = _trees().fit(columns, labels[rows]).predict(held_columns), others[held_rows]
+    if renamed:
+        classes = int(max(labels.max(), others.max())) + 1
+        said = best_renaming(counts(truth, said, classes))[said]
+    return _skill(said, truth)
 
 
 def read_by_one_column(

@@ -43,7 +43,7 @@ class Trials:
         """Whether inputs were found unscaled; later trials scale them first."""
         self._until = time.monotonic() + seconds
         self._start = [v.numpy() for v in program.model.variables]
-        self._trials: dict[tuple[Change, int], Trial] = {}
+        self._trials: dict[tuple[Change, int], Trial | None] = {}
         self._steppers: dict[Any, Stepper] = {}
 
     @property
@@ -188,12 +188,20 @@ class Trials:
         """Leave at most so many seconds for the trials that are still to come."""
         self._until = min(self._until, time.monotonic() + seconds)
 
-    def _trial(self, change: Change, steps: int, seconds: float) -> Trial:
-        """Train briefly from the first weights; the weights are put back afterwards."""
+    def _trial(self, change: Change, steps: int, seconds: float) -> Trial | None:
+        """Train briefly from the first weights, which are put back afterwards.
+
+        None where that fails, which is told and not tried again.
+        """
         key = (change, steps)
         if key not in self._trials:
-            with self.restarted():
-                self._trials[key] = train(self._program, change, steps, seconds)
+            self._trials[key] = None
+            try:
+                with self.restarted():
+                    self._trials[key] = train(self._program, change, steps, seconds)
+            except Exception as error:
+                # Whatever somebody else's model raises there.
+                self._program.cannot_measure("a brief training", error)
         return self._trials[key]
 
     def stepper(self, change: Change) -> Stepper:

@@ -37,15 +37,20 @@ def reshaped_not_transposed(program: Program) -> ProgramFinding | None:
     length = size // channels
     if channels < 2 or length < _SHORTEST or values.dtype.kind not in "biuf":
         return None
-    rows = values[:most].reshape(-1, size).astype(np.float32)
+    rows = values[:most].reshape(-1, size).astype(np.float64)
     if len(rows) < _FEWEST:
         return None
     alike = _neighbours(rows)
     places = np.arange(1, rows.shape[1])
-    ends = places % length == 0
+    if values.ndim == 3:
+        ends = places % length == 0
+    else:
+        # Rows of a picture end there too, which as declared they do only with all their channels.
+        length = values.shape[2]
+        ends = (places % length == 0) & (places % (length * channels) != 0)
     groups = (
-        alike[~ends & (places % channels != 0)],
-        alike[~ends & (places % channels == 0)],
+        alike[(places % length != 0) & (places % channels != 0)],
+        alike[(places % length != 0) & (places % channels == 0)],
         alike[ends],
     )
     if any(np.isfinite(each).sum() == 0 for each in groups):
@@ -93,7 +98,7 @@ def _learns(program: Program) -> bool:
 
 def _neighbours(rows: np.ndarray) -> np.ndarray:
     """Correlation of each value with the next one in memory, over the rows; NaN of constants."""
-    centred = rows - rows.mean(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scaled = centred / centred.std(axis=0)
+    mean, std = rows.mean(axis=0), rows.std(axis=0)
+    # What varies by no more than rounding is constant.
+    scaled = (rows - mean) / np.where(std > 1e-6 * np.maximum(1.0, np.abs(mean)), std, np.nan)
     return (scaled[:, 1:] * scaled[:, :-1]).mean(axis=0)

@@ -109,15 +109,16 @@ def trained_from_now_on(program: Program) -> ProgramFinding | None:
     rehearsals, basis = program.rehearsals, program.trials.basis
     own = rehearsals.whole if rehearsals.callbacks else None
     act = next((act for act in own.acts if act.what == "trainable"), None) if own else None
-    if own is None or act is None or act.hook in ("on_train_begin", "on_train_end"):
+    if own is None or act is None or act.hook == "on_train_end":
         return None
+    ended = act.epoch + (act.hook == "on_epoch_end")
     callback = rehearsals.callbacks[act.callback]
     thawed = act.after > act.before
     verb = "trains" if thawed else "no longer trains"
     return ProgramFinding(
         cause="trainable_set_during_fit",
         verdict=f"The callback {shown(type(callback).__name__)} {verb} layers from epoch "
-        f"{act.epoch + 1} on, as it says, but the step was built before: it goes on as it began, "
+        f"{ended + 1} on, as it says, but the step was built before: it goes on as it began, "
         f"and {'these layers stay as they are' if thawed else 'trains them as before'}.",
         evidence=(
             Evidence(
@@ -131,8 +132,13 @@ def trained_from_now_on(program: Program) -> ProgramFinding | None:
             CodeRemedy(
                 "end `fit` there, say what is trained, compile anew, and go on with another `fit`",
                 "layers that learn from then on",
-                code=f"model.fit(..., epochs={act.epoch}); base.trainable = {thawed}; "
-                f"model.compile(...); model.fit(..., initial_epoch={act.epoch})",
+                code=f"model.fit(..., epochs={ended}); base.trainable = {thawed}; "
+                f"model.compile(...); model.fit(..., initial_epoch={ended})",
+            ),
+            CodeRemedy(
+                "or build the step anew where the callback says so",
+                "the same, with the optimizer as it is",
+                code="self.model.make_train_function(force=True)",
             ),
         ),
         reason="`fit` was called as the program does; what callbacks do was noted.",

@@ -40,12 +40,15 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
     low, high = float(numbers.min()), float(numbers.max())
     std = float(numbers.std())
     if program.inputs.hardly_varies:
-        what = "scale the inputs once, as fractions"
-        verdict = (
-            f"Inputs reach the first layer as {low:.4g} to {high:.4g}, nearly one value: they were "
-            "scaled twice, or as whole numbers, which begin anew beyond their range"
-        )
-        code = 'x = x.astype("float32") / 127.5 - 1  # once, and before anything is subtracted'
+        verdict = f"Inputs reach the first layer as {low:.4g} to {high:.4g}, nearly one value"
+        what = "take away what all inputs have in common"
+        code = "x = (x - x_train.mean()) / x_train.std()"
+        if values.ndim == 4:
+            verdict += (
+                ": they were scaled twice, or as whole numbers, which begin anew beyond their range"
+            )
+            what = "scale the pictures once, as fractions"
+            code = 'x = x.astype("float32") / 127.5 - 1  # once, of grey values from 0 to 255'
     elif size < SMALLEST:
         what = "scale the inputs once"
         verdict = f"Inputs reach the first layer as {low:.2g} to {high:.2g}: they were scaled twice"
@@ -89,7 +92,8 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
                 tried=comparison.words,
             ),
         ),
-        reason="Named where the size is off by ten times and standardised inputs, with everything "
+        reason="Named where the size is off by ten times, or hardly anything varies, and "
+        "standardised inputs, with everything "
         "else as it is, make a training learn that does not, or whose loss stays above thrice that "
         "of guessing.",
         source="LeCun et al. 1998, Efficient BackProp, 4.3",

@@ -124,8 +124,12 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         f"{within:.2f}, as within each split",
         across,
     )
-    if words and across > -_HALF * within:
-        return _numbered_otherwise(measured)
+    if words:
+        renamed = read_across(train, truth, held, said, renamed=True)
+        if across > _UNREAD * within and renamed < _HALF * within:
+            return None
+        if renamed < _HALF * within:
+            return _numbered_otherwise(measured)
     apart = told_apart(train, held)
     way = _way_back(train, truth, held, said, across)
     if way is None and across > _UNREAD * within:

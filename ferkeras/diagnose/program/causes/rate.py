@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 
@@ -30,6 +32,7 @@ _GONE = 1e-3
 _EARLY = 0.4
 """Of the training, the part after which a rate may be gone."""
 
+_HALF = 0.5
 _KNOWN = 0.9
 """Skill with which there is next to nothing left to learn."""
 
@@ -228,8 +231,10 @@ def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
     if not _matters(program, gone * (program.planned_steps or 0) // epochs):
         return None
     alone = program.rehearsals.rates_of(scheduler, program.rate, epochs, goes_on=False)
-    twice = alone is not None and _gone(alone) is None
-    return _fell_too_early(
+    # By itself it would fall over the whole training, and what it is given has fallen too.
+    twice = alone is not None and _gone(alone) is None and alone[-1] < _HALF * alone[0]
+    basis = program.trials.basis
+    finding = _fell_too_early(
         f"The schedule of LearningRateScheduler has taken the learning rate away by epoch "
         f"{gone + 1:,} of {epochs:,}"
         + (": it lowers the rate that it is given, which it has lowered before." if twice else "."),
@@ -239,10 +244,12 @@ def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
             if twice
             else "let it fall over the epochs of the whole training",
             "steps that still move the weights",
-            code=f"lambda epoch: {program.rate:g} * drop**epoch",
+            code=f"lambda epoch: {rates[0]:g} * drop**epoch",
         ),
         "The schedule is asked for the rate of every epoch.",
     )
+    learns = basis is not None and program.trials.learns(basis)
+    return replace(finding, severity="suspicious") if learns and not twice else finding
 
 
 def _matters(program: Program, until: int) -> bool:

@@ -12,6 +12,10 @@ from ferkeras.diagnose.program.trial import Change
 _SMALLEST_HALF = 2.0**-24
 """The smallest number above zero of float16."""
 
+_SQUARES = ("Adam", "AdamW", "Nadam", "RMSprop")
+"""Optimizers that divide by averages of squared gradients, which begin at zero."""
+
+_MANY_LOST = 0.1
 _LARGE_EPSILON = 1e-5
 """Of an optimizer, what float16 holds with some digits."""
 
@@ -48,27 +52,23 @@ def weights_in_half_precision(program: Program) -> ProgramFinding | None:
     """Float16 weights under an optimizer that divides by what squared gradients leave."""
     variables = program.model.trainable_variables
     half = [v for v in variables if keras.backend.standardize_dtype(v.dtype) == "float16"]
+    name = type(program.optimizer).__name__
     epsilon = program.optimizer.get_config().get("epsilon")
-    if not half or epsilon is None:
+    if not half or name not in _SQUARES or epsilon is None or epsilon >= _LARGE_EPSILON:
         return None
     basis = program.trials.basis
-    runs_away = (
-        basis is None
-        or not basis.finite
-        or basis.loss() > float(basis.losses[0])
-        or not program.trials.learns(basis)
-    )
-    if epsilon >= _LARGE_EPSILON and not runs_away:
-        return None
+    runs_away = basis is not None and (not basis.finite or basis.loss() > float(basis.losses[0]))
     gradients = [g for _, g in program.first_gradients if g is not None]
     sizes = np.concatenate([np.abs(g, dtype=np.float64).ravel() for g in gradients] or [np.ones(1)])
-    lost = float(np.mean(np.square(sizes[sizes > 0]) < _SMALLEST_HALF))
-    name = type(program.optimizer).__name__
+    moving = sizes[sizes > 0]
+    lost = float(np.mean(np.square(moving) < _SMALLEST_HALF)) if len(moving) else 0.0
+    if not runs_away and lost < _MANY_LOST:
+        return None
     return ProgramFinding(
         cause="weights_in_half_precision",
         verdict=f"{len(half)} weights are float16, {half[0].path} first, and so is what {name} "
         f"remembers of them: squares of small gradients become 0, epsilon={epsilon:g} next to it, "
-        "and what is divided by them runs away.",
+        "and what is divided by them " + ("runs away." if runs_away else "may run away."),
         evidence=(
             Evidence(
                 "of the first gradients, those whose squares float16 cannot hold",
