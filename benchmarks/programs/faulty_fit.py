@@ -68,7 +68,7 @@ def back_to_the_worst(seed: int) -> Planted:
     return _digits(seed, BackToTheBest())
 
 
-@fault("learning_rate_fell_too_early")
+@fault("callback_in_the_way")
 def rate_gone_at_once(seed: int) -> Planted:
     """Rate gone at once."""
     return _digits(seed, keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * 1e-3**epoch))
