@@ -1,7 +1,5 @@
 """Kinds that people asked about in threads: axes, vocabularies, half precision, schedules."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pytest
@@ -9,8 +7,8 @@ from sklearn.datasets import load_digits
 
 from ferkeras import diagnose_model
 from ferkeras.diagnose.program import diagnosis
+from ferkeras.diagnose.program.asked_schedule import rates_of
 from ferkeras.diagnose.program.program import Program
-from ferkeras.diagnose.program.rehearsal import Rehearsals
 
 CANNOT_MEASURE = Program.cannot_measure
 layers = keras.layers
@@ -271,8 +269,7 @@ def test_a_schedule_that_remembers_is_not_asked_beside_fit(schedule):
         return rate
 
     scheduler = keras.callbacks.LearningRateScheduler(Decays() if schedule == "object" else notes)
-    program = SimpleNamespace()
-    assert Rehearsals(program, None).rates_of(scheduler, 0.1, 60) is None
+    assert rates_of(scheduler, 0.1, 60) is None
     assert asked == []
 
 

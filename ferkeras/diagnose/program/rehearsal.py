@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dis
 import io
 import time
 import types
@@ -46,11 +45,6 @@ _LEFT_OUT = (
 
 _AT_EPOCHS = ("on_epoch_begin", "on_epoch_end")
 _JUDGED = 1024
-_EPOCHS = 1000
-_STORES = ("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR", "STORE_DEREF")
-_CHANGING = ("append", "extend", "insert", "update", "add", "pop", "assign", "write")
-"""What a function does that remembers something from one call to the next."""
-
 _LITTLE = 0.6
 """Of the skill without it, the most that is left where something is to blame."""
 
@@ -192,38 +186,6 @@ class Rehearsals:
         whole = vars(self).get("whole")
         return "" if whole is None else f"rehearsed for {whole.steps:,} steps"
 
-    def rates_of(
-        self,
-        scheduler: keras.callbacks.LearningRateScheduler,
-        rate: float,
-        epochs: int,
-        *,
-        goes_on: bool = True,
-    ) -> np.ndarray | None:
-        """Learning rates that a schedule has for epochs; None where it does not tell.
-
-        Only a function that keeps nothing is asked: it is asked again in `fit`.
-
-        Args:
-            scheduler: the callback.
-            rate: of the optimizer before the first epoch.
-            epochs: so many; of more than a thousand nothing is told.
-            goes_on: whether each epoch begins with the rate of the one before, not the first one.
-        """
-        found: list[float] = []
-        if epochs > _EPOCHS or not _remembers_nothing(scheduler.schedule):
-            return None
-        with nothing_written(), _silence():
-            for epoch in range(epochs):
-                given = found[-1] if found and goes_on else rate
-                try:
-                    said = _asked(scheduler.schedule, epoch, given)
-                except Exception:
-                    # Somebody else's code, called outside of `fit`; it may want what is not here.
-                    return None
-                found.append(float(np.asarray(said)))
-        return np.array(found)
-
     def without(self, place: int) -> Rehearsal | None:
         """The same without one callback."""
         if len(self.callbacks) == 1:
@@ -282,25 +244,6 @@ class Rehearsals:
             tuple(acts),
             time.monotonic() - begun,
         )
-
-
-def _remembers_nothing(schedule: Any) -> bool:
-    """Whether a schedule is a function that, as far as its code tells, changes nothing."""
-    if not isinstance(schedule, types.FunctionType):
-        return False
-    kept = [cell.cell_contents for cell in schedule.__closure__ or ()]
-    plain = all(isinstance(each, (int, float, str, tuple, type(None))) for each in kept)
-    code = list(dis.get_instructions(schedule))
-    stores = any(each.opname in _STORES or each.argval in _CHANGING for each in code)
-    return plain and not stores
-
-
-def _asked(schedule: Any, epoch: int, rate: float) -> Any:
-    """As Keras asks: with the rate, and where it takes none without."""
-    try:
-        return schedule(epoch, rate)
-    except TypeError:
-        return schedule(epoch)
 
 
 def against(own: Rehearsal, skill: float, steps: int, how: str) -> Evidence:
