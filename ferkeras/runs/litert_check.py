@@ -27,13 +27,12 @@ _BYTES = 2 << 30
 
 _TRIAL = """
 import sys
-try:
+from importlib.util import find_spec
+if find_spec("resource"):
     import resource
     for name, most in (("RLIMIT_CPU", {seconds}), ("RLIMIT_DATA", {bytes}), ("RLIMIT_CORE", 0)):
         if hasattr(resource, name):
             resource.setrlimit(getattr(resource, name), (most, most))
-except ImportError:
-    pass
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 interpreter = Interpreter(model_content=sys.stdin.buffer.read(), num_threads=1)
