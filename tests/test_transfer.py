@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ferkeras.cli.bundled import bundled
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.config.networks.plain import Plain
@@ -13,7 +14,7 @@ from ferkeras.data.task import Classes, ImageSpec, Task
 from ferkeras.network.model import build_network, dropout_layers
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.start import open_start, was_trained_on_validation
-from ferkeras.training.transfer import take_over
+from ferkeras.training.transfer import demand_most, take_over
 
 SMALL = {
     "filters": (4, 8),
@@ -89,11 +90,37 @@ def test_dropout_stays_as_configured():
     assert float(dropout_layers(model)[0][0].rate.numpy()) == pytest.approx(0.05)
 
 
-def test_nothing_in_common_is_refused():
-    source = network(FER2013)
-    model = build_network(Plain(filters=(3,), dense_units=(5,)), FER2013, mean=0.5, std=0.25)
-    with pytest.raises(InputError, match="no weights fit"):
-        take_over(model, FER2013.classes, source, FER2013.classes)
+def test_pictures_of_ones_own_begin_with_all_layers_of_the_network_that_comes_along():
+    config = load_config(bundled("configs") / "photos.yaml")
+    start = open_start(config.network.start_from)
+    assert start is not None
+    assert config.network.differs_in(start.config.network) == {}
+    assert (config.data.size, config.data.color) == (start.task.image.height, False)
+
+
+@pytest.mark.parametrize(
+    ("ours", "told"),
+    [
+        (Residual(**{**SMALL, "filters": (6, 16)}), r"'network\.filters=\[4, 8\]'$"),
+        (
+            Plain(filters=(3,), dense_units=(5,)),
+            r"'network\.kind=residual' .*'network\.stem_filters=4'",
+        ),
+    ],
+)
+def test_a_network_that_would_begin_at_random_for_the_most_part_is_refused(ours, told):
+    theirs = Residual(**SMALL)
+    models = [build_network(each, FER2013, mean=0.5, std=0.25) for each in (ours, theirs)]
+    taken = take_over(models[0], FER2013.classes, models[1], FER2013.classes)
+    with pytest.raises(InputError, match=told):
+        demand_most(taken, ours, theirs, "theirs")
+
+
+def test_a_wider_last_stage_is_no_reason_to_refuse():
+    theirs, ours = Residual(**SMALL), Residual(**{**SMALL, "dense_units": (5,)})
+    models = [build_network(each, FER2013, mean=0.5, std=0.25) for each in (ours, theirs)]
+    taken = take_over(models[0], FER2013.classes, models[1], FER2013.classes)
+    demand_most(taken, ours, theirs, "theirs")
 
 
 def test_a_path_that_is_no_run_names_the_key(tmp_path):

@@ -9,7 +9,12 @@ import numpy as np
 
 from ferkeras.callbacks import VariableDropout
 from ferkeras.cli.errors import InputError
+from ferkeras.config.keys import as_yaml
+from ferkeras.config.networks.common import AnyNetwork
 from ferkeras.data.task import Classes
+
+_MOST = 0.5
+"""Fraction of its layers that a network takes over at least."""
 
 
 @dataclass(frozen=True)
@@ -19,12 +24,14 @@ class Transferred:
     Attributes:
         parameters: numbers that were taken over.
         of: numbers that it has.
+        layers: fraction of the layers with weights, but for the last, that were taken over.
         left: layers that begin at random, since nothing fits them.
         classes: names of the classes whose outputs were taken over.
     """
 
     parameters: int
     of: int
+    layers: float
     left: tuple[str, ...]
     classes: tuple[str, ...]
 
@@ -50,14 +57,11 @@ def take_over(
         source: has learnt.
         source_classes: those that it tells apart.
 
-    Raises:
-        InputError: nothing but the last layer fits.
-
     Source:
         Yosinski et al. 2014, "How transferable are features in deep neural networks?".
     """
     theirs = {layer.name: layer for layer in source.layers}
-    taken, left = 0, []
+    taken, fitting, left = 0, 0, []
     for layer in model.layers:
         if not layer.weights or isinstance(layer, VariableDropout):
             continue
@@ -70,14 +74,37 @@ def take_over(
             left.append(layer.name)
             continue
         layer.set_weights(fitted)
-        taken += sum(each.size for each in own)
-    if not taken:
-        raise InputError(
-            "network.start_from: no weights fit this network; give it the architecture of the run "
-            "that it starts from: the keys of network in that run's config.yaml"
-        )
+        taken, fitting = taken + sum(each.size for each in own), fitting + 1
     shared, outputs = _take_outputs(model, classes, source, source_classes)
-    return Transferred(taken + outputs, model.count_params(), tuple(left), shared)
+    fraction = fitting / max(1, fitting + len(left))
+    return Transferred(taken + outputs, model.count_params(), fraction, tuple(left), shared)
+
+
+def demand_most(taken: Transferred, network: AnyNetwork, source: AnyNetwork, name: str) -> None:
+    """Refuse a network that begins at random for the most part, although it has a start.
+
+    Args:
+        taken: what it has taken over.
+        network: as configured.
+        source: that of the run that it starts from.
+        name: of that run.
+
+    Raises:
+        InputError: fewer than half of its layers were taken over.
+    """
+    if taken.layers >= _MOST:
+        return
+    other = network.differs_in(source)
+    keys = " ".join(f"'network.{key}={as_yaml(value)}'" for key, value in other.items())
+    raise InputError(
+        f"network.start_from: only {taken.parameters:,} of {taken.of:,} weights fit, and the rest "
+        "would begin at random; "
+        + (
+            f"give this network the layers of {name}: {keys}"
+            if keys
+            else f"give the faces the size that {name} was trained with: data.size, data.color"
+        )
+    )
 
 
 def _fitted(have: np.ndarray, want: np.ndarray) -> np.ndarray | None:

@@ -14,6 +14,20 @@ MOST_WEIGHTS = 200_000_000
 """Of a network; training one of them takes 16 bytes."""
 
 
+_NO_SHAPE = {
+    "start_from",
+    "weights",
+    "unfreeze_after_epochs",
+    "unfreeze_over_epochs",
+    "first_layer_rate",
+    "conv_dropout",
+    "dense_dropout",
+    "batchnorm_momentum",
+    "batchnorm_epsilon",
+}
+"""Keys that leave every weight its place."""
+
+
 class AnyNetwork(Section):
     """Keys of every kind of network: where it starts, and what stands before its outputs."""
 
@@ -58,6 +72,16 @@ class AnyNetwork(Section):
                 f"written {1 - value:g} here, which was probably meant"
             )
         return value
+
+    def differs_in(self, other: AnyNetwork) -> dict[str, object]:
+        """Another network's values of the keys that decide which layers there are, where they
+        are not this one's."""
+        own, theirs = self.model_dump(mode="json"), other.model_dump(mode="json")
+        return {
+            key: value
+            for key, value in theirs.items()
+            if key not in _NO_SHAPE and (key not in own or own[key] != value)
+        }
 
     def fewest_weights(self, height: int, width: int) -> int:
         """Weights of the largest layers for faces of this size: how many there are at least."""
