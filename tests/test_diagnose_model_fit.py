@@ -383,3 +383,62 @@ def test_a_rate_that_a_callback_sets_is_the_one_that_counts():
     assert said.causes == ()
     assert said.verdict.startswith("Its own `fit` learns: ")
     assert said.severity == "healthy"
+
+
+# Methods that nothing calls
+
+
+class Pool(keras.utils.PyDataset):
+    """Batches of a few rows that are meant to be others in every epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.x, self.y = np.random.default_rng(0).normal(size=(40, 4)), np.arange(40) % 2
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, at):
+        return self.x[8 * at : 8 * at + 8], self.y[8 * at : 8 * at + 8]
+
+
+def named(base, name, **more):
+    return type("Mine", (base,), {name: lambda self, *_: None, **more})()
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "meant"),
+    [
+        (Pool, "on_epoch_start", "on_epoch_begin"),
+        (Pool, "on_epoch", "on_epoch_end"),
+        (Pool, "on_epoch_end", None),
+        (keras.callbacks.Callback, "on_epoch_finish", "on_epoch_end"),
+        (keras.callbacks.Callback, "on_epochs_end", "on_epoch_end"),
+        (keras.callbacks.Callback, "on_batch_start", "on_batch_begin"),
+        (keras.callbacks.Callback, "on_train_batch_end", None),
+        (keras.callbacks.Callback, "on_improvement", None),
+    ],
+)
+def test_a_method_with_another_name_than_fit_calls(base, name, meant):
+    own = named(base, name)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    data = own if base is Pool else Pool()
+    callbacks = [] if base is Pool else [own]
+    found = diagnose_model(model, data, callbacks=callbacks, seconds=0)
+    if meant is None:
+        assert "hook_never_called" not in found.causes
+    else:
+        assert found.causes[0] == "hook_never_called"
+        assert f"Mine.{name} is never called" in found.verdict
+        assert f"is {meant}" in found.verdict
+
+
+def test_a_method_that_the_class_calls_itself_is_called():
+    def on_epoch_end(self, epoch, logs=None):
+        self.on_epoch_finish()
+
+    own = named(keras.callbacks.Callback, "on_epoch_finish", on_epoch_end=on_epoch_end)
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert diagnose_model(model, Pool(), callbacks=[own], seconds=0).causes == ()

@@ -264,6 +264,22 @@ def test_labels_that_were_numbered_anew_where_a_class_is_missing():
     assert causes(network(), train, shifted) == ["validation_labels_do_not_fit"]
 
 
+def test_validation_labels_that_were_shuffled_alone():
+    x, y = blobs(400)
+    other, truth = blobs(300, seed=1)
+    shuffled = np.random.default_rng(0).permutation(truth)
+    said = diagnose_model(network(), (x, y), (other, shuffled), seconds=0)
+    assert said.causes == ("validation_labels_do_not_fit",)
+    assert "do not belong to their rows" in said.verdict
+    assert causes(network(), (x, y), (other, truth)) == []
+    # Of labels that mean nothing in either split, nothing can be said of one of them.
+    nothing = np.random.default_rng(1).integers(0, 3, 400)
+    assert causes(network(), (x, nothing), (other, shuffled)) == []
+    # Rows of training that are there many times are read from one another.
+    few = np.arange(400) % 80
+    assert causes(network(), (x[few], nothing[few]), (other, shuffled)) == []
+
+
 def test_a_column_that_was_made_from_the_labels_of_one_split():
     rng = np.random.default_rng(0)
     (x, y), (x_val, y_val) = blobs(), blobs(seed=1)

@@ -74,7 +74,10 @@ class Trials:
         scaled = ", and inputs scaled as well," if self.scale_inputs else ""
         words = f"with labels, loss and output in order{scaled} {after.accuracy:.1%} of the "
         words += f"training rows are right after {after.steps:,} steps from the same start"
-        return words + ("" if before is None else f", {before.accuracy:.1%} as it is")
+        words += "" if before is None else f", {before.accuracy:.1%} as it is"
+        if not self.learns(after):
+            words += "; something else is in the way too: examine it again once this is mended"
+        return words
 
     @property
     def as_it_is(self) -> Trial | None:

@@ -1,4 +1,4 @@
-"""Training labels that do not belong to their rows."""
+"""Labels that do not belong to their rows."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ _HALF = 0.5
 _GAIN = 0.3
 """Skill that the way back must win."""
 
+_COPIES = 0.2
+"""Of the training rows, the most that are others once more."""
+
 _UNREAD = 0.2
 """Of the skill within a split, the most that is left of it in the other."""
 
@@ -58,9 +61,7 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
         return None
     in_training = read_by_trees(program.train, program.labels.index)
     in_validation = read_by_trees(held, program.validation_labels.index)
-    # The skill of that many rows without any meaning is known to twice this.
-    noise = 1 / np.sqrt(min(len(program.train), MOST))
-    if in_validation < 0.3 or in_training > max(0.1 * in_validation, 2 * noise):
+    if in_validation < 0.3 or in_training > _none_of(in_validation, len(program.train)):
         return None
     return ProgramFinding(
         cause="labels_destroyed",
@@ -85,6 +86,51 @@ def labels_without_meaning(program: Program) -> ProgramFinding | None:
         reason="Both splits are read in the same way, by trees grown on one half of each and "
         "held against the other.",
         source="Northcutt et al. 2021, Confident learning: out-of-fold predictions",
+        confidence=MEASURED,
+    )
+
+
+def _none_of(skill: float, rows: int) -> float:
+    """The most that is next to nothing beside a skill, on so many rows."""
+    # The skill of rows without any meaning is known to half of this.
+    return max(0.1 * skill, 2 / np.sqrt(min(rows, MOST)))
+
+
+def _validation_destroyed(
+    train: Material, held: Material, in_training: float, in_validation: float, across: float
+) -> ProgramFinding | None:
+    """Rows of both splits are alike, and labels that can be read in one say nothing in the other;
+    None where the rows are not alike, or training's are many times the same."""
+    copies = 1 - len(np.unique(train.digests)) / len(train)
+    apart = told_apart(train, held)
+    if apart > _APART or copies > _COPIES:
+        return None
+    return ProgramFinding(
+        cause="validation_labels_do_not_fit",
+        verdict="The validation labels do not belong to their rows: what tells the classes apart "
+        "in the training split tells nothing in the validation split, whose rows look the same.",
+        evidence=(
+            Evidence(
+                "validation rows named rightly, above the majority, by trees grown on training "
+                "rows; by trees grown on other validation rows",
+                f"{across:.2f}; {in_validation:.2f}",
+                f"{in_training:.2f}, as within training",
+                across,
+            ),
+            _told(apart, "about 0, as here"),
+        ),
+        remedies=(
+            CodeRemedy(
+                "look where rows and labels part: one of them shuffled, sorted or joined alone; "
+                "some functions shuffle the list that they are given",
+                "figures of validation that mean what they say",
+                code="x_val, y_val = x[rows], y[rows]  # with the same rows; labels=list(labels)",
+            ),
+        ),
+        reason="Both splits are read in the same way, by trees grown on rows of one and held "
+        "against others of it, and of the other.",
+        source="Northcutt et al. 2021, Confident learning: out-of-fold predictions",
+        severity="suspicious",
         confidence=MEASURED,
     )
 
@@ -115,7 +161,10 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     across = read_across(train, truth, held, said)
     if across > _READ:
         return None
-    within = min(read_by_trees(train, truth), read_by_trees(held, said))
+    in_training, in_validation = read_by_trees(train, truth), read_by_trees(held, said)
+    if max(in_validation, across) < _none_of(in_training, len(held)) and in_training > _READ:
+        return _validation_destroyed(train, held, in_training, in_validation, across)
+    within = min(in_training, in_validation)
     if within < _READ or across > _HALF * within:
         return None
     measured = Evidence(
