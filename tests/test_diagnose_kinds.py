@@ -71,6 +71,13 @@ def test_validation_of_one_class_is_said_not_to_measure_and_no_label_is_blamed(s
     rows = np.concatenate([np.flatnonzero(synthetic.validation.labels == 3), few])
     m = measured(replace(synthetic, validation=synthetic.validation.take(rows)))
     assert "all but 5 faces in it are happy" in validation_cannot_measure(m).verdict
+    # Few faces, half of them of one class, are few and not of one class.
+    sad = np.flatnonzero(synthetic.validation.labels == 4)[:12]
+    rows = np.concatenate([np.flatnonzero(synthetic.validation.labels == 3)[:12], sad])
+    m = measured(replace(synthetic, validation=synthetic.validation.take(rows), official=False))
+    finding = validation_cannot_measure(m)
+    assert f"it has {len(rows)} faces in all" in finding.verdict
+    assert finding.remedies[0].overrides == {"data.validation_fraction": 0.3}
     assert validation_cannot_measure(healthy) is None
 
 

@@ -9,6 +9,11 @@ from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.skill import FEWEST_OTHERS, can_measure
 from ferkeras.diagnose.symptoms import HALF
 
+_ONE_CLASS = 0.8
+"""Fraction of the validation faces above which it is one class that they are of."""
+
+_MORE_HELD_OUT = {"data.validation_fraction": 0.3}
+
 _NOT_BY_CHANCE = 10.0
 """Faces of a class that a drawn split is expected to have, where it has none by no accident."""
 
@@ -32,11 +37,31 @@ def validation_cannot_measure(m: Measurements) -> Finding | None:
     if others >= FEWEST_OTHERS:
         return None
     name, fraction = m.classes[majority], counts[majority] / counts.sum()
+    if fraction < _ONE_CLASS:
+        verdict = (
+            f"Validation cannot measure: it has {int(counts.sum())} faces in all, and each is "
+            f"worth {1 / counts.sum():.0%} of its accuracy."
+        )
+        remedy = Remedy(
+            "hold more faces out, or all of them in turn; better still, gather more",
+            "accuracy on validation faces that means something",
+            _MORE_HELD_OUT if not m.case.splits.official else {},
+        )
+    else:
+        verdict = (
+            f"Validation cannot measure: "
+            f"{'every face' if not others else f'all but {others} faces'} in it "
+            f"{'is' if not others else 'are'} {name}, so its accuracy says nothing about the "
+            "other classes."
+        )
+        remedy = Remedy(
+            "split the faces anew, shuffled and with every class on both sides; a file that is "
+            "sorted by class must not be cut into splits as it stands",
+            "accuracy on validation faces that means something",
+        )
     return Finding(
         "validation_cannot_measure",
-        f"Validation cannot measure: {'every face' if not others else f'all but {others} faces'} "
-        f"in it {'is' if not others else 'are'} {name}, so its accuracy says nothing about the "
-        "other classes.",
+        verdict,
         (
             Evidence(
                 f"validation faces that are {name}",
@@ -52,14 +77,10 @@ def validation_cannot_measure(m: Measurements) -> Finding | None:
                 m.on_train.skill,
             ),
         ),
-        (
-            Remedy(
-                "split the faces anew, shuffled and with every class on both sides; a file that is "
-                "sorted by class must not be cut into splits as it stands",
-                "accuracy on validation faces that means something",
-            ),
-        ),
-        "what says one class for everything is right on all of them",
+        (remedy,),
+        "what says one class for everything is right on all of them"
+        if fraction >= _ONE_CLASS
+        else "two networks of which one is clearly better may get the same figure",
         "counting",
     )
 
