@@ -155,6 +155,19 @@ def passed_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndar
     ]
 
 
+def passed_through(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarray]]:
+    """The layers that a model is made of, in the order in which they end, and their outputs."""
+    passed: list[tuple[Any, Any]] = []
+    own = set(map(id, model._flatten_layers(include_self=False, recursive=False)))
+    with _recorded(model, [], [], passed=passed):
+        model(x, training=False)
+    return [
+        (layer, keras.ops.convert_to_numpy(value))
+        for layer, value in passed
+        if id(layer) in own and keras.ops.is_tensor(value)
+    ]
+
+
 def _first(model: keras.Model, x: Any) -> tuple[Any, Any]:
     """The first layer with weights, and what reaches it."""
     seen: list[tuple[Any, Any]] = []

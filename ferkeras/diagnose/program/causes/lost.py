@@ -9,6 +9,7 @@ import numpy as np
 from ferkeras.diagnose.program.causes.reach import variables_not_tracked
 from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.head import passed_through
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import read_rows_by_trees, readable
 from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
@@ -218,30 +219,59 @@ def rows_come_out_alike(program: Program) -> ProgramFinding | None:
     outputs = len(np.unique(_rounded([_before_activation(program, rows)], every), axis=0))
     if different < _FEWEST or outputs > _ALIKE * different:
         return None
+    alike = _become_alike(program, rows, _ALIKE * different)
+    evidence = Evidence(
+        f"different outputs of {different} different rows",
+        f"{outputs}",
+        f"about {different}",
+        float(outputs),
+    )
+    verdict = f"{different} different rows give {outputs} different output{'s' * (outputs != 1)}: "
+    if alike is None:
+        layer, verdict = "", f"{verdict}what they differ in does not reach the output."
+    else:
+        layer, before, after = alike
+        verdict += f"{layer!r} makes {after} of the {before} that reach it."
+        evidence = Evidence(
+            f"different outputs of {layer!r} and of the layer before it, of {different} rows",
+            f"{after} and {before}",
+            f"about {different}",
+            float(after),
+        )
     return ProgramFinding(
         cause="rows_come_out_alike",
-        verdict=f"{different} different rows give {outputs} different output"
-        f"{'s' * (outputs != 1)}: what they differ in does not reach the output.",
-        evidence=(
-            Evidence(
-                f"different outputs of {different} different rows",
-                f"{outputs}",
-                f"about {different}",
-                float(outputs),
-            ),
-        ),
+        verdict=verdict,
+        evidence=(evidence,),
         remedies=(
             CodeRemedy(
                 "look where rows become alike: a mask the wrong way round, an index, a pooling or "
                 "a rounding that keeps next to nothing, units that are zero for every row",
                 "outputs that differ where rows do",
-                code="# print the output of one layer after another for two rows",
+                code="# print the output of one layer after another for two rows"
+                if alike is None
+                else f"# look at what {layer!r} is called with",
             ),
         ),
         reason="Weights drawn at random tell nearly all different rows apart.",
         source="-",
         confidence=MEASURED,
+        layer=layer,
     )
+
+
+def _become_alike(program: Program, rows: np.ndarray, few: float) -> tuple[str, int, int] | None:
+    """The first layer whose outputs are few where those before it were many: its name, and how
+    many different outputs there are before it and of it."""
+    part = program.portions(rows)[0]
+    before = 0
+    for layer, values in passed_through(program.model, program.train.take(part)):
+        if values.dtype.kind != "f" or len(values) != len(part):
+            continue
+        count = len(np.unique(_rounded([values], np.arange(len(part))), axis=0))
+        if count <= few * len(part) / len(rows) and before:
+            return layer.name, before, count
+        before = max(before, count)
+    return None
 
 
 def _before_activation(program: Program, rows: np.ndarray) -> np.ndarray:
