@@ -134,3 +134,44 @@ def test_a_fit_that_cannot_be_counted_is_one_clear_error(number, program, capsys
         main(["--fit", number, "--script", "train.py"])
     assert ended.value.code == 2
     assert f"{number}: expected a whole number, 1 or more" in capsys.readouterr().err
+
+
+LISTED = """\
+from pathlib import Path
+import keras, numpy as np
+from PIL import Image
+
+keras.utils.set_random_seed(0)
+labels = np.random.default_rng(0).integers(0, 2, 400).tolist()
+Path("files").mkdir()
+for number, label in enumerate(labels):
+    Image.new("L", (8, 8), 60 + 120 * label).save(f"files/{NAME}.png")
+train = keras.utils.image_dataset_from_directory(
+    "files", labels, color_mode="grayscale", image_size=(8, 8), seed=0
+)
+model = keras.Sequential([
+    keras.Input((8, 8, 1)), keras.layers.Rescaling(1 / 255),
+    keras.layers.Flatten(), keras.layers.Dense(2, "softmax"),
+])
+model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+model.fit(train, epochs=10, verbose=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("{number}", 1, "taken in the order of the files' names: 10.png before 2.png"),
+        ("{number:03}", 0, "Nothing was found"),
+    ],
+)
+def test_labels_in_a_list_that_goes_by_number_where_files_go_by_name(
+    program, capsys, name, code, said
+):
+    program(LISTED.replace("{NAME}", name))
+    real = keras.utils.image_dataset_from_directory
+    assert main(["--seconds", "5", "--script", "train.py"]) == code
+    out = capsys.readouterr().out
+    assert said in out
+    assert ("At train.py:10" in out) == bool(code)
+    assert keras.utils.image_dataset_from_directory is real

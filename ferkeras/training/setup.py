@@ -106,7 +106,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         transferred = take_over(
             model, splits.task.classes, begun.model, begun.finished.task.classes
         )
-        demand_most(transferred, config.network, begun.finished.config.network, str(start.name))
+        demand_most(transferred, config.network, begun.finished.config.network, begun.finished.name)
     train = splits.train
     if config.data.votes_as != "auxiliary":
         train = replace(train, votes=None)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import runpy
 import sys
@@ -60,6 +61,8 @@ class Call:
         fit: file and line of the call.
         compile: file and line of the last call of `compile` on this model; empty where unknown.
         layers: file and line where each layer was made, by name.
+        listed: the function that read files with labels in a list, the line, and two of the files
+            that stand the other way round by number; None where none did.
     """
 
     model: Any
@@ -67,6 +70,7 @@ class Call:
     fit: str
     compile: str
     layers: dict[str, str] = field(default_factory=dict)
+    listed: tuple[str, str, tuple[str, str]] | None = None
 
 
 def diagnose_script(argv: Sequence[str]) -> int:
@@ -164,6 +168,8 @@ def examine_call(call: Call, seconds: float, output: str | None = None) -> Any:
         InputError: the call cannot be examined.
     """
     from ferkeras.diagnose.program.diagnosis import diagnose_model
+    from ferkeras.diagnose.program.listed_labels import labels_in_another_order
+    from ferkeras.diagnose.program.record import learns_nothing
 
     given = call.arguments
     x, y = given.get("x"), given.get("y")
@@ -184,6 +190,11 @@ def examine_call(call: Call, seconds: float, output: str | None = None) -> Any:
         output=output,
     )
     lines = {}
+    brief = diagnosis.brief
+    if call.listed and not diagnosis.findings and brief is not None and learns_nothing(brief):
+        function, line, files = call.listed
+        finding = replace(labels_in_another_order(function, files), line=line)
+        diagnosis = replace(diagnosis, findings=(finding,), severity="broken")
     for finding in diagnosis.findings:
         if finding.line:
             lines[finding.cause] = finding.line
@@ -262,8 +273,12 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
     import inspect
 
     import keras
+    import tensorflow as tf
+
+    from ferkeras.diagnose.program.listed_labels import READERS, other_order
 
     compiled: dict[int, str] = {}
+    listed: list[tuple[str, str, tuple[str, str]]] = []
     # The layers are kept, so that no other gets the number of one that is gone.
     made: dict[int, tuple[Any, str]] = {}
     real_fit, real_compile, real_init = (
@@ -279,7 +294,8 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
         for layer in self._flatten_layers(include_self=False):
             if id(layer) in made:
                 layers[layer.name] = made[id(layer)][1]
-        reached.append(Call(self, arguments, _caller(script), compiled.get(id(self), ""), layers))
+        made_by, last = compiled.get(id(self), ""), listed[-1] if listed else None
+        reached.append(Call(self, arguments, _caller(script), made_by, layers, last))
         if len(reached) == which:
             raise _Reached
         return real_fit(self, *args, **kwargs)
@@ -292,19 +308,33 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
         made[id(self)] = (self, _caller(script))
         real_init(self, *args, **kwargs)
 
+    def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(real)
+        def read(directory: Any, labels: Any = "inferred", *args: Any, **kwargs: Any) -> Any:
+            files = other_order(directory) if isinstance(labels, (list, tuple)) else None
+            if files is not None:
+                listed.append((name, _caller(script), files))
+            return real(directory, labels, *args, **kwargs)
+
+        return read
+
     patches: list[tuple[Any, str, Callable[..., Any]]] = [
         (keras.Model, "fit", fit),
         (keras.Model, "compile", compile),
         (keras.layers.Layer, "__init__", initialise),
+        *(
+            (owner, name, noted(name, getattr(owner, name)))
+            for owner in (keras.utils, tf.keras.utils)
+            for name in READERS
+        ),
     ]
+    before = [getattr(owner, name) for owner, name, _ in patches]
     try:
         for owner, name, function in patches:
             setattr(owner, name, function)
         yield
     finally:
-        for (owner, name, _), real in zip(
-            patches, (real_fit, real_compile, real_init), strict=True
-        ):
+        for (owner, name, _), real in zip(patches, before, strict=True):
             setattr(owner, name, real)
 
 
