@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -184,6 +185,24 @@ def test_files_without_faces_are_refused(write):
     assert "no faces" in refusal(write("emotion,pixels\n"))
     assert "UTF-16" in refusal(write(fer2013().encode("utf-16")))
     assert "tar archive" in refusal(write(b"fer2013.csv".ljust(257, b"\0") + b"ustar"))
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        (fer2013().replace("emotion", "Gefühl"), 1),
+        (fer2013(emotion_2="glücklich"), 3),
+        ("image,emotion\nmüde.png,sad\n", 2),
+    ],
+)
+def test_a_table_in_the_encoding_of_a_spreadsheet_is_not_read_with_damaged_names(
+    table, line, write
+):
+    message = refusal(write(table.encode("cp1252")))
+    assert f"line {line}" in message
+    assert "not UTF-8" in message
+    assert re.search("Gefühl|glücklich|müde", message)
+    assert "CSV UTF-8" in message
 
 
 def test_damaged_and_misnamed_archives_are_refused(write):

@@ -114,8 +114,9 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     """The fields of a row.
 
     Raises:
-        InputError: its quotes do not match.
+        InputError: it is not UTF-8, or its quotes do not match.
     """
+    _refuse_other_encoding(row)
     if b'"' not in row:
         return row.split(delimiter) if delimiter != b" " else row.split()
     try:
@@ -129,6 +130,19 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     except (csv.Error, ValueError) as error:
         raise InputError(f"quotes that do not match ({error})") from error
     return [field.encode("latin-1") for field in fields]
+
+
+def _refuse_other_encoding(row: bytes) -> None:
+    if row.isascii():
+        return
+    try:
+        row.decode("utf-8")
+    except UnicodeDecodeError as error:
+        word = row[max(0, error.start - 20) : error.end + 20].decode("cp1252", "replace")
+        raise InputError(
+            f"this text is not UTF-8 (as Windows-1252 it reads {quoted(word)}); save it as UTF-8, "
+            'which spreadsheets call "CSV UTF-8"'
+        ) from None
 
 
 def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = False) -> Columns:
