@@ -121,13 +121,9 @@ def _fold(
         )
         together = connected_components(links, directed=False)[1][copy]
     most = len(np.unique(together))
-    fold = fold or Fold(1, min(max(2, round(1 / fraction)), max(2, most)))
+    wanted, fold = fold, fold or Fold(1, min(max(2, round(1 / fraction)), max(2, most)))
     if most < fold.of:
-        what = "people" if groups is not None else "different pictures"
-        raise InputError(
-            f"{most} {what} cannot be divided into {fold.of} folds; "
-            "set data.folds lower, or add faces"
-        )
+        raise _too_few(most, groups is not None, wanted)
     splitter = StratifiedGroupKFold(fold.of, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # That a class has fewer faces than there are folds.
@@ -136,6 +132,19 @@ def _fold(
     held_out = np.zeros(len(faces), bool)
     held_out[order[folds[fold.number - 1][1]]] = True
     return held_out
+
+
+def _too_few(found: int, people: bool, wanted: Fold | None) -> InputError:
+    if wanted is None:
+        return InputError(
+            "nobody can be held out for validation: all faces are of one person, or of people who "
+            "share pictures; add faces of others, or give the source a split of its own"
+        )
+    what = "people" if people else "different pictures"
+    return InputError(
+        f"{found} {what} cannot be divided into {wanted.of} folds; set data.folds lower, or add "
+        "faces"
+    )
 
 
 def _keyed_digests(faces: Faces, seed: int) -> list[bytes]:
