@@ -15,6 +15,7 @@ from ferkeras.check_data.checks import near as near_module
 from ferkeras.check_data.checks.copies import check_contradictions, check_copies, find_copies
 from ferkeras.check_data.checks.counts import check_classes
 from ferkeras.check_data.checks.empty import check_empty, stds
+from ferkeras.check_data.checks.folders import check_folders
 from ferkeras.check_data.checks.label_order import (
     SURE,
     alphabetical,
@@ -433,6 +434,15 @@ def test_every_unreadable_picture_is_listed(folder, tmp_path, capsys):
     unreadable = next(each for each in found["findings"] if each["check"] == "unreadable")
     assert unreadable["count"] == 2
     assert found["level"] == "wrong"
+
+
+def test_a_class_folder_without_pictures_is_worth_a_look(folder):
+    (folder / "contempt").mkdir()
+    found = check_folders(gather(str(folder)))
+    assert found.level is Level.LOOK
+    assert found.found == "contempt/ holds no pictures"
+    (folder / "contempt").rmdir()
+    assert check_folders(gather(str(folder))).level is Level.OK
 
 
 def test_places_in_a_folder_are_the_paths_of_its_readable_pictures(folder):

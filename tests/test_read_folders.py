@@ -16,6 +16,7 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data import pictures
+from ferkeras.data.load import notes_on
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.read import Wanted, read_faces
@@ -97,6 +98,49 @@ def test_the_split_is_recovered_from_file_names_alone(tmp_path):
     assert sorted(read_faces(tmp_path, SEVEN, cache=False).usage.tolist()) == [1, 2, 3]
     unnamed = put(tmp_path / "fear" / "other.jpg")
     assert str(unnamed) in refusal(tmp_path)
+
+
+def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path):
+    for split in ("Trainingsdaten", "Validierungsdaten", "Testdaten"):
+        put(tmp_path / split / "happy" / "1.png")
+    message = refusal(tmp_path)
+    assert "Testdaten/, Trainingsdaten/, Validierungsdaten/ look like splits" in message
+    assert "train, validation and test" in message
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (
+            ["prueba/happy", "prueba/sad", "todo/happy", "todo/sad"],
+            ["not told apart", "validation"],
+        ),
+        (["a/happy", "b/happy", "c/happy", "a/sad", "b/sad", "c/sad"], ["3 people", "validation"]),
+        (["happy/mine", "happy/his", "sad/mine"], ["his/, mine/ not told apart"]),
+        (["train/happy/a", "train/happy/b", "test/happy/a"], ["a/, b/ not told apart"]),
+        (["happy", "sad"], []),
+        ([f"{who}/{what}" for who in "abcd" for what in ("happy", "sad")], []),
+    ],
+)
+def test_a_level_of_folders_that_nothing_uses_is_said(folders, said, tmp_path):
+    for each in folders:
+        put(tmp_path / each / "1.png")
+    notes = " ".join(notes_on(read_faces(tmp_path, SEVEN, cache=False)))
+    assert bool(notes) == bool(said)
+    assert all(part in notes for part in said)
+
+
+def test_a_class_folder_without_pictures_is_said_also_of_faces_that_were_kept(tmp_path):
+    for name in ("happy", "sad"):
+        put(tmp_path / "faces" / name / "1.png")
+    read_faces(tmp_path / "faces", SEVEN)
+    (tmp_path / "faces" / "anger" / "more").mkdir(parents=True)
+    (tmp_path / "faces" / "fear").mkdir()
+    for _ in range(2):
+        read = read_faces(tmp_path / "faces", SEVEN)
+        assert notes_on(read) == ["anger/, fear/ hold no pictures"]
+    (tmp_path / "faces" / "fear").rmdir()
+    assert notes_on(read_faces(tmp_path / "faces", SEVEN)) == ["anger/ holds no pictures"]
 
 
 def test_contradictions_are_refused(tmp_path):

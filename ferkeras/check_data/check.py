@@ -14,6 +14,7 @@ from ferkeras.check_data.checks.copies import (
 )
 from ferkeras.check_data.checks.counts import check_classes, check_readable, class_counts
 from ferkeras.check_data.checks.empty import check_empty, stds
+from ferkeras.check_data.checks.folders import check_folders
 from ferkeras.check_data.checks.label_order import check_label_order
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_near_copies
@@ -93,6 +94,7 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
     findings = [
         check_readable(material),
         check_photographs(material),
+        check_folders(material),
         check_classes(material),
         check_empty(material, std),
         check_copies(material, copies),
