@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.read import FER2013_PAGE, read_faces
+from ferkeras.data.presets.fer2013 import EMOTIONS
+from ferkeras.data.read import FER2013_PAGE, Wanted, read_faces
 from ferkeras.data.readers import pixel_table, pixels, text_lines
 from ferkeras.data.readers.gunzip import Gunzip
 
@@ -203,6 +204,22 @@ def test_a_table_in_the_encoding_of_a_spreadsheet_is_not_read_with_damaged_names
     assert "not UTF-8" in message
     assert re.search("Gefühl|glücklich|müde", message)
     assert "CSV UTF-8" in message
+
+
+def test_numbers_counted_from_one_are_not_taken_for_those_of_ckplus(write):
+    rows = [f"{row},{text_of(IMAGES[row])}" for row in range(1, 8)]
+    path = write("\n".join(["emotion,pixels", *rows]))
+    message = refusal(path)
+    for part in [
+        "1, 2, 3, 4, 5, 6, 7 without a 0",
+        "CK+",
+        "counted from 1",
+        "{angry: [1], disgust",
+    ]:
+        assert part in message
+    counted = {name: [str(number)] for number, name in enumerate(EMOTIONS, 1)}
+    assert read_faces(path, Wanted(counted), cache=False).faces.labels.tolist() == list(range(7))
+    assert read_faces(path, Wanted("ckplus"), cache=False).faces.labels[0] == 1
 
 
 def test_damaged_and_misnamed_archives_are_refused(write):
