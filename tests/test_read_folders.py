@@ -205,7 +205,7 @@ def test_truncated_pictures_are_named(tmp_path, suffix, kept):
     path.write_bytes(content[: int(len(content) * kept) if isinstance(kept, float) else kept])
     message = refusal(tmp_path)
     assert str(path) in message
-    assert "unreadable image" in message
+    assert ("unreadable image" if kept else "the file is empty") in message
 
 
 def test_a_picture_of_another_kind_is_not_opened(tmp_path):
@@ -226,6 +226,22 @@ def test_a_gigapixel_header_costs_nothing(tmp_path, side):
     message = refusal(tmp_path)
     assert "1.png" in message
     assert "expected at most 50,000,000" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+    ],
+)
+def test_what_telephones_and_broken_copies_leave_is_called_by_its_name(tmp_path, content, said):
+    path = put(tmp_path / "happy" / "1.jpg")
+    path.write_bytes(content)
+    message = refusal(tmp_path)
+    assert f"{path}: {said}" in message
+    assert ("convert it to JPEG or PNG" in message) == bool(content)
 
 
 def test_bounds_on_bytes_and_number_hold(tmp_path, monkeypatch):
