@@ -165,7 +165,10 @@ def test_the_first_wrong_row_is_the_one_named(write):
     ("header", "parts"),
     [
         ("emotion,pixel,Usage", ["no column named pixels", "did you mean 'pixel'"]),
-        ("emotions,pixels", ["no column named emotion", "did you mean 'emotions'"]),
+        ("emotions,pixels", ["no column named emotion", "'emotions'? expected emotion,pixels"]),
+        ("image,emotoin", ["no column named emotion", "'emotoin'? expected image,emotion;"]),
+        ("bild,emotion", ["no column named pixels, nor one named image,", "image,emotion"]),
+        ("imagge,emotion", ["nor one named image", "did you mean 'imagge'"]),
         ("pixels", ["test.csv", "train.csv"]),
         ("emotion,pixels,Usages", ["'Usages'", "official split"]),
         ("emotion,pixels,pixels", ["2 columns are named pixels"]),

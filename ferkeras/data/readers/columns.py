@@ -224,15 +224,16 @@ def columns_named(
         raise InputError(f"{at}: {len(names):,} columns, expected emotion,pixels or a few more")
     if pixels is None and image is None:
         raise InputError(
-            f"{at}: no column named pixels among {listed}{did_you_mean('pixels', names)} "
+            f"{at}: no column named pixels, nor one named image, among {listed}"
+            f"{did_you_mean('pixels' if nearest('pixels', names) else 'image', names)} "
             "expected emotion,pixels or emotion,pixels,Usage, or image,emotion for a list of "
             "picture files"
         )
     if label is None and not one_hot and not voted:
         raise InputError(
             f"{at}: no column named emotion among {listed}{did_you_mean('emotion', names)} "
-            "expected emotion,pixels or emotion,pixels,Usage; label, class and expression are "
-            "understood too"
+            f"expected {'emotion,pixels or emotion,pixels,Usage' if pixels else 'image,emotion'}; "
+            "label, class and expression are understood too"
         )
     usage = _first(found, _USAGES)
     # Likelier than a misspelt name is a column of something else, such as age or image.
