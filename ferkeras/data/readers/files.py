@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import cannot_read, quoted, shown
+from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES
 from ferkeras.data.readers.source import MAX_PICTURES
 
@@ -266,11 +266,3 @@ def holds_pictures(path: Path) -> bool:
             return any(each.lower().endswith(SUFFIXES) for each in archive.namelist())
     except Exception:  # whoever reads it as a table says what is wrong with it
         return False
-
-
-def no_such_picture(files: Files, name: str, at: str) -> InputError:
-    """The error for a picture that a list names and that is not there."""
-    return InputError(
-        f"{at}: the picture {quoted(name, 80)} is not below {shown(files.root)}; expected its path "
-        "from there, or its name alone"
-    )
