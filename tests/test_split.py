@@ -89,7 +89,14 @@ def test_a_class_without_training_faces_is_named_with_counts():
     labels = np.arange(60) % 6
     with pytest.raises(InputError) as caught:
         split_faces(reading(np.arange(60), labels), seed=0, validation_fraction=0.2)
-    for part in ("somewhere/faces.csv", "no training images of neutral;", "neutral 0", "angry 8"):
+    for part in (
+        "somewhere/faces.csv",
+        "no training images of neutral;",
+        "neutral 0",
+        "angry 8",
+        "data.classes=[angry, disgust, fear, happy, sad, surprise]",
+        "data.classes={angry: [NUMBER], disgust: [NUMBER], ...}",
+    ):
         assert part in str(caught.value)
 
 

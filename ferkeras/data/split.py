@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import listed
 from ferkeras.data.digests import digests_of_images, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
@@ -186,15 +187,26 @@ def _near_fraction(groups: list[list[int]], fraction: float) -> list[list[int]]:
     return taken
 
 
+def _naming(train: Faces) -> str:
+    """How `data.classes` leaves out the classes without faces, for people."""
+    there = [name for name, count in zip(train.classes, train.counts(), strict=True) if count]
+    if len(there) < 2:
+        return ""
+    return (
+        f", or name those that are there: 'data.classes=[{listed(there)}]', and where the labels "
+        f"are numbers 'data.classes={{{there[0]}: [NUMBER], {there[1]}: [NUMBER], ...}}' with the "
+        "numbers that stand for them"
+    )
+
+
 def _check(source: str, train: Faces, validation: Faces) -> None:
     classes, counts = train.classes, train.counts()
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
-        listed = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
+        found = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
-            f"class, found {listed}; add faces of the missing ones, or leave these classes out "
-            "with data.classes"
+            f"class, found {found}; add faces of the missing ones{_naming(train)}"
         )
     if not len(validation):
         raise InputError(
