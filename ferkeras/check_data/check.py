@@ -21,6 +21,7 @@ from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_
 from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.people import check_people
 from ferkeras.check_data.checks.photographs import check_photographs
+from ferkeras.check_data.checks.strips import check_strips
 from ferkeras.check_data.checks.votes import check_votes
 from ferkeras.check_data.finding import Exhibit, Finding, Level
 from ferkeras.check_data.material import Material
@@ -97,6 +98,7 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
         check_folders(material),
         check_classes(material),
         check_empty(material, std),
+        check_strips(material, std),
         check_copies(material, copies),
         check_contradictions(material, copies),
         check_near_copies(material, copies, near),
