@@ -34,7 +34,7 @@ def check_strips(material: Material, std: np.ndarray) -> Finding:
         std: of each face, see `ferkeras.check_data.checks.empty.stds`.
     """
     strips = np.flatnonzero((repeated(material.faces.images) >= REPEATED) & (std >= BLANK_BELOW))
-    places = [material.place(i) for i in strips[:MOST_LISTED]]
+    places = [material.place(i) for i in strips.tolist()]
     chosen = strips[:_SHOWN]
     captions = [f"{material.short_place(i)}\n{material.label(i)}" for i in chosen]
     title = f"Strips between repeated edges: {len(chosen)} of {len(strips)}"
@@ -48,7 +48,7 @@ def check_strips(material: Material, std: np.ndarray) -> Finding:
         "pictures of about 3 to 1 and more, or with bars: cut them out to the face, or remove them"
         if len(strips)
         else "",
-        {"count": len(strips), "places": places},
+        {"count": len(strips), "places": places[:MOST_LISTED]},
         (Exhibit("strips", title, chosen, captions),) if len(strips) else (),
     )
 

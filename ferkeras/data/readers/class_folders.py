@@ -75,7 +75,7 @@ def read_class_folders(files: Files) -> Source:
         labels = [_label(rest[level]) for rest in rests]
         people = ["/".join((*rest[:level], *rest[level + 1 :])) for rest in rests]
         title, preset = _title(names, people)
-        notes = _notes(files, people, labels, split=usage.any())
+        notes = _notes(files, people, labels, split=bool(usage.any()))
         if ckplus.PICTURE.fullmatch(names[0]):
             people = [match[1] if (match := ckplus.PICTURE.fullmatch(n)) else "" for n in names]
     _refuse_half_split(files, usage)
@@ -207,11 +207,13 @@ def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split:
 
 def _refuse_other_names_of_splits(files: Files, rests: Sequence[tuple[str, ...]]) -> None:
     """Refuse `Trainingsdaten` beside `Testdaten`, which would pass for people."""
-    names = sorted({name for rest in rests for name in rest if _LIKE_A_SPLIT.match(name)})
-    if len({_LIKE_A_SPLIT.match(name)[1].lower() for name in names}) > 1:
+    matches = {name: _LIKE_A_SPLIT.match(name) for rest in rests for name in rest}
+    like = {name: match[1].lower() for name, match in matches.items() if match}
+    if len(set(like.values())) > 1:
+        names = listed([f"{shown(name)}/" for name in sorted(like)])
         raise InputError(
-            f"{shown(files.root)}: {listed([f'{shown(name)}/' for name in names])} look like "
-            f"splits, but these names are not known; {_AS_SPLITS}"
+            f"{shown(files.root)}: {names} look like splits, but these names are not known; "
+            f"{_AS_SPLITS}"
         )
 
 
