@@ -95,7 +95,10 @@ def usage_as_split(
             held_out = _draw(faces, seed, validation_fraction)
         else:
             groups = None if read.groups is None else read.groups[pool]
-            held_out = _fold(faces, groups, seed, fold, validation_fraction)
+            try:
+                held_out = _fold(faces, groups, seed, fold, validation_fraction)
+            except InputError as error:
+                raise InputError(f"{read.source}: {error}") from None
         usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
     return usage
 
@@ -141,7 +144,7 @@ def _too_few(found: int, people: bool, wanted: Fold | None) -> InputError:
             "nobody can be held out for validation: all faces are of one person, or of people who "
             "share pictures; add faces of others, or give the source a split of its own"
         )
-    what = "people" if people else "different pictures"
+    what = ("person" if found == 1 else "people") if people else "different pictures"
     return InputError(
         f"{found} {what} cannot be divided into {wanted.of} folds; set data.folds lower, or add "
         "faces"
