@@ -294,7 +294,7 @@ def _changed_zip() -> bytes:
 
 
 PICTURES = [
-    face("a picture of zero bytes", lambda: b"", "bad.png: unreadable image"),
+    face("a picture of zero bytes", lambda: b"", "bad.png: the file is empty"),
     face("a PNG cut off", lambda: picture()[:60], "bad.png: unreadable image"),
     face("a JPEG cut off", lambda: picture(kind="JPEG")[:-60], "bad.png: unreadable image"),
     face("a text named png", lambda: b"hello", "no picture of a known kind"),

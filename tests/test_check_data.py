@@ -15,6 +15,7 @@ from ferkeras.check_data.checks import near as near_module
 from ferkeras.check_data.checks.copies import check_contradictions, check_copies, find_copies
 from ferkeras.check_data.checks.counts import check_classes
 from ferkeras.check_data.checks.empty import check_empty, stds
+from ferkeras.check_data.checks.folders import check_folders
 from ferkeras.check_data.checks.label_order import (
     SURE,
     alphabetical,
@@ -25,12 +26,14 @@ from ferkeras.check_data.checks.label_order import (
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import SIMILAR, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
+from ferkeras.check_data.checks.strips import check_strips
 from ferkeras.check_data.checks.votes import check_votes, read_votes
 from ferkeras.check_data.finding import Level
 from ferkeras.check_data.material import Material, gather
 from ferkeras.cli.errors import InputError
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE, TRAINING_COUNTS
+from ferkeras.data.read import Wanted
 from ferkeras.data.split import usage_as_split
 
 TRAIN, VALIDATION, TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
@@ -106,6 +109,22 @@ def test_many_empty_images_make_training_wrong(make_faces):
     faces = make_faces([0] * 40)
     faces.images[:3] = 0
     assert check_empty(material_of(faces), stds(faces.images)).level is Level.WRONG
+
+
+@pytest.mark.parametrize(
+    ("size", "strip"), [((112, 4), True), ((20, 70), True), ((96, 48), False), ((48, 48), False)]
+)
+def test_pictures_like_a_ribbon_are_named(tmp_path, size, strip):
+    rng = np.random.default_rng(0)
+    for name, shape in (("happy/1", size), ("happy/2", (48, 48)), ("sad/3", (50, 48))):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, shape[::-1], dtype=np.uint8)).save(path)
+    material = gather(str(tmp_path), Wanted(size=(48, 48)))
+    finding = check_strips(material, stds(material.faces.images))
+    assert finding.level is (Level.LOOK if strip else Level.OK)
+    assert finding.numbers["places"] == (["happy/1.png"] if strip else [])
+    assert ("happy/1.png" in finding.found) == strip
 
 
 # Copies
@@ -433,6 +452,15 @@ def test_every_unreadable_picture_is_listed(folder, tmp_path, capsys):
     unreadable = next(each for each in found["findings"] if each["check"] == "unreadable")
     assert unreadable["count"] == 2
     assert found["level"] == "wrong"
+
+
+def test_a_class_folder_without_pictures_is_worth_a_look(folder):
+    (folder / "contempt").mkdir()
+    found = check_folders(gather(str(folder)))
+    assert found.level is Level.LOOK
+    assert found.found == "contempt/ holds no pictures"
+    (folder / "contempt").rmdir()
+    assert check_folders(gather(str(folder))).level is Level.OK
 
 
 def test_places_in_a_folder_are_the_paths_of_its_readable_pictures(folder):

@@ -176,8 +176,24 @@ def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
         assert names_of(found) == ["happy", "happy", "angry", "neutral"]
         assert found.groups.tolist() == [0, 1, 2, 0]
     assert "no column named 'persons'" in refusal(table, group_column="persons")
-    table.write_text(table.read_text().replace("3.jpg", "4.jpg"))
-    assert "line 5: the picture '4.jpg' is not below" in refusal(table)
+
+
+def test_of_several_lists_it_is_said_how_many_there_are(tmp_path):
+    put(tmp_path / "0.jpg")
+    for number in range(7):
+        written(tmp_path, "image,emotion\n0.jpg,sad\n", f"{number}.csv")
+    assert (
+        "several lists of its pictures (0.csv, 1.csv, 2.csv, 3.csv, 4.csv and 2 more)"
+        in refusal(tmp_path)
+    )
+
+
+def test_pictures_of_a_list_that_are_not_there_are_counted_and_named(tmp_path):
+    put(tmp_path / "0.jpg")
+    rows = ["image,emotion", "0.jpg,sad", *(f"{row}.jpg,happy" for row in range(1, 6))]
+    message = refusal(written(tmp_path, "\n".join(rows)))
+    assert "line 3: no such picture: 5 of 6 rows" in message
+    assert "'1.jpg' (line 3), '2.jpg' (line 4), '3.jpg' (line 5) and 2 more" in message
 
 
 @pytest.mark.parametrize("suffix", ["webp", "bmp", "tiff", "gif", "jfif", "ppm"])

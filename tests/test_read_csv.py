@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.read import FER2013_PAGE, read_faces
+from ferkeras.data.presets.fer2013 import EMOTIONS
+from ferkeras.data.read import FER2013_PAGE, Wanted, read_faces
 from ferkeras.data.readers import pixel_table, pixels, text_lines
 from ferkeras.data.readers.gunzip import Gunzip
 
@@ -163,7 +165,10 @@ def test_the_first_wrong_row_is_the_one_named(write):
     ("header", "parts"),
     [
         ("emotion,pixel,Usage", ["no column named pixels", "did you mean 'pixel'"]),
-        ("emotions,pixels", ["no column named emotion", "did you mean 'emotions'"]),
+        ("emotions,pixels", ["no column named emotion", "'emotions'? expected emotion,pixels"]),
+        ("image,emotoin", ["no column named emotion", "'emotoin'? expected image,emotion;"]),
+        ("bild,emotion", ["no column named pixels, nor one named image,", "image,emotion"]),
+        ("imagge,emotion", ["nor one named image", "did you mean 'imagge'"]),
         ("pixels", ["test.csv", "train.csv"]),
         ("emotion,pixels,Usages", ["'Usages'", "official split"]),
         ("emotion,pixels,pixels", ["2 columns are named pixels"]),
@@ -184,6 +189,40 @@ def test_files_without_faces_are_refused(write):
     assert "no faces" in refusal(write("emotion,pixels\n"))
     assert "UTF-16" in refusal(write(fer2013().encode("utf-16")))
     assert "tar archive" in refusal(write(b"fer2013.csv".ljust(257, b"\0") + b"ustar"))
+
+
+@pytest.mark.parametrize(
+    ("table", "line"),
+    [
+        (fer2013().replace("emotion", "Gefühl"), 1),
+        (fer2013(emotion_2="glücklich"), 3),
+        ("image,emotion\nmüde.png,sad\n", 2),
+    ],
+)
+def test_a_table_in_the_encoding_of_a_spreadsheet_is_not_read_with_damaged_names(
+    table, line, write
+):
+    message = refusal(write(table.encode("cp1252")))
+    assert f"line {line}" in message
+    assert "not UTF-8" in message
+    assert re.search("Gefühl|glücklich|müde", message)
+    assert "CSV UTF-8" in message
+
+
+def test_numbers_counted_from_one_are_not_taken_for_those_of_ckplus(write):
+    rows = [f"{row},{text_of(IMAGES[row])}" for row in range(1, 8)]
+    path = write("\n".join(["emotion,pixels", *rows]))
+    message = refusal(path)
+    for part in [
+        "1, 2, 3, 4, 5, 6, 7 without a 0",
+        "CK+",
+        "counted from 1",
+        "{angry: [1], disgust",
+    ]:
+        assert part in message
+    counted = {name: [str(number)] for number, name in enumerate(EMOTIONS, 1)}
+    assert read_faces(path, Wanted(counted), cache=False).faces.labels.tolist() == list(range(7))
+    assert read_faces(path, Wanted("ckplus"), cache=False).faces.labels[0] == 1
 
 
 def test_damaged_and_misnamed_archives_are_refused(write):

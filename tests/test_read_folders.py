@@ -16,6 +16,7 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data import pictures
+from ferkeras.data.load import notes_on
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.read import Wanted, read_faces
@@ -99,6 +100,49 @@ def test_the_split_is_recovered_from_file_names_alone(tmp_path):
     assert str(unnamed) in refusal(tmp_path)
 
 
+def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path):
+    for split in ("Trainingsdaten", "Validierungsdaten", "Testdaten"):
+        put(tmp_path / split / "happy" / "1.png")
+    message = refusal(tmp_path)
+    assert "Testdaten/, Trainingsdaten/, Validierungsdaten/ look like splits" in message
+    assert "train, validation and test" in message
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (
+            ["prueba/happy", "prueba/sad", "todo/happy", "todo/sad"],
+            ["not told apart", "validation"],
+        ),
+        (["a/happy", "b/happy", "c/happy", "a/sad", "b/sad", "c/sad"], ["3 people", "validation"]),
+        (["happy/mine", "happy/his", "sad/mine"], ["his/, mine/ not told apart"]),
+        (["train/happy/a", "train/happy/b", "test/happy/a"], ["a/, b/ not told apart"]),
+        (["happy", "sad"], []),
+        ([f"{who}/{what}" for who in "abcd" for what in ("happy", "sad")], []),
+    ],
+)
+def test_a_level_of_folders_that_nothing_uses_is_said(folders, said, tmp_path):
+    for each in folders:
+        put(tmp_path / each / "1.png")
+    notes = " ".join(notes_on(read_faces(tmp_path, SEVEN, cache=False)))
+    assert bool(notes) == bool(said)
+    assert all(part in notes for part in said)
+
+
+def test_a_class_folder_without_pictures_is_said_also_of_faces_that_were_kept(tmp_path):
+    for name in ("happy", "sad"):
+        put(tmp_path / "faces" / name / "1.png")
+    read_faces(tmp_path / "faces", SEVEN)
+    (tmp_path / "faces" / "anger" / "more").mkdir(parents=True)
+    (tmp_path / "faces" / "fear").mkdir()
+    for _ in range(2):
+        read = read_faces(tmp_path / "faces", SEVEN)
+        assert notes_on(read) == ["anger/, fear/ hold no pictures"]
+    (tmp_path / "faces" / "fear").rmdir()
+    assert notes_on(read_faces(tmp_path / "faces", SEVEN)) == ["anger/ holds no pictures"]
+
+
 def test_contradictions_are_refused(tmp_path):
     path = put(tmp_path / "a" / "train" / "sad" / "PrivateTest_1.png")
     assert str(path) in refusal(tmp_path / "a")
@@ -161,7 +205,7 @@ def test_truncated_pictures_are_named(tmp_path, suffix, kept):
     path.write_bytes(content[: int(len(content) * kept) if isinstance(kept, float) else kept])
     message = refusal(tmp_path)
     assert str(path) in message
-    assert "unreadable image" in message
+    assert ("unreadable image" if kept else "the file is empty") in message
 
 
 def test_a_picture_of_another_kind_is_not_opened(tmp_path):
@@ -182,6 +226,22 @@ def test_a_gigapixel_header_costs_nothing(tmp_path, side):
     message = refusal(tmp_path)
     assert "1.png" in message
     assert "expected at most 50,000,000" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+    ],
+)
+def test_what_telephones_and_broken_copies_leave_is_called_by_its_name(tmp_path, content, said):
+    path = put(tmp_path / "happy" / "1.jpg")
+    path.write_bytes(content)
+    message = refusal(tmp_path)
+    assert f"{path}: {said}" in message
+    assert ("convert it to JPEG or PNG" in message) == bool(content)
 
 
 def test_bounds_on_bytes_and_number_hold(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,7 +90,14 @@ def test_a_class_without_training_faces_is_named_with_counts():
     labels = np.arange(60) % 6
     with pytest.raises(InputError) as caught:
         split_faces(reading(np.arange(60), labels), seed=0, validation_fraction=0.2)
-    for part in ("somewhere/faces.csv", "no training images of neutral;", "neutral 0", "angry 8"):
+    for part in (
+        "somewhere/faces.csv",
+        "no training images of neutral;",
+        "neutral 0",
+        "angry 8",
+        "data.classes=[angry, disgust, fear, happy, sad, surprise]",
+        "data.classes={angry: [NUMBER], disgust: [NUMBER], ...}",
+    ):
         assert part in str(caught.value)
 
 
@@ -101,6 +109,14 @@ def test_only_test_faces_are_nothing_to_train_on():
 def test_nothing_left_for_validation_is_said():
     with pytest.raises(InputError, match="no validation images"):
         split_faces(reading(range(7), range(7)), seed=0, validation_fraction=0.5)
+
+
+def test_one_person_alone_is_not_spoken_of_as_folds():
+    read = replace(reading(range(14), np.arange(14) % 7), groups=np.zeros(14, np.int32))
+    with pytest.raises(InputError, match=r"faces\.csv: nobody can be held out"):
+        split_faces(read, seed=0, validation_fraction=0.5)
+    with pytest.raises(InputError, match=r"faces\.csv: 1 person cannot be divided into 3"):
+        split_faces(read, seed=0, validation_fraction=0.5, fold=Fold(1, 3))
 
 
 @st.composite

@@ -14,12 +14,14 @@ from ferkeras.check_data.checks.copies import (
 )
 from ferkeras.check_data.checks.counts import check_classes, check_readable, class_counts
 from ferkeras.check_data.checks.empty import check_empty, stds
+from ferkeras.check_data.checks.folders import check_folders
 from ferkeras.check_data.checks.label_order import check_label_order
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import NearCopies, check_near_copies, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.people import check_people
 from ferkeras.check_data.checks.photographs import check_photographs
+from ferkeras.check_data.checks.strips import check_strips
 from ferkeras.check_data.checks.votes import check_votes
 from ferkeras.check_data.finding import Exhibit, Finding, Level
 from ferkeras.check_data.material import Material
@@ -93,8 +95,10 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
     findings = [
         check_readable(material),
         check_photographs(material),
+        check_folders(material),
         check_classes(material),
         check_empty(material, std),
+        check_strips(material, std),
         check_copies(material, copies),
         check_contradictions(material, copies),
         check_near_copies(material, copies, near),

@@ -43,7 +43,7 @@ from ferkeras.files.writing import (
     write_text,
 )
 
-READER_VERSION = 5
+READER_VERSION = 6
 """Raised whenever the readers would read the same files differently."""
 
 KEPT, KEPT_BYTES = 8, 32 * 2**30
@@ -114,6 +114,7 @@ def load(key: str) -> ReadFaces | None:
         classes = Classes(tuple(about["classes"]))
         recognised = str(about["recognised"])
         left_out = tuple(map(str, about["left_out"]))
+        notes = tuple(map(str, about["notes"]))
         sample = None if about["sample"] is None else Sample(*about["sample"])
         votes = {str(about["votes"]): np.array(record["votes"], np.float32)}
         votes.pop("", None)
@@ -143,6 +144,7 @@ def load(key: str) -> ReadFaces | None:
         left_out,
         table.path if (table := _beside(path)).exists() else None,
         sample,
+        notes,
     )
 
 
@@ -312,6 +314,7 @@ def _about(read: ReadFaces) -> bytes:
         "votes": kind,
         "left_out": read.left_out,
         "sample": read.sample,
+        "notes": read.notes,
     }
     return json.dumps(about).encode()
 

@@ -10,7 +10,9 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import nearest, quoted
 from ferkeras.data.emotions import KNOWN, SPELLINGS, known_emotion
+from ferkeras.data.presets import ckplus
 from ferkeras.data.presets.all import PRESETS
+from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.presets.preset import Preset
 from ferkeras.data.task import LONGEST_NAME, MOST_CLASSES, Classes
 
@@ -74,9 +76,12 @@ def choose_classes(
             and some may be missing.
 
     Raises:
-        InputError: class indices that nothing names, names of `wanted` that do not occur, a name
-            that is nearly that of an emotion, fewer than two classes or more than a thousand.
+        InputError: class indices that nothing names or that seem to be counted from 1, names of
+            `wanted` that do not occur, a name that is nearly that of an emotion, fewer than two
+            classes or more than a thousand.
     """
+    if wanted is None and preset is ckplus.PRESET:
+        _refuse_counted_from_one(source, places, preset)
     if isinstance(wanted, str):
         preset, wanted = _preset(wanted), None
     written = sorted(places, key=_natural)
@@ -112,6 +117,20 @@ def _preset(key: str) -> Preset:
             "a list of names, or a mapping"
         )
     return PRESETS[key]
+
+
+def _refuse_counted_from_one(source: str, places: Mapping[str, str], preset: Preset) -> None:
+    """FER2013's numbers counted from 1 have a 7, for which they are taken for CK+'s, and no 0."""
+    found = sorted({number for label in places if (number := _number(label)) is not None}, key=int)
+    if "0" in found or "7" not in found:
+        return
+    shifted = ", ".join(f"{name}: [{number}]" for number, name in enumerate(EMOTIONS, 1))
+    raise InputError(
+        f"{source}: the labels are {_listed(found)} without a 0, and for the 7 they would be read "
+        f"as {preset.title}: {preset.mapping()}; if they are FER2013's counted from 1, every name "
+        f"would be off by one: say 'data.classes={{{shifted}}}'; if not, data.classes={preset.key} "
+        "or a list of its names, or what each number means"
+    )
 
 
 def _names(

@@ -76,6 +76,7 @@ class ReadFaces:
         left_out: pictures in which no face was found, by their paths below the source.
         table: where there is a table of what was found in each picture; None where there is none.
         sample: what some pictures show; None where no face was looked for, or in all of them.
+        notes: what was passed over that its owner may have meant otherwise, for people.
     """
 
     faces: Faces
@@ -88,6 +89,7 @@ class ReadFaces:
     left_out: tuple[str, ...] = ()
     table: Path | None = None
     sample: Sample | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
 
 def notes_on(read: ReadFaces) -> list[str]:
     """What whoever uses these faces should know of the pictures they are from, a line each."""
-    notes = []
+    notes = list(read.notes)
     if names := read.left_out:
         named = ", ".join(shown(name) for name in names[:_NAMED])
         notes.append(

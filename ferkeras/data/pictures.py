@@ -34,6 +34,14 @@ SUFFIXES = (
 # What a decoder asks for is not left to the content of a foreign file.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 
+_HEIF_BRANDS = {
+    **dict.fromkeys(
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
+    ),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+"""What the box ``ftyp`` at the beginning of a file says, with the name of the kind."""
+
 # A picture is converted in bands, so that what is held of it in between does not grow with it.
 _PIXELS_A_BAND = 1_000_000
 
@@ -129,6 +137,12 @@ def decode(content: bytes, channels: int) -> Image.Image:
             pixels, or more work than a picture is. The message leaves it to the caller to name the
             file.
     """
+    if not content:
+        raise InputError("the file is empty; copy it again or remove it")
+    if kind := _heif(content):
+        raise InputError(
+            f"{kind} inside, whatever its name, which is not read; convert it to JPEG or PNG"
+        )
     if wasted := wasted_work(content):
         raise InputError(f"{wasted}, which no picture needs; save it anew with another program")
     try:
@@ -200,6 +214,10 @@ def _toned_band(image: Image.Image, mode: str) -> Image.Image:
     if image.mode in {"1", "L", "RGB"}:
         return image.convert(mode)
     return image.convert("RGB").convert(mode)
+
+
+def _heif(content: bytes) -> str | None:
+    return _HEIF_BRANDS.get(content[8:12]) if content[4:8] == b"ftyp" else None
 
 
 def _reason(error: Exception) -> str:

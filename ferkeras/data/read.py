@@ -259,6 +259,7 @@ def _read(
         ),
         left_out=cut.left_out if cut else (),
         sample=sample,
+        notes=source.notes,
     )
     expected = replace(_those_at(everything, index), groups=_numbered(source.groups, index))
     read_so_far: list[Block] = []

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import listed
 from ferkeras.data.digests import digests_of_images, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
@@ -94,7 +95,10 @@ def usage_as_split(
             held_out = _draw(faces, seed, validation_fraction)
         else:
             groups = None if read.groups is None else read.groups[pool]
-            held_out = _fold(faces, groups, seed, fold, validation_fraction)
+            try:
+                held_out = _fold(faces, groups, seed, fold, validation_fraction)
+            except InputError as error:
+                raise InputError(f"{read.source}: {error}") from None
         usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
     return usage
 
@@ -121,13 +125,9 @@ def _fold(
         )
         together = connected_components(links, directed=False)[1][copy]
     most = len(np.unique(together))
-    fold = fold or Fold(1, min(max(2, round(1 / fraction)), max(2, most)))
+    wanted, fold = fold, fold or Fold(1, min(max(2, round(1 / fraction)), max(2, most)))
     if most < fold.of:
-        what = "people" if groups is not None else "different pictures"
-        raise InputError(
-            f"{most} {what} cannot be divided into {fold.of} folds; "
-            "set data.folds lower, or add faces"
-        )
+        raise _too_few(most, groups is not None, wanted)
     splitter = StratifiedGroupKFold(fold.of, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # That a class has fewer faces than there are folds.
@@ -136,6 +136,19 @@ def _fold(
     held_out = np.zeros(len(faces), bool)
     held_out[order[folds[fold.number - 1][1]]] = True
     return held_out
+
+
+def _too_few(found: int, people: bool, wanted: Fold | None) -> InputError:
+    if wanted is None:
+        return InputError(
+            "nobody can be held out for validation: all faces are of one person, or of people who "
+            "share pictures; add faces of others, or give the source a split of its own"
+        )
+    what = ("person" if found == 1 else "people") if people else "different pictures"
+    return InputError(
+        f"{found} {what} cannot be divided into {wanted.of} folds; set data.folds lower, or add "
+        "faces"
+    )
 
 
 def _keyed_digests(faces: Faces, seed: int) -> list[bytes]:
@@ -177,15 +190,26 @@ def _near_fraction(groups: list[list[int]], fraction: float) -> list[list[int]]:
     return taken
 
 
+def _naming(train: Faces) -> str:
+    """How `data.classes` leaves out the classes without faces, for people."""
+    there = [name for name, count in zip(train.classes, train.counts(), strict=True) if count]
+    if len(there) < 2:
+        return ""
+    return (
+        f", or name those that are there: 'data.classes=[{listed(there)}]', and where the labels "
+        f"are numbers 'data.classes={{{there[0]}: [NUMBER], {there[1]}: [NUMBER], ...}}' with the "
+        "numbers that stand for them"
+    )
+
+
 def _check(source: str, train: Faces, validation: Faces) -> None:
     classes, counts = train.classes, train.counts()
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
-        listed = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
+        found = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
-            f"class, found {listed}; add faces of the missing ones, or leave these classes out "
-            "with data.classes"
+            f"class, found {found}; add faces of the missing ones{_naming(train)}"
         )
     if not len(validation):
         raise InputError(

@@ -48,7 +48,8 @@ def check_classes(material: Material) -> Finding:
     untrainable = "train" not in counts or lacking["train"] or "validation" not in counts
     level = Level.WRONG if untrainable else Level.LOOK if said else Level.OK
     advice = {
-        Level.WRONG: "add faces: every class needs at least two different images",
+        Level.WRONG: "add faces: every class needs at least two different images; or name the "
+        "classes that are there in data.classes",
         Level.LOOK: "what is not there is not measured: accuracy is not that of all classes",
         Level.OK: "",
     }

@@ -29,7 +29,8 @@ def check_known_network(
 
     It predicts some faces of the classes that it knows. If other names fit its predictions better
     by `SURE` standard errors, and well, the class indices may stand for other names than they were
-    given. It is a hint and no proof: the network may see these faces otherwise than its own.
+    given. That is surely wrong where it recalls less than by chance with the names that they have;
+    else it is a hint and no proof: the network may see these faces otherwise than its own.
 
     Args:
         material: what is checked.
@@ -57,9 +58,8 @@ def check_known_network(
             for label in np.unique(labels)
         ]
     )
-    found = (
-        f"{name} recalls {order.recall:.0%} of {len(index):,} faces (chance {1 / len(shared):.0%})"
-    )
+    chance = 1 / len(shared)
+    found = f"{name} recalls {order.recall:.0%} of {len(index):,} faces (chance {chance:.0%})"
     numbers = {"recall": order.recall, "renamed": float(renamed), "errors": order.errors}
     if order.errors <= SURE or renamed < KNOWS:
         return Finding("against a trained network", Level.OK, found, "", numbers)
@@ -70,7 +70,7 @@ def check_known_network(
     )
     return Finding(
         "against a trained network",
-        Level.LOOK,
+        Level.WRONG if order.recall < chance else Level.LOOK,
         f"{found}, and {renamed:.0%} if {moved}",
         "look at the pictures of the classes: are class indices in another order? data.classes "
         "says what they mean",

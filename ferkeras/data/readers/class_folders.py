@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import listed, shown
 from ferkeras.data.emotions import known_emotion
 from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import ckplus, jaffe, kdef, rafdb
@@ -33,6 +33,8 @@ _SPLITS = {
     "privatetest": _TEST,
 }
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
+_LIKE_A_SPLIT = re.compile(r"(train|valid|test)", re.IGNORECASE)
+_AS_SPLITS = "if they are splits, name them train, validation and test"
 _AROUND_A_SPLIT = re.compile(r"^(fer2013|ferplus|fer|rafdb|affectnet)|(set|data|images)$")
 
 _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "original", "data"}
@@ -62,32 +64,35 @@ def read_class_folders(files: Files) -> Source:
     names = [each.file for each in found]
     usage = np.array([_usage(files, *pair) for pair in zip(found, splits, strict=True)], np.int8)
     rests = _without_wrapper(rests)
+    if not usage.any():
+        _refuse_other_names_of_splits(files, rests)
     by_name = _by_file_name(names)
     if by_name is not None:
         title, labels, people = by_name
-        preset = None
+        preset, notes = None, []
     else:
         level = _class_level(files, rests)
         labels = [_label(rest[level]) for rest in rests]
         people = ["/".join((*rest[:level], *rest[level + 1 :])) for rest in rests]
         title, preset = _title(names, people)
+        notes = _notes(files, people, labels, split=bool(usage.any()))
         if ckplus.PICTURE.fullmatch(names[0]):
             people = [match[1] if (match := ckplus.PICTURE.fullmatch(n)) else "" for n in names]
     _refuse_half_split(files, usage)
     places: dict[str, str] = {}
     for each, label in zip(found, labels, strict=True):
         places.setdefault(label, shown(files.root / str(PurePosixPath(each.name).parent)))
-    several = len(set(people)) >= _FEWEST_PEOPLE and all(people)
     return Source(
         title,
         labels,
         places,
         usage,
-        people if several else None,
+        people if _are_people(people) else None,
         preset,
         EncodedPictures(
             files.root, [each.name for each in found], lambda which: files.content(found[which])
         ),
+        notes=tuple(notes),
     )
 
 
@@ -172,8 +177,44 @@ def _title(names: Sequence[str], people: Sequence[str]) -> tuple[str, Preset | N
         return "RAF-DB's class folders, by its file names", rafdb.PRESET
     if all(ckplus.PICTURE.fullmatch(name) for name in names):
         return "CK+'s class folders, people by its file names", None
-    several = len(set(people)) >= _FEWEST_PEOPLE and all(people)
-    return "class folders" + (" with a folder for each person" if several else ""), None
+    each_person = " with a folder for each person" if _are_people(people) else ""
+    return f"class folders{each_person}", None
+
+
+def _are_people(names: Sequence[str]) -> bool:
+    return len(set(names)) >= _FEWEST_PEOPLE and all(names)
+
+
+def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split: bool) -> list[str]:
+    """What is said of folders that hold nothing, and of those that may mean something else."""
+    notes = []
+    if files.empty:
+        names = listed([f"{shown(each)}/" for each in files.empty])
+        notes.append(f"{names} hold{'s' if len(files.empty) == 1 else ''} no pictures")
+    shown_in: dict[str, set[str]] = {}
+    for name, label in zip(people, labels, strict=True):
+        shown_in.setdefault(name, set()).add(label)
+    names = listed([f"{shown(each)}/" for each in sorted(shown_in) if each])
+    several = _are_people(people)
+    if not names or (several and len(shown_in) > _FEWEST_PEOPLE):
+        return notes
+    said = f"{names} taken for {len(shown_in)} people" if several else f"{names} not told apart"
+    alike = len(shown_in) > 1 and len({frozenset(each) for each in shown_in.values()}) == 1
+    if alike and not split:
+        said += f", and each holds the same classes: {_AS_SPLITS}"
+    return [*notes, said]
+
+
+def _refuse_other_names_of_splits(files: Files, rests: Sequence[tuple[str, ...]]) -> None:
+    """Refuse `Trainingsdaten` beside `Testdaten`, which would pass for people."""
+    matches = {name: _LIKE_A_SPLIT.match(name) for rest in rests for name in rest}
+    like = {name: match[1].lower() for name, match in matches.items() if match}
+    if len(set(like.values())) > 1:
+        names = listed([f"{shown(name)}/" for name in sorted(like)])
+        raise InputError(
+            f"{shown(files.root)}: {names} look like splits, but these names are not known; "
+            f"{_AS_SPLITS}"
+        )
 
 
 def _usage(files: Files, found: Found, folder_usage: int) -> int:

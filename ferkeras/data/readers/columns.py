@@ -114,8 +114,9 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     """The fields of a row.
 
     Raises:
-        InputError: its quotes do not match.
+        InputError: it is not UTF-8, or its quotes do not match.
     """
+    _refuse_other_encoding(row)
     if b'"' not in row:
         return row.split(delimiter) if delimiter != b" " else row.split()
     try:
@@ -129,6 +130,19 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     except (csv.Error, ValueError) as error:
         raise InputError(f"quotes that do not match ({error})") from error
     return [field.encode("latin-1") for field in fields]
+
+
+def _refuse_other_encoding(row: bytes) -> None:
+    if row.isascii():
+        return
+    try:
+        row.decode("utf-8")
+    except UnicodeDecodeError as error:
+        word = row[max(0, error.start - 20) : error.end + 20].decode("cp1252", "replace")
+        raise InputError(
+            f"this text is not UTF-8 (as Windows-1252 it reads {quoted(word)}); save it as UTF-8, "
+            'which spreadsheets call "CSV UTF-8"'
+        ) from None
 
 
 def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = False) -> Columns:
@@ -210,15 +224,16 @@ def columns_named(
         raise InputError(f"{at}: {len(names):,} columns, expected emotion,pixels or a few more")
     if pixels is None and image is None:
         raise InputError(
-            f"{at}: no column named pixels among {listed}{did_you_mean('pixels', names)} "
+            f"{at}: no column named pixels, nor one named image, among {listed}"
+            f"{did_you_mean('pixels' if nearest('pixels', names) else 'image', names)} "
             "expected emotion,pixels or emotion,pixels,Usage, or image,emotion for a list of "
             "picture files"
         )
     if label is None and not one_hot and not voted:
         raise InputError(
             f"{at}: no column named emotion among {listed}{did_you_mean('emotion', names)} "
-            "expected emotion,pixels or emotion,pixels,Usage; label, class and expression are "
-            "understood too"
+            f"expected {'emotion,pixels or emotion,pixels,Usage' if pixels else 'image,emotion'}; "
+            "label, class and expression are understood too"
         )
     usage = _first(found, _USAGES)
     # Likelier than a misspelt name is a column of something else, such as age or image.

@@ -7,13 +7,13 @@ import os
 import stat
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import cannot_read, quoted, shown
+from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES
 from ferkeras.data.readers.source import MAX_PICTURES
 
@@ -64,6 +64,10 @@ class Files(Protocol):
     def others(self) -> Sequence[Found]:
         """All others that may be of use: tables, lists."""
 
+    @property
+    def empty(self) -> Sequence[str]:
+        """Folders that no picture and nothing else of use is in or below, the outermost ones."""
+
     def content(self, found: Found) -> bytes:
         """The bytes of a picture; InputError or OSError where they cannot be had."""
 
@@ -73,6 +77,7 @@ def digest_of(files: Files) -> str:
     digest = hashlib.sha256()
     for found in (*files.pictures, *files.others):
         digest.update(ascii(tuple(found)).encode())
+    digest.update(ascii(files.empty).encode())
     return digest.hexdigest()
 
 
@@ -83,6 +88,7 @@ class FolderFiles:
     root: Path
     pictures: Sequence[Found]
     others: Sequence[Found]
+    empty: Sequence[str] = ()
 
     def content(self, found: Found) -> bytes:
         """The bytes of a picture.
@@ -115,6 +121,7 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
     """
     pictures: list[Found] = []
     others: list[Found] = []
+    folders: list[str] = []
     real_root = os.path.realpath(root)
     pending: list[tuple[Path, int]] = [(root, 0)]
     while pending:
@@ -131,6 +138,7 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
                 if depth == _DEEPEST:
                     raise InputError(f"{shown(entry.path)}: more than {_DEEPEST} folders deep")
                 pending.append((Path(entry.path), depth + 1))
+                folders.append(name)
             elif not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{shown(entry.path)}: not a file; expected only files here")
             elif entry.name.lower().endswith(SUFFIXES):
@@ -147,7 +155,16 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
                 f"{shown(strange)}: not a picture by its name; expected {', '.join(SUFFIXES)} "
                 "beside pictures; convert it or move it away"
             )
-    return FolderFiles(root, tuple(sorted(pictures)), tuple(sorted(others)))
+    empty = _without_files(folders, (*pictures, *others))
+    return FolderFiles(root, tuple(sorted(pictures)), tuple(sorted(others)), empty)
+
+
+def _without_files(folders: Iterable[str], files: Iterable[Found]) -> tuple[str, ...]:
+    """Those folders that none of the files is in or below, without the folders inside them."""
+    direct = {each.name.rpartition("/")[0] for each in files}
+    holding = {str(above) for each in direct for above in PurePosixPath(each, "_").parents}
+    empty = {each for each in folders if each not in holding}
+    return tuple(sorted(each for each in empty if each.rpartition("/")[0] not in empty))
 
 
 def _entries(
@@ -213,6 +230,8 @@ class ZipFiles:
         )
         self.pictures = tuple(each for each in found if each.name.lower().endswith(SUFFIXES))
         self.others = tuple(each for each in found if not each.name.lower().endswith(SUFFIXES))
+        folders = [each.filename.rstrip("/") for each in members if each.is_dir()]
+        self.empty = _without_files(filter(is_visible, folders), found)
 
     def content(self, found: Found) -> bytes:
         """The bytes of a picture.
@@ -247,11 +266,3 @@ def holds_pictures(path: Path) -> bool:
             return any(each.lower().endswith(SUFFIXES) for each in archive.namelist())
     except Exception:  # whoever reads it as a table says what is wrong with it
         return False
-
-
-def no_such_picture(files: Files, name: str, at: str) -> InputError:
-    """The error for a picture that a list names and that is not there."""
-    return InputError(
-        f"{at}: the picture {quoted(name, 80)} is not below {shown(files.root)}; expected its path "
-        "from there, or its name alone"
-    )

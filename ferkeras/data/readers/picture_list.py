@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import listed, quoted, shown
 from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import affectnet, rafdb
 from ferkeras.data.presets.preset import Preset
 from ferkeras.data.readers.columns import Columns, fields_of
-from ferkeras.data.readers.files import Files, Found, no_such_picture
+from ferkeras.data.readers.files import Files, Found
 from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages
 from ferkeras.data.readers.rows import rows_of
 from ferkeras.data.readers.source import EncodedPictures, Source
@@ -44,12 +45,15 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
     usage: list[int] = []
     groups: list[str] = []
     chosen: list[Found] = []
+    missing: list[tuple[int, str]] = []
+    rows_read = 0
     with closing(rows_of(table)) as rows:  # type: ignore[type-var]
         if columns.header:
             next(rows, None)
         for number, row in rows:
             at = f"{shown(table)}, line {number}"
-            if len(chosen) == MAX_ROWS:
+            rows_read += 1
+            if rows_read > MAX_ROWS:
                 raise InputError(f"{at}: more than {MAX_ROWS:,} rows; split the file")
             try:
                 fields = fields_of(row, columns.delimiter)
@@ -63,9 +67,14 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             except InputError as error:
                 raise InputError(f"{at}: {error}") from error
             name = fields[columns.image or 0].decode("utf-8", "replace").strip()
-            chosen.append(_picture(files, name, at, by_path, by_name))
+            if (picture := _picture(files, name, at, by_path, by_name)) is None:
+                missing.append((number, name))
+                continue
+            chosen.append(picture)
             if columns.group is not None:
                 groups.append(fields[columns.group].decode("utf-8", "replace").strip()[:100])
+    if missing:
+        raise _not_there(table, files, missing, rows_read)
     if not chosen:
         raise InputError(f"{shown(table)}: no pictures: nothing follows the line of column names")
     title, preset = _title(table, columns, labels)
@@ -91,7 +100,7 @@ def _picture(
     at: str,
     by_path: dict[str, Found],
     by_name: dict[str, list[Found]],
-) -> Found:
+) -> Found | None:
     path = PurePosixPath(name.replace("\\", "/"))
     if found := by_path.get(str(path)):
         return found
@@ -105,9 +114,18 @@ def _picture(
             f"{at}: several pictures are named {path.name}: {candidates[0].name} and "
             f"{candidates[1].name}; give paths from {shown(files.root)}"
         )
-    if not candidates:
-        raise no_such_picture(files, name, at)
-    return candidates[0]
+    return candidates[0] if candidates else None
+
+
+def _not_there(
+    table: Path, files: Files, missing: Sequence[tuple[int, str]], rows: int
+) -> InputError:
+    names = listed([f"{quoted(name, 80)} (line {number})" for number, name in missing], 3)
+    return InputError(
+        f"{shown(table)}, line {missing[0][0]}: no such picture: {len(missing):,} of {rows:,} rows "
+        f"name files that are not below {shown(files.root)}: {names}; copy the files there, "
+        "correct the names (paths from there, or names alone), or leave out these rows"
+    )
 
 
 def _title(table: Path, columns: Columns, labels: Labels) -> tuple[str, Preset | None]:

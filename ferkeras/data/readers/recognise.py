@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import listed, shown
 from ferkeras.data.digests import digest_of_file
 from ferkeras.data.pictures import SUFFIXES
 from ferkeras.data.presets import rafdb
@@ -79,7 +79,7 @@ def open_folder(
     lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
     if len(lists) > 1:
         raise InputError(
-            f"{shown(root)}: several lists of its pictures ({', '.join(p.name for p in lists[:5])})"
+            f"{shown(root)}: several lists of its pictures ({listed([p.name for p in lists], 5)})"
             "; name the one that is meant: data.path=LIST"
         )
     if lists:

@@ -84,6 +84,7 @@ class Source:
         preset: the data set whose class indices these are; None where nothing says so.
         pictures: N pictures.
         votes: what people voted for, where that was asked for.
+        notes: what was passed over that its owner may have meant otherwise, for people.
     """
 
     layout: str
@@ -94,6 +95,7 @@ class Source:
     preset: Preset | None
     pictures: Pictures
     votes: Votes | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ArrayPictures:
