@@ -43,7 +43,7 @@ from ferkeras.files.writing import (
     write_text,
 )
 
-READER_VERSION = 5
+READER_VERSION = 6
 """Raised whenever the readers would read the same files differently."""
 
 KEPT, KEPT_BYTES = 8, 32 * 2**30
@@ -115,10 +115,11 @@ def load(key: str) -> ReadFaces | None:
         recognised = str(about["recognised"])
         left_out = tuple(map(str, about["left_out"]))
         sample = None if about["sample"] is None else Sample(*about["sample"])
+        dropped = {str(name): int(count) for name, count in about["dropped"].items()}
         votes = {str(about["votes"]): np.array(record["votes"], np.float32)}
         votes.pop("", None)
         faces = Faces(images, labels, classes, **votes)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
         return None
     people, rows = (np.array(record[name], np.int32) for name in ("people", "rows"))
@@ -143,6 +144,7 @@ def load(key: str) -> ReadFaces | None:
         left_out,
         table.path if (table := _beside(path)).exists() else None,
         sample,
+        dropped,
     )
 
 
@@ -312,6 +314,7 @@ def _about(read: ReadFaces) -> bytes:
         "votes": kind,
         "left_out": read.left_out,
         "sample": read.sample,
+        "dropped": dict(read.dropped),
     }
     return json.dumps(about).encode()
 

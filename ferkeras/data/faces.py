@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,7 @@ class ReadFaces:
         left_out: pictures in which no face was found, by their paths below the source.
         table: where there is a table of what was found in each picture; None where there is none.
         sample: what some pictures show; None where no face was looked for, or in all of them.
+        dropped: how many faces are not here, by the class that is left out or another reason.
     """
 
     faces: Faces
@@ -88,6 +90,7 @@ class ReadFaces:
     left_out: tuple[str, ...] = ()
     table: Path | None = None
     sample: Sample | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

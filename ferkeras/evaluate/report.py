@@ -146,7 +146,10 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
     """Print the figures with their intervals, those by class, and the verdict."""
     plain = assessment.plain
     _print_measures(
-        f"{subject.name}: all {len(plain.predictions):,} faces", assessment, ALL, console
+        f"{subject.name}: {_which(subject)}{len(plain.predictions):,} faces",
+        assessment,
+        ALL,
+        console,
     )
     unseen = assessment.result(PLAIN, UNSEEN)
     if unseen is not None:
@@ -163,7 +166,7 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
             cells.append("-" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}")
         recalls.append([*cells, found["support"]])
     console.table(
-        "By class, all faces",
+        f"By class, {_which(subject)}faces",
         ["class", "precision", "", "recall", "", "F1", "", "faces"],
         recalls,
     )
@@ -177,6 +180,10 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
             f"{seen:,} of these faces ({fraction:.1%}) are also training faces, pixel for pixel"
             f"{without}"
         )
+
+
+def _which(subject: Subject) -> str:
+    return "" if subject.left_out else "all "
 
 
 def _print_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
