@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.home import expanded
 from ferkeras.cli.lines import Progress, Reports, console_for
 from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
@@ -29,8 +25,8 @@ from ferkeras.data.box import Box
 from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.faces import ReadFaces
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
-from ferkeras.data.pictures import quiet_pillow, toned_picture
-from ferkeras.data.test_time_augmentation import TestTimeAugmentation
+from ferkeras.data.pictures import quiet_pillow
+from ferkeras.data.test_time_augmentation import VIEWS, TestTimeAugmentation
 from ferkeras.runs.changes import EPOCHS
 from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
 from ferkeras.runs.finished import open_run as open_finished
@@ -45,10 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ferkeras.evaluate.assessment import Assessment
+    from ferkeras.predict.given import Picture
     from ferkeras.predict.network import Network
-
-Picture = str | Path | Image.Image | np.ndarray
-"""A path; a Pillow image; or uint8 pixels, 0 to 255, grey (H, W), (H, W, 1) or RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -310,8 +304,8 @@ class Run:
 
         Args:
             pictures: one or many: paths, Pillow images, or uint8 arrays; an array of many grey
-                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size will do; colour
-                becomes grey where the network takes grey.
+                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size from 8 pixels a
+                side will do; colour becomes grey where the network takes grey.
             tta: test-time augmentation: ``none``, ``flip`` or ``multiscale``.
             detect: find the faces in each picture first; else each picture is one face, cut out.
 
@@ -320,13 +314,17 @@ class Run:
             none or several.
 
         Raises:
-            InputError: a picture cannot be read, or is no picture.
+            InputError: a picture cannot be read, or is no picture; or the shape of an array may
+                mean one or many.
         """
         from ferkeras.predict.cuts import chosen_cut
+        from ferkeras.predict.given import views_given
         from ferkeras.predict.predictions import predict_views
 
+        if tta not in tuple(VIEWS):
+            raise InputError(f"tta {tta!r}: expected one of {', '.join(VIEWS)}")
         cut = chosen_cut(detect)
-        views = (_view(at, each) for at, each in enumerate(_each(pictures)))
+        views = views_given(pictures, self._network.image)
         emotions = self._network.about.emotions
         found = []
         with quiet_pillow():
@@ -429,38 +427,3 @@ class Run:
         from ferkeras.predict.network import load_network
 
         return load_network(self.folder)
-
-
-def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    if isinstance(pictures, str | Path | Image.Image):
-        return [pictures]
-    if isinstance(pictures, np.ndarray):
-        one = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[-1] in (1, 3))
-        return [pictures] if one else pictures
-    return pictures
-
-
-def _view(at: int, picture: Picture) -> Any:
-    from ferkeras.predict.sources import View, read_picture
-
-    if isinstance(picture, str | Path):
-        return View(str(picture), None, partial(read_picture, expanded(picture)))
-    return View(f"picture {at}", None, partial(_rgb_of, picture))
-
-
-def _rgb_of(picture: Image.Image | np.ndarray) -> Image.Image:
-    if isinstance(picture, Image.Image):
-        return toned_picture(picture, 3)
-    if not isinstance(picture, np.ndarray):
-        raise InputError(f"expected a path, a Pillow image or an array, found {type(picture)}")
-    shape = picture.shape
-    if picture.dtype != np.uint8 or not (
-        len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
-    ):
-        raise InputError(
-            "expected uint8 pixels from 0 to 255 of shape (H, W), (H, W, 1) or (H, W, 3), found "
-            f"{picture.dtype} of shape {shape}"
-        )
-    if 0 in shape:
-        raise InputError(f"a picture without pixels, of shape {shape}")
-    return Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture).convert("RGB")
