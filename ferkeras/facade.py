@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import path_given
 from ferkeras.cli.lines import Progress, Reports, console_for
+from ferkeras.cli.wording import described
 from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.idle import refuse_idle
@@ -103,13 +105,15 @@ def train(
         >>> small = {"data.demo_faces": 300, "train.epochs": 1, "network.filters": [4]}
         >>> run = ferkeras.train("demo", small)  # doctest: +SKIP
     """
-    given = config if isinstance(config, Config) else load_config(find_config(str(config)))
-    values = with_dots(settings or {})
+    if not isinstance(config, Config):
+        expected = "a file, the name of a configuration or a Config (changes go into settings)"
+        config = load_config(find_config(path_given("config", config, expected)))
+    values = _settings(settings)
     if isinstance(data, ReadFaces):
         values["data.path"] = data.source
     elif data is not None:
-        values["data.path"] = str(data)
-    resolved = with_values(given, values)
+        values["data.path"] = path_given("data", data, "a path, or what load_data returned")
+    resolved = with_values(config, values)
     refuse_idle(resolved, values)
     if isinstance(data, ReadFaces) and resolved.data.votes is not None:
         raise InputError("data.votes: these faces were read without votes; give their path as data")
@@ -155,8 +159,8 @@ def resume(
     if epochs is not None:
         changes[EPOCHS] = epochs
     if data is not None:
-        changes[PATH] = str(data)
-    run = find_folder(path)
+        changes[PATH] = path_given("data", data)
+    run = find_folder(path_given("path", path))
     with console_for(progress) as console, reopened(run, changes) as unfinished:
         if unfinished is not None:
             from ferkeras.fit.fitting import fit
@@ -183,7 +187,7 @@ def open_run(path: str | Path | None = None) -> Run:
         >>> ferkeras.open_run().name
         'fer2013'
     """
-    return Run(open_trained(SHIPPED if path is None else path))
+    return Run(open_trained(SHIPPED if path is None else path_given("path", path)))
 
 
 def load_data(
@@ -210,7 +214,7 @@ def load_data(
         InputError: the faces cannot be read; the message says where and why.
     """
     settings = {
-        "data.path": str(path),
+        "data.path": path_given("path", path),
         "data.cache": cache,
         "data.classes": classes,
         "data.size": size,
@@ -364,7 +368,7 @@ class Run:
         if split is not None and split not in SPLITS:
             raise InputError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
         with console_for(progress) as console:
-            path = None if data is None else str(data)
+            path = None if data is None else path_given("data", data)
             subject = find_subject(self._finished, split, path, console)
             for note in filter(None, (self.unfinished, subject.remark)):
                 console.print(f"note: {note}")
@@ -413,13 +417,14 @@ class Run:
         """
         from ferkeras.export.exporting import export_run
 
+        target = None if folder is None else path_given("folder", folder)
         with console_for(progress) as console:
             return export_run(
                 self._finished,
                 format,
                 console,
-                folder=None if folder is None else Path(folder),
-                data=None if data is None else str(data),
+                folder=None if target is None else Path(target),
+                data=None if data is None else path_given("data", data),
             )
 
     @cached_property
@@ -427,3 +432,13 @@ class Run:
         from ferkeras.predict.network import load_network
 
         return load_network(self.folder)
+
+
+def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f'settings: expected a mapping such as {{"train.epochs": 3}}, found {described(given)}'
+        )
+    return with_dots(given)

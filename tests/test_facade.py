@@ -170,6 +170,40 @@ def test_what_is_no_picture_is_refused_by_name(shipped, picture, expected):
     assert expected in str(caught.value)
 
 
+ARRAY = np.zeros((40, 48, 48))
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda run: ferkeras.open_run(5), "path: expected a path, found 5"),
+        (lambda run: ferkeras.resume(b"run"), "path: expected a path, found b'run'"),
+        (
+            lambda run: ferkeras.load_data(ARRAY),
+            "path: expected a path, found ndarray of shape (40,",
+        ),
+        (lambda run: ferkeras.load_data("demo", classes=ARRAY), "data.classes = array("),
+        (lambda run: ferkeras.train({"seed": 3}), "(changes go into settings), found "),
+        (lambda run: ferkeras.train("demo", ["seed=3"]), "settings: expected a mapping"),
+        (lambda run: ferkeras.train("demo", {"seed": np.zeros(2)}), "seed = array([0., 0.])"),
+        (
+            lambda run: ferkeras.train("demo", data=ARRAY),
+            "or what load_data returned, found ndarray of shape (40, 48, 48)",
+        ),
+        (lambda run: ferkeras.load_data("demo", progress="print"), "progress: expected a function"),
+        (lambda run: run.evaluate(data=ARRAY), "data: expected a path, found ndarray"),
+        (lambda run: run.export(5), "format '5': expected one of saved_model"),
+        (lambda run: run.export("litert", 5), "folder: expected a path, found 5"),
+        (lambda run: run.predict("face.png", tta="flipp"), "tta 'flipp': expected one of none,"),
+        (lambda run: run.predict("a\0b"), "not a path"),
+    ],
+)
+def test_what_is_no_argument_is_refused_by_name(shipped, call, expected):
+    with pytest.raises(ferkeras.InputError) as caught:
+        call(shipped)
+    assert expected in str(caught.value)
+
+
 def test_a_run_tells_of_itself(finished_run):
     run = ferkeras.open_run(finished_run)
     assert list(run.history["epoch"]) == [1, 2, 3]

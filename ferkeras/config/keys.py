@@ -233,6 +233,8 @@ def as_yaml(value: Any) -> str:
         value = list(value)
     try:
         text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    except yaml.YAMLError:  # a value of a program that is none of YAML
+        return " ".join(repr(value).split())[:200]
     except ValueError:  # Python writes no number of more than 4300 digits
         return "a number of thousands of digits"
     return text.removesuffix("\n").removesuffix("\n...")[:200]

@@ -49,6 +49,7 @@ def check_format(format: str) -> None:
         InputError: it names the format that is meant, or the command that installs the package.
     """
     if format not in FORMATS:
+        format = str(format)
         known = format.lower().replace("_", "-")
         near = _OTHER_NAMES.get(known) or nearest(format, FORMATS, cutoff=0.75)
         hint = f"did you mean {near}? " if near else ""
