@@ -140,6 +140,10 @@ def no_room(self: InnerPath, mode: int = 0o666) -> int:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
 
+def no_right(self: InnerPath, mode: int = 0o666) -> int:
+    raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+
 VERBS = {
     "fit": ["output.folder={new}"],
     "fit, resumed": ["--resume", "{cut}"],
@@ -158,8 +162,9 @@ VERBS = {
 
 
 @pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("refusal", [no_room, no_right])
 def test_without_room_a_verb_ends_before_its_work(
-    name, finished_run, tmp_path, monkeypatch, capsys
+    name, refusal, finished_run, tmp_path, monkeypatch, capsys
 ):
     verb = importlib.import_module(f"ferkeras.{name.partition(',')[0]}.__main__")
     cut = tmp_path / "cut"
@@ -181,11 +186,16 @@ def test_without_room_a_verb_ends_before_its_work(
         monkeypatch.setattr(place, worked)
     monkeypatch.setattr("ferkeras.check_data.material.gather", worked)
     monkeypatch.setattr("ferkeras.predict.predictions.predict_views", worked)
-    monkeypatch.setattr(InnerPath, "create", no_room)
-    assert verb.main(arguments) in (1, 2)
+    monkeypatch.setattr(InnerPath, "create", refusal)
+    assert verb.main(arguments) in ((1, 2) if refusal is no_room else (2,))
     said = capsys.readouterr().err
     *notes, error = said.splitlines()
     assert error.startswith("error: ")
-    assert "No space left on device" in error
+    if refusal is no_room:
+        assert "No space left on device" in error
+    else:
+        written_to = finished_run if str(finished_run) in error else tmp_path
+        assert f"error: {written_to}" in error
+        assert ": this folder cannot be written to (Permission denied); " in error
     assert all(note.startswith("note: ") for note in notes)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.name != "new") == before

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if arguments.output is None:
                     page.parent.mkdir(parents=True, exist_ok=True)
                 check_page(page)
-                demand_room(page.parent)
+                demand_room(page.parent, "say where with --output FILE")
                 write_text(page, compare_page(runs))
             except OSError as error:
                 raise InputError(

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.runs.moved import splits_of_run
 
     if finished is not None and arguments.output is None:
-        demand_room(finished.run.inner)
+        demand_room(finished.run.results, "name another with --output DIR")
     else:
         check_output(arguments.output)
     with Console() as console:

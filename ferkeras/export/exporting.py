@@ -127,10 +127,10 @@ def export_run(
 @contextmanager
 def _alone_in(folder: InnerPath) -> Iterator[None]:
     """Make the folder, lock it, remove what a killed export left; a folder left empty goes."""
+    demand_room(folder, "name another with --output DIR")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with exclusive_lock(folder.path):
-            demand_room(folder)
             remove_temporary_files(folder)
             yield
     finally:
