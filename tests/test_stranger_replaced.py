@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import shutil
 import zipfile
 
 import pytest
@@ -104,7 +105,8 @@ def test_a_comparison_replaces_only_a_comparison(theirs, finished_run, tmp_path,
 def test_a_comparison_replaces_an_earlier_one(finished_run, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(compare_page(load_compared([open_run(finished_run)] * 2)).replace("Fig", "gif"))
-    assert compare.main([str(finished_run), str(finished_run), "--output", str(page)]) == 0
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    assert compare.main([str(finished_run), str(other), "--output", str(page)]) == 0
     assert "gifures" not in page.read_text()
 
 
@@ -156,7 +158,7 @@ VERBS = {
     "check_data": ["demo"],
     "check_data, elsewhere": ["demo", "--output", "{new}"],
     "lr_find": [],
-    "compare": ["{run}", "{run}", "--output", "{new}.html"],
+    "compare": ["{run}", "{other}", "--output", "{new}.html"],
     "predict": ["{run}", "{picture}", "--draw", "{new}"],
 }
 
@@ -171,11 +173,13 @@ def test_without_room_a_verb_ends_before_its_work(
     cut.mkdir()
     for each in ("config.yaml", "environment.json"):
         (cut / each).write_bytes((finished_run / each).read_bytes())
-    picture = finished_run / "curves.png"
+    picture, other = finished_run / "curves.png", tmp_path / "other"
+    if name == "compare":
+        shutil.copytree(finished_run, other)
     monkeypatch.chdir(tmp_path)
     before = sorted(path.name for path in tmp_path.rglob("*"))
     arguments = [
-        each.format(run=finished_run, new=tmp_path / "new", cut=cut, picture=picture)
+        each.format(run=finished_run, other=other, new=tmp_path / "new", cut=cut, picture=picture)
         for each in VERBS[name]
     ]
 
