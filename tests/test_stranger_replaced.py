@@ -94,7 +94,8 @@ def test_a_run_that_was_renamed_still_owns_its_exports(finished_run, tmp_path):
 @pytest.mark.parametrize("theirs", ["notes", "<title>a page</title>", "a report of ferkeras"])
 def test_a_comparison_replaces_only_a_comparison(theirs, finished_run, tmp_path, capsys):
     page = tmp_path / "page.html"
-    arguments = [str(finished_run), str(finished_run), "--output", str(page)]
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    arguments = [str(finished_run), str(other), "--output", str(page)]
     text = (finished_run / "report.html").read_text() if "report" in theirs else theirs
     page.write_text(text)
     assert compare.main(arguments) == 2
