@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import listed, shown
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.load import (
@@ -116,7 +116,7 @@ def find_subject(
     if leak:
         leak += "; so nobody can say which of these faces also occur in its training"
     return Subject(
-        name="-".join(("data", _plain(Path(data).stem), *([split] if split else []))),
+        name="-".join(("data", _name_of(data), *([split] if split else []))),
         faces=_part(read, split),
         source=read.source,
         fingerprint=read.fingerprint,
@@ -194,5 +194,5 @@ def _part(read: ReadFaces, split: str | None) -> Faces:
     return faces
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".csv")).strip("-.")[:40] or "faces"
+def _name_of(data: str) -> str:
+    return for_file_name(Path(data).stem.removesuffix(".csv"))[:40]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.files.writing import demand_room
@@ -60,7 +60,7 @@ def make_folder(output: str | None, name: str) -> Path:
             folder = expanded(output)
             folder.mkdir(parents=True, exist_ok=True)
             return folder
-        name = re.sub(r"[^\w-]+", "-", name)
+        name = for_file_name(name)
         number = 1
         while True:
             folder = Path(f"{name}-{number}" if number > 1 else name)
