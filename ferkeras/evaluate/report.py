@@ -223,6 +223,18 @@ def print_calibration(
         ["tta", "temperature", "log loss", "calibration error"],
         rows,
     )
+    limited = {tta: each for tta, each in calibrations.items() if each.at_limit}
+    if any(each.temperature > 1 for each in limited.values()):
+        console.print(
+            f"warning: at the upper limit ({', '.join(limited)}): the network's answers carry no "
+            "information about these faces; find out why before a temperature is used"
+        )
+    elif limited:
+        console.print(
+            f"warning: at the lower limit ({', '.join(limited)}): the network is right on nearly "
+            "all of these faces, and less sure than a temperature can make it; are they training "
+            "faces?"
+        )
     console.print("stored with the run; none changes a prediction\n")
 
 
