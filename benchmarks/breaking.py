@@ -38,7 +38,7 @@ study, which is the one of `fit`."""
 _OF_A_STUDY = " of a training of a study"
 
 VERBS: dict[str, list[str]] = {
-    "compare": ["RUN", "RUN", "--output", "BASE/out.html"],
+    "compare": ["RUN", "BASE/tiny-002", "--output", "BASE/out.html"],
     "predict": ["RUN", "RUN/curves.png", "--no-detect", "--draw", "BASE/drawn"],
     "check_data": ["demo", "--output", "BASE/checked"],
     "evaluate": ["RUN", "--calibrate"],
@@ -346,6 +346,8 @@ def prepare(verb: str, template: Path, base: Path, done: bool = False) -> None:
         studies.copy(template, base, done)
     else:
         shutil.copytree(template, base / "tiny-001")
+        if verb == "compare":
+            shutil.copytree(template, base / "tiny-002")
 
 
 def is_litter(name: str) -> bool:

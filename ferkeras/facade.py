@@ -10,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PIL import Image
-
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.home import expanded
+from ferkeras.cli.home import path_given
 from ferkeras.cli.lines import Progress, Reports, console_for
+from ferkeras.cli.wording import described
 from ferkeras.config.arguments import DEFAULT, find_config
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.idle import refuse_idle
@@ -29,8 +27,8 @@ from ferkeras.data.box import Box
 from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.faces import ReadFaces
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
-from ferkeras.data.pictures import quiet_pillow, toned_picture
-from ferkeras.data.test_time_augmentation import TestTimeAugmentation
+from ferkeras.data.pictures import quiet_pillow
+from ferkeras.data.test_time_augmentation import VIEWS, TestTimeAugmentation
 from ferkeras.runs.changes import EPOCHS
 from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
 from ferkeras.runs.finished import open_run as open_finished
@@ -45,10 +43,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ferkeras.evaluate.assessment import Assessment
+    from ferkeras.predict.given import Picture
     from ferkeras.predict.network import Network
-
-Picture = str | Path | Image.Image | np.ndarray
-"""A path; a Pillow image; or uint8 pixels, 0 to 255, grey (H, W), (H, W, 1) or RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +105,15 @@ def train(
         >>> small = {"data.demo_faces": 300, "train.epochs": 1, "network.filters": [4]}
         >>> run = ferkeras.train("demo", small)  # doctest: +SKIP
     """
-    given = config if isinstance(config, Config) else load_config(find_config(str(config)))
-    values = with_dots(settings or {})
+    if not isinstance(config, Config):
+        expected = "a file, the name of a configuration or a Config (changes go into settings)"
+        config = load_config(find_config(path_given("config", config, expected)))
+    values = _settings(settings)
     if isinstance(data, ReadFaces):
         values["data.path"] = data.source
     elif data is not None:
-        values["data.path"] = str(data)
-    resolved = with_values(given, values)
+        values["data.path"] = path_given("data", data, "a path, or what load_data returned")
+    resolved = with_values(config, values)
     refuse_idle(resolved, values)
     if isinstance(data, ReadFaces) and resolved.data.votes is not None:
         raise InputError("data.votes: these faces were read without votes; give their path as data")
@@ -161,8 +159,8 @@ def resume(
     if epochs is not None:
         changes[EPOCHS] = epochs
     if data is not None:
-        changes[PATH] = str(data)
-    run = find_folder(path)
+        changes[PATH] = path_given("data", data)
+    run = find_folder(path_given("path", path))
     with console_for(progress) as console, reopened(run, changes) as unfinished:
         if unfinished is not None:
             from ferkeras.fit.fitting import fit
@@ -189,7 +187,7 @@ def open_run(path: str | Path | None = None) -> Run:
         >>> ferkeras.open_run().name
         'fer2013'
     """
-    return Run(open_trained(SHIPPED if path is None else path))
+    return Run(open_trained(SHIPPED if path is None else path_given("path", path)))
 
 
 def load_data(
@@ -216,7 +214,7 @@ def load_data(
         InputError: the faces cannot be read; the message says where and why.
     """
     settings = {
-        "data.path": str(path),
+        "data.path": path_given("path", path),
         "data.cache": cache,
         "data.classes": classes,
         "data.size": size,
@@ -310,8 +308,8 @@ class Run:
 
         Args:
             pictures: one or many: paths, Pillow images, or uint8 arrays; an array of many grey
-                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size will do; colour
-                becomes grey where the network takes grey.
+                faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size from 8 pixels a
+                side will do; colour becomes grey where the network takes grey.
             tta: test-time augmentation: ``none``, ``flip`` or ``multiscale``.
             detect: find the faces in each picture first; else each picture is one face, cut out.
 
@@ -320,13 +318,17 @@ class Run:
             none or several.
 
         Raises:
-            InputError: a picture cannot be read, or is no picture.
+            InputError: a picture cannot be read, or is no picture; or the shape of an array may
+                mean one or many.
         """
         from ferkeras.predict.cuts import chosen_cut
+        from ferkeras.predict.given import views_given
         from ferkeras.predict.predictions import predict_views
 
+        if tta not in tuple(VIEWS):
+            raise InputError(f"tta {tta!r}: expected one of {', '.join(VIEWS)}")
         cut = chosen_cut(detect)
-        views = (_view(at, each) for at, each in enumerate(_each(pictures)))
+        views = views_given(pictures, self._network.image)
         emotions = self._network.about.emotions
         found = []
         with quiet_pillow():
@@ -366,7 +368,7 @@ class Run:
         if split is not None and split not in SPLITS:
             raise InputError(f"split {split!r}: expected one of {', '.join(SPLITS)}")
         with console_for(progress) as console:
-            path = None if data is None else str(data)
+            path = None if data is None else path_given("data", data)
             subject = find_subject(self._finished, split, path, console)
             for note in filter(None, (self.unfinished, subject.remark)):
                 console.print(f"note: {note}")
@@ -415,13 +417,14 @@ class Run:
         """
         from ferkeras.export.exporting import export_run
 
+        target = None if folder is None else path_given("folder", folder)
         with console_for(progress) as console:
             return export_run(
                 self._finished,
                 format,
                 console,
-                folder=None if folder is None else Path(folder),
-                data=None if data is None else str(data),
+                folder=None if target is None else Path(target),
+                data=None if data is None else path_given("data", data),
             )
 
     @cached_property
@@ -431,36 +434,11 @@ class Run:
         return load_network(self.folder)
 
 
-def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    if isinstance(pictures, str | Path | Image.Image):
-        return [pictures]
-    if isinstance(pictures, np.ndarray):
-        one = pictures.ndim == 2 or (pictures.ndim == 3 and pictures.shape[-1] in (1, 3))
-        return [pictures] if one else pictures
-    return pictures
-
-
-def _view(at: int, picture: Picture) -> Any:
-    from ferkeras.predict.sources import View, read_picture
-
-    if isinstance(picture, str | Path):
-        return View(str(picture), None, partial(read_picture, expanded(picture)))
-    return View(f"picture {at}", None, partial(_rgb_of, picture))
-
-
-def _rgb_of(picture: Image.Image | np.ndarray) -> Image.Image:
-    if isinstance(picture, Image.Image):
-        return toned_picture(picture, 3)
-    if not isinstance(picture, np.ndarray):
-        raise InputError(f"expected a path, a Pillow image or an array, found {type(picture)}")
-    shape = picture.shape
-    if picture.dtype != np.uint8 or not (
-        len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
-    ):
+def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
         raise InputError(
-            "expected uint8 pixels from 0 to 255 of shape (H, W), (H, W, 1) or (H, W, 3), found "
-            f"{picture.dtype} of shape {shape}"
+            f'settings: expected a mapping such as {{"train.epochs": 3}}, found {described(given)}'
         )
-    if 0 in shape:
-        raise InputError(f"a picture without pixels, of shape {shape}")
-    return Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture).convert("RGB")
+    return with_dots(given)

@@ -1,12 +1,16 @@
 """Temperatures: fitted, stored with a run, and read back or refused."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.evaluate.report import print_calibration
 from ferkeras.metrics.calibration import (
     calibrate,
     calibrate_views,
@@ -126,3 +130,17 @@ def test_a_damaged_calibration_is_named_with_the_command_that_fixes_it(tmp_path,
     run.calibration.path.write_text(content)
     with pytest.raises(InputError, match=r"calibration.json: damaged.*--calibrate"):
         temperature_of(run)
+
+
+def test_a_temperature_at_its_limit_is_told_as_answers_without_information():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 7, 200)
+    blind = calibrate(rng.normal(0, 40, (200, 7)), labels)
+    seeing = calibrate(np.eye(7)[labels] * 2 + rng.normal(0, 1, (200, 7)), labels)
+    assert (blind.at_limit, seeing.at_limit) == (True, False)
+    said = io.StringIO()
+    print_calibration({"none": blind, "flip": seeing}, Console(said))
+    assert "warning: at the upper limit (none): the network's answers carry no" in said.getvalue()
+    said = io.StringIO()
+    print_calibration({"none": seeing}, Console(said))
+    assert "warning" not in said.getvalue()

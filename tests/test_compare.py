@@ -83,6 +83,32 @@ def test_runs_on_different_data_are_put_side_by_side_and_not_subtracted(runs, ca
     assert not np.array_equal(one.samples["accuracy"], other.samples["accuracy"])
 
 
+def test_runs_of_other_classes_are_told_so_and_nothing_is_proposed(runs, capsys):
+    first, second = runs
+    environment = json.loads((second / "environment.json").read_text())
+    environment["data"]["fingerprint"] = "f" * 64
+    names = environment["data"]["task"]["classes"]
+    environment["data"]["task"]["classes"] = [*names[:-2], "bored", names[-1]]
+    (second / "environment.json").write_text(json.dumps(environment))
+    assert main([str(first), str(second)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"(tiny-001 lacks bored; tiny-002 lacks {names[-2]})" in out
+    assert "--data" not in out
+
+
+def test_a_run_named_twice_is_refused(runs, capsys):
+    first, second = runs
+    assert main([str(first), str(second), f"{first}/"]) == 2
+    assert f"{first}: named twice" in capsys.readouterr().err
+
+
+def test_the_page_is_named_as_from_here(runs, capsys, monkeypatch):
+    first, second = runs
+    monkeypatch.chdir(first.parent)
+    assert main([first.name, second.name]) == 0
+    assert capsys.readouterr().out.endswith("written: compare-tiny-001-tiny-002.html\n")
+
+
 def test_another_split_of_the_same_data_is_compared_and_not_paired(runs, capsys):
     first, second = runs
     with np.load(second / "predictions.npz") as arrays:

@@ -150,12 +150,40 @@ def test_weight_decay_without_an_optimizer_that_has_it_is_refused():
     assert "adamw" in problems(None, "train.weight_decay=0.05")
 
 
+def test_a_rule_that_file_and_command_line_break_together_names_both(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(
+        "schedule:\n  plateau_from_epoch: null\ntrain:\n"
+        "  learning_rate_schedule: cosine\n  warmup_epochs: 2\n"
+    )
+    assert (
+        f"set train.warmup_epochs=1, or more epochs (train.epochs: command line, "
+        f"train.warmup_epochs: {path}:5)" in problems(path, "train.epochs=2")
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("train.learning_rate=0,001", "; the decimal point is a dot: 0.001; default"),
+        ("name=mein lauf", "expected text of letters a to z, digits, "),
+        ("name=Müllers Lauf!", "; for example name=Mullers-Lauf; default"),
+    ],
+)
+def test_what_is_written_otherwise_is_answered_with_how_it_is_written(given, said):
+    assert said in problems(None, given)
+
+
 def test_a_cosine_is_the_only_one_to_move_the_learning_rate():
     cosine = "train.learning_rate_schedule=cosine"
     assert "would both set the learning rate" in problems(None, cosine)
     alone = (cosine, "schedule.plateau_from_epoch=null", "train.epochs=4")
     assert load_config(None, [*alone, "train.warmup_epochs=1.5"]).train.warmup_epochs == 1.5
-    assert "(4) must be below epochs (4)" in problems(None, *alone, "train.warmup_epochs=4")
+    late = problems(None, *alone, "train.warmup_epochs=4")
+    assert (
+        "command line: train.warmup_epochs (4) must be below train.epochs (4); "
+        "set train.warmup_epochs=2" in late
+    )
     assert "needs train.learning_rate_schedule=cosine" in problems(None, "train.warmup_epochs=1")
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from brief_training import QUICK, synthetic_splits
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Faces, Splits
@@ -282,6 +284,23 @@ def test_the_verb_examines_a_run(finished_run, tmp_path, capsys):
         assert finding["source"]
 
 
+def test_what_is_examined_is_said_first_and_how_to_examine_the_newest_run(
+    finished_run, tmp_path, capsys, monkeypatch
+):
+    def no_faces(*given):
+        raise InputError("no faces")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ferkeras.data.load.load_splits", no_faces)
+    first = "Examined: no run, but 240 steps of a training with --config demo, on synthetic faces\n"
+    assert main([]) == 2
+    assert capsys.readouterr().out == f"{first}\n"
+    shutil.copytree(finished_run, tmp_path / "saved_models" / "tiny-001")
+    assert main([]) == 2
+    _, newest = capsys.readouterr().out.split(first)
+    assert newest.rstrip().endswith(f"diagnose {Path('saved_models', 'tiny-001')}")
+
+
 def test_faces_of_a_run_may_have_moved_but_must_be_the_same(
     finished_run, tmp_path, capsys, monkeypatch
 ):
@@ -300,6 +319,7 @@ def test_faces_of_a_run_may_have_moved_but_must_be_the_same(
     assert main([str(run)]) == 2
     assert "other faces than the run was trained on" in capsys.readouterr().err
     assert main([str(run), "data.path=demo"]) == 0
+    assert capsys.readouterr().out.startswith(f"Examined: the run {run}, on synthetic faces\n")
     assert (run / "config.yaml").read_text().count(str(gone)) == 1
 
 

@@ -185,6 +185,23 @@ def test_faces_of_some_emotions_only_are_evaluated(copied, tmp_path, make_faces)
     assert metrics["emotions"]["sad"]["support"] == 0
 
 
+def test_faces_of_classes_that_the_run_does_not_know_are_counted(
+    copied, tmp_path, make_faces, capsys
+):
+    images = make_faces([3, 3, 3, 3, 3]).images
+    data = write_csv(tmp_path / "both für Übung.csv", images, ["happy"] * 3 + ["bored"] * 2)
+    for _ in range(2):  # read, and from the cache
+        assert main([str(copied), "--data", str(data)]) == 0
+        said = capsys.readouterr().out
+        assert "note: 2 of 5 faces are left out (bored 2): this run knows angry, disgust," in said
+        assert "data-both-fur-Ubung: 3 faces" in said
+    name = "data-both-fur-Ubung"
+    path = copied / "evaluation" / name / f"evaluation-{name}.json"
+    evaluation = json.loads(path.read_text())
+    assert evaluation["faces_left_out"] == {"bored": 2}
+    assert evaluation["remark"].startswith("2 of 5 faces are left out")
+
+
 def test_data_that_have_moved_are_known_again(copied, tmp_path, make_faces, monkeypatch, capsys):
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
     faces = make_faces(list(range(7)) * 6)

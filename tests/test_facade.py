@@ -102,6 +102,7 @@ def test_arrays_images_and_paths_get_the_same_predictions(shipped, faces, tmp_pa
         faces[..., 0],
         list(faces),
         np.repeat(faces, 3, axis=-1),
+        np.concatenate([np.repeat(faces, 3, axis=-1), np.full_like(faces, 255)], axis=-1),
         images,
         [image.convert("RGB") for image in images],
         paths,
@@ -120,6 +121,8 @@ def test_arrays_images_and_paths_get_the_same_predictions(shipped, faces, tmp_pa
 def test_one_picture_need_not_be_a_list(shipped, faces):
     (one,) = shipped.predict(faces[0])
     assert one == shipped.predict(faces)[0]
+    clear = np.dstack([faces[0], faces[0], faces[0], np.zeros_like(faces[0])])
+    assert shipped.predict(clear) == shipped.predict(np.full((48, 48), 255, np.uint8))
     assert shipped.predict([]) == []
     (tta,) = shipped.predict(faces[0], tta="multiscale")
     assert sum(tta.probabilities.values()) == pytest.approx(1, abs=1e-4)
@@ -146,14 +149,58 @@ def test_detection_gives_a_prediction_a_face(shipped):
         (np.zeros((48, 48), np.float32), "found float32 of shape"),
         (np.zeros((2, 48), np.int64), "expected uint8"),
         (np.zeros((0, 5), np.uint8), "without pixels"),
-        ([np.zeros((4, 4, 4), np.uint8)], "found uint8 of shape"),
+        ([np.zeros((48, 48, 5), np.uint8)], "found uint8 of shape"),
+        (np.zeros((3, 48, 48), np.uint8), "np.moveaxis(array, 0, -1)"),
+        (np.zeros((2, 3, 48, 48), np.uint8), "found uint8 of shape (3, 48, 48)"),
+        (np.zeros((30, 48 * 48), np.uint8), "array.reshape(-1, 48, 48, 1)"),
+        (np.zeros((7, 10, 90), np.uint8), "90 x 10 is no picture of a face"),
+        (np.zeros((1, 1), np.uint8), "1 x 1 pixels show no face; expected at least 8 a side"),
+        (Image.new("L", (48, 7)), "picture 0: 48 x 7 pixels show no face"),
+        (None, "found None; cv2.imread returns None"),
         ([None], "expected a path, a Pillow image or an array"),
+        (5, "found int"),
         ("no/such/file.png", "no/such/file.png: cannot be read"),
+        (str(ROOT), f"a folder; give the pictures in it: sorted(pathlib.Path({str(ROOT)!r})"),
+        ("no/such/*.png", "a pattern; give the pictures that it matches: sorted(glob.glob("),
     ],
 )
 def test_what_is_no_picture_is_refused_by_name(shipped, picture, expected):
     with pytest.raises(ferkeras.InputError) as caught:
         shipped.predict(picture)
+    assert expected in str(caught.value)
+
+
+ARRAY = np.zeros((40, 48, 48))
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda run: ferkeras.open_run(5), "path: expected a path, found 5"),
+        (lambda run: ferkeras.resume(b"run"), "path: expected a path, found b'run'"),
+        (
+            lambda run: ferkeras.load_data(ARRAY),
+            "path: expected a path, found ndarray of shape (40,",
+        ),
+        (lambda run: ferkeras.load_data("demo", classes=ARRAY), "data.classes = array("),
+        (lambda run: ferkeras.train({"seed": 3}), "(changes go into settings), found "),
+        (lambda run: ferkeras.train("demo", ["seed=3"]), "settings: expected a mapping"),
+        (lambda run: ferkeras.train("demo", {"seed": np.zeros(2)}), "seed = array([0., 0.])"),
+        (
+            lambda run: ferkeras.train("demo", data=ARRAY),
+            "or what load_data returned, found ndarray of shape (40, 48, 48)",
+        ),
+        (lambda run: ferkeras.load_data("demo", progress="print"), "progress: expected a function"),
+        (lambda run: run.evaluate(data=ARRAY), "data: expected a path, found ndarray"),
+        (lambda run: run.export(5), "format '5': expected one of saved_model"),
+        (lambda run: run.export("litert", 5), "folder: expected a path, found 5"),
+        (lambda run: run.predict("face.png", tta="flipp"), "tta 'flipp': expected one of none,"),
+        (lambda run: run.predict("a\0b"), "not a path"),
+    ],
+)
+def test_what_is_no_argument_is_refused_by_name(shipped, call, expected):
+    with pytest.raises(ferkeras.InputError) as caught:
+        call(shipped)
     assert expected in str(caught.value)
 
 

@@ -200,6 +200,25 @@ def test_a_collapse_stops_the_run_with_code_1_and_is_diagnosed(models, capsys, b
     assert f"Verdict: {metrics['diagnosis']['verdict']}" in said
 
 
+def test_a_kept_network_that_predicts_one_class_is_code_1_and_the_next_is_diagnosis(
+    models, capsys, brief
+):
+    arguments = [
+        *SMALL,
+        f"output.folder={models}",
+        "monitor.collapse_fraction=0.2",
+        "train.learning_rate=1e-6",
+        "--name=collapsed",
+    ]
+    assert main(arguments) == 1
+    metrics = json.loads((models / "collapsed-001" / "metrics.json").read_text())
+    assert metrics["stopped"] is None
+    said = capsys.readouterr().out
+    assert "failed: the network that is kept calls " in said
+    _, after = said.split("\nNext\n")
+    assert f"ferkeras.diagnose {models / 'collapsed-001'}" in after.splitlines()[1]
+
+
 def test_missing_data_is_one_clear_error(tmp_path, capsys):
     path = tmp_path / "fer2013.csv"
     assert main([f"data.path={path}", f"output.folder={tmp_path / 'models'}"]) == 2

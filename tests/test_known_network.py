@@ -66,5 +66,11 @@ def test_classes_that_it_does_not_know_are_not_asked_about():
     found = check_known_network(
         material_of(SHOWN, range(7), classes), "known", FER2013, knowing(0.6)
     )
-    assert found.level is Level.OK
-    assert "not asked" in found.found
+    assert found.level is Level.NOT_ASKED
+    assert found.found == "known knows 0 of these classes; 3 are needed"
+
+
+def test_too_few_faces_are_not_asked_about_and_the_reason_is_their_number():
+    found = check_known_network(material_of(SHOWN[:14], range(7)), "known", FER2013, knowing(0.6))
+    assert found.level is Level.NOT_ASKED
+    assert found.found.startswith("14 faces (at most 60 a class) of the ")

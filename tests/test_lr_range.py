@@ -1,5 +1,6 @@
 """The learning-rate range test: its rules, what it finds, and that it leaves no trace."""
 
+import io
 import json
 import math
 
@@ -9,8 +10,11 @@ from brief_training import synthetic_splits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ferkeras.cli.console import Console
 from ferkeras.config.file import load_config
-from ferkeras.lr_find.range_test import conclude, lr_range_test
+from ferkeras.config.schema import Config
+from ferkeras.lr_find.range_test import LrRange, conclude, lr_range_test
+from ferkeras.lr_find.report import print_lr_range
 from ferkeras.lr_find.rules import noise, smooth, steepest, suggest, valley
 from ferkeras.training.setup import build_setup, make_reproducible
 
@@ -304,3 +308,11 @@ def test_broken_weights_are_reported_and_stay_as_they_were(make_learner):
 def test_bad_arguments_are_refused(make_learner, bad):
     with pytest.raises(ValueError, match="Received: lowest="):
         lr_range_test(make_learner(), **bad)
+
+
+def test_a_loss_that_is_lowest_at_the_end_is_said_once():
+    rates, losses = np.array([0.1, 1.0]), np.array([1.9, 1.81])
+    found = LrRange(rates, losses, losses, None, None, None, None, "no rate lowers it", None)
+    said = io.StringIO()
+    print_lr_range(found, Config(), Console(said))
+    assert "1.900 at 0.1, lowest 1.810 at the end, 1\n" in said.getvalue()

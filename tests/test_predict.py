@@ -212,6 +212,13 @@ def test_a_path_without_pictures_is_wrong_input(path, said, finished_run, tmp_pa
     assert said in capsys.readouterr().err
 
 
+def test_a_run_behind_the_pictures_is_not_searched_for_pictures(finished_run, folder, capsys):
+    assert main([str(folder), str(finished_run)]) == 2
+    said = capsys.readouterr().err
+    assert f"{finished_run}: this is a network, not what to predict" in said
+    assert f"ferkeras.predict {finished_run} {folder}\n" in said.replace("'", "")
+
+
 @pytest.mark.parametrize("name", ["best.keras", "export/1"])
 def test_files_that_can_carry_code_are_refused(name, finished_run, folder, capsys):
     assert main([str(finished_run / name), str(folder)]) == 2

@@ -411,6 +411,11 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
     code, text = resume(capsys)
     assert code == 2
     assert "no unfinished run in it" in text
+    faces = tmp_path / "faces"
+    (faces / "happy").mkdir(parents=True)
+    code, text = resume(capsys, faces)
+    assert code == 2
+    assert f"{faces}: neither a run nor a folder of runs" in text
 
 
 def test_the_newest_unfinished_run_is_found(tmp_path):

@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import shutil
 import zipfile
 
 import pytest
@@ -93,7 +94,8 @@ def test_a_run_that_was_renamed_still_owns_its_exports(finished_run, tmp_path):
 @pytest.mark.parametrize("theirs", ["notes", "<title>a page</title>", "a report of ferkeras"])
 def test_a_comparison_replaces_only_a_comparison(theirs, finished_run, tmp_path, capsys):
     page = tmp_path / "page.html"
-    arguments = [str(finished_run), str(finished_run), "--output", str(page)]
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    arguments = [str(finished_run), str(other), "--output", str(page)]
     text = (finished_run / "report.html").read_text() if "report" in theirs else theirs
     page.write_text(text)
     assert compare.main(arguments) == 2
@@ -104,7 +106,8 @@ def test_a_comparison_replaces_only_a_comparison(theirs, finished_run, tmp_path,
 def test_a_comparison_replaces_an_earlier_one(finished_run, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(compare_page(load_compared([open_run(finished_run)] * 2)).replace("Fig", "gif"))
-    assert compare.main([str(finished_run), str(finished_run), "--output", str(page)]) == 0
+    other = shutil.copytree(finished_run, tmp_path / "other")
+    assert compare.main([str(finished_run), str(other), "--output", str(page)]) == 0
     assert "gifures" not in page.read_text()
 
 
@@ -140,6 +143,10 @@ def no_room(self: InnerPath, mode: int = 0o666) -> int:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
 
+def no_right(self: InnerPath, mode: int = 0o666) -> int:
+    raise OSError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+
 VERBS = {
     "fit": ["output.folder={new}"],
     "fit, resumed": ["--resume", "{cut}"],
@@ -152,25 +159,28 @@ VERBS = {
     "check_data": ["demo"],
     "check_data, elsewhere": ["demo", "--output", "{new}"],
     "lr_find": [],
-    "compare": ["{run}", "{run}", "--output", "{new}.html"],
+    "compare": ["{run}", "{other}", "--output", "{new}.html"],
     "predict": ["{run}", "{picture}", "--draw", "{new}"],
 }
 
 
 @pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("refusal", [no_room, no_right])
 def test_without_room_a_verb_ends_before_its_work(
-    name, finished_run, tmp_path, monkeypatch, capsys
+    name, refusal, finished_run, tmp_path, monkeypatch, capsys
 ):
     verb = importlib.import_module(f"ferkeras.{name.partition(',')[0]}.__main__")
     cut = tmp_path / "cut"
     cut.mkdir()
     for each in ("config.yaml", "environment.json"):
         (cut / each).write_bytes((finished_run / each).read_bytes())
-    picture = finished_run / "curves.png"
+    picture, other = finished_run / "curves.png", tmp_path / "other"
+    if name == "compare":
+        shutil.copytree(finished_run, other)
     monkeypatch.chdir(tmp_path)
     before = sorted(path.name for path in tmp_path.rglob("*"))
     arguments = [
-        each.format(run=finished_run, new=tmp_path / "new", cut=cut, picture=picture)
+        each.format(run=finished_run, other=other, new=tmp_path / "new", cut=cut, picture=picture)
         for each in VERBS[name]
     ]
 
@@ -181,11 +191,16 @@ def test_without_room_a_verb_ends_before_its_work(
         monkeypatch.setattr(place, worked)
     monkeypatch.setattr("ferkeras.check_data.material.gather", worked)
     monkeypatch.setattr("ferkeras.predict.predictions.predict_views", worked)
-    monkeypatch.setattr(InnerPath, "create", no_room)
-    assert verb.main(arguments) in (1, 2)
+    monkeypatch.setattr(InnerPath, "create", refusal)
+    assert verb.main(arguments) in ((1, 2) if refusal is no_room else (2,))
     said = capsys.readouterr().err
     *notes, error = said.splitlines()
     assert error.startswith("error: ")
-    assert "No space left on device" in error
+    if refusal is no_room:
+        assert "No space left on device" in error
+    else:
+        written_to = finished_run if str(finished_run) in error else tmp_path
+        assert f"error: {written_to}" in error
+        assert ": this folder cannot be written to (Permission denied); " in error
     assert all(note.startswith("note: ") for note in notes)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.name != "new") == before

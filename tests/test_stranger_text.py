@@ -89,6 +89,10 @@ def test_plain_names_stay_as_they_are_everywhere(text):
         assert destination(text) == text
 
 
+def test_letters_with_marks_stay_letters_in_a_file_name():
+    assert for_file_name("Meine Gesichter für Übung") == "Meine-Gesichter-fur-Ubung"
+
+
 @given(st.text(st.characters(codec=None)))
 def test_a_file_name_is_one_on_every_system(text):
     name = for_file_name(text)

@@ -18,9 +18,10 @@ MOST_LISTED = 5_000
 
 
 class Level(StrEnum):
-    """How bad: nothing; worth a look; training on it would be wrong."""
+    """How bad: nothing; not asked, for want of something; worth a look; training would be wrong."""
 
     OK = "ok"
+    NOT_ASKED = "not asked"
     LOOK = "look"
     WRONG = "wrong"
 

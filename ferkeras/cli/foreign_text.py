@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 
 _LONGEST_NAME = 80
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -48,6 +49,12 @@ def path_for_csv(path: str) -> str:
 
 
 def for_file_name(text: str) -> str:
-    """Letters, digits, `.`, `-` and `_` alone, at most 80 of them: a name on every system."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.")[:_LONGEST_NAME]
+    """Letters, digits, `.`, `-` and `_` alone, at most 80 of them: a name on every system.
+
+    Letters lose their marks, others and all else become dashes.
+    """
+    letters = "".join(
+        each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each)
+    )
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", letters).strip("-.")[:_LONGEST_NAME]
     return plain or "unnamed"

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import quoted
+from ferkeras.cli.wording import described, quoted
+
+
+def path_given(what: str, value: object, expected: str = "a path") -> str:
+    """A path that a program hands over, as text.
+
+    Args:
+        what: the parameter, for the message.
+        value: what it was given.
+        expected: what it takes, for the message.
+
+    Raises:
+        InputError: it is no path.
+    """
+    if isinstance(value, str | os.PathLike) and isinstance(path := os.fspath(value), str):
+        return path
+    raise InputError(f"{what}: expected {expected}, found {described(value)}")
 
 
 def expanded(path: str | Path) -> Path:

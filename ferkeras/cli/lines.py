@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import IO, Protocol, cast, runtime_checkable
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import described
 
 
 @runtime_checkable
@@ -35,7 +37,16 @@ told of phases and epochs, see `Reports`; an object that can be called, too, get
 
 
 def console_for(progress: Progress | None) -> Console:
-    """A console without a terminal; None: a silent one."""
+    """A console without a terminal; None: a silent one.
+
+    Raises:
+        InputError: `progress` can be told nothing.
+    """
+    if not (progress is None or callable(progress) or isinstance(progress, Reports)):
+        raise InputError(
+            "progress: expected a function that takes a line, such as print, or an object with the "
+            f"methods phase and epoch, found {described(progress)}"
+        )
     lines = progress if callable(progress) else None
     phase = progress.phase if isinstance(progress, Reports) else None
     return Console(cast(IO[str], _Lines(lines)), phase=phase)

@@ -15,6 +15,15 @@ def quoted(found: str | bytes, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[:limit] + "...")
 
 
+def described(value: object, limit: int = 60) -> str:
+    """Return a value of a program as one short line; of an array kind and shape alone."""
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
 def shown(path: str | os.PathLike[str]) -> str:
     """Return a path as it stands, or escaped where it would not print as one line."""
     text = str(path)

@@ -31,6 +31,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import InputError
+    from ferkeras.cli.wording import shown
+
+    folders = [each.run.folder.resolve() for each in finished]
+    for each, folder in zip(finished, folders, strict=True):
+        if folders.count(folder) > 1:
+            raise InputError(f"{shown(each.run.folder)}: named twice; name runs to compare it with")
 
     with Console() as console:
         with console.working("comparing"):
@@ -45,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if arguments.output is None:
                     page.parent.mkdir(parents=True, exist_ok=True)
                 check_page(page)
-                demand_room(page.parent)
+                demand_room(page.parent, "say where with --output FILE")
                 write_text(page, compare_page(runs))
             except OSError as error:
                 raise InputError(

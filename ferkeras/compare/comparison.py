@@ -110,6 +110,11 @@ def same_data(runs: Sequence[Compared]) -> bool:
 
 def ranking(runs: Sequence[Compared]) -> str:
     """Which run is the most accurate, in one sentence; or why nobody can say."""
+    if lacking := _lacking(runs):
+        return (
+            f"These runs do not know the same classes ({lacking}), so their figures do not tell "
+            "which network is better."
+        )
     if not same_data(runs):
         return (
             "These runs were trained and validated on different data, so their figures do not "
@@ -134,6 +139,17 @@ def ranking(runs: Sequence[Compared]) -> str:
         f"{who}: {formatted('accuracy', most)}, {where}"
         + ("" if paired else "; but the split gave them different validation faces")
         + (f"; {faces} face{'s' * (faces > 1)} cannot tell which is better." if few else ".")
+    )
+
+
+def _lacking(runs: Sequence[Compared]) -> str:
+    """Which classes of the others each run does not know; empty where all know the same."""
+    every = dict.fromkeys(name for run in runs for name in run.validation.classes)
+    missing = {run.name: set(every).difference(run.validation.classes) for run in runs}
+    return "; ".join(
+        f"{name} lacks {listed([shown(each) for each in every if each in lacks])}"
+        for name, lacks in missing.items()
+        if lacks
     )
 
 

@@ -31,7 +31,11 @@ def default_page(runs: Sequence[Compared]) -> Path:
     names = "-".join(run.finished.name for run in runs)
     if len(names) > _LONGEST_NAME:
         names = f"{runs[0].finished.name}-and-{len(runs) - 1}-more"
-    return runs[0].finished.run.results.path.resolve().parent / f"compare-{names}.html"
+    folder = runs[0].finished.run.results.path.resolve().parent
+    here = Path.cwd()
+    if folder.is_relative_to(here):
+        folder = folder.relative_to(here)
+    return folder / f"compare-{names}.html"
 
 
 def check_page(path: Path) -> None:

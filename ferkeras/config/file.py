@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,12 @@ from pydantic import ValidationError
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
-from ferkeras.config.hints import hint_for_key, hint_for_section, hint_for_word
+from ferkeras.config.hints import (
+    hint_for_key,
+    hint_for_section,
+    hint_for_value,
+    hint_for_word,
+)
 from ferkeras.config.keys import all_keys, as_yaml, field_of, kinds_of, kinds_with, rule_of
 from ferkeras.config.networks import KINDS, kind_of
 from ferkeras.config.schema import Config
@@ -201,8 +207,26 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
         # A rule of a whole section that names the key which breaks it.
         return f"{places[named]}: {named}: {reason}"
     if field is None:
-        return f"{where}{key + ': ' if key else ''}{message[0].lower()}{message[1:]}"
+        return _rule_between_keys(message, key, where, places)
     value = f"{key} = {as_yaml(item['input'])}"
     if item["type"] == "value_error":
         return f"{where}{value}: {message} (rule: {rule_of(field)})"
-    return f"{where}{value}: expected {rule_of(field)}; default {as_yaml(field.get_default())}"
+    return (
+        f"{where}{value}: expected {rule_of(field)}{hint_for_value(key, item['input'])}; default "
+        f"{as_yaml(field.get_default())}"
+    )
+
+
+def _rule_between_keys(message: str, key: str, where: str, places: dict[str, str]) -> str:
+    """A rule that several keys break together; where they were not written in one place, each."""
+    broken = message.partition(";")[0]
+    origins = {
+        each: places[each]
+        for each in all_keys()
+        if each in places and re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", broken)
+    }
+    lowered = f"{message[0].lower()}{message[1:]}"
+    if len(set(origins.values())) > 1:
+        return f"{lowered} ({', '.join(f'{each}: {at}' for each, at in origins.items())})"
+    where = f"{next(iter(origins.values()))}: " if origins else where
+    return f"{where}{'' if origins or not key else f'{key}: '}{lowered}"

@@ -7,10 +7,12 @@ they are close enough to be meant. No hint is better than a wrong one.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ferkeras.cli.bundled import bundled
+from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import nearest, quoted, shown
 
 CONFIGS = bundled("configs")
@@ -129,6 +131,16 @@ def hint_for_section(section: str, value: object) -> str:
     """What to say of a value that was given to a section; empty where no key of it is meant."""
     key = {"data": "data.path", "network": "network.kind", "output": "output.folder"}.get(section)
     return f"; did you mean {key}={shown(value)}?" if key and isinstance(value, str) else ""
+
+
+def hint_for_value(key: str, value: object) -> str:
+    """What to say of a value that a key does not take; empty where nothing is known."""
+    if not isinstance(value, str):
+        return ""
+    if re.fullmatch(r"[+-]?\d+,\d+(e[+-]?\d+)?", value):
+        return f"; the decimal point is a dot: {value.replace(',', '.')}"
+    plain = for_file_name(value).lstrip("_.-")[:64]
+    return f"; for example name={plain}" if key == "name" and plain else ""
 
 
 def hint_for_word(word: str, known: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from ferkeras.cli.invocation import shell_words
-from ferkeras.config.schema import Config, Section
+from ferkeras.config.schema import IN_WORDS, Config, Section
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def _rule(annotation: Any, metadata: Sequence[Any]) -> str:
         elif isinstance(item, annotated_types.Lt):
             high = f"below {item.lt:g}"
         elif getattr(item, "pattern", None):
-            pattern = f" matching {item.pattern}"
+            pattern = f" of {IN_WORDS[item.pattern]}"
     if low and high:
         return f"{text}, {low} to {high}"
     if low:
@@ -233,6 +233,8 @@ def as_yaml(value: Any) -> str:
         value = list(value)
     try:
         text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    except yaml.YAMLError:  # a value of a program that is none of YAML
+        return " ".join(repr(value).split())[:200]
     except ValueError:  # Python writes no number of more than 4300 digits
         return "a number of thousands of digits"
     return text.removesuffix("\n").removesuffix("\n...")[:200]

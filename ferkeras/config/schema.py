@@ -234,7 +234,8 @@ class Train(Section):
             raise ValueError("warmup_epochs: needs train.learning_rate_schedule=cosine")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(
-                f"warmup_epochs ({self.warmup_epochs:g}) must be below epochs ({self.epochs})"
+                f"train.warmup_epochs ({self.warmup_epochs:g}) must be below train.epochs "
+                f"({self.epochs}); set train.warmup_epochs={self.epochs / 2:g}, or more epochs"
             )
         return self
 
@@ -389,12 +390,18 @@ class Output(Section):
     )
 
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+IN_WORDS = {
+    _NAME: "letters a to z, digits, `.`, `_` and `-`, at most 64, beginning with a letter or digit"
+}
+"""What each pattern of a text takes."""
+
+
 class Config(Section):
     """All settings of one run."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = Field(
-        "run", description="name of the run: letters, digits, dot, dash, underscore"
-    )
+    name: Annotated[str, Field(pattern=_NAME)] = Field("run", description="name of the run")
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         0, description="the same seed gives the same run, bit for bit, on one machine"
     )

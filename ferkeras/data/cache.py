@@ -116,10 +116,11 @@ def load(key: str) -> ReadFaces | None:
         left_out = tuple(map(str, about["left_out"]))
         notes = tuple(map(str, about["notes"]))
         sample = None if about["sample"] is None else Sample(*about["sample"])
+        dropped = {str(name): int(count) for name, count in about["dropped"].items()}
         votes = {str(about["votes"]): np.array(record["votes"], np.float32)}
         votes.pop("", None)
         faces = Faces(images, labels, classes, **votes)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
         return None
     people, rows = (np.array(record[name], np.int32) for name in ("people", "rows"))
@@ -145,6 +146,7 @@ def load(key: str) -> ReadFaces | None:
         table.path if (table := _beside(path)).exists() else None,
         sample,
         notes,
+        dropped,
     )
 
 
@@ -315,6 +317,7 @@ def _about(read: ReadFaces) -> bytes:
         "left_out": read.left_out,
         "sample": read.sample,
         "notes": read.notes,
+        "dropped": dict(read.dropped),
     }
     return json.dumps(about).encode()
 

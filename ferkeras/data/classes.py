@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,14 +33,20 @@ class Chosen:
     Attributes:
         classes: the classes.
         index_of: class index by label as it is written; `DROPPED` for those left out.
+        left_out: the name of each label that is left out; the label itself where it has none.
     """
 
     classes: Classes
     index_of: Mapping[str, int]
+    left_out: Mapping[str, str]
 
     def indices(self, labels: Sequence[str]) -> np.ndarray:
         """Class index of each label, int32, shape (N,)."""
         return np.fromiter((self.index_of[each] for each in labels), np.int32, len(labels))
+
+    def dropped(self, labels: Sequence[str]) -> dict[str, int]:
+        """How many of these labels are left out, by name."""
+        return dict(Counter(self.left_out[each] for each in labels if each in self.left_out))
 
     def summary(self) -> str:
         """What was renamed and what was left out, for people; empty where nothing was."""
@@ -48,8 +55,8 @@ class Chosen:
             for written, index in self.index_of.items()
             if index != DROPPED and written != self.classes[index]
         ]
-        dropped = [written for written, index in self.index_of.items() if index == DROPPED]
-        parts = [_listed(renamed), f"left out: {_listed(dropped)}" if dropped else ""]
+        left_out = list(self.left_out)
+        parts = [_listed(renamed), f"left out: {_listed(left_out)}" if left_out else ""]
         return "; ".join(filter(None, parts))
 
 
@@ -101,11 +108,14 @@ def choose_classes(
     except ValueError as error:
         raise InputError(f"{source}: {error}: {_listed(ordered) or 'none'}") from None
     index_of: dict[str, int] = {}
+    left_out: dict[str, str] = {}
     for label, name in names.items():
         new = None if name is None else becomes.get(name)
         known = new is not None and new in classes.names
         index_of[label] = classes.index(str(new)) if known else DROPPED
-    return Chosen(classes, index_of)
+        if not known:
+            left_out[label] = name or label
+    return Chosen(classes, index_of, left_out)
 
 
 def _preset(key: str) -> Preset:

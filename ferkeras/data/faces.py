@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,7 @@ class ReadFaces:
         table: where there is a table of what was found in each picture; None where there is none.
         sample: what some pictures show; None where no face was looked for, or in all of them.
         notes: what was passed over that its owner may have meant otherwise, for people.
+        dropped: how many faces are not here, by the class that is left out or another reason.
     """
 
     faces: Faces
@@ -90,6 +92,7 @@ class ReadFaces:
     table: Path | None = None
     sample: Sample | None = None
     notes: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -196,10 +196,13 @@ def _labelled(path: Path, source: Source, wanted: Wanted) -> Labelled:
         )
     chosen = choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
     labels = chosen.indices(source.labels)
+    found = Labelled(
+        chosen.classes, labels, chosen.summary(), dropped=chosen.dropped(source.labels)
+    )
     if votes is None:
-        return Labelled(chosen.classes, labels, chosen.summary())
-    summary = "; ".join(filter(None, (chosen.summary(), "votes for a second head in training")))
-    return Labelled(chosen.classes, labels, summary, None, fractions(votes), votes.usage)
+        return found
+    summary = "; ".join(filter(None, (found.summary, "votes for a second head in training")))
+    return replace(found, summary=summary, votes=fractions(votes), usage=votes.usage)
 
 
 def _votes(path: Path, source: Source, wanted: str) -> Votes:
@@ -260,6 +263,7 @@ def _read(
         left_out=cut.left_out if cut else (),
         sample=sample,
         notes=source.notes,
+        dropped=found.dropped,
     )
     expected = replace(_those_at(everything, index), groups=_numbered(source.groups, index))
     read_so_far: list[Block] = []

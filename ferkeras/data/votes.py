@@ -7,7 +7,8 @@ Source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ class Labelled:
         targets: as in `ferkeras.data.faces.Faces`, shape (N, K).
         votes: as there, shape (N, V).
         usage: the split of each face where the votes say it, int8, shape (N,); None: they do not.
+        dropped: how many faces are left out, by class or by the reason.
     """
 
     classes: Classes
@@ -42,6 +44,7 @@ class Labelled:
     targets: np.ndarray | None = None
     votes: np.ndarray | None = None
     usage: np.ndarray | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 def labelled_by_votes(
@@ -77,10 +80,15 @@ def labelled_by_votes(
         there = np.maximum(sums.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
         targets = (sums / there).astype(np.float32)
     how = "the distribution of votes" if soft else "the majority of votes"
-    left_out = _left_out(votes, counts > half[:, None], labels)
-    parts = (f"labels by {how}", classes.summary(), left_out)
+    dropped = _dropped(votes, counts > half[:, None], labels)
+    parts = (f"labels by {how}", classes.summary(), _left_out(dropped, labels))
     return Labelled(
-        classes.classes, labels, "; ".join(filter(None, parts)), targets, usage=votes.usage
+        classes.classes,
+        labels,
+        "; ".join(filter(None, parts)),
+        targets,
+        usage=votes.usage,
+        dropped=dropped,
     )
 
 
@@ -101,11 +109,9 @@ def _by_class(
     return chosen, np.array([chosen.index_of.get(name, DROPPED) for name in votes.names])
 
 
-def _left_out(votes: Votes, most: np.ndarray, labels: np.ndarray) -> str:
-    """How many faces have no label, and why, for people."""
+def _dropped(votes: Votes, most: np.ndarray, labels: np.ndarray) -> dict[str, int]:
+    """How many faces have no label, by the reason."""
     none = labels == DROPPED
-    if not none.any():
-        return ""
     names = [name.lower() for name in votes.names]
     reasons: list[tuple[str, np.ndarray]] = []
     for column, words in ((NO_FACE, "without a face"), (UNKNOWN, "unknown")):
@@ -115,6 +121,14 @@ def _left_out(votes: Votes, most: np.ndarray, labels: np.ndarray) -> str:
     voted = np.asarray(most[:, other].any(axis=1))
     reasons.append(("of classes that are left out", voted))
     reasons.append(("without a majority", ~np.asarray(most.any(axis=1))))
-    counts = [(int((none & which).sum()), words) for words, which in reasons]
-    listed = ", ".join(f"{count:,} {words}" for count, words in counts if count)
-    return f"{int(none.sum()):,} of {len(labels):,} faces left out: {listed}"
+    counts = {words: int((none & which).sum()) for words, which in reasons}
+    return {words: count for words, count in counts.items() if count}
+
+
+def _left_out(dropped: Mapping[str, int], labels: np.ndarray) -> str:
+    """The same, for people; empty where all have one."""
+    if not dropped:
+        return ""
+    none = int((labels == DROPPED).sum())
+    listed = ", ".join(f"{count:,} {words}" for words, count in dropped.items())
+    return f"{none:,} of {len(labels):,} faces left out: {listed}"

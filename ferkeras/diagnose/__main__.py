@@ -27,15 +27,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
+from ferkeras.cli.wording import shown
 from ferkeras.config.arguments import DEFAULT, config_parser, configured
 from ferkeras.diagnose.program.script import OPTION, diagnose_script
 
 if TYPE_CHECKING:
+    from ferkeras.config.schema import Config
     from ferkeras.diagnose.finding import Finding
     from ferkeras.runs.finished import FinishedRun
 
@@ -65,10 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.runs.moved import splits_of_run
 
     if finished is not None and arguments.output is None:
-        demand_room(finished.run.inner)
+        demand_room(finished.run.results, "name another with --output DIR")
     else:
         check_output(arguments.output)
     with Console() as console:
+        console.print(f"{_examined(arguments, config, finished)}\n")
         if finished is None:
             splits = load_splits(config, console)
         else:
@@ -166,6 +170,25 @@ def _open_run(arguments: argparse.Namespace) -> FinishedRun:
     moved = settings_asked(given, (PATH, VOTES), refusal)
     finished = open_run(folder)
     return replace(finished, config=with_values(finished.config, moved))
+
+
+def _examined(arguments: argparse.Namespace, config: Config, finished: FinishedRun | None) -> str:
+    """What is examined; where nothing was named, also how to examine the newest run."""
+    from ferkeras.data.load import DEMO
+    from ferkeras.runs.finished import newest_in
+
+    faces = "synthetic faces" if config.data.path == DEMO else shown(config.data.path)
+    if finished is not None:
+        return f"Examined: the run {shown(finished.run.folder)}, on {faces}"
+    text = (
+        f"Examined: no run, but {_STEPS} steps of a training with --config {arguments.config}, "
+        f"on {faces}"
+    )
+    newest = newest_in(Path(config.output.folder))
+    named = arguments.overrides or arguments.name is not None or arguments.config != DEFAULT
+    if named or newest is None:
+        return text
+    return f"{text}\nTo examine the newest run: {command_line('diagnose', newest)}"
 
 
 def _command(arguments: argparse.Namespace, finished: FinishedRun | None) -> str:

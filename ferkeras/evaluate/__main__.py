@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{finished.run.folder}: {finished.unfinished}: a temperature fitted now would not fit "
             "the network that it ends with; leave out --calibrate, or resume the run first"
         )
-    demand_room(finished.run.inner)
+    demand_room(finished.run.results, "the figures of a run go there; copy the run, name the copy")
     with Console() as console:
         if finished.unfinished:
             kept = finished.config.train.keep

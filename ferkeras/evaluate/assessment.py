@@ -62,12 +62,14 @@ class Assessment:
         logits: float32, shape (N, K).
         in_training: bool, shape (N,); None where that cannot be known or all are.
         temperature: of the run; 1.0 if it was not calibrated.
+        left_out: how many faces of the data were not measured, by class or by the reason.
     """
 
     results: list[Result]
     logits: np.ndarray
     in_training: np.ndarray | None
     temperature: float
+    left_out: Mapping[str, int] = field(default_factory=dict)
     _by_name: dict[tuple[str, str], Result] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +92,7 @@ class Assessment:
             "faces_also_in_training": None
             if self.in_training is None
             else int(self.in_training.sum()),
+            "faces_left_out": dict(self.left_out),
             "bootstrap": {"resamples": RESAMPLES, "confidence": CONFIDENCE},
             "results": [
                 {
@@ -155,4 +158,5 @@ def assess(
             part = predictions if index is None else predictions.take(index)
             ranges = intervals_of(part, seed=seed)
             results.append(Result(variant, chosen, part, part.metrics(), ranges))
-    return Assessment(results, views[0], in_training, temperatures.get("none", 1.0))
+    temperature = temperatures.get("none", 1.0)
+    return Assessment(results, views[0], in_training, temperature, subject.left_out)

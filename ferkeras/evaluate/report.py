@@ -146,7 +146,10 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
     """Print the figures with their intervals, those by class, and the verdict."""
     plain = assessment.plain
     _print_measures(
-        f"{subject.name}: all {len(plain.predictions):,} faces", assessment, ALL, console
+        f"{subject.name}: {_which(subject)}{len(plain.predictions):,} faces",
+        assessment,
+        ALL,
+        console,
     )
     unseen = assessment.result(PLAIN, UNSEEN)
     if unseen is not None:
@@ -163,7 +166,7 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
             cells.append("-" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}")
         recalls.append([*cells, found["support"]])
     console.table(
-        "By class, all faces",
+        f"By class, {_which(subject)}faces",
         ["class", "precision", "", "recall", "", "F1", "", "faces"],
         recalls,
     )
@@ -177,6 +180,10 @@ def print_evaluation(subject: Subject, assessment: Assessment, console: Console)
             f"{seen:,} of these faces ({fraction:.1%}) are also training faces, pixel for pixel"
             f"{without}"
         )
+
+
+def _which(subject: Subject) -> str:
+    return "" if subject.left_out else "all "
 
 
 def _print_measures(title: str, assessment: Assessment, faces: str, console: Console) -> None:
@@ -216,6 +223,18 @@ def print_calibration(
         ["tta", "temperature", "log loss", "calibration error"],
         rows,
     )
+    limited = {tta: each for tta, each in calibrations.items() if each.at_limit}
+    if any(each.temperature > 1 for each in limited.values()):
+        console.print(
+            f"warning: at the upper limit ({', '.join(limited)}): the network's answers carry no "
+            "information about these faces; find out why before a temperature is used"
+        )
+    elif limited:
+        console.print(
+            f"warning: at the lower limit ({', '.join(limited)}): the network is right on nearly "
+            "all of these faces, and less sure than a temperature can make it; are they training "
+            "faces?"
+        )
     console.print("stored with the run; none changes a prediction\n")
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import shown
+from ferkeras.cli.foreign_text import for_file_name
+from ferkeras.cli.wording import listed, shown
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.load import (
     are_here,
@@ -38,6 +39,7 @@ class Subject:
         train: the run's training faces; None where they cannot be had or are the subject.
         validation: the run's validation faces; None where they cannot be had.
         remark: what is to be said about the data; empty where all is as it should be.
+        left_out: how many faces of other data are not among them, by class or by the reason.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Subject:
     train: Faces | None
     validation: Faces | None
     remark: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def find_subject(
@@ -113,14 +116,27 @@ def find_subject(
     if leak:
         leak += "; so nobody can say which of these faces also occur in its training"
     return Subject(
-        name="-".join(("data", _plain(Path(data).stem), *([split] if split else []))),
+        name="-".join(("data", _name_of(data), *([split] if split else []))),
         faces=_part(read, split),
         source=read.source,
         fingerprint=read.fingerprint,
         same_data=False,
         train=own.train if own else None,
         validation=own.validation if own else None,
-        remark="; ".join(filter(None, (remark, leak))),
+        remark="; ".join(filter(None, (_without(read), remark, leak))),
+        left_out=read.dropped,
+    )
+
+
+def _without(read: ReadFaces) -> str:
+    """Which faces are not measured, for people; empty where all are."""
+    if not read.dropped:
+        return ""
+    count = sum(read.dropped.values())
+    which = listed([f"{shown(name)} {each:,}" for name, each in read.dropped.items()])
+    return (
+        f"{count:,} of {count + len(read.faces):,} faces are left out ({which}): this run knows "
+        f"{listed(read.faces.classes.names)}"
     )
 
 
@@ -178,5 +194,5 @@ def _part(read: ReadFaces, split: str | None) -> Faces:
     return faces
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".csv")).strip("-.")[:40] or "faces"
+def _name_of(data: str) -> str:
+    return for_file_name(Path(data).stem.removesuffix(".csv"))[:40]

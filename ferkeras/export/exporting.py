@@ -49,6 +49,7 @@ def check_format(format: str) -> None:
         InputError: it names the format that is meant, or the command that installs the package.
     """
     if format not in FORMATS:
+        format = str(format)
         known = format.lower().replace("_", "-")
         near = _OTHER_NAMES.get(known) or nearest(format, FORMATS, cutoff=0.75)
         hint = f"did you mean {near}? " if near else ""
@@ -126,10 +127,10 @@ def export_run(
 @contextmanager
 def _alone_in(folder: InnerPath) -> Iterator[None]:
     """Make the folder, lock it, remove what a killed export left; a folder left empty goes."""
+    demand_room(folder, "name another with --output DIR")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with exclusive_lock(folder.path):
-            demand_room(folder)
             remove_temporary_files(folder)
             yield
     finally:

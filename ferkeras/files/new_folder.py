@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.files.writing import demand_room
+
+_WAY_OUT = "name another with --output DIR"
 
 
 def check_output(output: str | None) -> None:
@@ -18,11 +20,11 @@ def check_output(output: str | None) -> None:
         output: the folder; None: one will be made in the working folder.
 
     Raises:
-        InputError: it is not empty, or no folder.
+        InputError: it is not empty, no folder, or may not be written to.
         OSError: nothing can be written there.
     """
     if output is None:
-        demand_room(Path())
+        demand_room(Path(), _WAY_OUT)
         return
     folder = expanded(output)
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -39,7 +41,7 @@ def check_output(output: str | None) -> None:
         raise InputError(
             f"--output {shown(folder)}: cannot be written to ({error.strerror}); name a new folder"
         ) from None
-    demand_room(folder)
+    demand_room(folder, _WAY_OUT)
 
 
 def make_folder(output: str | None, name: str) -> Path:
@@ -58,7 +60,7 @@ def make_folder(output: str | None, name: str) -> Path:
             folder = expanded(output)
             folder.mkdir(parents=True, exist_ok=True)
             return folder
-        name = re.sub(r"[^\w-]+", "-", name)
+        name = for_file_name(name)
         number = 1
         while True:
             folder = Path(f"{name}-{number}" if number > 1 else name)

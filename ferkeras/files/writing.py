@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.files.inner import AnyPath, InnerPath, Refused, folder_of, inside
 
@@ -23,6 +25,8 @@ _TEMPORARY = re.compile(r"\.ferkeras-[0-9a-f]{16}(\..*)?")
 """Names that `temporary_name` makes; nobody else calls a file so."""
 
 _ROOM = 1 << 20
+
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ABANDONED_SECONDS = 3600
 """Age from which a temporary file is that of no process which still writes it."""
 
@@ -81,12 +85,17 @@ def atomic_path(path: AnyPath) -> Iterator[Path]:
             os.fsync(file.fileno())
 
 
-def demand_room(folder: AnyPath) -> None:
+def demand_room(folder: AnyPath, way_out: str = "ask its owner") -> None:
     """Write a mebibyte into a folder, or into the nearest one there is above it, and remove it.
 
     For what is to be written after long work: better now than then.
 
+    Args:
+        folder: where something is to be written.
+        way_out: what to do where that is not allowed.
+
     Raises:
+        InputError: it is not allowed there.
         OSError: as writing would then; it names the folder.
     """
     named = Path(folder)
@@ -100,6 +109,11 @@ def demand_room(folder: AnyPath) -> None:
         finally:
             path.unlink(missing_ok=True)
     except OSError as error:
+        if error.errno in _NOT_ALLOWED:
+            raise InputError(
+                f"{shown(there.resolve())}: this folder cannot be written to ({error.strerror}); "
+                f"{way_out}"
+            ) from None
         raise OSError(error.errno, error.strerror, str(there)) from None
 
 

@@ -8,8 +8,9 @@
 data.path is a table of faces (fer2013.csv, icml_face_data.csv, train.csv; plain, .gz or .zip), a
 folder with one folder of pictures a class, a list of pictures, NumPy's arrays, or 'demo'.
 Everything about the run lands in a new folder saved_models/<name>-NNN. Ctrl-C (or SIGTERM)
-finishes the step, saves and leaves. Exit codes: 0 done, 1 failed or collapsed, 2 wrong usage or
-input, 130 or 143 stopped by a signal.
+finishes the step, saves and leaves. Exit codes: 0 done, 1 failed, stopped by an alarm, or the
+network that is kept still predicts one class for nearly every face (monitor.collapse_fraction), 2
+wrong usage or input, 130 or 143 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
 
     with Console() as console:
         outcome = fit(config, console, unfinished)
-    return 1 if outcome is not None and outcome.stopped else 0
+    return 1 if outcome is not None and outcome.failed else 0
 
 
 def _refuse_settings(arguments: argparse.Namespace, default: str) -> None:

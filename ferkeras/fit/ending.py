@@ -8,6 +8,7 @@ from typing import Any, cast
 import keras
 import pandas as pd
 
+from ferkeras.callbacks import Collapse, find_collapse
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
@@ -49,6 +50,7 @@ class Outcome:
         validation: predictions of that network on the validation faces.
         metrics: what `metrics.json` holds.
         stopped: why the run was ended early, None if it was not.
+        collapse: what is wrong with the predictions of the network that is kept; None if nothing.
     """
 
     run: Run
@@ -56,6 +58,12 @@ class Outcome:
     validation: Predictions
     metrics: dict[str, Any]
     stopped: str | None
+    collapse: Collapse | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether an alarm ended the run, or the network that is kept predicts one class."""
+        return bool(self.stopped or (self.collapse and self.collapse.complete))
 
 
 def finish(
@@ -104,7 +112,9 @@ def finish(
             )
     tracking.conclude(results_of(run, metrics, brief=brief))
     write_json(run.metrics, metrics)
-    return Outcome(run, best_epoch, validation, metrics, run_callbacks.collapse.stopped)
+    collapse = find_collapse(validation.matrix(), config.monitor.collapse_fraction)
+    stopped = run_callbacks.collapse.stopped
+    return Outcome(run, best_epoch, validation, metrics, stopped, collapse)
 
 
 def _draw(

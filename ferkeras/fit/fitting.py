@@ -63,7 +63,10 @@ def fit(
     if unfinished is not None:
         unfinished.check_teachers(teachers)
         unfinished.check_start(start)
-    demand_room(Path(config.output.folder) if unfinished is None else unfinished.run.inner)
+    if unfinished is None:
+        demand_room(Path(config.output.folder), "name another with output.folder=DIR")
+    else:
+        demand_room(unfinished.run.inner)
     if splits is None:
         splits = (
             load_splits(config, console)

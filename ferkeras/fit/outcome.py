@@ -26,6 +26,12 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     console.print(verdict_on(outcome.metrics["validation"]))
     if outcome.stopped:
         console.print(f"stopped: {outcome.stopped}")
+    elif outcome.collapse is not None and outcome.failed:
+        name = outcome.validation.classes[outcome.collapse.label]
+        console.print(
+            f"failed: the network that is kept calls {outcome.collapse.fraction:.1%} of the "
+            f"validation faces {name}"
+        )
     run = outcome.run
     console.print()
     show = opening(run.report)
@@ -34,6 +40,11 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
     console.commands(
         "Next",
         {
+            **(
+                {"find out why it does not learn": command_line("diagnose", run.folder)}
+                if outcome.failed or outcome.collapse is not None
+                else {}
+            ),
             **({} if show is None else {"read the report": show}),
             "evaluate": command_line("evaluate", run.folder),
             "predict pictures": command_line("predict", run.folder, "PATH..."),

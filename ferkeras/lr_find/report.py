@@ -59,9 +59,11 @@ def print_lr_range(found: LrRange, config: Config, console: Console) -> None:
     facts = {"tested": tested}
     if len(found.rates):
         low, high = found.rates[[0, -1]]
-        facts["loss"] = (
-            f"{found.smoothed[0]:.3f} at {low:.2g}, lowest {found.smoothed.min():.3f} at "
-            f"{found.rates[found.smoothed.argmin()]:.2g}, {found.smoothed[-1]:.3f} at {high:.2g}"
+        at, least = int(found.smoothed.argmin()), f"lowest {found.smoothed.min():.3f}"
+        facts["loss"] = f"{found.smoothed[0]:.3f} at {low:.2g}, " + (
+            f"{least} at the end, {high:.2g}"
+            if at == len(found.rates) - 1
+            else f"{least} at {found.rates[at]:.2g}, {found.smoothed[-1]:.3f} at {high:.2g}"
         )
     facts["configured"] = f"train.learning_rate={train.learning_rate}"
     console.header(f"Learning-rate range test: {config.name}", facts)

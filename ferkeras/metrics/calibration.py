@@ -66,6 +66,12 @@ class Calibration:
     ece_before: float
     ece_after: float
 
+    @property
+    def at_limit(self) -> bool:
+        """Whether the temperature is the least or the greatest that is looked for."""
+        low, high = _TEMPERATURES
+        return not 1.01 * low < self.temperature < 0.99 * high
+
 
 def bin_of(confidence: np.ndarray) -> np.ndarray:
     """The bin, 0 to 14, of each confidence; a bin has its upper edge, as in Guo et al."""

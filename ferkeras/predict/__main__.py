@@ -163,6 +163,13 @@ def _parser() -> argparse.ArgumentParser:
 def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
     """Which network is asked, and what it is asked about."""
     first, *rest = paths
+    networks = [each for each in paths if _is_network(located(expanded(each)))]
+    if late := [each for each in networks if each in rest]:
+        others = [each for each in paths if each not in networks] or ["PATH"]
+        raise InputError(
+            f"{shown(late[0])}: this is a network, not what to predict; name one, before the "
+            f"pictures: {command_line('predict', late[0], *others)}"
+        )
     path = located(expanded(first))
     # A name without ending that means nothing is more likely a run misspelt than a picture.
     misspelt = rest and not path.exists() and not path.suffix and not glob.has_magic(first)

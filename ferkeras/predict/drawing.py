@@ -50,7 +50,7 @@ class Drawing:
                 f"--draw {shown(folder)}: this folder cannot be made ({error.strerror}); name "
                 "another"
             ) from None
-        demand_room(folder)
+        demand_room(folder, "name another with --draw DIR")
         self._folder = folder
         self._emotions = emotions
         styles = zip(emotions, styles_of(emotions), strict=True)

@@ -141,6 +141,8 @@ def read_bounded(path: Path) -> bytes:
             return file.read(state.st_size)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise InputError(f"not a path ({error})") from None
 
 
 def _below(folder: Path, drawing: Path | None, left_out: Callable[[Path], None]) -> list[Path]:

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"{folder}: there is no folder {folder.parent} to put it in")
     if folder.exists():
         raise InputError(f"{folder}: exists already; name a folder that does not, or remove it")
-    demand_room(folder.parent)
+    demand_room(folder.parent, "name a folder elsewhere")
     with Console() as console:
         found = find_probe(finished, arguments.data, console)
 

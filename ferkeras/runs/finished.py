@@ -268,9 +268,15 @@ def _finished_in(folder: Path) -> list[str]:
         return []
 
 
-def _runs_in(folder: Path) -> str:
+def newest_in(folder: Path) -> Path | None:
+    """The finished run in a folder that ended last, None where there is none."""
     names = _finished_in(folder)
-    return f"; the latest finished run in {folder} is {folder / names[-1]}" if names else ""
+    return folder / names[-1] if names else None
+
+
+def _runs_in(folder: Path) -> str:
+    newest = newest_in(folder)
+    return f"; the latest finished run in {folder} is {newest}" if newest else ""
 
 
 def _epochs_done(run: Run) -> str:

@@ -303,6 +303,7 @@ class EvaluationRecord(TypedDict):
     remark: str
     temperature: Temperature
     faces_also_in_training: Count | None
+    faces_left_out: NotRequired[dict[str, Count]]
     bootstrap: BootstrapRecord
     results: Annotated[list[ResultRecord], Field(min_length=1)]
 

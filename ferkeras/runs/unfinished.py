@@ -117,6 +117,11 @@ def find_run(path: Path | None) -> Run:
         return Run(folder)
     runs = [Run(each) for each in folder.iterdir() if not each.name.startswith(".")]
     unfinished = [run for run in runs if run.config.is_file() and not run.metrics.exists()]
+    if not any(run.config.is_file() for run in runs):
+        raise InputError(
+            f"{shown(folder)}: neither a run nor a folder of runs; name the folder of a run, such "
+            f"as {Path(Output().folder, 'demo-001')}"
+        )
     if not unfinished:
         raise InputError(f"{folder}: no unfinished run in it; name the folder of the one you mean")
     newest = max(unfinished, key=lambda run: run.config.stat().st_mtime_ns)

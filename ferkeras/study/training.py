@@ -165,7 +165,7 @@ class Trainer:
     ) -> FinishedRun:
         title = f"{title}, seed {config.seed}"
         begun = self._console.clock()
-        demand_room(self._own)
+        demand_room(self._own, "name another with output.folder=DIR")
         log = InnerPath(self._folder.parent, LOGS, f"{config.name}.txt")
         log.parent.mkdir(parents=True, exist_ok=True)
         with (

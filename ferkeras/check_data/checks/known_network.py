@@ -41,12 +41,16 @@ def check_known_network(
     faces = material.faces
     shared = [each for each in faces.classes if each in task.classes.names]
     index = _some_of_each([faces.classes.index(each) for each in shared], faces.labels)
-    if len(shared) < FEWEST_CLASSES or len(index) < FEWEST_FACES:
-        return Finding(
-            "against a trained network",
-            Level.OK,
-            "not asked: too few faces of classes that it knows",
+    wanting = ""
+    if len(shared) < FEWEST_CLASSES:
+        wanting = f"{name} knows {len(shared)} of these classes; {FEWEST_CLASSES} are needed"
+    elif len(index) < FEWEST_FACES:
+        wanting = (
+            f"{len(index)} faces (at most {OF_EACH} a class) of the {len(shared)} classes that "
+            f"{name} knows; {FEWEST_FACES} are needed"
         )
+    if wanting:
+        return Finding("against a trained network", Level.NOT_ASKED, wanting)
     images = np.stack([face_of(_picture(faces.images[which]), task.image) for which in index])
     columns = [task.classes.index(each) for each in shared]
     predicted = predict(images)[:, columns].argmax(axis=1)

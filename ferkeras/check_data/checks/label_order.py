@@ -128,7 +128,7 @@ def check_label_order(material: Material) -> Finding:
             wrong.append(f"{split}: {_meaning(order, classes)}")
         elif len(members) >= _FEWEST and order.recall < 1.25 * chance:
             look = f"labels of {split} hardly follow from the pixels: shuffled, or other rows?"
-    level = Level.WRONG if wrong else Level.LOOK if look else Level.OK
+    level = Level.WRONG if wrong else Level.LOOK if look else Level.OK if said else Level.NOT_ASKED
     advice = "give labels by name, in the order " + ", ".join(classes) if wrong else look
     return Finding(
         "label order", level, "; ".join(wrong or said) or "not measured", advice, numbers

@@ -21,7 +21,9 @@ def check_people(material: Material) -> Finding:
     people = material.read.groups
     if people is None:
         return Finding(
-            _CHECK, Level.OK, "not known who is seen; data.group_column names a column that says it"
+            _CHECK,
+            Level.NOT_ASKED,
+            "not known who is seen; data.group_column names a column that says it",
         )
     count = len(np.unique(people))
     trained = np.unique(people[material.members("train")])
