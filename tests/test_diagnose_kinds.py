@@ -77,7 +77,7 @@ def test_validation_of_one_class_is_said_not_to_measure_and_no_label_is_blamed(s
     m = measured(replace(synthetic, validation=synthetic.validation.take(rows), official=False))
     finding = validation_cannot_measure(m)
     assert f"it has {len(rows)} faces in all" in finding.verdict
-    assert finding.remedies[0].overrides == {"data.validation_fraction": 0.3}
+    assert "data.validation_fraction" in finding.remedies[0].what
     assert validation_cannot_measure(healthy) is None
 
 

@@ -98,29 +98,30 @@ def test_pictures_of_ones_own_begin_with_all_layers_of_the_network_that_comes_al
     assert (config.data.size, config.data.color) == (start.task.image.height, False)
 
 
-@pytest.mark.parametrize(
-    ("ours", "told"),
-    [
-        (Residual(**{**SMALL, "filters": (6, 16)}), r"'network\.filters=\[4, 8\]'$"),
-        (
-            Plain(filters=(3,), dense_units=(5,)),
-            r"'network\.kind=residual' .*'network\.stem_filters=4'",
-        ),
-    ],
-)
-def test_a_network_that_would_begin_at_random_for_the_most_part_is_refused(ours, told):
+def taken_over(ours):
+    """What is taken over of the small network, and what `fit` says of it."""
     theirs = Residual(**SMALL)
     models = [build_network(each, FER2013, mean=0.5, std=0.25) for each in (ours, theirs)]
     taken = take_over(models[0], FER2013.classes, models[1], FER2013.classes)
-    with pytest.raises(InputError, match=told):
-        demand_most(taken, ours, theirs, "theirs")
-
-
-def test_a_wider_last_stage_is_no_reason_to_refuse():
-    theirs, ours = Residual(**SMALL), Residual(**{**SMALL, "dense_units": (5,)})
-    models = [build_network(each, FER2013, mean=0.5, std=0.25) for each in (ours, theirs)]
-    taken = take_over(models[0], FER2013.classes, models[1], FER2013.classes)
     demand_most(taken, ours, theirs, "theirs")
+    return taken
+
+
+def test_a_network_that_would_begin_at_random_for_the_most_part_is_refused():
+    with pytest.raises(InputError, match=r"'network\.filters=\[4, 8\]'$"):
+        taken_over(Residual(**{**SMALL, "filters": (6, 16)}))
+    keys = Plain(filters=(3,)).differs_in(Residual(**SMALL))
+    assert {"kind", "filters", "stem_filters", "residual_blocks"} <= keys.keys()
+
+
+def test_nothing_in_common_is_refused():
+    with pytest.raises(InputError, match="no weights fit"):
+        taken_over(Plain(filters=(3,), dense_units=(5,)))
+
+
+@pytest.mark.parametrize("more", [{"dense_units": (5,)}, {"residual_blocks": (3, 3)}])
+def test_a_network_that_has_all_of_the_other_and_more_is_not(more):
+    assert taken_over(Residual(**{**SMALL, **more})).layers >= 0.5
 
 
 def test_a_path_that_is_no_run_names_the_key(tmp_path):

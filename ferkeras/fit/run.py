@@ -42,6 +42,7 @@ from ferkeras.training.endings import resumable
 from ferkeras.training.history import CSVHistory
 from ferkeras.training.loop import TrainingLoop
 from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducible
+from ferkeras.training.transfer import demand_most
 
 
 def train(
@@ -68,8 +69,9 @@ def train(
             report; for one run of many.
 
     Raises:
-        InputError: the run folder cannot be made, its checkpoints cannot be used, or a run of
-            `distill.teachers` is none.
+        InputError: the run folder cannot be made, its checkpoints cannot be used, a run of
+            `distill.teachers` is none, or that of `network.start_from` has little in common with
+            the network.
         RunError: `train.learning_rate` is auto and no rate lowers the loss, not one step could
             be applied, the training diverged, the export predicts otherwise than the network, or
             something could not be written.
@@ -79,6 +81,9 @@ def train(
     with console.working("building the network"):
         make_reproducible(config)
         setup = build_setup(config, splits)
+    if run is None and setup.start is not None and setup.transferred is not None:
+        source = setup.start
+        demand_most(setup.transferred, config.network, source.config.network, source.name)
     found = None
     if config.train.learning_rate == "auto":
         config, found = with_automatic_learning_rate(config, setup, console)

@@ -28,7 +28,7 @@ from ferkeras.runs.teachers import open_teachers
 from ferkeras.training.class_weights import ClassBalance, class_balance
 from ferkeras.training.optimizer import build_optimizer
 from ferkeras.training.rates import rates_by_depth
-from ferkeras.training.transfer import Transferred, demand_most, take_over
+from ferkeras.training.transfer import Transferred, take_over
 from ferkeras.training.unfreezing import freeze_backbone
 
 RATE = "train.learning_rate"
@@ -88,7 +88,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
 
     Raises:
         InputError: a run of `distill.teachers` or `network.start_from` is none, has lost its
-            network, or has little in common with the one that is built; the weights of a backbone
+            network, or has nothing in common with the one that is built; the weights of a backbone
             cannot be had; or the faces are too small for the network.
     """
     start, file = open_start(config.network.start_from), find_weights(config.network)
@@ -106,7 +106,6 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
         transferred = take_over(
             model, splits.task.classes, begun.model, begun.finished.task.classes
         )
-        demand_most(transferred, config.network, begun.finished.config.network, begun.finished.name)
     train = splits.train
     if config.data.votes_as != "auxiliary":
         train = replace(train, votes=None)

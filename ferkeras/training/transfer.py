@@ -24,7 +24,8 @@ class Transferred:
     Attributes:
         parameters: numbers that were taken over.
         of: numbers that it has.
-        layers: fraction of the layers with weights, but for the last, that were taken over.
+        layers: fraction of the layers with weights, but for the last, that were taken over; of
+            its own or of the other network's, whichever is more.
         left: layers that begin at random, since nothing fits them.
         classes: names of the classes whose outputs were taken over.
     """
@@ -57,6 +58,9 @@ def take_over(
         source: has learnt.
         source_classes: those that it tells apart.
 
+    Raises:
+        InputError: nothing but the last layer fits.
+
     Source:
         Yosinski et al. 2014, "How transferable are features in deep neural networks?".
     """
@@ -75,8 +79,14 @@ def take_over(
             continue
         layer.set_weights(fitted)
         taken, fitting = taken + sum(each.size for each in own), fitting + 1
+    if not fitting:
+        raise InputError(
+            "network.start_from: no weights fit this network; give it the architecture of the run "
+            "that it starts from: the keys of network in that run's config.yaml"
+        )
     shared, outputs = _take_outputs(model, classes, source, source_classes)
-    fraction = fitting / max(1, fitting + len(left))
+    others = sum(bool(layer.weights) for layer in source.layers[:-1])
+    fraction = fitting / max(1, min(fitting + len(left), others))
     return Transferred(taken + outputs, model.count_params(), fraction, tuple(left), shared)
 
 
@@ -90,7 +100,7 @@ def demand_most(taken: Transferred, network: AnyNetwork, source: AnyNetwork, nam
         name: of that run.
 
     Raises:
-        InputError: fewer than half of its layers were taken over.
+        InputError: fewer than half of its layers were taken over, and of the other's.
     """
     if taken.layers >= _MOST:
         return

@@ -12,8 +12,6 @@ from ferkeras.diagnose.symptoms import HALF
 _ONE_CLASS = 0.8
 """Fraction of the validation faces above which it is one class that they are of."""
 
-_MORE_HELD_OUT = {"data.validation_fraction": 0.3}
-
 _NOT_BY_CHANCE = 10.0
 """Faces of a class that a drawn split is expected to have, where it has none by no accident."""
 
@@ -43,9 +41,9 @@ def validation_cannot_measure(m: Measurements) -> Finding | None:
             f"worth {1 / counts.sum():.0%} of its accuracy."
         )
         remedy = Remedy(
-            "hold more faces out, or all of them in turn; better still, gather more",
+            "hold more faces out (data.validation_fraction), or all of them in turn (data.folds); "
+            "better still, gather more",
             "accuracy on validation faces that means something",
-            _MORE_HELD_OUT if not m.case.splits.official else {},
         )
     else:
         verdict = (

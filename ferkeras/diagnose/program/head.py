@@ -155,16 +155,35 @@ def passed_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndar
     ]
 
 
-def passed_through(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarray]]:
-    """The layers that a model is made of, in the order in which they end, and their outputs."""
-    passed: list[tuple[Any, Any]] = []
+def calls_of_layers(
+    model: keras.Model, x: Any
+) -> Iterator[tuple[keras.Layer, list[np.ndarray], list[np.ndarray]]]:
+    """The layers that a model is made of, in the order in which they end: the arrays that each was
+    called with, and those that it made, of one row each along their first axis."""
+    calls: list[tuple[Any, Any, Any]] = []
     own = set(map(id, model._flatten_layers(include_self=False, recursive=False)))
-    with _recorded(model, [], [], passed=passed):
+    with _recorded(model, [], [], calls=calls):
         model(x, training=False)
+    rows = len(keras.tree.flatten(x)[0])
+    for layer, given, made in calls:
+        if id(layer) in own:
+            yield layer, _arrays(given, rows), _arrays(made, rows)
+
+
+def _arrays(values: Any, rows: int) -> list[np.ndarray]:
+    tensors = [
+        each
+        for each in keras.tree.flatten(values)
+        if keras.ops.is_tensor(each) and len(each.shape) and each.shape[0] == rows
+    ]
     return [
-        (layer, keras.ops.convert_to_numpy(value))
-        for layer, value in passed
-        if id(layer) in own and keras.ops.is_tensor(value)
+        # NumPy knows no bfloat16.
+        keras.ops.convert_to_numpy(
+            keras.ops.cast(each, "float32")
+            if keras.backend.standardize_dtype(each.dtype) == "bfloat16"
+            else each
+        )
+        for each in tensors
     ]
 
 
@@ -186,6 +205,7 @@ def _recorded(
     weighted: list[Any],
     given: list[Any] | None = None,
     passed: list[Any] | None = None,
+    calls: list[Any] | None = None,
 ) -> Iterator[None]:
     """Note which layers are called, in the order in which they end.
 
@@ -195,6 +215,7 @@ def _recorded(
         weighted: gets those with weights.
         given: gets the first with weights, with what it is called with; `_Reached` is raised then.
         passed: gets every layer that ends before that, with its output.
+        calls: gets every layer, with what it is called with and its output.
     """
     layers = list(model._flatten_layers(include_self=False, recursive=True))
     for layer in layers:
@@ -206,6 +227,8 @@ def _recorded(
             result = _call(*args, **kwargs)
             if passed is not None:
                 passed.append((_layer, result))
+            if calls is not None:
+                calls.append((_layer, (args, kwargs), result))
             if _has_activation(_layer) or isinstance(_layer, _LAYERS):
                 called.append(_layer)
             if _is_weighted(_layer):

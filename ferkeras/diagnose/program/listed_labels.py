@@ -4,48 +4,44 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 
-READERS = (
-    "image_dataset_from_directory",
-    "text_dataset_from_directory",
-    "audio_dataset_from_directory",
-)
-"""Functions of `keras.utils` that take labels as a list."""
+READERS = {
+    "image_dataset_from_directory": (".bmp", ".gif", ".jpeg", ".jpg", ".png"),
+    "text_dataset_from_directory": (".txt",),
+    "audio_dataset_from_directory": (".wav",),
+}
+"""Functions of `keras.utils` that take labels as a list, and the files that they read."""
 
-_LIKELY = 0.8
+_LIKELY = 0.7
 """Confidence where nothing can be read from rows whose files have another order than usual."""
 
 
-def other_order(directory: Any) -> tuple[str, str] | None:
-    """Two files that stand the other way round by number than by name; None where there are none.
+def other_order(directory: Any, kinds: tuple[str, ...]) -> tuple[str, str] | None:
+    """Two files of a folder whose names are alike but for a number, and that stand the other way
+    round by number than by name; None where there are none.
 
     Args:
         directory: the folder that is read, with those in it.
+        kinds: how the names of the files end that are read.
     """
-    try:
-        names = [
-            str(Path(folder, file).relative_to(directory))
-            for folder, _, files in os.walk(directory)
-            for file in files
-        ]
-    except (OSError, TypeError):  # The program's own call says what is wrong with it.
+    if not isinstance(directory, str | os.PathLike):
         return None
-    by_name, by_number = sorted(names), sorted(names, key=_by_number)
-    differ = (pair for pair in zip(by_name, by_number, strict=True) if pair[0] != pair[1])
-    return next(differ, None)
-
-
-def _by_number(name: str) -> list[tuple[int, int, str]]:
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.split(r"(\d+)", name)
-        if part
-    ]
+    for _, _, files in os.walk(directory):
+        last: dict[str, tuple[int, str]] = {}
+        for name in sorted(files):
+            number = re.fullmatch(r"\D*(\d+)\D*", name)
+            if number is None or not name.lower().endswith(kinds):
+                continue
+            alike = name.replace(number[1], "#", 1)
+            before, earlier = last.get(alike, (-1, ""))
+            if int(number[1]) < before:
+                return earlier, name
+            last[alike] = int(number[1]), name
+    return None
 
 
 def labels_in_another_order(function: str, files: tuple[str, str]) -> ProgramFinding:
@@ -60,7 +56,7 @@ def labels_in_another_order(function: str, files: tuple[str, str]) -> ProgramFin
         cause="labels_in_another_order",
         verdict=f"The labels were given to {function} as a list, which is taken in the order of "
         f"the files' names: {first} before {second}. If the list goes by number, nearly every row "
-        "has the label of another; nothing is learnt from them.",
+        "has the label of another, and nothing can be learnt from it.",
         evidence=(Evidence("of these two files the first by name; by number", first, second, 0.0),),
         remedies=(
             CodeRemedy(
@@ -73,5 +69,6 @@ def labels_in_another_order(function: str, files: tuple[str, str]) -> ProgramFin
         reason="Nothing is learnt, neither by trees, and the files have one order by name and "
         "another by number.",
         source=f"Keras documentation: {function}, labels",
+        severity="suspicious",
         confidence=_LIKELY,
     )

@@ -62,7 +62,8 @@ class Call:
         compile: file and line of the last call of `compile` on this model; empty where unknown.
         layers: file and line where each layer was made, by name.
         listed: the function that read files with labels in a list, the line, and two of the files
-            that stand the other way round by number; None where none did.
+            that stand the other way round by number; None where none did, or another folder was
+            read as well.
     """
 
     model: Any
@@ -194,7 +195,7 @@ def examine_call(call: Call, seconds: float, output: str | None = None) -> Any:
     if call.listed and not diagnosis.findings and brief is not None and learns_nothing(brief):
         function, line, files = call.listed
         finding = replace(labels_in_another_order(function, files), line=line)
-        diagnosis = replace(diagnosis, findings=(finding,), severity="broken")
+        diagnosis = replace(diagnosis, findings=(finding,), severity=finding.severity)
     for finding in diagnosis.findings:
         if finding.line:
             lines[finding.cause] = finding.line
@@ -278,7 +279,7 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
     from ferkeras.diagnose.program.listed_labels import READERS, other_order
 
     compiled: dict[int, str] = {}
-    listed: list[tuple[str, str, tuple[str, str]]] = []
+    folders: dict[str, tuple[str, str, tuple[str, str]] | None] = {}
     # The layers are kept, so that no other gets the number of one that is gone.
     made: dict[int, tuple[Any, str]] = {}
     real_fit, real_compile, real_init = (
@@ -294,8 +295,10 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
         for layer in self._flatten_layers(include_self=False):
             if id(layer) in made:
                 layers[layer.name] = made[id(layer)][1]
-        made_by, last = compiled.get(id(self), ""), listed[-1] if listed else None
-        reached.append(Call(self, arguments, _caller(script), made_by, layers, last))
+        made_by = compiled.get(id(self), "")
+        # Of several folders it is not known which one is trained on.
+        listed = next(iter(folders.values())) if len(folders) == 1 else None
+        reached.append(Call(self, arguments, _caller(script), made_by, layers, listed))
         if len(reached) == which:
             raise _Reached
         return real_fit(self, *args, **kwargs)
@@ -311,9 +314,10 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
     def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(real)
         def read(directory: Any, labels: Any = "inferred", *args: Any, **kwargs: Any) -> Any:
-            files = other_order(directory) if isinstance(labels, (list, tuple)) else None
-            if files is not None:
-                listed.append((name, _caller(script), files))
+            given = isinstance(labels, (list, tuple))
+            files = other_order(directory, READERS[name]) if given else None
+            found = None if files is None else (name, _caller(script), files)
+            folders[str(directory)] = folders.get(str(directory)) or found
             return real(directory, labels, *args, **kwargs)
 
         return read

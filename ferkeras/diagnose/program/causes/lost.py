@@ -9,7 +9,7 @@ import numpy as np
 from ferkeras.diagnose.program.causes.reach import variables_not_tracked
 from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
-from ferkeras.diagnose.program.head import passed_through
+from ferkeras.diagnose.program.head import calls_of_layers
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import read_rows_by_trees, readable
 from ferkeras.diagnose.program.trial import Change, Trial, is_kernel
@@ -21,6 +21,9 @@ _LEFT = 0.25
 _FEWEST = 50
 _ALIKE = 0.5
 """Of different rows, how many different outputs are few."""
+
+_FOLLOWED, _NUMBERS = 64, 65_536
+"""Rows that are followed from layer to layer, and the most numbers of each that are compared."""
 
 _KNOWN = 0.15
 """Skill from which on training rows are known, where there are enough validation rows."""
@@ -231,11 +234,11 @@ def rows_come_out_alike(program: Program) -> ProgramFinding | None:
         layer, verdict = "", f"{verdict}what they differ in does not reach the output."
     else:
         layer, before, after = alike
-        verdict += f"{layer!r} makes {after} of the {before} that reach it."
+        verdict += f"{layer!r} makes {after} of {before} that reach it."
         evidence = Evidence(
-            f"different outputs of {layer!r} and of the layer before it, of {different} rows",
-            f"{after} and {before}",
-            f"about {different}",
+            f"different outputs of {layer!r}, of {before} different inputs",
+            f"{after}",
+            f"about {before}",
             float(after),
         )
     return ProgramFinding(
@@ -260,18 +263,29 @@ def rows_come_out_alike(program: Program) -> ProgramFinding | None:
 
 
 def _become_alike(program: Program, rows: np.ndarray, few: float) -> tuple[str, int, int] | None:
-    """The first layer whose outputs are few where those before it were many: its name, and how
-    many different outputs there are before it and of it."""
+    """The first layer that makes few different outputs of many different inputs: its name, and how
+    many each."""
     part = program.portions(rows)[0]
-    before = 0
-    for layer, values in passed_through(program.model, program.train.take(part)):
-        if values.dtype.kind != "f" or len(values) != len(part):
+    part = part if program.fixed_batch is not None else part[:_FOLLOWED]
+    few *= len(part) / len(rows)
+    x = program.train.take(part)
+    for layer, given, made in calls_of_layers(program.model, x):
+        if not given or not made or any(each.dtype.kind != "f" for each in made):
             continue
-        count = len(np.unique(_rounded([values], np.arange(len(part))), axis=0))
-        if count <= few * len(part) / len(rows) and before:
-            return layer.name, before, count
-        before = max(before, count)
+        before, after = _different(given), _different(made)
+        if after <= few < before:
+            return layer.name, before, after
     return None
+
+
+def _different(arrays: list[np.ndarray]) -> int:
+    """How many rows of some arrays differ, in at most so many of their numbers."""
+    every = np.arange(len(arrays[0]))
+    columns = [
+        flat[:, :: -(-flat.shape[1] // _NUMBERS) or 1]
+        for flat in (each.reshape(len(each), -1) for each in arrays)
+    ]
+    return len(np.unique(_rounded(columns, every), axis=0))
 
 
 def _before_activation(program: Program, rows: np.ndarray) -> np.ndarray:
