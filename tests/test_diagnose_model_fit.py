@@ -434,11 +434,43 @@ def test_a_method_with_another_name_than_fit_calls(base, name, meant):
         assert f"is {meant}" in found.verdict
 
 
-def test_a_method_that_the_class_calls_itself_is_called():
+class Renewed(Pool):
+    """Draws its rows anew, in a method that something has to call."""
+
+    def on_epoch_start(self):
+        self.x = self.x[::-1]
+
+
+def test_what_a_method_would_have_changed_is_told():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, "softmax")])
+    model.compile("adam", SPARSE)
+    data = Renewed()
+    before = data.x.copy()
+    found = diagnose_model(model, data, callbacks=[], seconds=0)
+    assert found.causes == ("hook_never_called",)
+    assert found.severity == "broken"
+    assert "so x stays as at first" in found.verdict
+    np.testing.assert_array_equal(data.x, before)
+
+
+def test_a_method_that_is_called_by_something_is_not_blamed():
     def on_epoch_end(self, epoch, logs=None):
         self.on_epoch_finish()
 
-    own = named(keras.callbacks.Callback, "on_epoch_finish", on_epoch_end=on_epoch_end)
+    def on_epoch_begin(self, *_):
+        return None
+
+    data = Renewed()
     model = keras.Sequential([keras.Input((4,)), layers.Dense(2, "softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy")
-    assert diagnose_model(model, Pool(), callbacks=[own], seconds=0).causes == ()
+    model.compile("adam", SPARSE)
+    for given, callbacks in (
+        (Pool(), [named(keras.callbacks.Callback, "on_epoch_finish", on_epoch_end=on_epoch_end)]),
+        # Another name for the same, for another library.
+        (
+            Pool(),
+            [named(keras.callbacks.Callback, "on_epoch_start", on_epoch_begin=on_epoch_begin)],
+        ),
+        (data, [keras.callbacks.LambdaCallback(lambda epoch, logs: data.on_epoch_start())]),
+    ):
+        found = diagnose_model(model, given, callbacks=callbacks, seconds=0)
+        assert "hook_never_called" not in found.causes

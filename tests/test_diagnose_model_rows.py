@@ -275,9 +275,24 @@ def test_validation_labels_that_were_shuffled_alone():
     # Of labels that mean nothing in either split, nothing can be said of one of them.
     nothing = np.random.default_rng(1).integers(0, 3, 400)
     assert causes(network(), (x, nothing), (other, shuffled)) == []
-    # Rows of training that are there many times are read from one another.
+    # Rows of training that are there many times, or nearly so, are read from one another.
     few = np.arange(400) % 80
-    assert causes(network(), (x[few], nothing[few]), (other, shuffled)) == []
+    nearly = x[few] + np.random.default_rng(2).normal(0, 0.05, (400, 6))
+    for copies in (x[few], nearly.astype("float32")):
+        assert causes(network(), (copies, nothing[few]), (other, shuffled)) == []
+
+
+def test_classes_that_are_rare_in_validation_alone_are_not_read_above_their_majority():
+    def drawn(rows, seed):
+        rng = np.random.default_rng(seed)
+        y = (rng.random(rows) < 0.05).astype(int)
+        return (rng.normal(size=(rows, 10)) + 0.8 * y[:, None] * (np.arange(10) < 5)), y
+
+    (x, y), held = drawn(20_000, 0), drawn(2_000, 1)
+    rare = np.flatnonzero(y == 1)
+    rows = np.random.default_rng(2).permutation(np.r_[rare, np.flatnonzero(y == 0)[: len(rare)]])
+    model = network(shape=(10,), units=2)
+    assert causes(model, (x[rows], y[rows]), held, seconds=20, epochs=3) == []
 
 
 def test_a_column_that_was_made_from_the_labels_of_one_split():

@@ -161,7 +161,7 @@ model.fit(train, epochs=10, verbose=0)
 @pytest.mark.parametrize(
     ("name", "code", "said"),
     [
-        ("{number}", 1, "taken in the order of the files' names: 10.png before 2.png"),
+        ("{number}", 1, "taken in the order of the files' names: 109.png before 11.png"),
         ("{number:03}", 0, "Nothing was found"),
     ],
 )

@@ -28,9 +28,9 @@ def other_order(directory: Any, kinds: tuple[str, ...]) -> tuple[str, str] | Non
         directory: the folder that is read, with those in it.
         kinds: how the names of the files end that are read.
     """
-    if not isinstance(directory, str | os.PathLike):
+    if not isinstance(directory, str | bytes | os.PathLike):
         return None
-    for _, _, files in os.walk(directory):
+    for _, _, files in os.walk(os.fsdecode(directory)):
         last: dict[str, tuple[int, str]] = {}
         for name in sorted(files):
             number = re.fullmatch(r"\D*(\d+)\D*", name)

@@ -149,6 +149,21 @@ class Rehearsals:
                 data.on_epoch_end()
             return read_material(data, rows=_JUDGED)
 
+    def changed_by(self, method: str) -> list[str]:
+        """Attributes of the data set that one of its methods would change, tried on a copy."""
+        data = self.data
+        copied = _copied(data)
+        if copied is data:
+            return []
+        before = copy.deepcopy(vars(copied))
+        try:
+            with nothing_written(), _silence():
+                getattr(copied, method)()
+        except Exception:
+            # It wants arguments, or to write: what it would change is not known.
+            return []
+        return _differing(before, vars(copied))
+
     @property
     def has_own_step(self) -> bool:
         """Whether the model has a training step that is not Keras's."""
@@ -272,6 +287,25 @@ def _copied(data: Any) -> Any:
     except Exception:
         # It holds what cannot be copied, such as a file.
         return data
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Attributes, public ones of an object, that hold other arrays or numbers than before."""
+    return [
+        name
+        for name, value in after.items()
+        if not name.startswith("_")
+        and isinstance(value, np.ndarray | int | float | list)
+        and not _equal(before.get(name), value)
+    ]
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return type(one) is type(other) and bool(np.array_equal(one, other))
+    except (TypeError, ValueError):
+        # What cannot be compared says nothing.
+        return True
 
 
 def _is_spent(train: Any) -> bool:

@@ -120,6 +120,18 @@ def told_apart(train: Material, held: Material) -> float:
     return read_rows_by_trees(both, np.repeat([0, 1], count))
 
 
+def nearness(train: Material, held: Material) -> float:
+    """How far training rows are from the next one, of how far validation rows are from them."""
+    from sklearn.neighbors import NearestNeighbors
+
+    columns, others = _table(train)[1], _table(held)[1]
+    spread = columns.std(axis=0)
+    columns, others = (each[:, spread > 0] / spread[spread > 0] for each in (columns, others))
+    near = NearestNeighbors(n_neighbors=2).fit(columns)
+    own, theirs = near.kneighbors(columns)[0][:, 1], near.kneighbors(others)[0][:, 0]
+    return float(np.median(own) / max(1e-9, np.median(theirs)))
+
+
 def _trees() -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import listed, shown
 from ferkeras.diagnose.program.finding import (
     PROVEN,
     CodeRemedy,
@@ -24,25 +24,25 @@ _MEANT = {"start": "begin", "started": "begin", "finish": "end", "finished": "en
 
 def hook_never_called(program: Program) -> ProgramFinding | None:
     """A callback or a data set has a method that nothing calls, nearly named as one that is."""
-    data = program.rehearsals.data
-    renewed = isinstance(data, keras.utils.PyDataset)
-    for owner in [*([data] if renewed else []), *program.rehearsals.given]:
+    data, callbacks = program.rehearsals.data, program.rehearsals.given
+    renewed = [data] if isinstance(data, keras.utils.PyDataset) else []
+    called = set().union(*(_mentioned(each) for each in (*renewed, *callbacks)))
+    for owner in (*renewed, *callbacks):
         base = keras.utils.PyDataset if owner is data else keras.callbacks.Callback
         hooks = [name for name in dir(base) if name.startswith("on_")]
         for name, method in _own_methods(type(owner)):
             meant = _meant(name, hooks)
-            if meant is None or _is_called(name, type(owner)):
+            if meant is None or name in called or _has(type(owner), meant, base):
                 continue
             kind = shown(type(owner).__name__)
+            changed = program.rehearsals.changed_by(name) if owner is data else []
+            what = f", so {listed(changed)} stay{'s' * (len(changed) == 1)} as at first"
             return ProgramFinding(
                 cause="hook_never_called",
                 verdict=f"{kind}.{shown(name)} is never called: the method that `fit` calls there "
-                f"is {meant}"
-                + (", so every epoch has the rows of the first." if owner is data else "."),
+                f"is {meant}{what if changed else ''}.",
                 evidence=(
-                    Evidence(
-                        f"methods that a {base.__name__} is called by", ", ".join(hooks), name, 0.0
-                    ),
+                    Evidence(f"what `fit` calls of a {base.__name__}", ", ".join(hooks), name, 0.0),
                 ),
                 remedies=(
                     CodeRemedy(
@@ -51,9 +51,10 @@ def hook_never_called(program: Program) -> ProgramFinding | None:
                         code=f"def {meant}(self, ...):  # in {kind}",
                     ),
                 ),
-                reason="The methods of the class are read, and what they call themselves.",
+                reason="The methods of the class are read, and what they and the callbacks call; "
+                "what one of a data set changes is tried on a copy.",
                 source=f"Keras documentation: {base.__name__}",
-                severity="broken" if owner is data else "suspicious",
+                severity="broken" if changed else "suspicious",
                 confidence=PROVEN,
                 line=line_of(method),
             )
@@ -63,10 +64,8 @@ def hook_never_called(program: Program) -> ProgramFinding | None:
 def _own_methods(owner: type) -> Iterator[tuple[str, Any]]:
     """Methods that the program wrote for a class and for those that it inherits from."""
     for each in owner.__mro__:
-        if each.__module__.partition(".")[0] in ("keras", "tensorflow", "builtins"):
-            return
         for name, value in vars(each).items():
-            if isinstance(value, types.FunctionType) and name.startswith("on_"):
+            if name.startswith("on_") and line_of(value):
                 yield name, value
 
 
@@ -78,11 +77,24 @@ def _meant(name: str, hooks: list[str]) -> str | None:
     return next((hook for hook in hooks if hook in (words, f"{words}_end")), None)
 
 
-def _is_called(name: str, owner: type) -> bool:
-    """Whether a method of the class, or of those it inherits from, mentions the name."""
-    return any(
-        name in method.__code__.co_names
-        for each in owner.__mro__
-        for method in vars(each).values()
-        if isinstance(method, types.FunctionType)
-    )
+def _has(owner: type, hook: str, base: type) -> bool:
+    """Whether a class has written the hook as well."""
+    return getattr(owner, hook) is not getattr(base, hook)
+
+
+def _mentioned(owner: Any) -> set[str]:
+    """Names that the code of an object mentions: its methods, and functions that it holds."""
+    held = [
+        value
+        for space in (vars(owner), *map(vars, type(owner).__mro__))
+        for value in space.values()
+        if isinstance(value, types.FunctionType | types.MethodType)
+    ]
+    return set().union(*(_names(each.__code__) for each in held))
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """Names and texts in some code, and in the functions inside it."""
+    found = {*code.co_names, *(each for each in code.co_consts if isinstance(each, str))}
+    inner = (each for each in code.co_consts if isinstance(each, types.CodeType))
+    return found.union(*map(_names, inner))

@@ -18,6 +18,7 @@ from ferkeras.diagnose.program.trees import (
     MOST,
     counted,
     frequent,
+    nearness,
     read_across,
     read_by_trees,
     told_apart,
@@ -35,8 +36,12 @@ _HALF = 0.5
 _GAIN = 0.3
 """Skill that the way back must win."""
 
-_COPIES = 0.2
-"""Of the training rows, the most that are others once more."""
+_COPIES = 0.8
+"""How near training rows are to one another, of how near validation rows are to them, below which
+they are copies of each other."""
+
+_SHIFT = 0.2
+"""Part of the rows that would have to be of another class for both splits to have them alike."""
 
 _UNREAD = 0.2
 """Of the skill within a split, the most that is left of it in the other."""
@@ -101,9 +106,8 @@ def _validation_destroyed(
 ) -> ProgramFinding | None:
     """Rows of both splits are alike, and labels that can be read in one say nothing in the other;
     None where the rows are not alike, or training's are many times the same."""
-    copies = 1 - len(np.unique(train.digests)) / len(train)
     apart = told_apart(train, held)
-    if apart > _APART or copies > _COPIES:
+    if apart > _APART or nearness(train, held) < _COPIES:
         return None
     return ProgramFinding(
         cause="validation_labels_do_not_fit",
@@ -162,7 +166,8 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     if across > _READ:
         return None
     in_training, in_validation = read_by_trees(train, truth), read_by_trees(held, said)
-    if max(in_validation, across) < _none_of(in_training, len(held)) and in_training > _READ:
+    nothing = max(in_validation, across) < _none_of(in_training, len(held))
+    if nothing and in_training > _READ and shift_of_classes(program) < _SHIFT:
         return _validation_destroyed(train, held, in_training, in_validation, across)
     within = min(in_training, in_validation)
     if within < _READ or across > _HALF * within:
@@ -203,6 +208,18 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         severity="suspicious",
         confidence=MEASURED,
     )
+
+
+def shift_of_classes(program: Program) -> float:
+    """Part of the validation rows that would have to be of another class for both splits to have
+    them alike; skills above the majority of the one are none above that of the other."""
+    other = program.validation_labels
+    if other is None:
+        return 0.0
+    truth, said = _numbered(program.labels, other)
+    count = int(max(truth.max(), said.max())) + 1
+    shares = [np.bincount(each, minlength=count) / len(each) for each in (truth, said)]
+    return float(np.abs(shares[0] - shares[1]).sum()) / 2
 
 
 def _is_words(program: Program) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ferkeras.diagnose.program.causes.label_sense import shift_of_classes
 from ferkeras.diagnose.program.causes.reach import variables_not_tracked
 from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
@@ -38,6 +39,10 @@ _ORDINAL = {2: "second", 3: "third", 4: "fourth"}
 
 _FARTHER, _SMOOTH = 0.1, 0.5
 """More correlation than with the next row, and correlation along rows, of pictures cut wrongly."""
+
+_SHIFT = 0.2
+"""Part of the validation rows in classes that training has fewer of, above which a skill above the
+majority is another thing in each split."""
 
 _UNLIKE = 0.1
 """Correlation of neighbours up to which they have nothing in common."""
@@ -315,6 +320,8 @@ def learnt_by_heart(program: Program) -> ProgramFinding | None:
     """It comes to know its training rows, and nothing of that holds for validation rows."""
     basis, held = program.trials.basis, program.validation
     if held is None or len(held) < _FEWEST or not _holds(basis, len(held), at_most=_HOLDS):
+        return None
+    if shift_of_classes(program) > _SHIFT:
         return None
     known = max(_KNOWN, 4 / np.sqrt(min(len(held), 512)))
     # So little may be chance, and what holds is learnt later than what is known by heart.
