@@ -26,7 +26,7 @@ from ferkeras.check_data.checks.label_order import (
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import SIMILAR, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
-from ferkeras.check_data.checks.strips import check_strips
+from ferkeras.check_data.checks.strips import REPEATED, check_strips, repeated
 from ferkeras.check_data.checks.votes import check_votes, read_votes
 from ferkeras.check_data.finding import Level
 from ferkeras.check_data.material import Material, gather
@@ -125,6 +125,16 @@ def test_pictures_like_a_ribbon_are_named(tmp_path, size, strip):
     assert finding.level is (Level.LOOK if strip else Level.OK)
     assert finding.numbers["places"] == (["happy/1.png"] if strip else [])
     assert ("happy/1.png" in finding.found) == strip
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_edges_are_measured_on_every_picture_whatever_stands_beside_it(turned):
+    images = np.random.default_rng(0).integers(0, 256, (24, 48, 48, 3), dtype=np.uint8)
+    for margin, image in enumerate(images):
+        image[:margin], image[48 - margin :] = image[0], image[-1]
+    images = images.transpose(0, 2, 1, 3) if turned else images
+    part = np.arange(24) / 48
+    np.testing.assert_allclose(repeated(images), np.where(part >= REPEATED, part, 0))
 
 
 # Copies
