@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
@@ -208,6 +209,15 @@ def test_a_table_in_the_encoding_of_a_spreadsheet_is_not_read_with_damaged_names
     assert "not UTF-8" in message
     assert re.search("Gefühl|glücklich|müde", message)
     assert "CSV UTF-8" in message
+
+
+@pytest.mark.parametrize(("name", "value"), [("fotograf", "Müller"), ("gerät", "Kamera")])
+def test_the_encoding_of_a_column_that_nobody_uses_does_not_matter(name, value, write, tmp_path):
+    for emotion in ("happy", "sad"):
+        Image.fromarray(IMAGES[0].reshape(48, 48)).save(tmp_path / f"{emotion}.png")
+    rows = [f"image,emotion,{name}", f"happy.png,happy,{value}", f"sad.png,sad,{value}"]
+    write("\n".join(rows).encode("cp1252"), "list.csv")
+    assert read_faces(tmp_path, cache=False).faces.classes.names == ("happy", "sad")
 
 
 def test_numbers_counted_from_one_are_not_taken_for_those_of_ckplus(write):
