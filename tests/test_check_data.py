@@ -275,6 +275,16 @@ def test_missing_classes_are_wrong_in_training_and_worth_a_look_elsewhere(make_f
     finding = check_classes(material_of(faces, [VALIDATION] * 7 + [TRAIN] * 6))
     assert finding.level is Level.WRONG
     assert finding.numbers["lacking"]["train"] == ["neutral"]
+    assert "data.classes" in finding.advice
+
+
+def test_classes_are_not_to_be_left_out_where_only_validation_faces_are_missing(make_faces):
+    usage = np.full(7, TRAIN, np.int8)
+    read = ReadFaces(make_faces(range(7)), usage, "faces.csv", "0" * 32)
+    finding = check_classes(Material(read, usage))
+    assert finding.level is Level.WRONG
+    assert "add faces" in finding.advice
+    assert "data.classes" not in finding.advice
 
 
 def test_normalisation_is_what_the_network_will_see(split_of_140):

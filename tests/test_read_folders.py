@@ -151,7 +151,7 @@ def test_people_and_classes_whose_names_begin_as_splits_do_are_read(
     [
         (
             ["prueba/happy", "prueba/sad", "todo/happy", "todo/sad"],
-            ["not told apart", "validation"],
+            ["prueba/, todo/ not told apart", "people need three folders", "validation"],
         ),
         (["a/happy", "b/happy", "c/happy", "a/sad", "b/sad", "c/sad"], ["3 people", "validation"]),
         (["happy/mine", "happy/his", "sad/mine"], ["his/, mine/ not told apart"]),

@@ -35,6 +35,10 @@ _SPLITS = {
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
 _LIKE_A_SPLIT = re.compile(r"(train|valid|test)", re.IGNORECASE)
 _AS_SPLITS = "if they are splits, name them train, validation and test"
+_TOLD_APART = (
+    "people need three folders, or a list with data.group_column; splits are called train, "
+    "validation and test"
+)
 _AROUND_A_SPLIT = re.compile(r"^(fer2013|ferplus|fer|rafdb|affectnet)|(set|data|images)$")
 
 _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "original", "data"}
@@ -197,7 +201,9 @@ def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split:
     several = _are_people(people)
     if not names or (several and len(shown_in) > _FEWEST_PEOPLE):
         return notes
-    said = f"{names} taken for {len(shown_in)} people" if several else f"{names} not told apart"
+    if not several:
+        return [*notes, f"{names} not told apart ({_TOLD_APART})"]
+    said = f"{names} taken for {len(shown_in)} people"
     if _alike(shown_in) and not split:
         said += f", and each holds the same classes: {_AS_SPLITS}"
     return [*notes, said]
