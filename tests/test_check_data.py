@@ -26,7 +26,7 @@ from ferkeras.check_data.checks.label_order import (
 from ferkeras.check_data.checks.leaked import check_leaks
 from ferkeras.check_data.checks.near import SIMILAR, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
-from ferkeras.check_data.checks.strips import check_strips
+from ferkeras.check_data.checks.strips import REPEATED, check_strips, repeated
 from ferkeras.check_data.checks.votes import check_votes, read_votes
 from ferkeras.check_data.finding import Level
 from ferkeras.check_data.material import Material, gather
@@ -125,6 +125,16 @@ def test_pictures_like_a_ribbon_are_named(tmp_path, size, strip):
     assert finding.level is (Level.LOOK if strip else Level.OK)
     assert finding.numbers["places"] == (["happy/1.png"] if strip else [])
     assert ("happy/1.png" in finding.found) == strip
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_edges_are_measured_on_every_picture_whatever_stands_beside_it(turned):
+    images = np.random.default_rng(0).integers(0, 256, (24, 48, 48, 3), dtype=np.uint8)
+    for margin, image in enumerate(images):
+        image[:margin], image[48 - margin :] = image[0], image[-1]
+    images = images.transpose(0, 2, 1, 3) if turned else images
+    part = np.arange(24) / 48
+    np.testing.assert_allclose(repeated(images), np.where(part >= REPEATED, part, 0))
 
 
 # Copies
@@ -265,6 +275,16 @@ def test_missing_classes_are_wrong_in_training_and_worth_a_look_elsewhere(make_f
     finding = check_classes(material_of(faces, [VALIDATION] * 7 + [TRAIN] * 6))
     assert finding.level is Level.WRONG
     assert finding.numbers["lacking"]["train"] == ["neutral"]
+    assert "data.classes" in finding.advice
+
+
+def test_classes_are_not_to_be_left_out_where_only_validation_faces_are_missing(make_faces):
+    usage = np.full(7, TRAIN, np.int8)
+    read = ReadFaces(make_faces(range(7)), usage, "faces.csv", "0" * 32)
+    finding = check_classes(Material(read, usage))
+    assert finding.level is Level.WRONG
+    assert "add faces" in finding.advice
+    assert "data.classes" not in finding.advice
 
 
 def test_normalisation_is_what_the_network_will_see(split_of_140):

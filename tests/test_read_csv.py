@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data.presets.fer2013 import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.read import FER2013_PAGE, Wanted, read_faces
 from ferkeras.data.readers import pixel_table, pixels, text_lines
 from ferkeras.data.readers.gunzip import Gunzip
+from ferkeras.data.task import Classes, Task
 
 RNG = np.random.default_rng(7)
 IMAGES = RNG.integers(0, 256, (40, 48 * 48), dtype=np.uint8)
@@ -209,6 +211,15 @@ def test_a_table_in_the_encoding_of_a_spreadsheet_is_not_read_with_damaged_names
     assert "CSV UTF-8" in message
 
 
+@pytest.mark.parametrize(("name", "value"), [("fotograf", "Müller"), ("gerät", "Kamera")])
+def test_the_encoding_of_a_column_that_nobody_uses_does_not_matter(name, value, write, tmp_path):
+    for emotion in ("happy", "sad"):
+        Image.fromarray(IMAGES[0].reshape(48, 48)).save(tmp_path / f"{emotion}.png")
+    rows = [f"image,emotion,{name}", f"happy.png,happy,{value}", f"sad.png,sad,{value}"]
+    write("\n".join(rows).encode("cp1252"), "list.csv")
+    assert read_faces(tmp_path, cache=False).faces.classes.names == ("happy", "sad")
+
+
 def test_numbers_counted_from_one_are_not_taken_for_those_of_ckplus(write):
     rows = [f"{row},{text_of(IMAGES[row])}" for row in range(1, 8)]
     path = write("\n".join(["emotion,pixels", *rows]))
@@ -218,11 +229,26 @@ def test_numbers_counted_from_one_are_not_taken_for_those_of_ckplus(write):
         "CK+",
         "counted from 1",
         "{angry: [1], disgust",
+        "data.classes=rafdb (RAF-DB: 1 surprise",
+        "data.classes=ckplus (CK+",
     ]:
         assert part in message
     counted = {name: [str(number)] for number, name in enumerate(EMOTIONS, 1)}
     assert read_faces(path, Wanted(counted), cache=False).faces.labels.tolist() == list(range(7))
     assert read_faces(path, Wanted("ckplus"), cache=False).faces.labels[0] == 1
+
+
+def test_the_mapping_for_numbers_counted_from_one_names_those_that_are_there(write):
+    rows = [f"{label},{text_of(IMAGES[label])}" for label in (2, 4, 7)]
+    path = write("\n".join(["emotion,pixels", *rows]))
+    assert "'data.classes={disgust: [2], happy: [4], neutral: [7]}'" in refusal(path)
+
+
+def test_numbers_without_a_0_are_read_for_a_network_that_knows_its_classes(write):
+    path = write("\n".join(["emotion,pixels", *(f"{k},{text_of(IMAGES[k])}" for k in (1, 7))]))
+    expected = Task(Classes((*EMOTIONS, "contempt")), FER2013.image)
+    read = read_faces(path, Wanted(expected=expected), cache=False)
+    assert read.faces.labels.tolist() == [1, 7]
 
 
 def test_damaged_and_misnamed_archives_are_refused(write):

@@ -109,11 +109,49 @@ def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("folders", "classes", "people"),
+    [
+        (
+            [
+                f"{who}/{what}"
+                for who in ("testperson01", "testperson02", "testperson03", "trainer01")
+                for what in ("happy", "sad")
+            ],
+            ("happy", "sad"),
+            4,
+        ),
+        (
+            [
+                f"testperson{who}/training_session/{what}"
+                for who in range(5)
+                for what in ("happy", "sad")
+            ],
+            ("happy", "sad"),
+            5,
+        ),
+        (
+            ["testing_face", "training_face", "valid_smile"],
+            ("testing_face", "training_face", "valid_smile"),
+            0,
+        ),
+    ],
+)
+def test_people_and_classes_whose_names_begin_as_splits_do_are_read(
+    folders, classes, people, tmp_path
+):
+    for each in folders:
+        put(tmp_path / each / "1.png")
+    read = read_faces(tmp_path, cache=False)
+    assert read.faces.classes.names == classes
+    assert len(set([] if read.groups is None else read.groups.tolist())) == people
+
+
+@pytest.mark.parametrize(
     ("folders", "said"),
     [
         (
             ["prueba/happy", "prueba/sad", "todo/happy", "todo/sad"],
-            ["not told apart", "validation"],
+            ["prueba/, todo/ not told apart", "people need three folders", "validation"],
         ),
         (["a/happy", "b/happy", "c/happy", "a/sad", "b/sad", "c/sad"], ["3 people", "validation"]),
         (["happy/mine", "happy/his", "sad/mine"], ["his/, mine/ not told apart"]),

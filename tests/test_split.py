@@ -101,6 +101,24 @@ def test_a_class_without_training_faces_is_named_with_counts():
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([f"class{number}" for number in range(12)], "class9, class10, class11]'"),
+        (["yes", "no", "c: d"], "\"data.classes=['yes', 'no', 'c: d']\""),
+        ([f"a rather long name {number}" for number in range(12)], None),
+    ],
+)
+def test_the_classes_that_are_there_are_proposed_as_they_can_be_given(names, said):
+    labels = np.arange(60, dtype=np.int32) % len(names)
+    read = reading(np.arange(60), labels)
+    faces = replace(read.faces, classes=Classes((*names, "missing")))
+    with pytest.raises(InputError, match="no training images of missing") as caught:
+        split_faces(replace(read, faces=faces), seed=0, validation_fraction=0.2)
+    assert ("data.classes=" in str(caught.value)) == (said is not None)
+    assert (said or "add faces of the missing ones") in str(caught.value)
+
+
 def test_only_test_faces_are_nothing_to_train_on():
     with pytest.raises(InputError, match="no training images of angry, disgust"):
         split_faces(reading(range(7), range(7), [3] * 7), seed=0, validation_fraction=0.2)

@@ -11,10 +11,10 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import nearest, quoted
 from ferkeras.data.emotions import KNOWN, SPELLINGS, known_emotion
-from ferkeras.data.presets import ckplus
+from ferkeras.data.presets import ckplus, rafdb
 from ferkeras.data.presets.all import PRESETS
 from ferkeras.data.presets.fer2013 import EMOTIONS
-from ferkeras.data.presets.preset import Preset
+from ferkeras.data.presets.preset import Preset, numbered
 from ferkeras.data.task import LONGEST_NAME, MOST_CLASSES, Classes
 
 ClassesWanted = str | Sequence[str] | Mapping[str, Sequence[str]] | None
@@ -87,7 +87,7 @@ def choose_classes(
             `wanted` that do not occur, a name that is nearly that of an emotion, fewer than two
             classes or more than a thousand.
     """
-    if wanted is None and preset is ckplus.PRESET:
+    if wanted is None and expected is None and preset is ckplus.PRESET:
         _refuse_counted_from_one(source, places, preset)
     if isinstance(wanted, str):
         preset, wanted = _preset(wanted), None
@@ -130,16 +130,20 @@ def _preset(key: str) -> Preset:
 
 
 def _refuse_counted_from_one(source: str, places: Mapping[str, str], preset: Preset) -> None:
-    """FER2013's numbers counted from 1 have a 7, for which they are taken for CK+'s, and no 0."""
+    """FER2013's numbers from 1, and RAF-DB's, have a 7, as CK+'s have, and no 0."""
     found = sorted({number for label in places if (number := _number(label)) is not None}, key=int)
-    if "0" in found or "7" not in found:
+    counted = numbered(EMOTIONS, first=1)
+    if "7" not in found or not set(found) <= set(counted):
         return
-    shifted = ", ".join(f"{name}: [{number}]" for number, name in enumerate(EMOTIONS, 1))
+    shifted = ", ".join(f"{counted[number]}: [{number}]" for number in found)
+    others = " or ".join(
+        f"data.classes={each.key} ({each.title}: {each.mapping()})"
+        for each in (rafdb.PRESET, preset)
+    )
     raise InputError(
         f"{source}: the labels are {_listed(found)} without a 0, and for the 7 they would be read "
-        f"as {preset.title}: {preset.mapping()}; if they are FER2013's counted from 1, every name "
-        f"would be off by one: say 'data.classes={{{shifted}}}'; if not, data.classes={preset.key} "
-        "or a list of its names, or what each number means"
+        f"as {preset.title}; if they are FER2013's counted from 1, every name would be off by one: "
+        f"say 'data.classes={{{shifted}}}'; if not, {others}, or what each number means"
     )
 
 

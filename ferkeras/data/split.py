@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import listed
+from ferkeras.config.keys import as_yaml
 from ferkeras.data.digests import digests_of_images, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
@@ -25,6 +25,8 @@ class Fold(NamedTuple):
     number: int
     of: int
 
+
+_LONGEST_PROPOSAL = 200
 
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 
@@ -193,12 +195,17 @@ def _near_fraction(groups: list[list[int]], fraction: float) -> list[list[int]]:
 def _naming(train: Faces) -> str:
     """How `data.classes` leaves out the classes without faces, for people."""
     there = [name for name, count in zip(train.classes, train.counts(), strict=True) if count]
-    if len(there) < 2:
+    names = as_yaml(there)
+    numbers = as_yaml({name: ["NUMBER"] for name in there[:2]}).removesuffix("}")
+    # A shell takes the other quotes as they are.
+    quote = '"' if "'" in names else "'"
+    longest = max(len(names), len(numbers))
+    if len(there) < 2 or longest >= _LONGEST_PROPOSAL or quote in names:
         return ""
     return (
-        f", or name those that are there: 'data.classes=[{listed(there)}]', and where the labels "
-        f"are numbers 'data.classes={{{there[0]}: [NUMBER], {there[1]}: [NUMBER], ...}}' with the "
-        "numbers that stand for them"
+        f", or name those that are there: {quote}data.classes={names}{quote}, and where the labels "
+        f"are numbers {quote}data.classes={numbers}, ...}}{quote} with the numbers that stand for "
+        "them"
     )
 
 

@@ -47,9 +47,9 @@ def check_classes(material: Material) -> Finding:
         said.append("there are no validation faces")
     untrainable = "train" not in counts or lacking["train"] or "validation" not in counts
     level = Level.WRONG if untrainable else Level.LOOK if said else Level.OK
+    fewer = "; or name the classes that are there in data.classes" if lacking.get("train") else ""
     advice = {
-        Level.WRONG: "add faces: every class needs at least two different images; or name the "
-        "classes that are there in data.classes",
+        Level.WRONG: f"add faces: every class needs at least two different images{fewer}",
         Level.LOOK: "what is not there is not measured: accuracy is not that of all classes",
         Level.OK: "",
     }

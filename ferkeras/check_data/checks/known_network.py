@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +22,10 @@ FEWEST_CLASSES, FEWEST_FACES = 3, 100
 KNOWS = 0.45
 """Mean recall, with other names, from which the network knows what it is looking at."""
 
+BELOW_CHANCE, MANY_CLASSES = 3.0, 5
+"""Standard errors by which recall is below chance where the names are wrong, and classes of which
+even two that are exchanged make that sure."""
+
 
 def check_known_network(
     material: Material, name: str, task: Task, predict: Callable[[np.ndarray], np.ndarray]
@@ -29,8 +34,9 @@ def check_known_network(
 
     It predicts some faces of the classes that it knows. If other names fit its predictions better
     by `SURE` standard errors, and well, the class indices may stand for other names than they were
-    given. That is surely wrong where it recalls less than by chance with the names that they have;
-    else it is a hint and no proof: the network may see these faces otherwise than its own.
+    given. That is wrong where it recalls clearly less than by chance with the names that they
+    have, unless two of few classes alone seem to be exchanged; else it is a hint and no proof: the
+    network may see these faces otherwise than its own.
 
     Args:
         material: what is checked.
@@ -67,15 +73,17 @@ def check_known_network(
     numbers = {"recall": order.recall, "renamed": float(renamed), "errors": order.errors}
     if order.errors <= SURE or renamed < KNOWS:
         return Finding("against a trained network", Level.OK, found, "", numbers)
-    moved = ", ".join(
+    moved = [
         f"its {shared[label]} look {shared[truth]}"
         for label, truth in enumerate(order.truth_of)
         if truth != label
-    )
+    ]
+    below = (chance - order.recall) / math.sqrt(chance * (1 - chance) / len(index))
+    wrong = below >= BELOW_CHANCE and (len(moved) > 2 or len(shared) >= MANY_CLASSES)
     return Finding(
         "against a trained network",
-        Level.WRONG if order.recall < chance else Level.LOOK,
-        f"{found}, and {renamed:.0%} if {moved}",
+        Level.WRONG if wrong else Level.LOOK,
+        f"{found}, and {renamed:.0%} if {', '.join(moved)}",
         "look at the pictures of the classes: are class indices in another order? data.classes "
         "says what they mean",
         numbers,

@@ -19,7 +19,10 @@ _SHOWN = 48
 
 
 def repeated(images: Images) -> np.ndarray:
-    """Part of the height, or of the width, that repeats the edge on both ends: (N,), 0 to 1."""
+    """Part of the height, or of the width, that repeats the edge on both ends: (N,), 0 to 1.
+
+    It is 0 where it is less than `REPEATED`.
+    """
     found = [
         np.maximum(_along(block), _along(block.transpose(0, 2, 1, 3))) for block in blocks(images)
     ]
@@ -45,7 +48,8 @@ def check_strips(material: Material, std: np.ndarray) -> Finding:
         f"{counted(len(strips), 'picture')} with little between repeated edges: {listed(named, 3)}"
         if len(strips)
         else "none",
-        "pictures of about 3 to 1 and more, or with bars: cut them out to the face, or remove them"
+        "edges that repeat (long or wide pictures that were filled up, bars, plain margins): cut "
+        "them out to the face, or remove them"
         if len(strips)
         else "",
         {"count": len(strips), "places": places[:MOST_LISTED]},
@@ -55,9 +59,20 @@ def check_strips(material: Material, std: np.ndarray) -> Finding:
 
 def _along(images: np.ndarray) -> np.ndarray:
     """Part of the rows that equal the first, or the last; the fewer of both: float64, (n,)."""
-    ends = []
-    for rows in (images, images[:, ::-1]):
-        first = rows[:, :1]
-        near = np.maximum(rows, first) - np.minimum(rows, first) <= _ROUNDING
-        ends.append(np.logical_and.accumulate(near.all(axis=(2, 3)), axis=1).mean(axis=1))
-    return np.minimum(*ends)
+    found = np.zeros(len(images))
+    far = int(REPEATED * images.shape[1]) - 1
+    # Of most pictures two rows at each end say that it is less.
+    likely = _near(images[:, far], images[:, 0]) & _near(images[:, -1 - far], images[:, -1])
+    rows = images[likely]
+    ends = [
+        np.logical_and.accumulate(_near(each, each[:, :1]), axis=1).mean(axis=1)
+        for each in (rows, rows[:, ::-1])
+    ]
+    part = np.minimum(*ends)
+    found[likely] = np.where(part >= REPEATED, part, 0)
+    return found
+
+
+def _near(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which rows, (..., W, C), are equal but for rounding: bool, (...)."""
+    return (np.maximum(rows, others) - np.minimum(rows, others) <= _ROUNDING).all(axis=(-2, -1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -35,6 +35,10 @@ _SPLITS = {
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
 _LIKE_A_SPLIT = re.compile(r"(train|valid|test)", re.IGNORECASE)
 _AS_SPLITS = "if they are splits, name them train, validation and test"
+_TOLD_APART = (
+    "people need three folders, or a list with data.group_column; splits are called train, "
+    "validation and test"
+)
 _AROUND_A_SPLIT = re.compile(r"^(fer2013|ferplus|fer|rafdb|affectnet)|(set|data|images)$")
 
 _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "original", "data"}
@@ -64,9 +68,8 @@ def read_class_folders(files: Files) -> Source:
     names = [each.file for each in found]
     usage = np.array([_usage(files, *pair) for pair in zip(found, splits, strict=True)], np.int8)
     rests = _without_wrapper(rests)
-    if not usage.any():
-        _refuse_other_names_of_splits(files, rests)
     by_name = _by_file_name(names)
+    level = None
     if by_name is not None:
         title, labels, people = by_name
         preset, notes = None, []
@@ -78,6 +81,8 @@ def read_class_folders(files: Files) -> Source:
         notes = _notes(files, people, labels, split=bool(usage.any()))
         if ckplus.PICTURE.fullmatch(names[0]):
             people = [match[1] if (match := ckplus.PICTURE.fullmatch(n)) else "" for n in names]
+    if not usage.any():
+        _refuse_other_names_of_splits(files, rests, labels, level)
     _refuse_half_split(files, usage)
     places: dict[str, str] = {}
     for each, label in zip(found, labels, strict=True):
@@ -191,30 +196,49 @@ def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split:
     if files.empty:
         names = listed([f"{shown(each)}/" for each in files.empty])
         notes.append(f"{names} hold{'s' if len(files.empty) == 1 else ''} no pictures")
-    shown_in: dict[str, set[str]] = {}
-    for name, label in zip(people, labels, strict=True):
-        shown_in.setdefault(name, set()).add(label)
+    shown_in = _classes_in(people, labels)
     names = listed([f"{shown(each)}/" for each in sorted(shown_in) if each])
     several = _are_people(people)
     if not names or (several and len(shown_in) > _FEWEST_PEOPLE):
         return notes
-    said = f"{names} taken for {len(shown_in)} people" if several else f"{names} not told apart"
-    alike = len(shown_in) > 1 and len({frozenset(each) for each in shown_in.values()}) == 1
-    if alike and not split:
+    if not several:
+        return [*notes, f"{names} not told apart ({_TOLD_APART})"]
+    said = f"{names} taken for {len(shown_in)} people"
+    if _alike(shown_in) and not split:
         said += f", and each holds the same classes: {_AS_SPLITS}"
     return [*notes, said]
 
 
-def _refuse_other_names_of_splits(files: Files, rests: Sequence[tuple[str, ...]]) -> None:
-    """Refuse `Trainingsdaten` beside `Testdaten`, which would pass for people."""
-    matches = {name: _LIKE_A_SPLIT.match(name) for rest in rests for name in rest}
-    like = {name: match[1].lower() for name, match in matches.items() if match}
-    if len(set(like.values())) > 1:
-        names = listed([f"{shown(name)}/" for name in sorted(like)])
-        raise InputError(
-            f"{shown(files.root)}: {names} look like splits, but these names are not known; "
-            f"{_AS_SPLITS}"
-        )
+def _classes_in(folders: Sequence[str], labels: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The classes that each folder holds, by the folder and the label of every picture."""
+    found: dict[str, set[str]] = {}
+    for folder, label in zip(folders, labels, strict=True):
+        found.setdefault(folder, set()).add(label)
+    return {folder: frozenset(classes) for folder, classes in found.items()}
+
+
+def _alike(classes_in: Mapping[str, frozenset[str]]) -> bool:
+    return len(classes_in) > 1 and len(set(classes_in.values())) == 1
+
+
+def _refuse_other_names_of_splits(
+    files: Files,
+    rests: Sequence[tuple[str, ...]],
+    labels: Sequence[str],
+    class_level: int | None,
+) -> None:
+    """Refuse a level of `Trainingsdaten` and `Testdaten` alone, which would pass for people."""
+    for level in range(min(map(len, rests))):
+        if level == class_level:
+            continue
+        classes_in = _classes_in([rest[level] for rest in rests], labels)
+        stems = {m[1].lower() for name in classes_in if (m := _LIKE_A_SPLIT.match(name))}
+        if len(stems) == len(classes_in) and _alike(classes_in):
+            names = listed([f"{shown(name)}/" for name in sorted(classes_in)])
+            raise InputError(
+                f"{shown(files.root)}: {names} look like splits, but these names are not known; "
+                f"{_AS_SPLITS}"
+            )
 
 
 def _usage(files: Files, found: Found, folder_usage: int) -> int:

@@ -114,9 +114,8 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     """The fields of a row.
 
     Raises:
-        InputError: it is not UTF-8, or its quotes do not match.
+        InputError: its quotes do not match.
     """
-    _refuse_other_encoding(row)
     if b'"' not in row:
         return row.split(delimiter) if delimiter != b" " else row.split()
     try:
@@ -132,17 +131,34 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     return [field.encode("latin-1") for field in fields]
 
 
-def _refuse_other_encoding(row: bytes) -> None:
-    if row.isascii():
-        return
+def fields_below(columns: Columns, row: bytes) -> list[bytes]:
+    """The fields of a row below the header.
+
+    Raises:
+        InputError: see `fields_of`; or there are more or fewer than there are columns, or one that
+            is read as text is not UTF-8.
+    """
+    fields = fields_of(row, columns.delimiter)
+    if len(fields) != columns.count:
+        raise InputError(f"{len(fields)} fields, expected {columns.count} as in the first line")
+    if not row.isascii():
+        for place in (columns.label, columns.image, columns.usage, columns.group):
+            if place is not None and (wrong := _other_encoding(fields[place])):
+                raise InputError(f"this text {wrong}")
+    return fields
+
+
+def _other_encoding(text: bytes) -> str:
+    """What is wrong with text that is not UTF-8; empty where it is."""
     try:
-        row.decode("utf-8")
+        text.decode("utf-8")
     except UnicodeDecodeError as error:
-        word = row[max(0, error.start - 20) : error.end + 20].decode("cp1252", "replace")
-        raise InputError(
-            f"this text is not UTF-8 (as Windows-1252 it reads {quoted(word)}); save it as UTF-8, "
-            'which spreadsheets call "CSV UTF-8"'
-        ) from None
+        word = text[max(0, error.start - 20) : error.end + 20].decode("cp1252", "replace")
+        return (
+            f"is not UTF-8 (as Windows-1252 it reads {quoted(word)}); save it as UTF-8, which "
+            'spreadsheets call "CSV UTF-8"'
+        )
+    return ""
 
 
 def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = False) -> Columns:
@@ -173,7 +189,12 @@ def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = F
     if without := _without_header(at, fields, delimiter, row):
         return without
     names = [field.decode("utf-8", "replace").strip() for field in fields]
-    return columns_named(at, names, group_column, delimiter, votes=votes)
+    try:
+        return columns_named(at, names, group_column, delimiter, votes=votes)
+    except InputError as error:
+        if wrong := _other_encoding(row):
+            raise InputError(f"{error}; this line {wrong}") from None
+        raise
 
 
 def columns_named(

@@ -14,7 +14,7 @@ from ferkeras.cli.wording import listed, quoted, shown
 from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import affectnet, rafdb
 from ferkeras.data.presets.preset import Preset
-from ferkeras.data.readers.columns import Columns, fields_of
+from ferkeras.data.readers.columns import Columns, fields_below
 from ferkeras.data.readers.files import Files, Found
 from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages
 from ferkeras.data.readers.rows import rows_of
@@ -56,11 +56,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             if rows_read > MAX_ROWS:
                 raise InputError(f"{at}: more than {MAX_ROWS:,} rows; split the file")
             try:
-                fields = fields_of(row, columns.delimiter)
-                if len(fields) != columns.count:
-                    raise InputError(
-                        f"{len(fields)} fields, expected {columns.count} as in the first line"
-                    )
+                fields = fields_below(columns, row)
                 if columns.usage is not None:
                     usage.append(usages.of(fields[columns.usage]))
                 labels.add(columns, fields, lambda: at)  # noqa: B023

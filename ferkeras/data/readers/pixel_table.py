@@ -15,7 +15,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted, shown
 from ferkeras.data.presets import ckplus, fer2013
 from ferkeras.data.presets.preset import Preset
-from ferkeras.data.readers.columns import Columns, fields_of, usage_of
+from ferkeras.data.readers.columns import Columns, fields_below, usage_of
 from ferkeras.data.readers.pixels import explain_pixels, is_adorned, parse_pixels, plain_pixels
 from ferkeras.data.readers.rows import rows_of
 from ferkeras.data.readers.source import ArrayPictures, Progress, Source
@@ -182,11 +182,7 @@ def read_pixel_table(path: Path, columns: Columns, progress: Progress | None = N
             try:
                 if row_number > MAX_ROWS:
                     raise InputError(f"more than {MAX_ROWS:,} faces; split the file")
-                fields = fields_of(row.removeprefix(b"\xef\xbb\xbf"), columns.delimiter)
-                if len(fields) != columns.count:
-                    raise InputError(
-                        f"{len(fields)} fields, expected {columns.count} as in the first line"
-                    )
+                fields = fields_below(columns, row.removeprefix(b"\xef\xbb\xbf"))
                 if columns.usage is not None:
                     usage.append(usages.of(fields[columns.usage]))
                 if columns.group is not None:
