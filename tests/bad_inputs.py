@@ -399,7 +399,7 @@ COMMAND_LINES = [
     line("NUL in a path", "data.path", "data.path=a\0b"),
     line("no such home", "not a path", "data.path=~nobody-of-this-name/faces"),
     line("resume where nothing is", "no such folder", "--resume", "{folder}/none"),
-    line("resume what was never begun", "no unfinished run", "--resume", "{folder}"),
+    line("resume what was never begun", "neither a run nor a folder", "--resume", "{folder}"),
     line("resume with settings", "only train.epochs", "--resume", "{folder}", "seed=3"),
     line("evaluate nothing", "no such run folder", "{folder}/none", verb="evaluate"),
 ]

@@ -38,7 +38,7 @@ def test_it_suggests_draws_writes_and_names_the_command(tmp_path, monkeypatch, c
     assert main(arguments) == 0
     printed = capsys.readouterr()
     assert printed.err == ""
-    folder = tmp_path / "lr_find-my-try"
+    folder = tmp_path / "lr_find-my.try"
     assert sorted(p.name for p in folder.iterdir()) == ["lr_range.json", "lr_range.png"]
     found = json.loads((folder / "lr_range.json").read_text())
     assert len(found["rates"]) == len(found["losses"]) == len(found["smoothed"]) <= 60
@@ -58,7 +58,7 @@ def test_it_suggests_draws_writes_and_names_the_command(tmp_path, monkeypatch, c
     assert config.network.filters == (4,)
 
     assert main(arguments) == 0
-    again = json.loads((tmp_path / "lr_find-my-try-2" / "lr_range.json").read_text())
+    again = json.loads((tmp_path / "lr_find-my.try-2" / "lr_range.json").read_text())
     assert again == found
 
 

@@ -23,7 +23,7 @@ def material_of(usage, people):
 
 def test_who_is_not_known_is_not_judged():
     found = check_people(material_of([0, 1], None))
-    assert found.level is Level.OK
+    assert found.level is Level.NOT_ASKED
     assert "data.group_column" in found.found
 
 

@@ -30,13 +30,14 @@ def installed(finished_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def used(installed):
+def used(installed, finished_run):
     """It was calibrated, exported and compared; what its folder held before."""
     before = contents(installed.parent)
     calibration = Calibration(1.5, 30, 1.0, 0.9, 0.1, 0.05)
     store_calibration(open_run("fer2013").run, {"none": calibration})
     assert export(["saved_models/fer2013", "--format", "keras"]) == 0
-    assert compare(["fer2013", "fer2013"]) == 0
+    other = shutil.copytree(finished_run, Path("saved_models", "other"))
+    assert compare(["fer2013", str(other)]) == 0
     return before
 
 
@@ -47,7 +48,7 @@ def test_nothing_of_it_changes(used, installed):
 def test_all_of_it_is_below_the_current_folder(used):
     results = Path("saved_models", "fer2013-results")
     assert sorted(path.name for path in Path("saved_models").iterdir()) == [
-        "compare-fer2013-fer2013.html", results.name,
+        "compare-fer2013-other.html", results.name, "other",
     ]  # fmt: skip
     assert sorted(path.name for path in results.iterdir()) == [
         "calibration.json", "export",
