@@ -290,6 +290,14 @@ def test_faces_are_shown_with_their_own_grey():
     assert pixels[height // 2, 3 * width // 4].tolist() == [200, 200, 200]
 
 
+def test_a_title_is_whole_above_few_faces_too():
+    title = "Strips between repeated edges: 2 of 2"
+    figure = mosaic_figure(np.zeros((1, 48, 48, 1), np.uint8), ["a"], title=title)
+    figure.draw_without_rendering()
+    written = next(each for each in figure.texts if each.get_text() == title)
+    assert written.get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize(
     ("images", "captions", "options", "message"),
     [

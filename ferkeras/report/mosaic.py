@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _INCHES = 1.15
 _GAP = 0.07
 _LINE = 0.15
+_LETTER = 0.1
+"""Inches of a title's letter, of the wide ones."""
 
 
 def mosaic_figure(
@@ -60,7 +62,8 @@ def mosaic_figure(
     tall = _INCHES * pictures.shape[1] / pictures.shape[2]
     step_x, step_y = _INCHES + _GAP, tall + _GAP + lines * _LINE
     head = 0.38 if title else _GAP
-    width, height = columns * step_x + _GAP, rows * step_y + head + _GAP
+    width = max(columns * step_x + _GAP, len(title) * _LETTER + 2 * _GAP)
+    height = rows * step_y + head + _GAP
     figure = new_figure(width, height)
     figure.set_layout_engine("none")
     if title:
