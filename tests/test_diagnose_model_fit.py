@@ -430,7 +430,7 @@ def test_a_method_with_another_name_than_fit_calls(base, name, meant):
         assert "hook_never_called" not in found.causes
     else:
         assert found.causes[0] == "hook_never_called"
-        assert f"Mine.{name} is never called" in found.verdict
+        assert f"never calls Mine.{name}" in found.verdict
         assert f"is {meant}" in found.verdict
 
 

@@ -145,12 +145,12 @@ def tokens_of(model: keras.Model, x: Any) -> Any:
 
 def passed_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarray]]:
     """Layers without weights before the first one with weights, in order, and their outputs."""
-    passed: list[tuple[Any, Any]] = []
-    with _recorded(model, [], [], [], passed), suppress(_Reached):
+    calls: list[tuple[Any, Any, Any]] = []
+    with _recorded(model, [], [], [], calls), suppress(_Reached):
         model(x, training=False)
     return [
         (layer, keras.ops.convert_to_numpy(value))
-        for layer, value in passed
+        for layer, _, value in calls
         if keras.ops.is_tensor(value) and not isinstance(layer, keras.layers.InputLayer)
     ]
 
@@ -204,7 +204,6 @@ def _recorded(
     called: list[Any],
     weighted: list[Any],
     given: list[Any] | None = None,
-    passed: list[Any] | None = None,
     calls: list[Any] | None = None,
 ) -> Iterator[None]:
     """Note which layers are called, in the order in which they end.
@@ -214,8 +213,7 @@ def _recorded(
         called: gets those with an activation.
         weighted: gets those with weights.
         given: gets the first with weights, with what it is called with; `_Reached` is raised then.
-        passed: gets every layer that ends before that, with its output.
-        calls: gets every layer, with what it is called with and its output.
+        calls: gets every layer that ends before that, with what it is called with and its output.
     """
     layers = list(model._flatten_layers(include_self=False, recursive=True))
     for layer in layers:
@@ -225,8 +223,6 @@ def _recorded(
                 given.append((_layer, args))
                 raise _Reached
             result = _call(*args, **kwargs)
-            if passed is not None:
-                passed.append((_layer, result))
             if calls is not None:
                 calls.append((_layer, (args, kwargs), result))
             if _has_activation(_layer) or isinstance(_layer, _LAYERS):

@@ -155,14 +155,13 @@ class Rehearsals:
         copied = _copied(data)
         if copied is data:
             return []
-        before = copy.deepcopy(vars(copied))
         try:
             with nothing_written(), _silence():
                 getattr(copied, method)()
         except Exception:
             # It wants arguments, or to write: what it would change is not known.
             return []
-        return _differing(before, vars(copied))
+        return _differing(vars(data), vars(copied))
 
     @property
     def has_own_step(self) -> bool:

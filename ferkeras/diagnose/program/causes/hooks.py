@@ -39,7 +39,7 @@ def hook_never_called(program: Program) -> ProgramFinding | None:
             what = f", so {listed(changed)} stay{'s' * (len(changed) == 1)} as at first"
             return ProgramFinding(
                 cause="hook_never_called",
-                verdict=f"{kind}.{shown(name)} is never called: the method that `fit` calls there "
+                verdict=f"`fit` never calls {kind}.{shown(name)}: the method that it calls there "
                 f"is {meant}{what if changed else ''}.",
                 evidence=(
                     Evidence(f"what `fit` calls of a {base.__name__}", ", ".join(hooks), name, 0.0),

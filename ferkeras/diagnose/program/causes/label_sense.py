@@ -167,7 +167,7 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         return None
     in_training, in_validation = read_by_trees(train, truth), read_by_trees(held, said)
     nothing = max(in_validation, across) < _none_of(in_training, len(held))
-    if nothing and in_training > _READ and shift_of_classes(program) < _SHIFT:
+    if nothing and in_training > _READ and not has_other_shares(program):
         return _validation_destroyed(train, held, in_training, in_validation, across)
     within = min(in_training, in_validation)
     if within < _READ or across > _HALF * within:
@@ -210,16 +210,16 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     )
 
 
-def shift_of_classes(program: Program) -> float:
-    """Part of the validation rows that would have to be of another class for both splits to have
-    them alike; skills above the majority of the one are none above that of the other."""
+def has_other_shares(program: Program) -> bool:
+    """Whether classes are far more or less frequent in validation: a skill above the majority of
+    the one split is then another thing than one above that of the other."""
     other = program.validation_labels
     if other is None:
-        return 0.0
+        return False
     truth, said = _numbered(program.labels, other)
     count = int(max(truth.max(), said.max())) + 1
     shares = [np.bincount(each, minlength=count) / len(each) for each in (truth, said)]
-    return float(np.abs(shares[0] - shares[1]).sum()) / 2
+    return float(np.abs(shares[0] - shares[1]).sum()) / 2 > _SHIFT
 
 
 def _is_words(program: Program) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ferkeras.diagnose.program.causes.label_sense import shift_of_classes
+from ferkeras.diagnose.program.causes.label_sense import has_other_shares
 from ferkeras.diagnose.program.causes.reach import variables_not_tracked
 from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
@@ -39,10 +39,6 @@ _ORDINAL = {2: "second", 3: "third", 4: "fourth"}
 
 _FARTHER, _SMOOTH = 0.1, 0.5
 """More correlation than with the next row, and correlation along rows, of pictures cut wrongly."""
-
-_SHIFT = 0.2
-"""Part of the validation rows in classes that training has fewer of, above which a skill above the
-majority is another thing in each split."""
 
 _UNLIKE = 0.1
 """Correlation of neighbours up to which they have nothing in common."""
@@ -321,7 +317,7 @@ def learnt_by_heart(program: Program) -> ProgramFinding | None:
     basis, held = program.trials.basis, program.validation
     if held is None or len(held) < _FEWEST or not _holds(basis, len(held), at_most=_HOLDS):
         return None
-    if shift_of_classes(program) > _SHIFT:
+    if has_other_shares(program):
         return None
     known = max(_KNOWN, 4 / np.sqrt(min(len(held), 512)))
     # So little may be chance, and what holds is learnt later than what is known by heart.
