@@ -57,6 +57,8 @@ HEAD: tuple[Probe, ...] = (
 """Labels, loss and the end of the model: what does not fit there makes everything else moot."""
 
 MEASURED: tuple[Probe, ...] = (
+    # Rows that are not mixed, or classes that are missing, may come of it.
+    hooks.hook_never_called,
     inputs.missing_values,
     inputs.beyond_half_precision,
     tokens.tokens_cut_off,
@@ -72,7 +74,6 @@ MEASURED: tuple[Probe, ...] = (
     optimizer.gradients_gathered_too_long,
     schedule.schedule_ends_too_early,
     schedule.scheduler_ends_too_early,
-    hooks.hook_never_called,
     label_values.class_missing_in_training,
     weights.initialisation,
     weights.weights_in_half_precision,

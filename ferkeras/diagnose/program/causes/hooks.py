@@ -42,7 +42,7 @@ def hook_never_called(program: Program) -> ProgramFinding | None:
                 verdict=f"`fit` never calls {kind}.{shown(name)}: the method that it calls there "
                 f"is {meant}{what if changed else ''}.",
                 evidence=(
-                    Evidence(f"what `fit` calls of a {base.__name__}", ", ".join(hooks), name, 0.0),
+                    Evidence(f"name of the method of a {base.__name__}", shown(name), meant, 0.0),
                 ),
                 remedies=(
                     CodeRemedy(
