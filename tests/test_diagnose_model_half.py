@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from ferkeras import diagnose_model
 from ferkeras.cli.errors import InputError
-from ferkeras.diagnose.program.causes.lost import rows_of_another_width
+from ferkeras.diagnose.program.causes.mixed_up import rows_of_another_width
 from ferkeras.diagnose.program.program import Program
 
 layers, ops = keras.layers, keras.ops

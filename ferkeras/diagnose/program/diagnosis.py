@@ -14,7 +14,7 @@ import keras
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.causes import callback, capacity
-from ferkeras.diagnose.program.causes.lost import neighbours_alike
+from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled

@@ -15,9 +15,11 @@ from ferkeras.diagnose.program.causes import (
     label_sense,
     label_values,
     leakage,
+    learnt_by_heart,
     loss,
     lost,
     metric,
+    mixed_up,
     modes,
     optimizer,
     order,
@@ -83,7 +85,7 @@ MEASURED: tuple[Probe, ...] = (
     leakage.column_of_the_labels,
     inputs.channels_first,
     axes.reshaped_not_transposed,
-    lost.rows_of_another_width,
+    mixed_up.rows_of_another_width,
     inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
@@ -128,10 +130,10 @@ program whose end was wrong they are what remains: its rate was never tried with
 
 LAST: tuple[Probe, ...] = (
     # Of pictures of noise, and of dead units, these are true as well.
-    lost.pixels_mixed_up,
+    mixed_up.pixels_mixed_up,
     lost.rows_come_out_alike,
     places.order_not_seen,
-    lost.learnt_by_heart,
+    learnt_by_heart.learnt_by_heart,
 )
 """What is a cause only where nothing else explains it; the first one ends the search."""
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 FEWEST = 100
 """Rows below which trees say nothing."""
 
-_COUNTED = 0.3
+READ = 0.3
+"""Skill of trees from which on they read the classes."""
+
 MOST = 1500
 _COLUMNS = 512
 
@@ -37,7 +39,7 @@ def readable(program: Program) -> float | None:
     counts = _counts(program.inputs.looked_up)
     skill = read_rows_by_trees(counts, labels.index[program.inputs.rows])
     # Where the order of the words is what tells, their counts say nothing.
-    return skill if skill > _COUNTED else None
+    return skill if skill > READ else None
 
 
 def _counts(words: np.ndarray) -> np.ndarray:
