@@ -9,7 +9,7 @@ from ferkeras.diagnose.program.comparison import Comparison, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.rebuilt import GLOBAL_POOLING, flattened
-from ferkeras.diagnose.program.trees import readable
+from ferkeras.diagnose.program.trees import READ, readable
 
 _LONGEST = 1600
 """Steps of a training that is done to its end."""
@@ -20,7 +20,6 @@ _SAME = 1e-3
 _BEHIND = 0.25
 """Skill in training mode beyond that in use, where running statistics are behind."""
 
-_READ = 0.3
 _FEWEST_STEPS = 4
 _LIKELY = 0.7
 """Confidence: what else keeps it from learning was looked for and not found."""
@@ -94,7 +93,7 @@ def order_not_seen(program: Program) -> ProgramFinding | None:
         return None
     steps = program.train.arrays[0]
     sequences = steps.ndim == 3 or (steps.ndim == 2 and program.inputs.looked_up is not None)
-    if not sequences or steps.shape[1] < _FEWEST_STEPS or (readable(program) or 0.0) >= _READ:
+    if not sequences or steps.shape[1] < _FEWEST_STEPS or (readable(program) or 0.0) >= READ:
         return None
     rows = program.judged_rows(64)
     outputs = program.predict(rows, program.train.x)
