@@ -103,6 +103,13 @@ def test_another_ablation_does_not_go_into_the_same_folder(ablated, capsys):
     assert "--join" in capsys.readouterr().err
 
 
+def test_of_a_path_that_was_mistyped_nothing_is_kept(tmp_path, capsys):
+    for path in ("typo.csv", "again.csv"):
+        command = [f"data.path={path}", "--output", str(tmp_path / "a")]
+        assert main([*command, "--variant", "wide", "network.filters=[16]"]) == 2
+        assert f"{path}: no such" in capsys.readouterr().err
+
+
 def test_a_variant_that_diverges_is_told_and_the_others_are_compared(tmp_path, eager):
     from ferkeras.cli.console import Console
     from ferkeras.cli.errors import RunError
@@ -183,6 +190,9 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--between", "configs/demo.yaml", "configs/demo.yaml"], "do not differ"),
         (["--between", "configs/stuck.yaml", "configs/fer2013.yaml", "--group", "g", "augmnt.*"],
          "these differ"),
+        (["--between", "stuck", "fer2013", "--config", "demo2"], "give one of them"),
+        (["--between", "fer2013-fast", "fer2013-tiny", "distill.weight=0.3"], "has no effect"),
+        (["--variant", "a", "distill.weight=0.3"], "variant 'a': distill.weight: has no effect"),
         (["--join", "no-such-folder"], "no study"),
         (["--join", "x", "--seeds", "2"], "takes nothing else"),
     ],

@@ -114,13 +114,20 @@ def test_a_search_from_end_to_end(tmp_path, capsys, eager):
 def test_the_same_search_again_goes_on_and_another_one_is_refused(tmp_path):
     base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
     space, _ = read_space(["network.filters=[[4],[4,8]]", "network.conv_dropout=[0,0.1]"], None)
-    for trials, refused in ((4, False), (4, False), (5, True)):
-        wanted = Task.of(base, space, ["accuracy"], {"parameters": 1e6}, trials, "none", 0)
-        if refused:
-            with pytest.raises(InputError, match="of another task"):
-                Search.begin(tmp_path / "s", None, wanted)
-        else:
-            assert Search.begin(tmp_path / "s", None, wanted).task.trials == trials
+
+    def begin(trials, goals=("accuracy",)):
+        wanted = Task.of(base, space, list(goals), {"parameters": 1e6}, trials, "none", 0)
+        return Search.begin(tmp_path / "s", None, wanted)
+
+    # As long as nothing was trained, what was begun by mistake gives way.
+    assert begin(4, ("accuracy", "minutes")).task.trials == 4
+    assert begin(3).task.goals == ["accuracy"]
+    begun = tmp_path / "s" / "runs" / "trial-0-seed0-001"
+    begun.mkdir(parents=True)
+    (begun / "config.yaml").touch()
+    assert begin(3).task.trials == 3
+    with pytest.raises(InputError, match="of another task"):
+        begin(5)
 
 
 def test_the_best_values_are_found(tmp_path, monkeypatch):
@@ -340,6 +347,8 @@ def test_one_too_many_begun_in_one_moment_does_not_count(tmp_path, monkeypatch):
         (["train.learning_rate=log(1e-4,1e-2)", "--trials=0"], "at least 1"),
         (["train.learning_rate=log(1e-4,1e-2)", "--confirm=1"], "at least 2"),
         (["train.learning_rate=log(1e-4,1e-2)", "--store=nonsense://x"], "cannot be used"),
+        (["distill.weight=linear(0.1,0.9)"], "has no effect"),
+        (["train.epochs=1", "train.epochs=2", "train.learning_rate=log(1e-4,1e-2)"], "twice"),
         (["--join", "no-such-folder"], "no study"),
         (["--join", "x", "--trials=3"], "takes nothing else"),
     ],

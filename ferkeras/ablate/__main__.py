@@ -30,7 +30,7 @@ from pathlib import Path
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import config_parser, configured, find_config
+from ferkeras.config.arguments import DEFAULT, config_parser, configured, find_config, keys_given
 
 _SEEDS = 3
 
@@ -72,9 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from ferkeras.ablate.plan import plan_between, plan_variants
+    from ferkeras.ablate.plan import differing, plan_between, plan_variants
     from ferkeras.ablate.variants import read_groups, read_variants
     from ferkeras.config.file import load_config
+    from ferkeras.config.idle import refuse_idle
 
     if arguments.seeds is not None and arguments.hours is not None:
         raise InputError("--seeds and --hours: give one of them; hours decide the number of seeds")
@@ -100,9 +101,14 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
             raise InputError(
                 "--between and --variant: give one of them; --between makes its variants itself"
             )
+        if arguments.config != DEFAULT:
+            raise InputError("--between and --config: give one of them; --between names both ends")
+        keys = keys_given(arguments.overrides)
         first, second = (
             load_config(find_config(each), arguments.overrides) for each in arguments.between
         )
+        # What is turned off at one end may be turned on at the other.
+        refuse_idle(first, keys, undecided=differing(first, second))
         groups = read_groups(arguments.group)
         plan = plan_between(first, second, groups, seeds, arguments.hours)
         base, name = first, f"{first.name}-{second.name}"

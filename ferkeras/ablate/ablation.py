@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from ferkeras.fit.brief import train_one
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.study.effects import Effect, Measured, effects
 from ferkeras.study.measure import measured
-from ferkeras.study.storage import RUNS, create_study, join_study, make_folder, stored
+from ferkeras.study.storage import RUNS, begin_study, join_study, make_folder, stored
 from ferkeras.study.training import Trainer
 from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Failed, Next, Surplus, work
@@ -54,21 +53,18 @@ class Ablation:
 
     @classmethod
     def begin(cls, folder: Path, plan: Plan) -> Ablation:
-        """Begin one, or go on with the same in its folder.
+        """Begin one, or go on with the same in its folder; see `begin_study`.
 
         Raises:
             InputError: the folder has another, or cannot be used.
         """
         make_folder(folder)
-        study = create_study(folder, "ablation")
-        # Through JSON, for tuples.
-        wanted = json.loads(json.dumps(plan.as_json()))
-        if study.user_attrs.get("plan", wanted) != wanted:
+        study = begin_study(folder, folder, "ablation", "plan", plan.as_json())
+        if study is None:
             raise InputError(
                 f"{shown(folder)}: holds an ablation of other arms, seeds or hours; go on with it "
                 f"by --join {shown(folder)}, or name a new folder with --output"
             )
-        study.set_user_attr("plan", wanted)
         return cls(folder, study)
 
     @classmethod

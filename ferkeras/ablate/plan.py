@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, quoted
 from ferkeras.config.file import with_values
+from ferkeras.config.idle import refuse_idle
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.study.effects import Comparison
@@ -89,7 +90,12 @@ def plan_variants(
     arms.add(BASE, base)
     comparisons = []
     for name, values in variants.items():
-        arm = arms.add(name, _changed(base, values, f"variant {quoted(name)}"))
+        config = _changed(base, values, f"variant {quoted(name)}")
+        try:
+            refuse_idle(config, values)
+        except InputError as error:
+            raise InputError(f"variant {quoted(name)}: {error}") from None
+        arm = arms.add(name, config)
         if arm != name:
             same = "the configuration as it is" if arm == BASE else f"variant {quoted(arm)}"
             raise InputError(f"variant {quoted(name)}: is {same}; change a value that differs")

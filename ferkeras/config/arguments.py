@@ -60,14 +60,19 @@ def configured(arguments: argparse.Namespace) -> Config:
     overrides = list(arguments.overrides)
     if arguments.name is not None:
         overrides.append(f"name={arguments.name}")
-    keys = [each.partition("=")[0] for each in overrides if "=" in each]
-    _refuse_keys_given_twice(keys)
+    keys = keys_given(overrides)
     config = load_config(find_config(arguments.config), overrides)
     refuse_idle(config, keys)
     return config
 
 
-def _refuse_keys_given_twice(keys: Sequence[str]) -> None:
+def keys_given(overrides: Sequence[str]) -> list[str]:
+    """The dotted keys of some section.key=value.
+
+    Raises:
+        InputError: one is given twice.
+    """
+    keys = [each.partition("=")[0] for each in overrides if "=" in each]
     for at, key in enumerate(keys):
         for before in keys[:at]:
             # A section as a whole sets its keys too.
@@ -76,6 +81,7 @@ def _refuse_keys_given_twice(keys: Sequence[str]) -> None:
 
                 what = cut(key) if before == key else f"{cut(before)} and {cut(key)}"
                 raise InputError(f"command line: {what}: given twice; keep one")
+    return keys
 
 
 def find_config(text: str) -> Path:

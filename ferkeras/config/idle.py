@@ -6,7 +6,7 @@ or in a call, expects that it does something.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import as_yaml
@@ -44,12 +44,15 @@ SYNTHETIC = ("data.demo_faces", "data.demo_label_noise")
 """Of the synthetic faces, and of no others."""
 
 
-def refuse_idle(config: Config, given: Iterable[str]) -> None:
+def refuse_idle(
+    config: Config, given: Iterable[str], undecided: Container[str] = frozenset()
+) -> None:
     """Refuse keys that somebody gave and that change nothing.
 
     Args:
         config: the configuration that they led to.
         given: dotted keys.
+        undecided: keys that may get another value than they have there.
 
     Raises:
         InputError: there is one; it names the key that turns it off.
@@ -57,7 +60,7 @@ def refuse_idle(config: Config, given: Iterable[str]) -> None:
     keys = set(given)
     for switch, off, idle in IDLE:
         for key in idle.split():
-            if key in keys and _value(config, switch) == off:
+            if key in keys and switch not in undecided and _value(config, switch) == off:
                 raise InputError(
                     f"{key}: has no effect while {switch}={as_yaml(off)}; set that too, or leave "
                     f"{key} out"

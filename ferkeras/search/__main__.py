@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import config_parser, find_config
+from ferkeras.config.arguments import config_parser, find_config, keys_given
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _begun(arguments: argparse.Namespace) -> Search:
     from ferkeras.config.file import load_config
+    from ferkeras.config.idle import refuse_idle
     from ferkeras.search.space import check_space, read_space
 
     goals, limits = read_goals(arguments.objective), read_limits(arguments.limit)
@@ -82,8 +83,10 @@ def _begun(arguments: argparse.Namespace) -> Search:
     space, plain = read_space(arguments.overrides, arguments.space)
     if arguments.name is not None:
         plain.append(f"name={arguments.name}")
+    keys = keys_given(arguments.overrides)
     base = load_config(file, plain)
     check_space(base, space)
+    refuse_idle(base, [*keys, *space], undecided=space)
 
     from ferkeras.search.study import Search, Task
 

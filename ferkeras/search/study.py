@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from ferkeras.runs.history import read_so_far
 from ferkeras.search.cost import cost_of
 from ferkeras.search.goals import GOALS, LIMITED, excess
 from ferkeras.search.space import Space, check_space, from_json, to_json, values_of
-from ferkeras.study.storage import RUNS, create_study, is_address, join_study, make_folder, stored
+from ferkeras.study.storage import RUNS, begin_study, is_address, join_study, make_folder, stored
 from ferkeras.study.training import Trainer
 from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Next, Surplus, work
@@ -115,7 +114,7 @@ class Search:
 
     @classmethod
     def begin(cls, folder: Path, store: str | None, task: Task) -> Search:
-        """Begin one, or go on with the same.
+        """Begin one, or go on with the same; see `begin_study`.
 
         Args:
             folder: of the runs.
@@ -127,15 +126,14 @@ class Search:
         """
         make_folder(folder)
         directions = [GOALS[name].direction for name in task.goals]
-        study = create_study(store or folder, folder.name, directions=directions)
-        # Through JSON, for tuples.
-        wanted = json.loads(json.dumps(asdict(task)))
-        if study.user_attrs.get("search", wanted) != wanted:
+        study = begin_study(
+            store or folder, folder, folder.name, "search", asdict(task), directions=directions
+        )
+        if study is None:
             raise InputError(
                 f"{store or folder}: holds a search {folder.name} of another task; go on with it "
                 f"by --join, or name a new folder with --output"
             )
-        study.set_user_attr("search", wanted)
         return cls(folder, study)
 
     @classmethod

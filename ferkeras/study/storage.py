@@ -6,6 +6,7 @@ the queue, from which any process takes it.
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import threading
@@ -124,6 +125,48 @@ def create_study(store: str | Path, name: str, **options: Any) -> optuna.Study:
         return optuna.create_study(
             storage=_open(store), study_name=name, load_if_exists=True, **options
         )
+
+
+def begin_study(
+    store: str | Path, folder: Path, name: str, key: str, wanted: Any, **options: Any
+) -> optuna.Study | None:
+    """Make the study of something, or open it where it was begun.
+
+    One of something else gives way as long as nothing was trained for it: it was begun with a
+    mistake, such as a path at which there are no faces.
+
+    Args:
+        store: see `create_study`.
+        folder: of its trainings.
+        name: likewise.
+        key: under which it stores what it is about.
+        wanted: what it is about, as `json` writes it.
+        **options: see `create_study`.
+
+    Returns:
+        The study; None where one of something else was worked at.
+
+    Raises:
+        InputError: see `create_study`.
+    """
+    # Through JSON, for tuples.
+    wanted = json.loads(json.dumps(wanted))
+    study = create_study(store, name, **options)
+    with troubles(store) as optuna:
+        if study.user_attrs.get(key, wanted) != wanted:
+            if _was_worked_at(study, folder):
+                return None
+            optuna.delete_study(study_name=name, storage=study._storage)
+            study = create_study(store, name, **options)
+        study.set_user_attr(key, wanted)
+    return study
+
+
+def _was_worked_at(study: optuna.Study, folder: Path) -> bool:
+    return any((folder / RUNS).glob("*/config.yaml")) or any(
+        trial.state.name in ("COMPLETE", "PRUNED", "RUNNING") or "failed" in trial.user_attrs
+        for trial in study.get_trials(deepcopy=False)
+    )
 
 
 def join_study(store: str | Path, **options: Any) -> optuna.Study:
