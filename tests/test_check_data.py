@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -30,8 +31,11 @@ from ferkeras.check_data.checks.strips import REPEATED, check_strips, repeated
 from ferkeras.check_data.checks.votes import check_votes, read_votes
 from ferkeras.check_data.finding import Level
 from ferkeras.check_data.material import Material, gather
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
+from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE, TRAINING_COUNTS
 from ferkeras.data.read import Wanted
 from ferkeras.data.split import usage_as_split
@@ -599,16 +603,25 @@ def test_label_errors_need_several_photographs_of_a_class(folder, tmp_path, caps
     assert "3 different photographs of disgust" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("setting", ["train.epochs=3", "data.folds=5", "seed=1"])
+@pytest.mark.parametrize("setting", ["train.epochs=3", "data.demo_faces=9", "seed=1"])
 def test_a_key_that_changes_nothing_of_the_check_is_refused(setting, capsys):
     assert main(["demo", setting]) == 2
     assert "changes nothing of what is checked" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("without_pictures")
-def test_the_split_that_is_checked_is_the_one_that_is_trained_on(tmp_path):
-    write_csv(tmp_path / "fer.csv", patterned(140), np.ones(140, np.int8))
-    output = tmp_path / "found"
-    main([str(tmp_path / "fer.csv"), "data.validation_fraction=0.5", "--output", str(output)])
-    counts = json.loads((output / "check_data.json").read_text())["counts"]
-    assert sum(counts["validation"].values()) == 70
+@pytest.mark.parametrize(
+    ("settings", "held_out"),
+    [(["data.validation_fraction=0.5"], 70), (["data.folds=4", "data.fold=2"], 35)],
+)
+def test_the_split_that_is_checked_is_the_one_that_is_trained_on(settings, held_out, tmp_path):
+    path, output = tmp_path / "fer.csv", tmp_path / "found"
+    write_csv(path, patterned(140), np.ones(140, np.int8))
+    main([str(path), *settings, "--output", str(output)])
+    record = json.loads((output / "check_data.json").read_text())
+    splits = load_splits(
+        load_config(None, [f"data.path={path}", *settings]), Console(io.StringIO())
+    )
+    assert list(record["counts"]["validation"].values()) == splits.validation.counts().tolist()
+    assert sum(record["counts"]["validation"].values()) == held_out
+    assert not record["official_split"]

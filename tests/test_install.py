@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -241,11 +242,21 @@ def test_callbacks_of_somebody_else_are_left_alone(errors):
     assert errors["of somebody else"] is None
 
 
-def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("installed", "command"), [(True, "'ferkeras[onnx]'"), (False, "no_such_module")]
+)
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    installed, command, monkeypatch
+):
+    def distribution(name):
+        if not installed:
+            raise PackageNotFoundError
+
     need_extra("onnx", "--format onnx")
+    monkeypatch.setattr("ferkeras.cli.extras.distribution", distribution)
     monkeypatch.setitem(EXTRAS, "onnx", ("onnx", "no_such_module"))
     with pytest.raises(InputError) as caught:
         need_extra("onnx", "--format onnx")
     assert str(caught.value) == (
-        "--format onnx needs no_such_module, which is not installed: pip install 'ferkeras[onnx]'"
+        f"--format onnx needs no_such_module, which is not installed: pip install {command}"
     )

@@ -40,6 +40,8 @@ _KEYS = (
     "data.votes",
     "data.votes_as",
     "data.validation_fraction",
+    "data.folds",
+    "data.fold",
     "data.cache",
 )
 """Keys of a configuration that say which faces there are, and how they are split."""
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.extras import need_extra
     from ferkeras.config.file import load_config
-    from ferkeras.data.load import DEMO, reading_progress, wanted
+    from ferkeras.data.load import DEMO, fold_of, reading_progress, wanted
     from ferkeras.files.new_folder import check_output, make_folder
     from ferkeras.runs.finished import open_run
     from ferkeras.runs.litert import LiteRtNetwork
@@ -78,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 wanted(config.data),
                 seed=arguments.seed,
                 validation_fraction=config.data.validation_fraction,
+                fold=fold_of(config.data),
                 cache=config.data.cache,
                 follow_symlinks=arguments.follow_symlinks,
                 progress=progress,

@@ -13,7 +13,7 @@ from ferkeras.data.faces import USAGES, Faces, ReadFaces
 from ferkeras.data.load import DEMO
 from ferkeras.data.read import Wanted, read_readable
 from ferkeras.data.readers.source import Progress
-from ferkeras.data.split import usage_as_split
+from ferkeras.data.split import Fold, usage_as_split
 from ferkeras.data.synthetic.dataset import synthetic_faces
 
 HELD_OUT = ("validation", "test")
@@ -29,12 +29,14 @@ class Material:
         usage: int8, shape (N,), index into `USAGES`: where training puts each face.
         names: paths of the pictures below the folder; None for a table.
         unreadable: what is wrong with each picture that is not among the faces.
+        fold: the fold that training validates on; None without folds.
     """
 
     read: ReadFaces
     usage: np.ndarray
     names: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
+    fold: Fold | None = None
 
     @property
     def faces(self) -> Faces:
@@ -43,8 +45,8 @@ class Material:
 
     @property
     def official(self) -> bool:
-        """Whether the source says itself which faces are for validation."""
-        return bool((self.read.usage == USAGES.index("validation")).any())
+        """Whether the source says itself which faces are for validation, and it is kept to."""
+        return self.fold is None and bool((self.read.usage == USAGES.index("validation")).any())
 
     def place(self, index: int) -> int | str:
         """Where the source has a face: its data row, counted from 1, or its path."""
@@ -91,6 +93,7 @@ def gather(
     *,
     seed: int = 0,
     validation_fraction: float = 0.15,
+    fold: Fold | None = None,
     cache: bool = True,
     follow_symlinks: bool = False,
     progress: Progress | None = None,
@@ -102,6 +105,7 @@ def gather(
         wanted: classes, size, colour; see `ferkeras.data.read.read_faces`.
         seed: of the synthetic faces, and of the split where the source has none.
         validation_fraction: fraction held out where the source has no split.
+        fold: the fold that is validated on, in place of such a split.
         cache: use and fill the cache of the readers.
         follow_symlinks: allow links in a folder to lead out of it.
         progress: called now and then with (done, total).
@@ -125,5 +129,5 @@ def gather(
         )
         read, unreadable = reading.read, reading.unreadable
         names = None if reading.names is None else tuple(reading.names)
-    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction)
-    return Material(read, usage, names, unreadable)
+    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction, fold=fold)
+    return Material(read, usage, names, unreadable, fold)

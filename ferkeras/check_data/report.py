@@ -7,6 +7,7 @@ from pathlib import Path
 from ferkeras.check_data.check import DataCheck
 from ferkeras.check_data.checks.counts import class_counts
 from ferkeras.check_data.finding import Level
+from ferkeras.check_data.material import Material
 from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.console import Console
 from ferkeras.cli.wording import shown
@@ -28,7 +29,7 @@ def print_check(checked: DataCheck, console: Console) -> None:
         {
             "faces": f"{len(material.faces):,}",
             **({"read as": material.read.recognised} if material.read.recognised else {}),
-            "split": "the source's own" if material.official else "seeded, as in training",
+            "split": _split(material),
             "fingerprint": material.read.fingerprint[:16],
         },
     )
@@ -47,6 +48,12 @@ def print_check(checked: DataCheck, console: Console) -> None:
     for finding in sorted(checked.findings, key=lambda each: each.level is not Level.WRONG):
         if finding.advice:
             console.print(f"  {finding.level}: {finding.check}: {finding.advice}")
+
+
+def _split(material: Material) -> str:
+    if material.fold is not None:
+        return f"fold {material.fold.number} of {material.fold.of}, as in training"
+    return "the source's own" if material.official else "seeded, as in training"
 
 
 def write_check(checked: DataCheck, folder: Path) -> None:

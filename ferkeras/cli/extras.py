@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 
 from ferkeras.cli.errors import InputError
@@ -32,5 +33,14 @@ def need_extra(extra: str, purpose: str) -> None:
         raise InputError(
             f"{purpose} needs {' and '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not installed: "
-            f"pip install 'ferkeras[{extra}]'"
+            f"pip install {_wanted(extra, missing)}"
         )
+
+
+def _wanted(extra: str, missing: list[str]) -> str:
+    """What pip is to install: in a copy that is not installed it knows no ferkeras."""
+    try:
+        distribution("ferkeras")
+    except PackageNotFoundError:
+        return " ".join(missing)
+    return f"'ferkeras[{extra}]'"

@@ -68,8 +68,13 @@ def split_as_configured(read: ReadFaces, config: Config) -> Splits:
         read,
         seed=config.seed,
         validation_fraction=data.validation_fraction,
-        fold=None if data.folds is None else Fold(data.fold, data.folds),
+        fold=fold_of(data),
     )
+
+
+def fold_of(data: Data) -> Fold | None:
+    """The fold that is validated on, where there are any."""
+    return None if data.folds is None else Fold(data.fold, data.folds)
 
 
 def wanted(data: Data, expected: Task | None = None) -> Wanted:
