@@ -302,7 +302,7 @@ class Run:
         pictures: Picture | Iterable[Picture],
         *,
         tta: TestTimeAugmentation = "none",
-        detect: bool = False,
+        detect: bool | None = False,
     ) -> list[Prediction]:
         """Predict the emotions of faces, with the run's LiteRT file where it has one.
 
@@ -311,11 +311,13 @@ class Run:
                 faces (N, H, W) or pictures (N, H, W, C) counts as many. Any size from 8 pixels a
                 side will do; colour becomes grey where the network takes grey.
             tta: test-time augmentation: ``none``, ``flip`` or ``multiscale``.
-            detect: find the faces in each picture first; else each picture is one face, cut out.
+            detect: find the faces in each picture first; False: each picture is one face, cut out
+                already; None: find them in pictures that look like photographs, as ``ferkeras
+                predict`` does.
 
         Returns:
-            One prediction a face, in the order of the pictures. With `detect` a picture may have
-            none or several.
+            One prediction a face, in the order of the pictures. Where faces are found, a picture
+            may have none or several; `Prediction.picture` says whose it is.
 
         Raises:
             InputError: a picture cannot be read, or is no picture; or the shape of an array may

@@ -98,6 +98,13 @@ def test_programs_that_never_train(program, capsys, text, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("asked", [["--script", "--help"], ["--help", "--script"]])
+def test_help_tells_what_goes_with_a_program(asked, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(asked)
+    assert "--script PROGRAM [its arguments ...]" in capsys.readouterr().out
+
+
 def test_files_that_are_not_there(program, capsys):
     assert main(["--script", "nothing.py"]) == 2
     assert "no such file" in capsys.readouterr().err

@@ -134,6 +134,7 @@ def test_a_teacher_that_is_no_run_is_one_clear_error(tmp_path, capsys):
     assert main([f"distill.teachers=[{tmp_path}/none]", f"output.folder={tmp_path}"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: distill.teachers: {tmp_path}/none: no such run folder")
+    assert "distill.teachers=[] for the labels alone" in error
     assert error.count("\n") == 1
     assert not list(tmp_path.iterdir())
 

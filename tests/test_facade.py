@@ -140,7 +140,10 @@ def test_a_picture_lying_on_its_side_is_turned(shipped, faces):
 
 
 def test_detection_gives_a_prediction_a_face(shipped):
-    assert shipped.predict(np.full((200, 200), 128, np.uint8), detect=True) == []
+    grey = np.full((200, 200), 128, np.uint8)
+    assert shipped.predict(grey, detect=True) == []
+    # As the command does: a picture in which none is found is taken whole.
+    assert len(shipped.predict(grey, detect=None)) == 1
 
 
 @pytest.mark.parametrize(

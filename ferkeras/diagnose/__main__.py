@@ -16,7 +16,7 @@ diagnosis.json, to RUN/diagnosis (of the network that comes along, to
 saved_models/fer2013-results/diagnosis), or for a configuration to a new folder.
 
 With --script a program of your own is run up to its first `fit`, and model and data are examined;
-`python -m ferkeras.diagnose --help --script` says more.
+`python -m ferkeras.diagnose --script --help` says more.
 
 Exit codes: 0 nothing is wrong. 1 a cause was found. 2 wrong usage or input.
 """

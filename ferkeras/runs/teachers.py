@@ -20,7 +20,12 @@ def open_teachers(settings: Distill) -> list[FinishedRun]:
     Raises:
         InputError: see `ferkeras.runs.finished.open_configured`.
     """
-    return [open_configured("distill.teachers", path) for path in settings.teachers]
+    try:
+        return [open_configured("distill.teachers", path) for path in settings.teachers]
+    except InputError as error:
+        raise InputError(
+            f"{error}; train the teachers first, or set distill.teachers=[] for the labels alone"
+        ) from None
 
 
 def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:

@@ -77,7 +77,8 @@ class Call:
 def diagnose_script(argv: Sequence[str]) -> int:
     """The command with `--script`; returns its exit code."""
     at = list(argv).index(OPTION)
-    arguments = _parser().parse_args(list(argv[:at]))
+    asks = argv[at + 1 : at + 2] in (["-h"], ["--help"])
+    arguments = _parser().parse_args(["--help"] if asks else list(argv[:at]))
     if at + 1 >= len(argv):
         raise InputError(f"{OPTION}: expected a Python file after it, such as {OPTION} train.py")
     script = Path(argv[at + 1])
