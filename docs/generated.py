@@ -63,8 +63,9 @@ asked.
 VERBS = """# Verbs
 
 `python -m ferkeras` lists them; where ferkeras was installed with pip, `ferkeras fit` is the same
-as `python -m ferkeras.fit`. Each ends with exit code 0 (done), 1 (failed, or the answer is no) or
-2 (wrong usage or input).
+as `python -m ferkeras.fit`. Each ends with exit code 0 (done), 1 (failed, or the answer is no), 2
+(wrong usage or input), or 129, 130 or 143 where a closed terminal, Ctrl-C or another signal stopped
+it.
 """
 
 CONFIGURATION = """# Configuration

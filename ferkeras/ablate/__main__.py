@@ -3,8 +3,8 @@
   python -m ferkeras.ablate --variant "lr 5e-4" train.learning_rate=5e-4 \\
       --variant "no dropout" network.conv_dropout=0 network.dense_dropout=0
   python -m ferkeras.ablate --config fer2013 --variants variants.yaml --hours 6
-  python -m ferkeras.ablate --between stuck fer2013 train.epochs=8 \\
-      --group dropout 'network.*dropout' 'schedule.*dropout*'
+  python -m ferkeras.ablate --between analysis-before analysis-after train.epochs=8 \\
+      --group dropout 'network.*dropout'
   python -m ferkeras.ablate --join saved_models/ablate-fer2013      help with it, or go on
 
 Trains every variant and the configuration as it is with the same seeds. --between takes the
