@@ -65,7 +65,9 @@ def main() -> int:
         return 0
     rows = []
     for count in arguments.counts:
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
+        if arguments.folder is not None:
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
             cache = Path(scratch, "cache")
             pictures = make_pictures(Path(scratch), count, count <= arguments.files_up_to)
             for work in WORK:
