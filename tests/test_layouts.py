@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,19 @@ def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
         assert names_of(found) == ["happy", "happy", "angry", "neutral"]
         assert found.groups.tolist() == [0, 1, 2, 0]
     assert "no column named 'persons'" in refusal(table, group_column="persons")
+
+
+def test_a_column_of_people_is_asked_of_nothing_without_columns(tmp_path):
+    for name in ("happy", "sad"):
+        put(tmp_path / "folder" / name / "1.png")
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "folder")
+    np.save(tmp_path / "images.npy", [pixels()])
+    np.save(tmp_path / "labels.npy", ["sad"])
+    for name in ("folder", "zipped.zip", "images.npy"):
+        message = refusal(tmp_path / name, group_column="person")
+        assert "data.group_column = 'person', but there are no columns here" in message
+    bare = written(tmp_path, "folder/happy/1.png,happy\nfolder/sad/1.png,sad\n")
+    assert "a row without a line of column names above" in refusal(bare, group_column="person")
 
 
 def test_of_several_lists_it_is_said_how_many_there_are(tmp_path):

@@ -187,6 +187,11 @@ def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = F
     delimiter = max(split, key=lambda each: len(split[each]))
     fields = split[delimiter]
     if without := _without_header(at, fields, delimiter, row):
+        if group_column is not None:
+            raise InputError(
+                f"{at}: no column named {quoted(group_column)}, as data.group_column says: a row "
+                "without a line of column names above; name the columns"
+            )
         return without
     names = [field.decode("utf-8", "replace").strip() for field in fields]
     try:
