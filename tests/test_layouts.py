@@ -145,6 +145,35 @@ def test_lists_keep_and_mappings_merge(tmp_path):
     assert "cannot be both" in refusal(tmp_path, classes={"a": ["happy"], "b": ["happiness"]})
 
 
+@pytest.mark.parametrize("label", ["nan", "NaN", "None", "null", "N/A", "NA"])
+def test_what_stands_for_no_label_is_no_class(tmp_path, label):
+    labels = ["happy", "sad", "neutral", "own", label]
+    rows = [f"{each},{text(pixels())}" for each in labels]
+    table = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    assert f"line 6 (data row 5): '{label}', which is no label; leave out" in refusal(table)
+    assert read(table, classes=["happy", "sad", "neutral"]).dropped == {"own": 1, label: 1}
+    kept = read(table, classes={"smile": ["happy"], "nothing": ["own", label]})
+    assert names_of(kept) == ["smile", "nothing", "nothing"]
+
+
+@pytest.mark.parametrize("label", ["-1", "03", "2.5", "other"])
+def test_beside_class_indices_only_emotions_are_names(tmp_path, label):
+    rows = [f"{each},{text(pixels())}" for each in (0, 6, "contempt", label)]
+    table = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    message = refusal(table)
+    assert f"line 5 (data row 4): unknown emotion '{label}': FER2013 has the class" in message
+    mapping = {"angry": ["0"], "odd": ["contempt", label]}
+    assert names_of(read(table, classes=mapping)) == ["angry", "odd", "odd"]
+
+
+def test_labels_of_arrays_that_are_not_finite_are_refused(tmp_path):
+    labels = np.array([0, 1, np.nan])
+    np.savez(tmp_path / "a.npz", images=[pixels() for _ in labels], labels=labels)
+    assert "a.npz, image 3: 'nan', which is no label" in refusal(
+        tmp_path / "a.npz", classes="fer2013"
+    )
+
+
 @pytest.mark.parametrize("folder", ["train_set", "FER2013Train", "images/train", "wrapped/train"])
 def test_splits_are_found_in_any_nesting(tmp_path, folder):
     other = folder.replace("train", "valid").replace("Train", "Valid")
