@@ -221,6 +221,22 @@ def test_a_column_of_people_is_asked_of_nothing_without_columns(tmp_path):
     assert "a row without a line of column names above" in refusal(bare, group_column="person")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_every_field_may_stand_in_quotes(tmp_path, delimiter):
+    rows = [("image", "emotion"), ("1.png", "happy"), ("2.png", "sad")]
+    lines = [delimiter.join(f'"{field}"' for field in row) for row in rows]
+    for name, _ in rows[1:]:
+        put(tmp_path / name)
+    assert names_of(read(written(tmp_path, "\n".join(lines)))) == ["happy", "sad"]
+
+
+def test_a_list_without_column_names_may_begin_with_a_byte_order_mark(tmp_path):
+    for name in ("1.png", "2.png"):
+        put(tmp_path / name)
+    table = written(tmp_path, "\ufeff1.png,happy\r\n2.png,sad\r\n")
+    assert names_of(read(table)) == ["happy", "sad"]
+
+
 def test_of_several_lists_it_is_said_how_many_there_are(tmp_path):
     put(tmp_path / "0.jpg")
     for number in range(7):

@@ -99,7 +99,7 @@ def _parts(
     of_groups = _GROUPS if group_column is None else (group_column,)
     usages = {split: usage_of(split) for split in (name.rpartition("_")[2] for name in arrays)}
     splits = sorted((usage, f"_{split}") for split, usage in usages.items() if usage is not None)
-    parts = []
+    parts: list[_Part] = []
     for usage, end in (*splits, (0, "")):
         x, y, who = (_name(path, arrays, each, end) for each in (_IMAGES, _LABELS, of_groups))
         if x is None or y is None:
