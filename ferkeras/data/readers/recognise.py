@@ -115,7 +115,10 @@ def open_file(
             beside,
         )
     if suffix == SUFFIX:
-        return _parquet(path, [path], lambda: digest_of_file(path), group_column)
+        # Its name may tell its split.
+        return _parquet(
+            path, [path], lambda: _together(digest_of_file(path), path.name), group_column
+        )
     if holds_pictures(path):
         return _class_folders(ZipFiles(path), group_column)
     columns = read_columns(path, group_column, votes=votes)
