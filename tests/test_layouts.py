@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -235,6 +236,23 @@ def test_a_list_without_column_names_may_begin_with_a_byte_order_mark(tmp_path):
         put(tmp_path / name)
     table = written(tmp_path, "\ufeff1.png,happy\r\n2.png,sad\r\n")
     assert names_of(read(table)) == ["happy", "sad"]
+
+
+def test_a_list_of_rafdb_s_name_needs_names_that_tell_the_split(tmp_path):
+    put(tmp_path / "img_1.jpg")
+    table = written(tmp_path, "img_1.jpg 1\n", "list_partition_label.txt")
+    for path in (tmp_path, table):
+        assert "'img_1.jpg' begins with neither train_ nor test_" in refusal(path)
+
+
+def test_beside_a_list_there_may_be_what_is_no_file(tmp_path):
+    for name in ("1.png", "2.png"):
+        put(tmp_path / name)
+    table = written(tmp_path, "image,emotion\n1.png,happy\n2.png,sad\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert names_of(read(table)) == ["happy", "sad"]
+    assert "not there" in refusal(tmp_path)
 
 
 def test_of_several_lists_it_is_said_how_many_there_are(tmp_path):
