@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data import cache, read
+from ferkeras.data import cache, read, selection
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.read import read_faces
 from ferkeras.data.readers import recognise
+from ferkeras.files.inner import InnerPath
 from ferkeras.files.writing import temporary_name
 
 
@@ -190,6 +191,20 @@ def test_the_longest_unused_entries_go(kept_in, source):
     read_faces(source)
     assert len(list(kept_in.iterdir())) == cache.KEPT
     assert not old.exists()
+
+
+@pytest.mark.parametrize("large", [1, selection.LARGE], ids=["on disk", "in memory"])
+def test_what_another_process_removes_meanwhile_is_no_obstacle(
+    kept_in, source, count_readings, monkeypatch, large
+):
+    listed = InnerPath.iterdir
+    monkeypatch.setattr(
+        InnerPath, "iterdir", lambda path: [*listed(path), path / temporary_name(".npy")]
+    )
+    monkeypatch.setattr(selection, "LARGE", large)
+    first = read_faces(source)
+    assert_same(read_faces(source), first)
+    assert len(count_readings) == 1
 
 
 def test_the_folder_follows_the_environment(monkeypatch, tmp_path):

@@ -25,7 +25,7 @@ from ferkeras.check_data.checks.label_order import (
     check_label_order,
 )
 from ferkeras.check_data.checks.leaked import check_leaks
-from ferkeras.check_data.checks.near import SIMILAR, find_near_copies
+from ferkeras.check_data.checks.near import SIMILAR, check_near_copies, find_near_copies
 from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.strips import REPEATED, check_strips, repeated
 from ferkeras.check_data.checks.votes import check_votes, read_votes
@@ -209,6 +209,20 @@ def test_no_near_pair_is_missed():
     assert 20 < len(expected) < 60
     assert {tuple(pair) for pair in near.pairs} == {tuple(pair) for pair in expected}
     assert (np.diff(near.similarity) <= 0).all()
+
+
+def test_labels_of_near_pairs_are_those_of_their_faces(make_faces):
+    faces = make_faces([3, 3, 0, 5, 1, 6])
+    faces.images[1] = faces.images[0]  # so that images are counted otherwise than faces
+    faces.images[5] = faces.images[3]
+    faces.images[5, 0, 0] ^= 3
+    copies = find_copies(faces)
+    near = find_near_copies(faces.images, copies, stds(faces.images))
+    (listed,) = check_near_copies(material_of(faces), copies, near).numbers["listed"]
+    assert dict(zip(listed["places"], listed["labels"], strict=True)) == {
+        4: "surprise",
+        6: "neutral",
+    }
 
 
 def test_empty_images_and_different_faces_are_not_near(make_faces):

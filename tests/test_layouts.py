@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,35 @@ def test_lists_keep_and_mappings_merge(tmp_path):
     assert "cannot be both" in refusal(tmp_path, classes={"a": ["happy"], "b": ["happiness"]})
 
 
+@pytest.mark.parametrize("label", ["nan", "NaN", "None", "null", "N/A", "NA"])
+def test_what_stands_for_no_label_is_no_class(tmp_path, label):
+    labels = ["happy", "sad", "neutral", "own", label]
+    rows = [f"{each},{text(pixels())}" for each in labels]
+    table = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    assert f"line 6 (data row 5): '{label}', which is no label; leave out" in refusal(table)
+    assert read(table, classes=["happy", "sad", "neutral"]).dropped == {"own": 1, label: 1}
+    kept = read(table, classes={"smile": ["happy"], "nothing": ["own", label]})
+    assert names_of(kept) == ["smile", "nothing", "nothing"]
+
+
+@pytest.mark.parametrize("label", ["-1", "03", "2.5", "other"])
+def test_beside_class_indices_only_emotions_are_names(tmp_path, label):
+    rows = [f"{each},{text(pixels())}" for each in (0, 6, "contempt", label)]
+    table = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    message = refusal(table)
+    assert f"line 5 (data row 4): unknown emotion '{label}': FER2013 has the class" in message
+    mapping = {"angry": ["0"], "odd": ["contempt", label]}
+    assert names_of(read(table, classes=mapping)) == ["angry", "odd", "odd"]
+
+
+def test_labels_of_arrays_that_are_not_finite_are_refused(tmp_path):
+    labels = np.array([0, 1, np.nan])
+    np.savez(tmp_path / "a.npz", images=[pixels() for _ in labels], labels=labels)
+    assert "a.npz, image 3: 'nan', which is no label" in refusal(
+        tmp_path / "a.npz", classes="fer2013"
+    )
+
+
 @pytest.mark.parametrize("folder", ["train_set", "FER2013Train", "images/train", "wrapped/train"])
 def test_splits_are_found_in_any_nesting(tmp_path, folder):
     other = folder.replace("train", "valid").replace("Train", "Valid")
@@ -176,6 +207,52 @@ def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
         assert names_of(found) == ["happy", "happy", "angry", "neutral"]
         assert found.groups.tolist() == [0, 1, 2, 0]
     assert "no column named 'persons'" in refusal(table, group_column="persons")
+
+
+def test_a_column_of_people_is_asked_of_nothing_without_columns(tmp_path):
+    for name in ("happy", "sad"):
+        put(tmp_path / "folder" / name / "1.png")
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "folder")
+    np.save(tmp_path / "images.npy", [pixels()])
+    np.save(tmp_path / "labels.npy", ["sad"])
+    for name in ("folder", "zipped.zip", "images.npy"):
+        message = refusal(tmp_path / name, group_column="person")
+        assert "data.group_column = 'person', but there are no columns here" in message
+    bare = written(tmp_path, "folder/happy/1.png,happy\nfolder/sad/1.png,sad\n")
+    assert "a row without a line of column names above" in refusal(bare, group_column="person")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_every_field_may_stand_in_quotes(tmp_path, delimiter):
+    rows = [("image", "emotion"), ("1.png", "happy"), ("2.png", "sad")]
+    lines = [delimiter.join(f'"{field}"' for field in row) for row in rows]
+    for name, _ in rows[1:]:
+        put(tmp_path / name)
+    assert names_of(read(written(tmp_path, "\n".join(lines)))) == ["happy", "sad"]
+
+
+def test_a_list_without_column_names_may_begin_with_a_byte_order_mark(tmp_path):
+    for name in ("1.png", "2.png"):
+        put(tmp_path / name)
+    table = written(tmp_path, "\ufeff1.png,happy\r\n2.png,sad\r\n")
+    assert names_of(read(table)) == ["happy", "sad"]
+
+
+def test_a_list_of_rafdb_s_name_needs_names_that_tell_the_split(tmp_path):
+    put(tmp_path / "img_1.jpg")
+    table = written(tmp_path, "img_1.jpg 1\n", "list_partition_label.txt")
+    for path in (tmp_path, table):
+        assert "'img_1.jpg' begins with neither train_ nor test_" in refusal(path)
+
+
+def test_beside_a_list_there_may_be_what_is_no_file(tmp_path):
+    for name in ("1.png", "2.png"):
+        put(tmp_path / name)
+    table = written(tmp_path, "image,emotion\n1.png,happy\n2.png,sad\n")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert names_of(read(table)) == ["happy", "sad"]
+    assert "not there" in refusal(tmp_path)
 
 
 def test_of_several_lists_it_is_said_how_many_there_are(tmp_path):

@@ -102,6 +102,24 @@ def test_tables_of_a_folder_are_one_source_split_by_their_names(tmp_path):
     assert "some of its tables say a split and some do not" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["default/{}", "{}", "default/partial-{}"])
+def test_splits_are_told_by_folders_too(tmp_path, folder):
+    for split in ("train", "validation", "test"):
+        path = tmp_path / folder.format(split) / "0000.parquet"
+        path.parent.mkdir(parents=True)
+        written(path, hugging_face([0, 1])[0])
+    assert sorted(read_faces(tmp_path).usage) == [1, 1, 2, 2, 3, 3]
+    path.rename(path.with_name("train.parquet"))
+    assert "train.parquet: of which split, " in refusal(tmp_path)
+
+
+def test_a_renamed_table_has_the_split_of_its_new_name(tmp_path):
+    table, _ = hugging_face([0, 1])
+    path = written(tmp_path / "train.parquet", table)
+    assert read_faces(path).usage.tolist() == [1, 1]
+    assert read_faces(path.rename(tmp_path / "test.parquet")).usage.tolist() == [3, 3]
+
+
 def pixel_columns(faces: np.ndarray) -> dict[str, object]:
     flat = faces.reshape(len(faces), -1)
     return {f"pixel{k}": flat[:, k].astype(np.int64) for k in range(flat.shape[1])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,7 +191,7 @@ def test_a_photograph_that_cannot_be_read_is_named_and_not_left_out(folder):
     assert reading.read.left_out == ("happy/nobody.png",)
 
 
-def test_what_cannot_be_is_refused(folder, tmp_path, monkeypatch):
+def test_what_cannot_be_is_refused(tmp_path):
     table = tmp_path / "fer2013.csv"
     rows = [f"{label},{' '.join([str(20 + label)] * 2304)}" for label in (0, 3)]
     table.write_text("\n".join(["emotion,pixels", *rows]))
@@ -206,8 +207,26 @@ def test_what_cannot_be_is_refused(folder, tmp_path, monkeypatch):
         meadow().save(tmp_path / "empty" / name / "1.png")
     with pytest.raises(InputError, match="no face was found in any of its 2 pictures"):
         read_faces(tmp_path / "empty", DETECT)
-    monkeypatch.setattr(photographs, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match="pip install opencv-python-headless"):
+
+
+@pytest.mark.parametrize(
+    ("content", "said_of_it"),
+    [
+        (None, "is not installed: pip install opencv-python-headless"),
+        ("raise ImportError('libGL.so.1: cannot open')", r"cannot be imported \(libGL\.so\.1: can"),
+    ],
+)
+def test_without_opencv_only_what_needs_it_is_refused(
+    folder, tmp_path, monkeypatch, content, said_of_it
+):
+    monkeypatch.setattr(photographs, "_without_opencv", photographs._without_opencv.__wrapped__)
+    monkeypatch.delitem(sys.modules, "cv2.data", raising=False)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    if content:
+        monkeypatch.delitem(sys.modules, "cv2")
+        (tmp_path / "cv2.py").write_text(content)
+        monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=f"detect_faces=true needs OpenCV, which {said_of_it}"):
         read_faces(folder, DETECT)
     assert "note:" not in said(folder, "data.cache=false")
 

@@ -53,8 +53,8 @@ class Data(Section):
     )
     group_column: str | None = Field(
         None,
-        description="column that says who is seen, whom a split keeps on one side; null: one named "
-        "person or subject, or folders inside the class folders",
+        description="column, or array of an .npz, that says who is seen, whom a split keeps on one "
+        "side; null: one named person or subject, or folders inside the class folders",
     )
     detect_faces: bool = Field(
         False,

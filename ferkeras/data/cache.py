@@ -43,7 +43,7 @@ from ferkeras.files.writing import (
     write_text,
 )
 
-READER_VERSION = 6
+READER_VERSION = 7
 """Raised whenever the readers would read the same files differently."""
 
 KEPT, KEPT_BYTES = 8, 32 * 2**30
@@ -217,14 +217,13 @@ def on_disk(
         try:
             _make_folder(path)
             demand_room(path.parent)
+            _prune(path.parent, record.bytes)
         except (OSError, InputError) as error:
             _log.info("%s: what was read cannot be kept (%s)", path.parent, error)
             path = None
     else:
         path = None
     place = Path(tempfile.gettempdir()) if path is None else path.parent.path
-    if path is not None:
-        _prune(path.parent, record.bytes)
     free = shutil.disk_usage(place).free
     if free < record.bytes:
         raise _no_room(place, record, free)
@@ -432,7 +431,11 @@ def _prune(folder: InnerPath, coming: int = 0) -> None:
         folder: of the entries.
         coming: bytes of an entry for which room is made.
     """
-    states = {each: each.stat() for each in folder.iterdir()}
+    states = {}
+    for each in folder.iterdir():
+        # Another process may tidy up, or finish a file, at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            states[each] = each.stat()
     entries = [each for each in states if _ENTRY.fullmatch(each.name)]
     entries.sort(key=lambda each: states[each].st_mtime, reverse=True)
     sizes = np.cumsum([states[each].st_size for each in entries]) + coming

@@ -25,6 +25,9 @@ DROPPED = -1
 
 _LISTED = 12
 
+_NO_LABEL = {"nan", "null", "none", "n/a", "na"}
+"""What programs write, in any case, where there is no label."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -72,7 +75,8 @@ def choose_classes(
     Labels that are names: emotions that the field knows become its names, whatever their spelling,
     and stand first, in its order; others stay as they are, by the alphabet. Labels that are
     numbers are class indices: without a preset that the layout or `wanted` names, or a mapping,
-    they are refused, since data sets number the same emotions differently.
+    they are refused, since data sets number the same emotions differently. With one, what is
+    neither a number nor an emotion is refused, unless `wanted` names it.
 
     Args:
         source: the path, for messages.
@@ -84,15 +88,15 @@ def choose_classes(
 
     Raises:
         InputError: class indices that nothing names or that seem to be counted from 1, names of
-            `wanted` that do not occur, a name that is nearly that of an emotion, fewer than two
-            classes or more than a thousand.
+            `wanted` that do not occur, a name that is nearly that of an emotion or stands for no
+            label, fewer than two classes or more than a thousand.
     """
     if wanted is None and expected is None and preset is ckplus.PRESET:
         _refuse_counted_from_one(source, places, preset)
     if isinstance(wanted, str):
         preset, wanted = _preset(wanted), None
     written = sorted(places, key=_natural)
-    names = _names(source, written, places, preset, wanted)
+    names = _names(source, written, places, preset, wanted, lenient=expected is not None)
     if wanted is None:
         there = {name for name in names.values() if name is not None}
         if preset is not None and any(_number(label) for label in written):
@@ -100,7 +104,7 @@ def choose_classes(
         becomes: Mapping[str, str] = {name: name for name in there}
         ordered = _ordered(there)
     else:
-        merged = wanted if isinstance(wanted, Mapping) else {name: [name] for name in wanted}
+        merged = _merging(wanted)
         becomes = _merged(source, merged, names, lenient=expected is not None)
         ordered = list(merged)
     try:
@@ -116,6 +120,11 @@ def choose_classes(
         if not known:
             left_out[label] = name or label
     return Chosen(classes, index_of, left_out)
+
+
+def _merging(wanted: Sequence[str] | Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+    """What becomes each class, where classes are named."""
+    return wanted if isinstance(wanted, Mapping) else {name: [name] for name in wanted}
 
 
 def _preset(key: str) -> Preset:
@@ -152,7 +161,9 @@ def _names(
     written: Sequence[str],
     places: Mapping[str, str],
     preset: Preset | None,
-    wanted: ClassesWanted,
+    wanted: Sequence[str] | Mapping[str, Sequence[str]] | None,
+    *,
+    lenient: bool,
 ) -> dict[str, str | None]:
     """Name of the class that each label stands for; None for what is to be left out."""
     numbers = {label: number for label in written if (number := _number(label)) is not None}
@@ -162,10 +173,7 @@ def _names(
             names[label] = _name(label, places)
         elif preset is not None:
             if numbers[label] not in preset.names:
-                raise InputError(
-                    f"{places[label]}: unknown emotion {quoted(label)}: {preset.title} has the "
-                    f"class indices {preset.mapping()}; data.classes can say what others mean"
-                )
+                raise _unknown(label, places, preset)
             names[label] = preset.names[numbers[label]]
         else:
             names[label] = numbers[label]
@@ -179,7 +187,21 @@ def _names(
         raise _unnamed(source, sorted(set(numbers.values()), key=int))
     if wanted is None:
         _refuse_misspelt(names, places)
+    if wanted is None and not lenient:
+        _refuse_no_label(names, places)
+    if numbers and preset is not None:
+        named = {old for olds in _merging(wanted or ()).values() for old in olds}
+        for label in written:
+            if label not in numbers and known_emotion(label) is None and label not in named:
+                raise _unknown(label, places, preset)
     return names
+
+
+def _unknown(label: str, places: Mapping[str, str], preset: Preset) -> InputError:
+    return InputError(
+        f"{places[label]}: unknown emotion {quoted(label)}: {preset.title} has the class indices "
+        f"{preset.mapping()}; data.classes can say what others mean"
+    )
 
 
 def _name(label: str, places: Mapping[str, str]) -> str:
@@ -200,6 +222,15 @@ def _refuse_misspelt(names: Mapping[str, str | None], places: Mapping[str, str])
             raise InputError(
                 f"{places[label]}: unknown emotion {quoted(label)}; did you mean {quoted(near)}? "
                 "rename it, or name every class that is to be kept in data.classes"
+            )
+
+
+def _refuse_no_label(names: Mapping[str, str | None], places: Mapping[str, str]) -> None:
+    for label in names:
+        if label.lower() in _NO_LABEL:
+            raise InputError(
+                f"{places[label]}: {quoted(label)}, which is no label; leave out what has none, or "
+                "name every class that is to be kept in data.classes"
             )
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -177,21 +177,35 @@ def table_of(names: Sequence[str], looked: Sequence[Looked]) -> str:
     return text.getvalue()
 
 
+@cache
+def _without_opencv() -> str | None:
+    """Why there is no OpenCV, on which the detector is built, and what to do; None where it is."""
+    try:
+        import_module("cv2.data")
+    except ModuleNotFoundError:
+        return "is not installed: pip install opencv-python-headless"
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:200]
+        return (
+            f"cannot be imported ({reason}): pip uninstall opencv-python opencv-python-headless, "
+            "then pip install opencv-python-headless, which needs no display"
+        )
+    return None
+
+
 def has_opencv() -> bool:
-    """Whether OpenCV is installed, on which the detector is built; imports nothing."""
-    return find_spec("cv2") is not None
+    """Whether the detector can be had; imports OpenCV, which takes a moment."""
+    return _without_opencv() is None
 
 
 def need_opencv(purpose: str) -> None:
     """Refuse what needs the detector where it is not there.
 
     Raises:
-        InputError: OpenCV is not installed.
+        InputError: OpenCV is not installed, or cannot be imported.
     """
-    if not has_opencv():
-        raise InputError(
-            f"{purpose} needs OpenCV, which is not installed: pip install opencv-python-headless"
-        )
+    if why := _without_opencv():
+        raise InputError(f"{purpose} needs OpenCV, which {why}")
 
 
 @cache

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -148,6 +148,9 @@ def read_readable(
     wanted = wanted or Wanted()
     path, status = _found(path)
     opened = _opened(path, status, wanted, follow_symlinks)
+    before = {path: status}
+    if opened.beside is not None:
+        before.update([_found(opened.beside)])
     key = _key(opened, wanted) if cache else None
     found = None if key is None else kept.load(key)
     if found is not None:
@@ -159,7 +162,7 @@ def read_readable(
                 names = [names[row] for row in read.rows.tolist()]
         return Reading(_read_only(read), names, ())
     source = opened.source(progress)
-    return _read(path, status, source, wanted, progress, at_most_unreadable, key)
+    return _read(path, before, source, wanted, progress, at_most_unreadable, key)
 
 
 def _opened(path: Path, status: os.stat_result, wanted: Wanted, follow_symlinks: bool) -> Opened:
@@ -227,7 +230,7 @@ def _votes(path: Path, source: Source, wanted: str) -> Votes:
 
 def _read(
     path: Path,
-    status: os.stat_result,
+    before: Mapping[Path, os.stat_result],
     source: Source,
     wanted: Wanted,
     progress: Progress | None,
@@ -274,7 +277,7 @@ def _read(
             yield block.images
 
     def finished(images: np.ndarray) -> ReadFaces:
-        _refuse_changed(path, status)
+        _refuse_changed(before)
         which = np.concatenate([block.which for block in read_so_far])
         if not len(which):
             count, first = len(index), next(wrong for b in read_so_far for wrong in b.unreadable)
@@ -363,16 +366,17 @@ def _read_only(read: ReadFaces) -> ReadFaces:
     return read
 
 
-def _refuse_changed(path: Path, before: os.stat_result) -> None:
+def _refuse_changed(files: Mapping[Path, os.stat_result]) -> None:
     """A mixture of two contents must not be kept under the digest of one of them."""
-    if stat.S_ISDIR(before.st_mode):
-        return
-    try:
-        after = path.stat()
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise InputError(f"{shown(path)}: changed while it was being read; read it again")
+    for path, before in files.items():
+        if stat.S_ISDIR(before.st_mode):
+            continue
+        try:
+            after = path.stat()
+        except OSError as error:
+            raise cannot_read(path, error) from error
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise InputError(f"{shown(path)}: changed while it was being read; read it again")
 
 
 def _found(path: str | Path) -> tuple[Path, os.stat_result]:

@@ -47,23 +47,20 @@ def with_detector(detector: Detector) -> Cut:
     return lambda picture, spec: Found("detected", detector(picture, spec))
 
 
-def as_it_looks(detector: Detector | None) -> Cut:
+def as_it_looks(detector: Detector) -> Cut:
     """The `Cut` for pictures of which nobody has said what they are.
 
     Small, nearly square pictures are faces, unless they are of one grey, or noise. In others a
     detector looks for faces: one that fills the picture means that it was cut out already;
-    otherwise what is found is cut out. Where nothing is found, or there is no detector, all of the
+    otherwise what is found is cut out. Where nothing is found, or there is no OpenCV, all of the
     picture is taken, and called uncertain.
-
-    Args:
-        detector: None where there is none.
     """
 
     def cut(picture: Image.Image, spec: ImageSpec) -> Found:
         if is_small_face(picture):
             found = whole_picture(picture, spec)
             return found if _shows_something(picture) else found._replace(source="uncertain")
-        if detector is None:
+        if not has_opencv():
             return Found("uncertain", whole_picture(picture, spec).faces)
 
         def boxes(some: Sequence[tuple[Box | None, np.ndarray]]) -> list[Box]:
@@ -89,12 +86,12 @@ def chosen_cut(detect: bool | None) -> Cut:
     """Whether faces are looked for in all pictures, in none, or where a picture looks like it.
 
     Raises:
-        InputError: in all, and OpenCV is not installed.
+        InputError: in all, and there is no OpenCV.
     """
     if detect is False:
         return whole_picture
     if detect is None:
-        return as_it_looks(_LateDetector() if has_opencv() else None)
+        return as_it_looks(_LateDetector())
     need_opencv("--detect")
     return with_detector(_LateDetector())
 

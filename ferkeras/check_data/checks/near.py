@@ -114,12 +114,14 @@ def check_near_copies(material: Material, copies: Copies, near: NearCopies) -> F
             "pairs_with_different_labels": int(differ.sum()),
             "listed": [
                 {
-                    "places": [material.place(copies.first[a]), material.place(copies.first[b])],
-                    "labels": [material.label(a), material.label(b)],
+                    "places": [material.place(each) for each in pair],
+                    "labels": [material.label(each) for each in pair],
                     "correlation": round(float(value), 4),
                 }
-                for (a, b), value in zip(
-                    near.pairs[:MOST_LISTED], near.similarity[:MOST_LISTED], strict=True
+                for pair, value in zip(
+                    copies.first[near.pairs[:MOST_LISTED]],
+                    near.similarity[:MOST_LISTED],
+                    strict=True,
                 )
             ],
         },

@@ -179,14 +179,23 @@ def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = F
         raise InputError(f"{at}: a tar archive; unpack it and give the .csv in it")
     if b"\0" in row or row.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         raise InputError(f"{at}: not text; expected a table of faces, plain, gzipped or zipped")
-    row = row.removeprefix(b"\xef\xbb\xbf")
-    try:
-        split = {each: fields_of(row, each) for each in DELIMITERS}
-    except InputError as error:
-        raise InputError(f"{at}: {error}") from error
+    split: dict[bytes, list[bytes]] = {}
+    for each in DELIMITERS:
+        try:
+            split[each] = fields_of(row, each)
+        except InputError as error:
+            # In quotes, and separated by another one.
+            unsplit = error
+    if not split:
+        raise InputError(f"{at}: {unsplit}")
     delimiter = max(split, key=lambda each: len(split[each]))
     fields = split[delimiter]
     if without := _without_header(at, fields, delimiter, row):
+        if group_column is not None:
+            raise InputError(
+                f"{at}: no column named {quoted(group_column)}, as data.group_column says: a row "
+                "without a line of column names above; name the columns"
+            )
         return without
     names = [field.decode("utf-8", "replace").strip() for field in fields]
     try:

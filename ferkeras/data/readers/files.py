@@ -113,7 +113,8 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
     Args:
         root: the folder.
         follow_symlinks: allow symbolic links to lead out of it.
-        strict: refuse a file beside pictures that is neither picture nor text.
+        strict: refuse a file beside pictures that is neither picture nor text, and what is no file
+            at all; else they are passed over.
 
     Raises:
         InputError: a link that leaves the folder, something that is no file, a file beside
@@ -128,7 +129,7 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
         folder, depth = pending.pop()
         strange = None
         here = 0
-        for entry, status in _entries(folder, real_root, follow_symlinks):
+        for entry, status in _entries(folder, real_root, follow_symlinks, strict):
             name = Path(entry.path).relative_to(root).as_posix()
             if stat.S_ISDIR(status.st_mode):
                 if entry.name.lower().endswith(SUFFIXES):
@@ -140,6 +141,8 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
                 pending.append((Path(entry.path), depth + 1))
                 folders.append(name)
             elif not stat.S_ISREG(status.st_mode):
+                if not strict:
+                    continue
                 raise InputError(f"{shown(entry.path)}: not a file; expected only files here")
             elif entry.name.lower().endswith(SUFFIXES):
                 here += 1
@@ -168,7 +171,7 @@ def _without_files(folders: Iterable[str], files: Iterable[Found]) -> tuple[str,
 
 
 def _entries(
-    folder: Path, real_root: str, follow_symlinks: bool
+    folder: Path, real_root: str, follow_symlinks: bool, strict: bool
 ) -> list[tuple[os.DirEntry[str], os.stat_result]]:
     found = []
     try:
@@ -177,6 +180,8 @@ def _entries(
                 if entry.name.startswith(".") or entry.name.lower() in _LEFT_BY_SYSTEMS:
                     continue
                 if entry.is_symlink():
+                    if not (strict or Path(entry.path).exists()):
+                        continue
                     _check_link(entry, real_root, follow_symlinks)
                 found.append((entry, entry.stat()))
                 if len(found) > MAX_PICTURES:

@@ -1,11 +1,13 @@
 """Faces from Parquet tables: encoded pictures, as Hugging Face's data sets hold them, or pixels.
 
-A folder of such tables is read as one, each with the split that its name begins with.
+A folder of such tables is read as one, each with the split that its name begins with, or that a
+folder is named after which it is in.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -99,7 +101,8 @@ def read_parquet(
     """Read tables as one: labels and splits at once, pictures when they are asked for.
 
     The labels are names, or class indices, whose names Hugging Face's metadata say where there are
-    any. A table of a folder that says no split in a column has the one that its name begins with.
+    any. A table that says no split in a column has the one that its name begins with, or that a
+    folder between it and `root` is named after.
 
     Args:
         tables: at least one.
@@ -120,7 +123,7 @@ def read_parquet(
         if columns.usage is not None:
             usage += _usages(table, usages)
         else:
-            usage += [split_of(table.path.name.split("-")[0].split(".")[0]) or 0] * table.rows
+            usage += [_split(table.path, root)] * table.rows
         if columns.group is not None:
             groups += [str(each)[:100] for each in table.column(columns.group)]
     if groups and len(groups) < len(usage):
@@ -128,7 +131,7 @@ def read_parquet(
     if 0 in usage and any(usage):
         raise InputError(
             f"{shown(root)}: some of its tables say a split and some do not; begin the names of "
-            "all with train, validation or test, or of none"
+            "all with train, validation or test, or of none, or put all into such folders"
         )
     if all(table.encoded for table in tables):
         rows = _EncodedRows(tables, root)
@@ -148,6 +151,19 @@ def read_parquet(
         preset,
         pictures,
     )
+
+
+def _split(path: Path, root: Path) -> int:
+    """The split that the names of a table and of its folders below `root` say; 0 for none."""
+    begin = re.split("[-.]", path.name)[0]
+    names = [*path.relative_to(root).parts[:-1], begin]
+    # What Hugging Face calls the part of a split that it has converted.
+    found = {usage: name for name in names if (usage := split_of(name.removeprefix("partial-")))}
+    if len(found) > 1:
+        raise InputError(
+            f"{shown(path)}: of which split, {' or '.join(found.values())}? Move or rename it"
+        )
+    return next(iter(found), 0)
 
 
 class _EncodedRows:

@@ -11,10 +11,9 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import listed, quoted, shown
-from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import affectnet, rafdb
 from ferkeras.data.presets.preset import Preset
-from ferkeras.data.readers.columns import Columns, fields_below
+from ferkeras.data.readers.columns import Columns, fields_below, usage_of
 from ferkeras.data.readers.files import Files, Found
 from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages
 from ferkeras.data.readers.rows import rows_of
@@ -75,7 +74,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
         raise InputError(f"{shown(table)}: no pictures: nothing follows the line of column names")
     title, preset = _title(table, columns, labels)
     if preset is rafdb.PRESET and not usage:
-        usage = [USAGES.index(found.file.partition("_")[0]) for found in chosen]
+        usage = [_split_of_rafdb(table, found) for found in chosen]
     return Source(
         title,
         labels.of_rows,
@@ -88,6 +87,16 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
         ),
         labels.votes(table, columns),
     )
+
+
+def _split_of_rafdb(table: Path, found: Found) -> int:
+    usage = usage_of(found.file.partition("_")[0])
+    if usage is None:
+        raise InputError(
+            f"{shown(table)}: {quoted(found.file, 80)} begins with neither train_ nor test_, as "
+            "RAF-DB's pictures do; restore their names, or rename the list if it is another one"
+        )
+    return usage
 
 
 def _picture(

@@ -182,7 +182,7 @@ def read_pixel_table(path: Path, columns: Columns, progress: Progress | None = N
             try:
                 if row_number > MAX_ROWS:
                     raise InputError(f"more than {MAX_ROWS:,} faces; split the file")
-                fields = fields_below(columns, row.removeprefix(b"\xef\xbb\xbf"))
+                fields = fields_below(columns, row)
                 if columns.usage is not None:
                     usage.append(usages.of(fields[columns.usage]))
                 if columns.group is not None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import listed, shown
+from ferkeras.cli.wording import listed, quoted, shown
 from ferkeras.data.digests import digest_of_file
 from ferkeras.data.pictures import SUFFIXES
 from ferkeras.data.presets import rafdb
-from ferkeras.data.readers.arrays import read_npy, read_npz
+from ferkeras.data.readers.arrays import labels_beside, read_npy
 from ferkeras.data.readers.class_folders import read_class_folders, says_classes
 from ferkeras.data.readers.columns import Columns, columns_of
 from ferkeras.data.readers.files import (
@@ -24,6 +24,7 @@ from ferkeras.data.readers.files import (
     holds_pictures,
     list_folder,
 )
+from ferkeras.data.readers.npz import read_npz
 from ferkeras.data.readers.parquet import SUFFIX, ParquetTable, read_parquet
 from ferkeras.data.readers.picture_list import RAFDB_LIST, read_picture_list
 from ferkeras.data.readers.pixel_table import read_pixel_table
@@ -41,11 +42,13 @@ class Opened:
         digest: 64 hexadecimal digits that change when the content does.
         source: reads it, all but the pixels of picture files.
         has_files: whether it is of picture files, so that `source` is quick.
+        beside: a file that is read beside the one that was named, if there is one.
     """
 
     digest: Callable[[], str]
     source: Callable[[Progress | None], Source]
     has_files: bool
+    beside: Path | None = None
 
 
 def open_folder(
@@ -75,7 +78,7 @@ def open_folder(
             chosen = FolderFiles(root, aligned or files.pictures, files.others)
             return _listed(root / found.name, chosen, group_column, votes)
     if says_classes(files):
-        return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
+        return _class_folders(files, group_column)
     lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
     if len(lists) > 1:
         raise InputError(
@@ -84,7 +87,7 @@ def open_folder(
         )
     if lists:
         return _listed(lists[0], files, group_column, votes)
-    return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
+    return _class_folders(files, group_column)
 
 
 def open_file(
@@ -97,14 +100,27 @@ def open_file(
     """
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        return Opened(lambda: digest_of_file(path), lambda _: read_npz(path, votes=votes), False)
+        return Opened(
+            lambda: digest_of_file(path),
+            lambda _: read_npz(path, group_column, votes=votes),
+            False,
+        )
     if suffix == ".npy":
-        return Opened(lambda: digest_of_file(path), lambda _: read_npy(path, votes=votes), False)
+        _refuse_group_column(path, group_column)
+        beside = labels_beside(path)
+        return Opened(
+            lambda: _together(digest_of_file(path), digest_of_file(beside)),
+            lambda _: read_npy(path, beside, votes=votes),
+            False,
+            beside,
+        )
     if suffix == SUFFIX:
-        return _parquet(path, [path], lambda: digest_of_file(path), group_column)
+        # Its name may tell its split.
+        return _parquet(
+            path, [path], lambda: _together(digest_of_file(path), path.name), group_column
+        )
     if holds_pictures(path):
-        zipped = ZipFiles(path)
-        return Opened(lambda: digest_of(zipped), lambda _: read_class_folders(zipped), True)
+        return _class_folders(ZipFiles(path), group_column)
     columns = read_columns(path, group_column, votes=votes)
     if columns.pixels is None:
         files = list_folder(path.parent, follow_symlinks=follow_symlinks, strict=False)
@@ -144,11 +160,28 @@ def _parquet(
 
 def _listed(table: Path, files: Files, group_column: str | None, votes: bool) -> Opened:
     columns = read_columns(table, group_column, votes=votes)
+    return Opened(
+        lambda: _together(digest_of_file(table), digest_of(files)),
+        lambda _: read_picture_list(table, columns, files),
+        True,
+    )
 
-    def digest() -> str:
-        return hashlib.sha256((digest_of_file(table) + digest_of(files)).encode()).hexdigest()
 
-    return Opened(digest, lambda _: read_picture_list(table, columns, files), True)
+def _class_folders(files: Files, group_column: str | None) -> Opened:
+    _refuse_group_column(files.root, group_column)
+    return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
+
+
+def _refuse_group_column(path: Path, group_column: str | None) -> None:
+    if group_column is not None:
+        raise InputError(
+            f"{shown(path)}: data.group_column = {quoted(group_column)}, but there are no columns "
+            "here; people need a folder each, or a list of the pictures (image,emotion,person)"
+        )
+
+
+def _together(*digests: str) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _is_picture_list(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ from ferkeras.data.readers.text_lines import MAX_LINE_BYTES, lines_of
 
 
 def rows_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int, bytes]]:
-    """Yield (number of its first line, row), blank lines left out.
+    """Yield (number of its first line, row), without a byte order mark, blank lines left out.
 
     Raises:
         InputError: see `lines_of`; or a quoted field goes on for more than 64 KiB.
@@ -21,6 +22,8 @@ def rows_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int,
     begun, row = 0, b""
     with closing(lines_of(path, progress)) as lines:  # type: ignore[type-var]
         for number, line in lines:
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)
             if row:
                 row += b" " + line
                 if len(row) > MAX_LINE_BYTES:
