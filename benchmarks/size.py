@@ -64,10 +64,10 @@ def main() -> int:
         print(json.dumps(measure(arguments.measure, arguments.folder)))
         return 0
     rows = []
-    for count in arguments.counts:
-        if arguments.folder is not None:
+    if arguments.folder is not None:
         arguments.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
+    for count in arguments.counts:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
             cache = Path(scratch, "cache")
             pictures = make_pictures(Path(scratch), count, count <= arguments.files_up_to)
             for work in WORK:
