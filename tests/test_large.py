@@ -17,9 +17,10 @@ from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Augment
 from ferkeras.data import cache, selection
-from ferkeras.data.faces import Faces
+from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.read import read_faces, read_readable
 from ferkeras.data.readers.source import EncodedPictures
 from ferkeras.data.selection import Selection, select
@@ -97,6 +98,21 @@ def test_a_large_array_is_not_loaded_but_mapped(tmp_path, large):
         assert in_a_file(read.faces.images)
         np.testing.assert_array_equal(read.faces.images, images)
         assert read.faces.labels.tolist() == [0, 1] * 15
+
+
+def test_a_reading_may_be_of_more_than_2_gib(monkeypatch):
+    room = namedtuple("usage", "total used free")(10**12, 0, 10**12)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: room)
+    none, two = np.broadcast_to(np.uint8(0), (60_000, 112, 112, 3)), np.ones((2, 112, 112, 3), "u1")
+
+    def reading(images):
+        count = len(images)
+        faces = Faces(images, np.zeros(count, np.int32), FER2013.classes)
+        return ReadFaces(faces, np.zeros(count, np.int8), "many", "")
+
+    # Not all come, so that none are kept.
+    read = cache.on_disk("0" * 64, reading(none), iter([two]), reading)
+    np.testing.assert_array_equal(read.faces.images, two)
 
 
 def test_unreadable_pictures_among_many_are_passed_over_and_nothing_is_kept(folder, kept_in, large):

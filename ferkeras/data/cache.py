@@ -1,11 +1,12 @@
 """The cache of faces that were read earlier, found by a digest of what they were read from.
 
 A kept reading is one ``.npy`` file with one record (classes and layout as JSON, labels, usage,
-people, rows, votes, pixels and a fingerprint), which is mapped into memory, not copied. It is
-written beside its final name and moved into place, so that it is there as a whole or not at all.
-It is sealed with a secret of this account (`ferkeras.files.secret`): what is damaged, or was made
-by somebody else, is passed over and written anew. Faces that are too many for memory are written
-there while they are being read (`on_disk`), and never anywhere else.
+people, rows, votes and a fingerprint) and the pixels behind it, since no record of NumPy's may be
+larger than 2 GiB. Both are mapped into memory, not copied. It is written beside its final name and
+moved into place, so that it is there as a whole or not at all. It is sealed with a secret of this
+account (`ferkeras.files.secret`): what is damaged, or was made by somebody else, is passed over and
+written anew. Faces that are too many for memory are written there while they are being read
+(`on_disk`), and never anywhere else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -61,10 +63,10 @@ _LARGEST = 2**40
 """Bytes of an entry; it is mapped, not read."""
 
 _SIZES = re.compile(
-    rb"'about', '\|S(\d{1,8})'\), .*'<f4', \(\d{1,9}, (\d{1,4})\)\), "
-    rb".*'\|u1', \((\d{1,9}), (\d{1,4}), (\d{1,4}), (\d)\)"
+    rb"'about', '\|S(\d{1,8})'\), \('labels', '<i4', \((\d{1,9}),\)\), "
+    rb".*'<f4', \(\d{1,9}, (\d{1,4})\)\), .*'\|u1', \(0, (\d{1,4}), (\d{1,4}), (\d)\)"
 )
-"""Bytes of the JSON, columns of votes, faces, height, width and channels in a record's header."""
+"""Bytes of the JSON, faces, columns of votes, height, width and channels in a record's header."""
 
 _log = logging.getLogger(__name__)
 
@@ -101,14 +103,13 @@ def load(key: str) -> ReadFaces | None:
         if not path.exists():
             return None
         with path.open(limit=_LARGEST) as file:
-            record = _mapped(file)
+            record, images = _mapped(file)
     except (OSError, ValueError, InputError) as error:
         _log.info("cache entry %s is damaged (%s); reading anew", path, error)
         return None
     fingerprint: bytes = record["fingerprint"].item()
     labels = np.array(record["labels"], np.int32)
     usage = np.array(record["usage"], np.int8)
-    images = record["images"].view(np.ndarray)
     try:
         about = json.loads(record["about"].item())
         classes = Classes(tuple(about["classes"]))
@@ -241,7 +242,7 @@ def on_disk(
             # A file that is mapped can be renamed on some systems only.
             read = replace(read, faces=replace(read.faces, images=expected.faces.images))
         with path.open(limit=_LARGEST) as file:
-            mapped = _mapped(file)["images"].view(np.ndarray)
+            _, mapped = _mapped(file)
         return replace(read, faces=replace(read.faces, images=mapped))
     except _Incomplete as incomplete:
         return incomplete.read
@@ -269,7 +270,7 @@ def _written(file: BinaryIO, record: _Record, images: Iterable[np.ndarray]) -> n
         file.write(np.ascontiguousarray(block).data)
         count += len(block)
     file.flush()
-    shape = (count, record.height, record.width, record.channels)
+    shape = record._replace(faces=count).images
     if not count:
         return np.empty(shape, np.uint8)
     return np.memmap(file, np.uint8, "r", begin, shape).view(np.ndarray)
@@ -336,7 +337,7 @@ def _votes(read: ReadFaces) -> tuple[str, np.ndarray]:
 
 def _record_of(read: ReadFaces) -> _Record:
     _, votes = _votes(read)
-    return _Record(len(_about(read)), votes.shape[1], len(read.faces), *read.faces.images.shape[1:])
+    return _Record(len(_about(read)), len(read.faces), votes.shape[1], *read.faces.images.shape[1:])
 
 
 def _beside(path: InnerPath) -> InnerPath:
@@ -366,13 +367,14 @@ class _Record(NamedTuple):
     """What the size of a record depends on."""
 
     text: int
-    votes: int
     faces: int
+    votes: int
     height: int
     width: int
     channels: int
 
     def type(self) -> np.dtype:
+        """Of the record before the images, none of which are in it."""
         return np.dtype(
             [
                 ("fingerprint", "S64"),
@@ -383,19 +385,24 @@ class _Record(NamedTuple):
                 ("people", "<i4", (self.faces,)),
                 ("rows", "<i4", (self.faces,)),
                 ("votes", "<f4", (self.faces, self.votes)),
-                ("images", "u1", (self.faces, self.height, self.width, self.channels)),
+                ("images", "u1", (0, self.height, self.width, self.channels)),
             ]
         )
 
     @property
-    def bytes(self) -> int:
-        """Of its file."""
-        return len(_header(self)) + self.type().itemsize
+    def images(self) -> tuple[int, int, int, int]:
+        """Shape of the images behind it."""
+        return self.faces, self.height, self.width, self.channels
 
     @property
     def begin(self) -> int:
         """Where the images begin in its file."""
-        return self.bytes - self.faces * self.height * self.width * self.channels
+        return len(_header(self)) + self.type().itemsize
+
+    @property
+    def bytes(self) -> int:
+        """Of its file."""
+        return self.begin + math.prod(self.images)
 
 
 def _header(record: _Record) -> bytes:
@@ -408,8 +415,8 @@ def _header(record: _Record) -> bytes:
     return opening.getvalue()
 
 
-def _mapped(file: BinaryIO) -> np.memmap:
-    """Map the record of an entry; ValueError if the file is none."""
+def _mapped(file: BinaryIO) -> tuple[np.memmap, np.ndarray]:
+    """Map the record of an entry, and its images; ValueError if the file is none."""
     opening = file.read(1024)
     size = os.fstat(file.fileno()).st_size
     length = 10 + int.from_bytes(opening[8:10], "little")
@@ -417,11 +424,12 @@ def _mapped(file: BinaryIO) -> np.memmap:
     # the header must be the very one that is written for such faces.
     found = _SIZES.search(opening[:length])
     record = _Record(*map(int, found.groups())) if found else None
-    if record is None or 0 in (record.text, *record[2:]) or opening[:length] != _header(record):
+    if record is None or 0 in record._replace(votes=1) or opening[:length] != _header(record):
         raise ValueError("not the header of a reading")
-    if size != length + record.type().itemsize:
+    if size != record.bytes:
         raise ValueError("not of its proper length")
-    return np.memmap(file, record.type(), mode="r", offset=length, shape=())
+    images = np.memmap(file, np.uint8, "r", record.begin, record.images).view(np.ndarray)
+    return np.memmap(file, record.type(), mode="r", offset=length, shape=()), images
 
 
 def _prune(folder: InnerPath, coming: int = 0) -> None:
