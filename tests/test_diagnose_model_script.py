@@ -98,6 +98,19 @@ def test_programs_that_never_train(program, capsys, text, said):
     assert said in capsys.readouterr().err
 
 
+def test_of_an_autoencoder_the_next_fit_is_proposed(program, capsys):
+    program(
+        "import keras\nimport numpy as np\n"
+        "x = np.random.default_rng(0).random((120, 4)).astype('float32')\n"
+        "model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])\n"
+        "model.compile('adam', 'mse')\nmodel.fit(x, x)\n"
+    )
+    assert main(["--script", "train.py"]) == 2
+    said = capsys.readouterr().err
+    assert "the inputs themselves" in said
+    assert "--fit 2 examines that call" in said
+
+
 @pytest.mark.parametrize("asked", [["--script", "--help"], ["--help", "--script"]])
 def test_help_tells_what_goes_with_a_program(asked, capsys):
     with pytest.raises(SystemExit, match="0"):

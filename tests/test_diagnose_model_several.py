@@ -109,6 +109,14 @@ def test_outputs_that_cannot_be_examined(changed, asked, said):
         diagnose_model(network(**changed), (X, labels()), seconds=0, output=asked)
 
 
+def test_an_autoencoder_is_no_classifier():
+    x = np.round(np.random.default_rng(0).random((200, 6)) * 16).astype("float32") / 16
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(6, "sigmoid")])
+    model.compile("adam", "mse")
+    with pytest.raises(InputError, match="the inputs themselves, as an autoencoder has them"):
+        diagnose_model(model, (x, x), seconds=0)
+
+
 def test_a_name_for_a_model_of_one_output():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")

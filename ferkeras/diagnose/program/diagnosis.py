@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
@@ -157,10 +158,9 @@ def _diagnosis(
     held = None if held is None else labelled(held, model)
     with untouched(model):
         program = Program(model, material, held, fit, seconds, own)
-        if program.labels.is_a_quantity:
+        if (labels := _no_classes(program)) is not None:
             raise InputError(
-                "the labels are measured quantities (many different fractions), not classes; "
-                "diagnose_model examines classifiers"
+                f"the labels are {labels}, not classes; diagnose_model examines classifiers"
             )
         findings, remaining = _examine(program)
         learnt = program.rehearsals.whole if _own_fit_learns(program) else None
@@ -191,6 +191,16 @@ def _diagnosis(
         (alike or 0.0) > _ALIKE,
         learnt,
     )
+
+
+def _no_classes(program: Program) -> str | None:
+    """What labels are that are no classes; None where they may be."""
+    y = program.train.y
+    if any(each.shape == y.shape and np.array_equal(each, y) for each in program.train.arrays):
+        return "the inputs themselves, as an autoencoder has them"
+    if program.labels.is_a_quantity:
+        return "measured quantities (many different fractions)"
+    return None
 
 
 def _examine(

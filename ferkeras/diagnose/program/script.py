@@ -107,14 +107,15 @@ def diagnose_script(argv: Sequence[str]) -> int:
                 f"diagnose stands before {OPTION}"
             )
         console.print(f"{call.fit}: fit is called; looking for what keeps it from learning ...")
-        with console.progress("looking for what keeps it from learning"):
-            found = examine_call(call, arguments.seconds, arguments.output)
+        try:
+            with console.progress("looking for what keeps it from learning"):
+                found = examine_call(call, arguments.seconds, arguments.output)
+        except InputError as error:
+            raise InputError(f"{error}; {_another(arguments.fit)}") from None
         diagnosis = replace(found, program=str(script))
         print_program(diagnosis, console)
         if diagnosis.severity == "healthy":
-            console.print(
-                f"if the program calls fit again, --fit {arguments.fit + 1} examines that call"
-            )
+            console.print(_another(arguments.fit))
         if arguments.json is not None:
             write_program(diagnosis, arguments.json)
             console.print(f"written: {arguments.json}")
@@ -122,6 +123,10 @@ def diagnose_script(argv: Sequence[str]) -> int:
             write_program_page(diagnosis, arguments.page)
             console.print(f"written: {arguments.page}")
     return 0 if diagnosis.severity == "healthy" else 1
+
+
+def _another(fit: int) -> str:
+    return f"if the program calls fit again, --fit {fit + 1} examines that call"
 
 
 def _parser() -> argparse.ArgumentParser:
