@@ -196,6 +196,41 @@ def test_pictures_of_a_list_that_are_not_there_are_counted_and_named(tmp_path):
     assert "'1.jpg' (line 3), '2.jpg' (line 4), '3.jpg' (line 5) and 2 more" in message
 
 
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("test/1.png", "no such picture: 1 of 3 rows"),
+        ("/elsewhere/sets/1.png", "no such picture: 1 of 3 rows"),
+        ("x/train/2.png", "'x/train/2.png' and 'train/2.png', in a row above, would both be"),
+    ],
+)
+def test_a_row_is_not_given_the_picture_of_its_name_in_another_folder(tmp_path, other, said):
+    for name in ("1.png", "train/1.png", "train/2.png"):
+        put(tmp_path / name)
+    rows = ["image,emotion", "train/1.png,happy", "train/2.png,sad", f"{other},sad"]
+    assert f"line 4: {said}" in refusal(written(tmp_path, "\n".join(rows)))
+
+
+@pytest.mark.parametrize(
+    ("written_as", "lies_in"),
+    [
+        ("{}", "faces/images/{}"),
+        ("../{}", "faces/{}"),
+        ("images/{}", "faces/mine/images/{}"),
+        ("faces/images/{}", "faces/images/{}"),
+        ("C:\\sets\\faces\\{}", "faces/{}"),
+        ("/sets/old/images/{}", "faces/images/{}"),
+        ("mine/../images/{}", "faces/images/{}"),
+    ],
+)
+def test_a_list_or_its_folders_may_have_moved(tmp_path, written_as, lies_in):
+    rows = ["image,emotion"]
+    for name, emotion in (("1.png", "happy"), ("2.png", "sad")):
+        put(tmp_path / lies_in.format(name))
+        rows.append(f"{written_as.format(name)},{emotion}")
+    assert names_of(read(written(tmp_path / "faces", "\n".join(rows)))) == ["happy", "sad"]
+
+
 @pytest.mark.parametrize("suffix", ["webp", "bmp", "tiff", "gif", "jfif", "ppm"])
 def test_pictures_of_every_kind_are_read(tmp_path, suffix):
     for name in ("happy", "sad"):
