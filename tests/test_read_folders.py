@@ -100,12 +100,60 @@ def test_the_split_is_recovered_from_file_names_alone(tmp_path):
     assert str(unnamed) in refusal(tmp_path)
 
 
-def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path):
-    for split in ("Trainingsdaten", "Validierungsdaten", "Testdaten"):
+@pytest.mark.parametrize("name", ["{}_0000{}_aligned.jpg", "{}_0000{}.jpg"])
+def test_rafdb_s_split_is_in_its_file_names_where_no_folder_tells_it(tmp_path, name):
+    for label in range(1, 8):
+        put(tmp_path / "RAF" / str(label) / name.format("train", label))
+    assert not read_faces(tmp_path / "RAF", cache=False).usage.any()
+    for label in range(1, 8):
+        put(tmp_path / "RAF" / str(label) / name.format("test", label))
+    assert read_faces(tmp_path / "RAF", cache=False).usage.tolist() == [3, 1] * 7
+    (tmp_path / "RAF").rename(tmp_path / "valid")
+    assert read_faces(tmp_path, cache=False).usage.tolist() == [2] * 14
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        ("Testdaten", "Trainingsdaten", "Validierungsdaten"),
+        ("test_cropped", "train_cropped", "val_cropped"),
+        ("dev-small", "train-small"),
+    ],
+)
+def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path, splits):
+    for split in splits:
         put(tmp_path / split / "happy" / "1.png")
     message = refusal(tmp_path)
-    assert "Testdaten/, Trainingsdaten/, Validierungsdaten/ look like splits" in message
+    assert f"{', '.join(f'{split}/' for split in splits)} look like splits" in message
     assert "train, validation and test" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["S00{}_001_0000001{}.png", "AM0{}HAS.JPG", "K{}.HA1.{}.tiff", "am0{}haS.jpg"]
+)
+def test_people_in_most_file_names_are_kept_apart_beside_other_names(tmp_path, name):
+    for who in "ABC" if name.startswith("K") else "123":
+        put(tmp_path / "happy" / name.format(who, 1))
+        put(tmp_path / "sad" / name.format(who, 2))
+    for mine in ("more.png", "more/1.png", "more/2.png"):
+        put(tmp_path / "sad" / mine)
+    read = read_faces(tmp_path, SEVEN, cache=False)
+    assert read.groups is not None
+    groups = read.groups.tolist()
+    assert groups[:3] == groups[3:6]
+    assert groups[7] == groups[8]
+    assert len(set(groups)) == 5
+    notes = " ".join(notes_on(read))
+    assert "sad/more.png not named as" in notes
+    assert "more/1.png" not in notes
+
+
+@pytest.mark.parametrize("name", ["AM0{}HAS.JPG", "K{}.HA1.{}.tiff"])
+def test_a_picture_without_a_class_is_named_where_other_names_tell_it(tmp_path, name):
+    for who in "ABC" if name.startswith("K") else "123":
+        put(tmp_path / who / name.format(who, 1))
+    stray = put(tmp_path / "mine" / "1.png")
+    assert f"{stray}: not named as most pictures here are" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
     """Read a table whose rows name picture files.
 
     A picture is looked for by its path below `files`; or, where the list or the folders around
-    the pictures have moved, by the end of its path; or, of a row without folders, by its name alone.
+    the pictures have moved, by the end of its path; or, where a row names no folder, by its name.
 
     Args:
         table: the list, plain, gzipped or alone in a zip archive.
