@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,17 @@ def test_lists_keep_and_mappings_merge(tmp_path):
     assert sorted(names_of(merged)) == ["none", "none", "smile"]
     assert "did you mean 'sleepy'" in refusal(tmp_path, classes=["happy", "sleepi"])
     assert "cannot be both" in refusal(tmp_path, classes={"a": ["happy"], "b": ["happiness"]})
+
+
+def test_a_label_with_accents_written_in_two_ways_is_one_class(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "müde") for form in ("NFC", "NFD"))
+    rows = [f"{label},{text(pixels())}" for label in (apart, "wach", composed)]
+    path = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    found = read(path)
+    assert found.faces.classes.names == (composed, "wach")
+    assert found.recognised.endswith("48 x 48 grey")
+    for names in ([apart, "wach"], [composed, "wach"]):
+        assert read(path, classes=names).faces.labels.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("folder", ["train_set", "FER2013Train", "images/train", "wrapped/train"])

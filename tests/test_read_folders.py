@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import struct
+import unicodedata
 import warnings
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -227,6 +231,65 @@ def test_a_class_folder_without_pictures_is_said_also_of_faces_that_were_kept(tm
         assert notes_on(read) == ["anger/, fear/ hold no pictures"]
     (tmp_path / "faces" / "fear").rmdir()
     assert notes_on(read_faces(tmp_path / "faces", SEVEN)) == ["anger/ holds no pictures"]
+
+
+def zip_of(folder: Path) -> Path:
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+@pytest.mark.parametrize("opened", [Path, zip_of])
+def test_what_may_be_a_picture_is_refused_beside_pictures_and_named_elsewhere(tmp_path, opened):
+    for name in ("happy", "sad"):
+        put(tmp_path / "faces" / name / "1.png")
+    for name in ("model.h5", "fear/1.heic", "fear/2.heic", "fear/readme.txt"):
+        (tmp_path / "faces" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "faces" / name).write_bytes(b"any")
+    read = read_faces(opened(tmp_path / "faces"), SEVEN)
+    assert len(read.faces) == 2
+    assert notes_on(read) == ["files such as fear/1.heic are not read: no pictures by their names"]
+    (tmp_path / "faces" / "sad" / "2.avif").write_bytes(b"any")
+    message = refusal(opened(tmp_path / "faces"))
+    assert f"{Path('sad', '2.avif')}: not a picture by its name" in message
+
+
+def test_a_zip_archive_with_two_pictures_of_one_name_is_refused(tmp_path):
+    put(tmp_path / "faces" / "happy" / "1.png")
+    other = put(tmp_path / "2.png")
+    archive = zipfile.ZipFile(zip_of(tmp_path / "faces"), "a")
+    with archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.write(other, "happy/1.png")
+    assert "1.png: in this zip archive more than once" in refusal(tmp_path / "faces.zip")
+
+
+def test_folders_are_read_where_listings_say_no_inodes(tmp_path, monkeypatch):
+    """As Windows' do."""
+
+    def without_inodes(*arguments):
+        for entry, status in entries(*arguments):
+            numbers = list(status)
+            numbers[stat.ST_INO] = 0
+            yield entry, os.stat_result(numbers, status.__reduce__()[1][1])
+
+    entries = files._entries
+    monkeypatch.setattr(files, "_entries", without_inodes)
+    path = put(tmp_path / "happy" / "1.png")
+    assert len(read_faces(tmp_path, SEVEN, cache=False).faces) == 1
+    listed = files.list_folder(tmp_path)
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(InputError, match="changed while"):
+        listed.content(listed.pictures[0])
+
+
+def test_one_name_with_accents_written_in_two_ways_is_one_class_and_one_person(tmp_path):
+    for form, split in (("NFC", "train"), ("NFD", "test")):
+        for name in ("müde", "wach"):
+            for who in ("José", "Ann", "Bob"):
+                path = tmp_path / split / unicodedata.normalize(form, f"{name}/{who}/1.png")
+                put(path)
+    read = read_faces(tmp_path, cache=False)
+    assert read.faces.classes.names == ("müde", "wach")
+    assert read.groups is not None
+    assert len(set(read.groups.tolist())) == 3
 
 
 def test_contradictions_are_refused(tmp_path):

@@ -95,7 +95,7 @@ def read_class_folders(files: Files) -> Source:
     level = None
     if by_name := _by_file_name(naming, matches):
         title, labels, people = by_name
-        preset, notes = None, []
+        preset, notes = None, _passed_over(files)
     else:
         if naming is not None and naming.emotion_of is not None:
             _refuse_other_names(files, naming, matches)
@@ -268,11 +268,8 @@ def _are_people(names: Sequence[str]) -> bool:
 
 
 def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split: bool) -> list[str]:
-    """What is said of folders that hold nothing, and of those that may mean something else."""
-    notes = []
-    if files.empty:
-        names = listed([f"{shown(each)}/" for each in files.empty])
-        notes.append(f"{names} hold{'s' if len(files.empty) == 1 else ''} no pictures")
+    """What is said of what is passed over, and of folders that may mean something else."""
+    notes = _passed_over(files)
     shown_in = _classes_in(people, labels)
     names = listed([f"{shown(each)}/" for each in sorted(shown_in) if each])
     several = _are_people(people)
@@ -284,6 +281,18 @@ def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split:
     if _alike(shown_in) and not split:
         said += f", and each holds the same classes: {_AS_SPLITS}"
     return [*notes, said]
+
+
+def _passed_over(files: Files) -> list[str]:
+    """What is said of folders that hold nothing, or files of unknown kinds."""
+    notes = []
+    if files.empty:
+        names = listed([f"{shown(each)}/" for each in files.empty])
+        notes.append(f"{names} hold{'s' if len(files.empty) == 1 else ''} no pictures")
+    if files.unread:
+        names = listed([shown(each) for each in files.unread])
+        notes.append(f"files such as {names} are not read: no pictures by their names")
+    return notes
 
 
 def _classes_in(folders: Sequence[str], labels: Sequence[str]) -> dict[str, frozenset[str]]:
