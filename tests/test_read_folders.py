@@ -411,6 +411,37 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(got, np.rint(ramp / 257).astype(np.uint8))
 
 
+@pytest.mark.parametrize(
+    ("kind", "white"),
+    [(np.float32, 1), (np.float32, 255), (np.int32, 255), (np.int32, 65_535), (np.int16, 255)],
+)
+def test_deep_tiffs_are_scaled_by_the_usual_white_above_their_numbers(tmp_path, kind, white):
+    ramp = np.linspace(0, white, 48 * 48).astype(kind).reshape(48, 48)
+    got = decoded(Image.fromarray(ramp), tmp_path / "deep.tif")
+    np.testing.assert_allclose(got, ramp / (white / 255), atol=1)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pgm"])
+def test_dark_pictures_of_sixteen_bits_stay_dark(tmp_path, suffix):
+    dark = Image.fromarray(np.full((48, 48), 200, np.uint16))
+    assert decoded(dark, tmp_path / f"dark.{suffix}").max() == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (np.float32([-1, 1]), "numbers from -1 to 1, expected 0 to 1 or 0 to 255"),
+        (np.float32([0, 4095]), "numbers from 0 to 4095, expected 0 to 1"),
+        (np.int32([0, 70_000]), "numbers from 0 to 70000, expected 0 to 255 or 0 to 65,535"),
+        (np.float32([1, np.nan]), "NaN"),
+    ],
+)
+def test_tiffs_of_which_nobody_knows_what_is_white_are_refused(tmp_path, numbers, said):
+    put(tmp_path / "happy" / "1.tif", np.tile(numbers, (48, 24)))
+    assert f"{tmp_path / 'happy' / '1.tif'}: " in (message := refusal(tmp_path))
+    assert said in message
+
+
 def test_transparency_is_laid_on_white_in_every_mode(tmp_path):
     hidden = np.zeros((48, 48, 4), np.uint8)
     hidden[:, 24:] = (0, 0, 0, 255)
