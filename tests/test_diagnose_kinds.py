@@ -1,5 +1,6 @@
 """What acts at the end of a ramp, what no yardstick reads, what cannot be measured."""
 
+import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -109,6 +110,9 @@ def test_neighbouring_pixels_are_alike_in_faces_and_not_in_noise(synthetic):
     noise = np.random.default_rng(0).integers(0, 256, (20, 48, 48, 1), dtype=np.uint8)
     assert (np.abs(neighbour_correlation(noise)) < 0.1).all()
     assert np.isnan(neighbour_correlation(np.full((1, 48, 48, 1), 7, np.uint8))).all()
+    with warnings.catch_warnings(action="error"):
+        for narrow in (noise[:, :, :1], noise[:, :1], noise[:, :1, :1]):
+            assert np.isnan(neighbour_correlation(narrow)).all()
 
 
 def test_pale_images_that_can_be_read_show_something_and_augmentation_is_suspected(whole):

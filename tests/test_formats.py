@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ferkeras.config.networks.residual import Residual
 from ferkeras.data.pictures import decode_face
@@ -157,6 +158,10 @@ def test_the_reader_of_litert_files_names_what_it_was_given(paths):
             network(images)
 
 
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+"""Says how a picture is to be turned as well; viewers do not ask it."""
+
+
 def picture(format, orientation):
     """A picture file that says how it is to be turned."""
     exif = Image.Exif()
@@ -165,7 +170,9 @@ def picture(format, orientation):
         exif[0x0112] = orientation
     file = io.BytesIO()
     smooth = Image.fromarray(faces(5, 7)).resize((96, 64), Image.Resampling.BICUBIC)
-    smooth.save(file, format, exif=exif)
+    about = PngInfo()
+    about.add_itxt("XML:com.adobe.xmp", XMP.decode())
+    smooth.save(file, format, exif=exif, xmp=XMP, pnginfo=about)
     return file.getvalue()
 
 

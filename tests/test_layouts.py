@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,17 @@ def test_labels_of_arrays_that_are_not_finite_are_refused(tmp_path):
     )
 
 
+def test_a_label_with_accents_written_in_two_ways_is_one_class(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "müde") for form in ("NFC", "NFD"))
+    rows = [f"{label},{text(pixels())}" for label in (apart, "wach", composed)]
+    path = written(tmp_path, "\n".join(["emotion,pixels", *rows]))
+    found = read(path)
+    assert found.faces.classes.names == (composed, "wach")
+    assert found.recognised.endswith("48 x 48 grey")
+    for names in ([apart, "wach"], [composed, "wach"]):
+        assert read(path, classes=names).faces.labels.tolist() == [0, 1, 0]
+
+
 @pytest.mark.parametrize("folder", ["train_set", "FER2013Train", "images/train", "wrapped/train"])
 def test_splits_are_found_in_any_nesting(tmp_path, folder):
     other = folder.replace("train", "valid").replace("Train", "Valid")
@@ -271,6 +283,41 @@ def test_pictures_of_a_list_that_are_not_there_are_counted_and_named(tmp_path):
     message = refusal(written(tmp_path, "\n".join(rows)))
     assert "line 3: no such picture: 5 of 6 rows" in message
     assert "'1.jpg' (line 3), '2.jpg' (line 4), '3.jpg' (line 5) and 2 more" in message
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("test/1.png", "no such picture: 1 of 3 rows"),
+        ("/elsewhere/sets/1.png", "no such picture: 1 of 3 rows"),
+        ("x/train/2.png", "'x/train/2.png' and 'train/2.png', in a row above, would both be"),
+    ],
+)
+def test_a_row_is_not_given_the_picture_of_its_name_in_another_folder(tmp_path, other, said):
+    for name in ("1.png", "train/1.png", "train/2.png"):
+        put(tmp_path / name)
+    rows = ["image,emotion", "train/1.png,happy", "train/2.png,sad", f"{other},sad"]
+    assert f"line 4: {said}" in refusal(written(tmp_path, "\n".join(rows)))
+
+
+@pytest.mark.parametrize(
+    ("written_as", "lies_in"),
+    [
+        ("{}", "faces/images/{}"),
+        ("../{}", "faces/{}"),
+        ("images/{}", "faces/mine/images/{}"),
+        ("faces/images/{}", "faces/images/{}"),
+        ("C:\\sets\\faces\\{}", "faces/{}"),
+        ("/sets/old/images/{}", "faces/images/{}"),
+        ("mine/../images/{}", "faces/images/{}"),
+    ],
+)
+def test_a_list_or_its_folders_may_have_moved(tmp_path, written_as, lies_in):
+    rows = ["image,emotion"]
+    for name, emotion in (("1.png", "happy"), ("2.png", "sad")):
+        put(tmp_path / lies_in.format(name))
+        rows.append(f"{written_as.format(name)},{emotion}")
+    assert names_of(read(written(tmp_path / "faces", "\n".join(rows)))) == ["happy", "sad"]
 
 
 @pytest.mark.parametrize("suffix", ["webp", "bmp", "tiff", "gif", "jfif", "ppm"])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import struct
+import unicodedata
 import warnings
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -100,12 +104,60 @@ def test_the_split_is_recovered_from_file_names_alone(tmp_path):
     assert str(unnamed) in refusal(tmp_path)
 
 
-def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path):
-    for split in ("Trainingsdaten", "Validierungsdaten", "Testdaten"):
+@pytest.mark.parametrize("name", ["{}_0000{}_aligned.jpg", "{}_0000{}.jpg"])
+def test_rafdb_s_split_is_in_its_file_names_where_no_folder_tells_it(tmp_path, name):
+    for label in range(1, 8):
+        put(tmp_path / "RAF" / str(label) / name.format("train", label))
+    assert not read_faces(tmp_path / "RAF", cache=False).usage.any()
+    for label in range(1, 8):
+        put(tmp_path / "RAF" / str(label) / name.format("test", label))
+    assert read_faces(tmp_path / "RAF", cache=False).usage.tolist() == [3, 1] * 7
+    (tmp_path / "RAF").rename(tmp_path / "valid")
+    assert read_faces(tmp_path, cache=False).usage.tolist() == [2] * 14
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        ("Testdaten", "Trainingsdaten", "Validierungsdaten"),
+        ("test_cropped", "train_cropped", "val_cropped"),
+        ("dev-small", "train-small"),
+    ],
+)
+def test_folders_that_look_like_splits_are_not_taken_for_people(tmp_path, splits):
+    for split in splits:
         put(tmp_path / split / "happy" / "1.png")
     message = refusal(tmp_path)
-    assert "Testdaten/, Trainingsdaten/, Validierungsdaten/ look like splits" in message
+    assert f"{', '.join(f'{split}/' for split in splits)} look like splits" in message
     assert "train, validation and test" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["S00{}_001_0000001{}.png", "AM0{}HAS.JPG", "K{}.HA1.{}.tiff", "am0{}haS.jpg"]
+)
+def test_people_in_most_file_names_are_kept_apart_beside_other_names(tmp_path, name):
+    for who in "ABC" if name.startswith("K") else "123":
+        put(tmp_path / "happy" / name.format(who, 1))
+        put(tmp_path / "sad" / name.format(who, 2))
+    for mine in ("more.png", "more/1.png", "more/2.png"):
+        put(tmp_path / "sad" / mine)
+    read = read_faces(tmp_path, SEVEN, cache=False)
+    assert read.groups is not None
+    groups = read.groups.tolist()
+    assert groups[:3] == groups[3:6]
+    assert groups[7] == groups[8]
+    assert len(set(groups)) == 5
+    notes = " ".join(notes_on(read))
+    assert "sad/more.png not named as" in notes
+    assert "more/1.png" not in notes
+
+
+@pytest.mark.parametrize("name", ["AM0{}HAS.JPG", "K{}.HA1.{}.tiff"])
+def test_a_picture_without_a_class_is_named_where_other_names_tell_it(tmp_path, name):
+    for who in "ABC" if name.startswith("K") else "123":
+        put(tmp_path / who / name.format(who, 1))
+    stray = put(tmp_path / "mine" / "1.png")
+    assert f"{stray}: not named as most pictures here are" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +231,65 @@ def test_a_class_folder_without_pictures_is_said_also_of_faces_that_were_kept(tm
         assert notes_on(read) == ["anger/, fear/ hold no pictures"]
     (tmp_path / "faces" / "fear").rmdir()
     assert notes_on(read_faces(tmp_path / "faces", SEVEN)) == ["anger/ holds no pictures"]
+
+
+def zip_of(folder: Path) -> Path:
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+@pytest.mark.parametrize("opened", [Path, zip_of])
+def test_what_may_be_a_picture_is_refused_beside_pictures_and_named_elsewhere(tmp_path, opened):
+    for name in ("happy", "sad"):
+        put(tmp_path / "faces" / name / "1.png")
+    for name in ("model.h5", "fear/1.heic", "fear/2.heic", "fear/readme.txt"):
+        (tmp_path / "faces" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "faces" / name).write_bytes(b"any")
+    read = read_faces(opened(tmp_path / "faces"), SEVEN)
+    assert len(read.faces) == 2
+    assert notes_on(read) == ["files such as fear/1.heic are not read: no pictures by their names"]
+    (tmp_path / "faces" / "sad" / "2.avif").write_bytes(b"any")
+    message = refusal(opened(tmp_path / "faces"))
+    assert f"{Path('sad', '2.avif')}: not a picture by its name" in message
+
+
+def test_a_zip_archive_with_two_pictures_of_one_name_is_refused(tmp_path):
+    put(tmp_path / "faces" / "happy" / "1.png")
+    other = put(tmp_path / "2.png")
+    archive = zipfile.ZipFile(zip_of(tmp_path / "faces"), "a")
+    with archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.write(other, "happy/1.png")
+    assert "1.png: in this zip archive more than once" in refusal(tmp_path / "faces.zip")
+
+
+def test_folders_are_read_where_listings_say_no_inodes(tmp_path, monkeypatch):
+    """As Windows' do."""
+
+    def without_inodes(*arguments):
+        for entry, status in entries(*arguments):
+            numbers = list(status)
+            numbers[stat.ST_INO] = 0
+            yield entry, os.stat_result(numbers, status.__reduce__()[1][1])
+
+    entries = files._entries
+    monkeypatch.setattr(files, "_entries", without_inodes)
+    path = put(tmp_path / "happy" / "1.png")
+    assert len(read_faces(tmp_path, SEVEN, cache=False).faces) == 1
+    listed = files.list_folder(tmp_path)
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(InputError, match="changed while"):
+        listed.content(listed.pictures[0])
+
+
+def test_one_name_with_accents_written_in_two_ways_is_one_class_and_one_person(tmp_path):
+    for form, split in (("NFC", "train"), ("NFD", "test")):
+        for name in ("müde", "wach"):
+            for who in ("José", "Ann", "Bob"):
+                path = tmp_path / split / unicodedata.normalize(form, f"{name}/{who}/1.png")
+                put(path)
+    read = read_faces(tmp_path, cache=False)
+    assert read.faces.classes.names == ("müde", "wach")
+    assert read.groups is not None
+    assert len(set(read.groups.tolist())) == 3
 
 
 def test_contradictions_are_refused(tmp_path):
@@ -298,6 +409,37 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     ramp = np.linspace(0, 65_535, 48 * 48).astype(np.uint16).reshape(48, 48)
     got = decoded(Image.fromarray(ramp), tmp_path / "deep.png")
     np.testing.assert_array_equal(got, np.rint(ramp / 257).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "white"),
+    [(np.float32, 1), (np.float32, 255), (np.int32, 255), (np.int32, 65_535), (np.int16, 255)],
+)
+def test_deep_tiffs_are_scaled_by_the_usual_white_above_their_numbers(tmp_path, kind, white):
+    ramp = np.linspace(0, white, 48 * 48).astype(kind).reshape(48, 48)
+    got = decoded(Image.fromarray(ramp), tmp_path / "deep.tif")
+    np.testing.assert_allclose(got, ramp / (white / 255), atol=1)
+
+
+@pytest.mark.parametrize("suffix", ["png", "pgm"])
+def test_dark_pictures_of_sixteen_bits_stay_dark(tmp_path, suffix):
+    dark = Image.fromarray(np.full((48, 48), 200, np.uint16))
+    assert decoded(dark, tmp_path / f"dark.{suffix}").max() == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (np.float32([-1, 1]), "numbers from -1 to 1, expected 0 to 1 or 0 to 255"),
+        (np.float32([0, 4095]), "numbers from 0 to 4095, expected 0 to 1"),
+        (np.int32([0, 70_000]), "numbers from 0 to 70000, expected 0 to 255 or 0 to 65,535"),
+        (np.float32([1, np.nan]), "NaN"),
+    ],
+)
+def test_tiffs_of_which_nobody_knows_what_is_white_are_refused(tmp_path, numbers, said):
+    put(tmp_path / "happy" / "1.tif", np.tile(numbers, (48, 24)))
+    assert f"{tmp_path / 'happy' / '1.tif'}: " in (message := refusal(tmp_path))
+    assert said in message
 
 
 def test_transparency_is_laid_on_white_in_every_mode(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import nearest, quoted
-from ferkeras.data.emotions import KNOWN, SPELLINGS, known_emotion
+from ferkeras.data.emotions import KNOWN, SPELLINGS, composed, known_emotion
 from ferkeras.data.presets import ckplus, rafdb
 from ferkeras.data.presets.all import PRESETS
 from ferkeras.data.presets.fer2013 import EMOTIONS
@@ -35,7 +35,8 @@ class Chosen:
 
     Attributes:
         classes: the classes.
-        index_of: class index by label as it is written; `DROPPED` for those left out.
+        index_of: class index by label as it is written, its accents composed; `DROPPED` for those
+            left out.
         left_out: the name of each label that is left out; the label itself where it has none.
     """
 
@@ -45,11 +46,13 @@ class Chosen:
 
     def indices(self, labels: Sequence[str]) -> np.ndarray:
         """Class index of each label, int32, shape (N,)."""
-        return np.fromiter((self.index_of[each] for each in labels), np.int32, len(labels))
+        found = (self.index_of[composed(each)] for each in labels)
+        return np.fromiter(found, np.int32, len(labels))
 
     def dropped(self, labels: Sequence[str]) -> dict[str, int]:
         """How many of these labels are left out, by name."""
-        return dict(Counter(self.left_out[each] for each in labels if each in self.left_out))
+        written = map(composed, labels)
+        return dict(Counter(self.left_out[each] for each in written if each in self.left_out))
 
     def summary(self) -> str:
         """What was renamed and what was left out, for people; empty where nothing was."""
@@ -95,6 +98,9 @@ def choose_classes(
         _refuse_counted_from_one(source, places, preset)
     if isinstance(wanted, str):
         preset, wanted = _preset(wanted), None
+    # Backwards, so that the first place stays.
+    places = {composed(label): place for label, place in [*places.items()][::-1]}
+    wanted = _composed(wanted)
     written = sorted(places, key=_natural)
     names = _names(source, written, places, preset, wanted, lenient=expected is not None)
     if wanted is None:
@@ -125,6 +131,14 @@ def choose_classes(
 def _merging(wanted: Sequence[str] | Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
     """What becomes each class, where classes are named."""
     return wanted if isinstance(wanted, Mapping) else {name: [name] for name in wanted}
+
+
+def _composed(
+    wanted: Sequence[str] | Mapping[str, Sequence[str]] | None,
+) -> Sequence[str] | Mapping[str, Sequence[str]] | None:
+    if isinstance(wanted, Mapping):
+        return {composed(new): [*map(composed, olds)] for new, olds in wanted.items()}
+    return None if wanted is None else [*map(composed, wanted)]
 
 
 def _preset(key: str) -> Preset:

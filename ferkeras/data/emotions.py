@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from ferkeras.data.presets.fer2013 import EMOTIONS
 
 KNOWN = (*EMOTIONS, "contempt")
@@ -23,6 +25,11 @@ _ALIASES = {
 
 SPELLINGS = (*KNOWN, *_ALIASES)
 """Everything that `known_emotion` understands."""
+
+
+def composed(name: str) -> str:
+    """The name with its accents composed, as some systems write them and others do not (NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def known_emotion(name: str) -> str | None:

@@ -16,7 +16,7 @@ def neighbour_correlation(images: np.ndarray) -> np.ndarray:
         images: uint8, shape (N, H, W, C); looked at in grey.
 
     Returns:
-        float64, shape (N,); NaN for images of one grey value.
+        float64, shape (N,); NaN for images of one grey value, or of one row or column.
 
     Source:
         Field 1987, "Relations between the statistics of natural images and the response
@@ -28,6 +28,8 @@ def neighbour_correlation(images: np.ndarray) -> np.ndarray:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if not a.size:
+        return np.full(len(a), np.nan)
     a, b = (each.reshape(len(each), -1).astype(np.float64) for each in (a, b))
     a, b = (each - each.mean(axis=1, keepdims=True) for each in (a, b))
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))

@@ -45,6 +45,12 @@ _HEIF_BRANDS = {
 # A picture is converted in bands, so that what is held of it in between does not grow with it.
 _PIXELS_A_BAND = 1_000_000
 
+_SIXTEEN_BITS = ("PNG", "PPM")
+"""Formats whose pictures are of 16 bits where Pillow has them as whole numbers."""
+
+_XMP = {"xmp", "XML:com.adobe.xmp"}
+"""Under which names Pillow keeps them."""
+
 _MODES = {1: "L", 3: "RGB"}
 
 MOST_FILLED_UP = 4
@@ -129,13 +135,13 @@ def decode(content: bytes, channels: int) -> Image.Image:
     """Return the picture in a file, in its own size: of mode L for 1 channel, RGB for 3.
 
     Turned upright by its EXIF orientation; transparency is laid on white, as viewers show it;
-    16 bits are scaled to 8; colour becomes ITU-R 601 luma where it is to be grey. Of several
-    pictures in one file the first is taken.
+    16 bits, 32 bits and fractions from 0 to 1 are scaled to 8 bits; colour becomes ITU-R 601 luma
+    where it is to be grey. Of several pictures in one file the first is taken.
 
     Raises:
         InputError: no picture of a kind that is read, truncated, damaged, more than 50 million
-            pixels, or more work than a picture is. The message leaves it to the caller to name the
-            file.
+            pixels, more work than a picture is, or of numbers in no usual range. The message leaves
+            it to the caller to name the file.
     """
     if not content:
         raise InputError("the file is empty; copy it again or remove it")
@@ -179,38 +185,72 @@ def toned_picture(image: Image.Image, channels: int) -> Image.Image:
 def _upright(toned: Image.Image, image: Image.Image) -> Image.Image:
     """`toned` turned as `image`, which it was made from, says of its orientation."""
     # Most say nothing, and a needless turn costs a tenth of the reading of a small picture.
-    if orientation := image.getexif().get(ExifTags.Base.Orientation):
+    if orientation := _without_xmp(image).getexif().get(ExifTags.Base.Orientation):
         toned.getexif()[ExifTags.Base.Orientation] = orientation
         return ImageOps.exif_transpose(toned)
     return toned
 
 
+def _without_xmp(image: Image.Image) -> Image.Image:
+    """A picture with the same EXIF data: Pillow asks XMP for an orientation, nobody else does."""
+    if _XMP.isdisjoint(image.info):
+        return image
+    bare = Image.new("L", (1, 1))
+    bare.info = {key: value for key, value in image.info.items() if key not in _XMP}
+    return bare
+
+
 def _toned(image: Image.Image, mode: str) -> Image.Image:
     """The picture in mode L or RGB."""
     width, height = image.size
+    white = _white(image)
     if width * height <= _PIXELS_A_BAND:
-        return _toned_band(image, mode)
+        return _toned_band(image, mode, white)
     toned = Image.new(mode, image.size)
     rows = max(1, _PIXELS_A_BAND // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        toned.paste(_toned_band(image.crop((0, top, width, bottom)), mode), (0, top))
+        toned.paste(_toned_band(image.crop((0, top, width, bottom)), mode, white), (0, top))
     return toned
 
 
-def _toned_band(image: Image.Image, mode: str) -> Image.Image:
-    if image.mode.startswith("I"):
-        deep = np.asarray(image, np.int64)
+def _white(image: Image.Image) -> int:
+    """The number that is white: that of the kind, or, where none is, the least that is usual.
+
+    Raises:
+        InputError: numbers of which none is known to be white.
+    """
+    if image.mode == "F":
+        usual = (1, 255)
+    elif image.mode == "I" and image.format not in _SIXTEEN_BITS:
+        usual = (255, 65_535)
+    else:
+        return 65_535 if image.mode.startswith("I") else 255
+    low, high = np.array(image.getextrema(), float).tolist()
+    white = next((each for each in usual if 0 <= low <= high <= each), None)
+    if white is None:
+        raise InputError(
+            f"numbers from {low:g} to {high:g}, expected 0 to {usual[0]} or 0 to {usual[1]:,}; "
+            "save it with 8 bits a channel"
+        )
+    return white
+
+
+def _toned_band(image: Image.Image, mode: str, white: int) -> Image.Image:
+    if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
+        raise InputError("some of its numbers are none (NaN); save it with 8 bits a channel")
+    if image.mode.startswith("I") or white == 1:
+        deep = np.asarray(image, np.float32 if white == 1 else np.int64)
         if "transparency" in image.info:
-            deep = np.where(np.equal(deep, image.info["transparency"]), 65_535, deep)
+            deep = np.where(np.equal(deep, image.info["transparency"]), white, deep)
         # convert("L") would clip at 255 instead of scaling.
-        eight_bits = np.rint(np.clip(deep, 0, 65_535) / 257).astype(np.uint8)
+        eight_bits = np.rint(np.clip(deep, 0, white) / (white / 255)).astype(np.uint8)
         return Image.fromarray(eight_bits).convert(mode)
     if image.has_transparency_data:
         # convert("L") would uncover the colour that transparency hides.
         above = image.convert("RGBA")
-        white = Image.new("RGBA", above.size, "white")
-        return Image.alpha_composite(white, above).convert(mode)
+        below = Image.new("RGBA", above.size, "white")
+        return Image.alpha_composite(below, above).convert(mode)
     if image.mode in {"1", "L", "RGB"}:
         return image.convert(mode)
     return image.convert("RGB").convert(mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,7 @@ _SPLITS = {
     "privatetest": _TEST,
 }
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
-_LIKE_A_SPLIT = re.compile(r"(train|valid|test)", re.IGNORECASE)
+_LIKE_A_SPLIT = re.compile(r"(train|val|test|dev)", re.IGNORECASE)
 _AS_SPLITS = "if they are splits, name them train, validation and test"
 _TOLD_APART = (
     "people need three folders, or a list with data.group_column; splits are called train, "
@@ -48,19 +49,41 @@ _NUMBER_AND_NAME = re.compile(r"[0-9]+[ _-]+(.+)")
 _FEWEST_PEOPLE = 3
 
 
+class _Naming(NamedTuple):
+    """How a data set names its pictures.
+
+    Attributes:
+        data_set: its name.
+        pattern: of a picture's name; the first group is who is seen.
+        emotion_of: what the second group says in capital letters; None where there is none.
+    """
+
+    data_set: str
+    pattern: re.Pattern[str]
+    emotion_of: Mapping[str, str] | None
+
+
+_NAMINGS = (
+    _Naming("JAFFE", jaffe.PICTURE, jaffe.EMOTION_OF),
+    _Naming("KDEF", kdef.PICTURE, kdef.EMOTION_OF),
+    _Naming("CK+", ckplus.PICTURE, None),
+)
+
+
 def read_class_folders(files: Files) -> Source:
     """Find out what each picture shows.
 
     The level of folders whose names are emotions, or else numbers, or else the one with the
     fewest different names, is that of the classes. Folders named train, validation or test are
     the official split; folders at any other level are people. Names of the pictures say the split
-    (FER2013, RAF-DB), what is shown (KDEF, JAFFE) and who is seen (CK+).
+    (FER2013, RAF-DB where no folder does), what is shown (KDEF, JAFFE) and who is seen (CK+).
 
     Args:
         files: at least one picture.
 
     Raises:
-        InputError: pictures outside of class folders, or contradictory splits.
+        InputError: pictures outside of class folders, contradictory splits, or a name that does
+            not say what is shown where those of most others do.
     """
     found = files.pictures
     splits = [_split_of_folders(each) for each in found]
@@ -68,19 +91,24 @@ def read_class_folders(files: Files) -> Source:
     names = [each.file for each in found]
     usage = np.array([_usage(files, *pair) for pair in zip(found, splits, strict=True)], np.int8)
     rests = _without_wrapper(rests)
-    by_name = _by_file_name(names)
+    naming, matches = _naming_of(names)
     level = None
-    if by_name is not None:
+    if by_name := _by_file_name(naming, matches):
         title, labels, people = by_name
-        preset, notes = None, []
+        preset, notes = None, _passed_over(files)
     else:
+        if naming is not None and naming.emotion_of is not None:
+            _refuse_other_names(files, naming, matches)
         level = _class_level(files, rests)
         labels = [_label(rest[level]) for rest in rests]
         people = ["/".join((*rest[:level], *rest[level + 1 :])) for rest in rests]
         title, preset = _title(names, people)
         notes = _notes(files, people, labels, split=bool(usage.any()))
-        if ckplus.PICTURE.fullmatch(names[0]):
-            people = [match[1] if (match := ckplus.PICTURE.fullmatch(n)) else "" for n in names]
+        if naming is not None:
+            people, said = _people_in_names(files, naming, matches, people)
+            notes += said
+    if not usage.any():
+        usage = _usage_in_names(names, usage)
     if not usage.any():
         _refuse_other_names_of_splits(files, rests, labels, level)
     _refuse_half_split(files, usage)
@@ -104,7 +132,8 @@ def read_class_folders(files: Files) -> Source:
 def says_classes(files: Files) -> bool:
     """Whether there is a folder level, or a way of naming pictures, that may tell classes."""
     rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
-    return any(rests) or _by_file_name([each.file for each in files.pictures]) is not None
+    names = [each.file for each in files.pictures]
+    return any(rests) or _by_file_name(*_naming_of(names)) is not None
 
 
 def split_of(name: str) -> int | None:
@@ -135,17 +164,65 @@ def _without_wrapper(rests: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return rests
 
 
-def _by_file_name(names: Sequence[str]) -> tuple[str, list[str], list[str]] | None:
-    """Title, labels and people of data sets whose file names tell both."""
-    for title, pattern, emotion_of in (
-        ("JAFFE, by its file names", jaffe.PICTURE, jaffe.EMOTION_OF),
-        ("KDEF, by its file names", kdef.PICTURE, kdef.EMOTION_OF),
-    ):
-        matches = [match for name in names if (match := pattern.fullmatch(name))]
-        if matches and len(matches) == len(names):
-            labels = [emotion_of[match[2].upper()] for match in matches]
-            return title, labels, [match[1].upper() for match in matches]
-    return None
+def _naming_of(names: Sequence[str]) -> tuple[_Naming | None, list[re.Match[str] | None]]:
+    """The data set that more than half of the names are those of, with what each name says."""
+    for naming in _NAMINGS:
+        matches = [naming.pattern.fullmatch(name) for name in names]
+        if 2 * sum(match is not None for match in matches) > len(names):
+            return naming, matches
+    return None, []
+
+
+def _by_file_name(
+    naming: _Naming | None, matches: Sequence[re.Match[str] | None]
+) -> tuple[str, list[str], list[str]] | None:
+    """Title, labels and people where all file names tell both; None where they do not."""
+    told = [match for match in matches if match]
+    if naming is None or naming.emotion_of is None or len(told) < len(matches):
+        return None
+    labels = [naming.emotion_of[match[2].upper()] for match in told]
+    people = [match[1].upper() for match in told]
+    return f"{naming.data_set}, by its file names", labels, people
+
+
+def _refuse_other_names(
+    files: Files, naming: _Naming, matches: Sequence[re.Match[str] | None]
+) -> None:
+    """Refuse a picture of which neither its name, as those of most do, nor a folder says all."""
+    for each, match in zip(files.pictures, matches, strict=True):
+        if match is None and not any(known_emotion(_label(name)) for name in each.folders):
+            raise InputError(
+                f"{shown(files.root / each.name)}: not named as most pictures here are, those of "
+                f"{naming.data_set}, whose names tell what is shown; move it away, or all of them "
+                "into folders named after what they show"
+            )
+
+
+def _people_in_names(
+    files: Files,
+    naming: _Naming,
+    matches: Sequence[re.Match[str] | None],
+    in_folders: Sequence[str],
+) -> tuple[list[str], list[str]]:
+    """Who is seen by the file names, else by the folders, and what is said where neither tells."""
+    people, nobody = [], []
+    for each, match, who in zip(files.pictures, matches, in_folders, strict=True):
+        people.append(match[1].upper() if match else who or each.name)
+        if not (match or who):
+            nobody.append(shown(each.name))
+    said = (
+        f"{listed(nobody, 3)} not named as {naming.data_set}'s pictures, whose names tell who is "
+        "seen: taken for somebody else each"
+    )
+    return people, [said] if nobody else []
+
+
+def _usage_in_names(names: Sequence[str], usage: np.ndarray) -> np.ndarray:
+    """The split of RAF-DB's pictures, if their names tell of more than one; else as it was."""
+    if not all(rafdb.PICTURE.fullmatch(name) for name in names):
+        return usage
+    told = np.array([_SPLITS[name.partition("_")[0]] for name in names], np.int8)
+    return told if len(np.unique(told)) > 1 else usage
 
 
 def _class_level(files: Files, rests: Sequence[tuple[str, ...]]) -> int:
@@ -191,11 +268,8 @@ def _are_people(names: Sequence[str]) -> bool:
 
 
 def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split: bool) -> list[str]:
-    """What is said of folders that hold nothing, and of those that may mean something else."""
-    notes = []
-    if files.empty:
-        names = listed([f"{shown(each)}/" for each in files.empty])
-        notes.append(f"{names} hold{'s' if len(files.empty) == 1 else ''} no pictures")
+    """What is said of what is passed over, and of folders that may mean something else."""
+    notes = _passed_over(files)
     shown_in = _classes_in(people, labels)
     names = listed([f"{shown(each)}/" for each in sorted(shown_in) if each])
     several = _are_people(people)
@@ -207,6 +281,18 @@ def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split:
     if _alike(shown_in) and not split:
         said += f", and each holds the same classes: {_AS_SPLITS}"
     return [*notes, said]
+
+
+def _passed_over(files: Files) -> list[str]:
+    """What is said of folders that hold nothing, or files of unknown kinds."""
+    notes = []
+    if files.empty:
+        names = listed([f"{shown(each)}/" for each in files.empty])
+        notes.append(f"{names} hold{'s' if len(files.empty) == 1 else ''} no pictures")
+    if files.unread:
+        names = listed([shown(each) for each in files.unread])
+        notes.append(f"files such as {names} are not read: no pictures by their names")
+    return notes
 
 
 def _classes_in(folders: Sequence[str], labels: Sequence[str]) -> dict[str, frozenset[str]]:

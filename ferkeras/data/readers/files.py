@@ -9,11 +9,13 @@ import threading
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, shown
+from ferkeras.data.emotions import composed
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES
 from ferkeras.data.readers.source import MAX_PICTURES
 
@@ -40,8 +42,8 @@ class Found(NamedTuple):
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Names of the folders that it lies in, the outermost first."""
-        return PurePosixPath(self.name).parts[:-1]
+        """Names of the folders that it lies in, the outermost first, their accents composed."""
+        return PurePosixPath(composed(self.name)).parts[:-1]
 
     @property
     def file(self) -> str:
@@ -66,7 +68,11 @@ class Files(Protocol):
 
     @property
     def empty(self) -> Sequence[str]:
-        """Folders that no picture and nothing else of use is in or below, the outermost ones."""
+        """Folders that no file is in or below, the outermost ones."""
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """The first file of an unknown kind in each folder that holds such, but the root."""
 
     def content(self, found: Found) -> bytes:
         """The bytes of a picture; InputError or OSError where they cannot be had."""
@@ -77,7 +83,7 @@ def digest_of(files: Files) -> str:
     digest = hashlib.sha256()
     for found in (*files.pictures, *files.others):
         digest.update(ascii(tuple(found)).encode())
-    digest.update(ascii(files.empty).encode())
+    digest.update(ascii((files.empty, files.unread)).encode())
     return digest.hexdigest()
 
 
@@ -89,6 +95,7 @@ class FolderFiles:
     pictures: Sequence[Found]
     others: Sequence[Found]
     empty: Sequence[str] = ()
+    unread: Sequence[str] = ()
 
     def content(self, found: Found) -> bytes:
         """The bytes of a picture.
@@ -99,10 +106,11 @@ class FolderFiles:
         """
         with (self.root / found.name).open("rb") as file:
             content = file.read(MAX_PICTURE_BYTES + 1)
-            now = _state(os.fstat(file.fileno()))
+            *now, inode = _state(os.fstat(file.fileno()))
         if len(content) > MAX_PICTURE_BYTES:
             raise InputError(f"larger than {MAX_PICTURE_BYTES // 2**20} MiB, which is no face")
-        if now != found.state:
+        # What lists a folder on Windows says 0 for every inode.
+        if tuple(now) != found.state[:-1] or found.state[-1] not in {0, inode}:
             raise InputError("changed while the folder was being read; read it again")
         return content
 
@@ -123,12 +131,11 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
     pictures: list[Found] = []
     others: list[Found] = []
     folders: list[str] = []
+    strange: list[str] = []
     real_root = os.path.realpath(root)
     pending: list[tuple[Path, int]] = [(root, 0)]
     while pending:
         folder, depth = pending.pop()
-        strange = None
-        here = 0
         for entry, status in _entries(folder, real_root, follow_symlinks, strict):
             name = Path(entry.path).relative_to(root).as_posix()
             if stat.S_ISDIR(status.st_mode):
@@ -145,26 +152,42 @@ def list_folder(root: Path, *, follow_symlinks: bool = False, strict: bool = Tru
                     continue
                 raise InputError(f"{shown(entry.path)}: not a file; expected only files here")
             elif entry.name.lower().endswith(SUFFIXES):
-                here += 1
                 pictures.append(Found(name, _state(status)))
-            elif Path(entry.name).suffix.lower() in BESIDE_PICTURES or "." not in entry.name:
+            elif _may_be_beside(entry.name):
                 others.append(Found(name, _state(status)))
             else:
-                strange = strange or entry.path
-            if len(pictures) + len(others) > MAX_PICTURES:
+                strange.append(name)
+            if len(pictures) + len(others) + len(strange) > MAX_PICTURES:
                 raise InputError(f"{shown(root)}: more than {MAX_PICTURES:,} pictures")
-        if strict and strange and here:
-            raise InputError(
-                f"{shown(strange)}: not a picture by its name; expected {', '.join(SUFFIXES)} "
-                "beside pictures; convert it or move it away"
-            )
-    empty = _without_files(folders, (*pictures, *others))
-    return FolderFiles(root, tuple(sorted(pictures)), tuple(sorted(others)), empty)
+    unread = _unread(root, pictures, strange, strict=strict)
+    empty = _without_files(folders, [*(each.name for each in (*pictures, *others)), *strange])
+    return FolderFiles(root, tuple(sorted(pictures)), tuple(sorted(others)), empty, unread)
 
 
-def _without_files(folders: Iterable[str], files: Iterable[Found]) -> tuple[str, ...]:
+def _may_be_beside(file: str) -> bool:
+    """Whether a file that is no picture is of a kind that people keep beside pictures."""
+    return Path(file).suffix.lower() in BESIDE_PICTURES or "." not in file
+
+
+def _unread(
+    root: Path, pictures: Iterable[Found], strange: Iterable[str], *, strict: bool = True
+) -> tuple[str, ...]:
+    """The first file of an unknown kind in each folder below; refused beside pictures if strict."""
+    first: dict[str, str] = {}
+    for name in sorted(strange):
+        first.setdefault(name.rpartition("/")[0], name)
+    beside = first.keys() & {each.name.rpartition("/")[0] for each in pictures}
+    if strict and beside:
+        raise InputError(
+            f"{shown(root / first[min(beside)])}: not a picture by its name; expected "
+            f"{', '.join(SUFFIXES)} beside pictures; convert it or move it away"
+        )
+    return tuple(name for folder, name in first.items() if folder)
+
+
+def _without_files(folders: Iterable[str], files: Iterable[str]) -> tuple[str, ...]:
     """Those folders that none of the files is in or below, without the folders inside them."""
-    direct = {each.name.rpartition("/")[0] for each in files}
+    direct = {each.rpartition("/")[0] for each in files}
     holding = {str(above) for each in direct for above in PurePosixPath(each, "_").parents}
     empty = {each for each in folders if each not in holding}
     return tuple(sorted(each for each in empty if each.rpartition("/")[0] not in empty))
@@ -213,7 +236,8 @@ class ZipFiles:
         path: the archive.
 
     Raises:
-        InputError: it cannot be opened, or holds more than a million files.
+        InputError: it cannot be opened, holds more than a million files or two pictures of one
+            name, or a file beside pictures that is none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -234,9 +258,22 @@ class ZipFiles:
             if not each.is_dir() and is_visible(each.filename)
         )
         self.pictures = tuple(each for each in found if each.name.lower().endswith(SUFFIXES))
-        self.others = tuple(each for each in found if not each.name.lower().endswith(SUFFIXES))
+        rest = [each for each in found if not each.name.lower().endswith(SUFFIXES)]
+        self.others = tuple(each for each in rest if _may_be_beside(each.file))
+        strange = [each.name for each in rest if not _may_be_beside(each.file)]
+        self._refuse_doubles()
+        self.unread = _unread(path, self.pictures, strange)
         folders = [each.filename.rstrip("/") for each in members if each.is_dir()]
-        self.empty = _without_files(filter(is_visible, folders), found)
+        self.empty = _without_files(filter(is_visible, folders), (each.name for each in found))
+
+    def _refuse_doubles(self) -> None:
+        """Refuse two pictures of one name, of which only the later one can be had."""
+        for one, next_one in pairwise(self.pictures):
+            if one.name == next_one.name:
+                raise InputError(
+                    f"{shown(self.root / one.name)}: in this zip archive more than once; pack the "
+                    "folder anew"
+                )
 
     def content(self, found: Found) -> bytes:
         """The bytes of a picture.

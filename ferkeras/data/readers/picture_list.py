@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from contextlib import closing
@@ -26,7 +27,8 @@ RAFDB_LIST = re.compile(r"list_part?ition_label\.txt|list_patition_label\.txt", 
 def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
     """Read a table whose rows name picture files.
 
-    A picture is looked for by its path below `files`, or, where there is none, by its name alone.
+    A picture is looked for by its path below `files`; or, where the list or the folders around
+    the pictures have moved, by the end of its path; or, where a row names no folder, by its name.
 
     Args:
         table: the list, plain, gzipped or alone in a zip archive.
@@ -34,7 +36,8 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
         files: where the pictures are.
 
     Raises:
-        InputError: anything is malformed or a picture is not there; the message names the line.
+        InputError: anything is malformed, a picture is not there, or two paths come to one
+            picture; the message names the line.
     """
     by_path = {found.name: found for found in files.pictures}
     by_name: dict[str, list[Found]] = {}
@@ -45,6 +48,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
     groups: list[str] = []
     chosen: list[Found] = []
     missing: list[tuple[int, str]] = []
+    taken_for: dict[str, PurePosixPath] = {}
     rows_read = 0
     with closing(rows_of(table)) as rows:  # type: ignore[type-var]
         if columns.header:
@@ -62,9 +66,15 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             except InputError as error:
                 raise InputError(f"{at}: {error}") from error
             name = fields[columns.image or 0].decode("utf-8", "replace").strip()
-            if (picture := _picture(files, name, at, by_path, by_name)) is None:
+            path = PurePosixPath(posixpath.normpath(name.replace("\\", "/")))
+            if (picture := _picture(files, path, at, by_path, by_name)) is None:
                 missing.append((number, name))
                 continue
+            if (other := taken_for.setdefault(picture.name, path)) != path:
+                raise InputError(
+                    f"{at}: {quoted(name, 80)} and {quoted(str(other), 80)}, in a row above, would "
+                    f"both be {picture.name}; give paths from {shown(files.root)}"
+                )
             chosen.append(picture)
             if columns.group is not None:
                 groups.append(fields[columns.group].decode("utf-8", "replace").strip()[:100])
@@ -101,25 +111,34 @@ def _split_of_rafdb(table: Path, found: Found) -> int:
 
 def _picture(
     files: Files,
-    name: str,
+    path: PurePosixPath,
     at: str,
     by_path: dict[str, Found],
     by_name: dict[str, list[Found]],
 ) -> Found | None:
-    path = PurePosixPath(name.replace("\\", "/"))
     if found := by_path.get(str(path)):
         return found
-    stem, suffix = path.stem, path.suffix
     # RAF-DB's list names train_00001.jpg, its cut-out faces are train_00001_aligned.jpg.
-    candidates = by_name.get(path.name) or by_name.get(f"{stem}{rafdb.ALIGNED}{suffix}") or []
-    ends_alike = [each for each in candidates if each.name.endswith(f"/{path}")]
-    candidates = ends_alike or candidates
+    aligned = f"{path.stem}{rafdb.ALIGNED}{path.suffix}"
+    candidates = by_name.get(path.name) or by_name.get(aligned) or []
+    candidates = [each for each in candidates if _ends_alike(path, each, files.root)]
     if len(candidates) > 1:
         raise InputError(
             f"{at}: several pictures are named {path.name}: {candidates[0].name} and "
             f"{candidates[1].name}; give paths from {shown(files.root)}"
         )
     return candidates[0] if candidates else None
+
+
+def _ends_alike(path: PurePosixPath, found: Found, root: Path) -> bool:
+    """Whether the folders of one are the last ones of the other, and at least one is the same.
+
+    Else pictures of `train` would be taken for those of `test` that have their names.
+    """
+    asked = tuple(part for part in path.parent.parts if part.strip("./"))
+    there = (root.absolute().name, *found.folders)
+    shared = min(len(asked), max(1, len(found.folders)))
+    return not asked or asked[-shared:] == there[-shared:]
 
 
 def _not_there(
@@ -129,7 +148,7 @@ def _not_there(
     return InputError(
         f"{shown(table)}, line {missing[0][0]}: no such picture: {len(missing):,} of {rows:,} rows "
         f"name files that are not below {shown(files.root)}: {names}; copy the files there, "
-        "correct the names (paths from there, or names alone), or leave out these rows"
+        "correct the paths (from there, or names alone without any folder), or leave out these rows"
     )
 
 
