@@ -175,6 +175,28 @@ def test_a_loss_of_ones_own_that_rewards_mistakes(loss, said):
     assert said in found.verdict
 
 
+def overlap(truth, output):
+    """Dice's coefficient of each row."""
+    both = keras.ops.sum(truth * output, axis=(1, 2))
+    return 2 * both / (keras.ops.sum(truth + keras.ops.square(output), axis=(1, 2)) + 1e-6)
+
+
+def no_overlap(truth, output):
+    return 1 - overlap(truth, output)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"), [(overlap, ["loss_rewards_mistakes"]), (no_overlap, [])]
+)
+def test_a_loss_of_ones_own_for_every_step(loss, expected):
+    rng = np.random.default_rng(0)
+    y = (rng.random((200, 8, 1)) < 0.4).astype("f4")
+    x = (2 * y - 1 + rng.normal(0, 0.3, y.shape)).astype("f4")
+    model = keras.Sequential([keras.Input((8, 1)), layers.Conv1D(1, 1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.05), loss)
+    assert list(diagnose_model(model, (x, y), seconds=10).causes) == expected
+
+
 def test_a_loss_of_ones_own_that_is_sound():
     assert causes(network(loss=unlikelihood), blobs()) == []
 
@@ -372,6 +394,23 @@ def test_variables_that_keras_does_not_know():
     found = diagnose_model(network(Untracked(name="gate")), blobs(), seconds=0)
     assert found.causes == ("variables_not_tracked",)
     assert "gate.scale" in found.verdict
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_layers_that_a_lambda_calls(trained):
+    encoder = keras.Sequential([keras.Input((16,)), layers.Dense(16, "relu")])
+    if trained:
+        # What was learnt before may be meant to stay.
+        encoder.layers[0].kernel.assign(np.random.default_rng(0).standard_t(3, (16, 16)))
+    inputs = keras.Input((16,))
+    hidden = layers.Lambda(lambda x: encoder(x), output_shape=(16,), name="encode")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, "softmax")(hidden))
+    model.compile("adam", SPARSE)
+    y = np.arange(200) % 2
+    x = np.random.default_rng(0).normal(y[:, None], 1, (200, 16)).astype("f4")
+    found = diagnose_model(model, (x, y), seconds=0)
+    assert found.causes == (() if trained else ("variables_not_tracked",))
+    assert trained or "something inside 'encode' calls the layers" in found.verdict
 
 
 @pytest.mark.parametrize(

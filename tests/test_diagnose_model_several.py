@@ -117,6 +117,14 @@ def test_an_autoencoder_is_no_classifier():
         diagnose_model(model, (x, x), seconds=0)
 
 
+def test_a_measure_of_few_kinds_is_no_class_to_a_loss_of_distances():
+    y = np.random.default_rng(0).integers(0, 60, 200) / 64
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("adam", "mse")
+    with pytest.raises(InputError, match="measured quantities"):
+        diagnose_model(model, (np.repeat(y[:, None], 6, 1).astype("f4") + 1, y), seconds=0)
+
+
 def test_a_name_for_a_model_of_one_output():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(3, "softmax")])
     model.compile("adam", "sparse_categorical_crossentropy")

@@ -37,6 +37,9 @@ _HARMLESS = 0.6
 _ALIKE = 0.3
 """Correlation of neighbouring pixels from which on inputs are pictures."""
 
+_SCALED = 20
+"""Classes whose numbers somebody may have scaled by mistake, at most, under a loss of distances."""
+
 _BEGUN = 0.15
 """Skill from which on it has begun to."""
 
@@ -198,7 +201,10 @@ def _no_classes(program: Program) -> str | None:
     y = program.train.y
     if any(each.shape == y.shape and np.array_equal(each, y) for each in program.train.arrays):
         return "the inputs themselves, as an autoencoder has them"
-    if program.labels.is_a_quantity:
+    labels, loss = program.labels, program.loss
+    of_a_distance = loss.kind == "regression" and program.head.activation == "linear"
+    several = not labels.columns and len(labels.classes) > _SCALED
+    if labels.is_a_quantity or (labels.form == "fractions" and of_a_distance and several):
         return "measured quantities (many different fractions)"
     return None
 

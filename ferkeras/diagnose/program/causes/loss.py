@@ -66,8 +66,8 @@ def loss_rewards_mistakes(program: Program) -> ProgramFinding | None:
     if (
         program.loss.kind != "unknown"
         or not labels.exclusive
-        or labels.counted.ndim != 1
         or not labels.counted.all()
+        or not _one_output_a_label(program)
         or labels.form == "text"
         or not (labels.columns or labels.classes.max() < max(2, units))
         or not program.objective.works
@@ -118,6 +118,15 @@ def loss_rewards_mistakes(program: Program) -> ProgramFinding | None:
     )
 
 
+def _one_output_a_label(program: Program) -> bool:
+    """Whether outputs that are right can be made up: of rows, or of steps and pixels as
+    probabilities."""
+    steps = program.labels.counted.shape[1:]
+    if steps and program.head.activation not in ("softmax", "sigmoid"):
+        return False
+    return program.outputs.shape[1:-1] == steps
+
+
 def _wants_distances(program: Program) -> bool:
     """Whether the loss is least for a number of its own for each class, in whatever order.
 
@@ -128,19 +137,20 @@ def _wants_distances(program: Program) -> bool:
 
 
 def _outputs(program: Program, rows: np.ndarray, mistaken: bool) -> np.ndarray:
-    """Outputs that are fairly sure of the right class of each row, or of another."""
+    """Outputs that are fairly sure of the right class of each label, or of another."""
     labels, units = program.labels, program.head.units
     values = labels.values[rows]
+    index = labels.index.reshape(labels.counted.shape)[rows]
     probabilities = program.head.activation in ("softmax", "sigmoid")
     if units == 1:
-        second = (labels.index[rows] > 0) != mistaken
+        second = (index > 0) != mistaken
         low, high = (0.1, 0.9) if probabilities else (-2.0, 2.0)
-        return np.where(second, high, low).astype(np.float32)[:, None]
-    column = values.argmax(-1) if labels.columns else values.reshape(len(rows)).astype(int)
+        return np.where(second, high, low).astype(np.float32)[..., None]
+    column = values.argmax(-1) if labels.columns else values.reshape(index.shape).astype(int)
     column = (column + mistaken) % units
     low, high = (0.1 / (units - 1), 0.9) if probabilities else (0.0, 3.0)
-    output = np.full((len(rows), units), low, np.float32)
-    output[np.arange(len(rows)), column] = high
+    output = np.full((*index.shape, units), low, np.float32)
+    np.put_along_axis(output, column[..., None], high, axis=-1)
     return output
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -129,7 +130,7 @@ def variables_not_tracked(program: Program) -> ProgramFinding | None:
         and not any(value is known.value for known in layer.variables)
     ]
     if not found:
-        return None
+        return _called_from_outside(program)
     layer, name = found[0]
     return ProgramFinding(
         cause="variables_not_tracked",
@@ -147,6 +148,54 @@ def variables_not_tracked(program: Program) -> ProgramFinding | None:
         source="Keras documentation: migrating to Keras 3, tf.Variable",
         confidence=PROVEN,
         layer=layer.name,
+    )
+
+
+def _called_from_outside(program: Program) -> ProgramFinding | None:
+    """Layers that another one calls, such as a Lambda, and that do not belong to the model.
+
+    Those that were trained before may be meant to stay as they are.
+    """
+    known = {id(weight.value) for weight in program.model.variables}
+    rows = np.resize(np.arange(min(4, len(program.train))), program.fixed_batch or 4)
+    with tf.GradientTape() as tape:
+        program.model(program.tensors(program.train.x, rows), training=False)
+    foreign = {
+        variable.name.removesuffix(":0"): variable
+        for variable in tape.watched_variables()
+        if id(variable) not in known
+    }
+    kernels = [name for name in foreign if is_kernel(name)]
+    random = [name for name in kernels if _is_drawn(foreign[name].numpy())]
+    if not random or len(random) < 0.5 * len(kernels):
+        return None
+    lambdas = [
+        layer.name
+        for layer in program.model._flatten_layers(include_self=False, recursive=True)
+        if isinstance(layer, keras.layers.Lambda)
+    ]
+    where = f" {lambdas[0]!r}" if len(lambdas) == 1 else ""
+    return ProgramFinding(
+        cause="variables_not_tracked",
+        verdict=f"The outputs depend on {len(foreign)} weights that are not the model's, such as "
+        f"{random[0]}: something inside{where} calls the layers that have them, and Keras does not "
+        "see it. No step trains them, and they are as they were drawn at random.",
+        evidence=(
+            Evidence("kernels outside the model, as drawn", f"{len(random)}", "none", len(random)),
+        ),
+        remedies=(
+            CodeRemedy(
+                "call the layers themselves, not through a Lambda or a function in a list; or make "
+                "a layer of it that has them as attributes",
+                "weights that are trained and saved",
+                code="x = encoder(inputs)  # in place of Lambda(lambda x: encoder(x))(inputs)",
+            ),
+        ),
+        reason="What a call of the model reads is held against its weights; a fresh draw is "
+        "uniform or normal with the spread that its shape gives it.",
+        source="Keras documentation: Lambda layer, variables",
+        confidence=MEASURED,
+        layer=lambdas[0] if where else "",
     )
 
 
