@@ -158,8 +158,9 @@ class OverfittingWatch(keras.callbacks.Callback):
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keep the accuracy of the validation that has just ended."""
         matrix = read_confusion_matrix(self.model, self._classes(), self.threshold)
-        measured = matrix is not None and matrix.any()
-        self._validation = float(np.trace(matrix) / matrix.sum()) if measured else None
+        self._validation = None
+        if matrix is not None and matrix.any():
+            self._validation = float(np.trace(matrix) / matrix.sum())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure every few epochs; publish; compare."""
