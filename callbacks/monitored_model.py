@@ -121,7 +121,12 @@ class MonitoredModel(keras.Model):
             if not getattr(metric, "built", True):
                 metric.build(y, y_pred)
 
-        gradients = [_without_repetition(gradient) for gradient in gradients]
+        gradients = [
+            _without_repetition(gradient, variable.shape[0])
+            if isinstance(gradient, tf.IndexedSlices)
+            else gradient
+            for gradient, variable in zip(gradients, self.trainable_weights, strict=True)
+        ]
         norms = self._norms(gradients, loss_scale)
         global_norm = tf.norm(list(norms.values()))
         finite = tf.math.is_finite(loss) & tf.math.is_finite(global_norm)
@@ -200,12 +205,14 @@ class MonitoredModel(keras.Model):
         return norms
 
 
-def _without_repetition(gradient: Any) -> Any:
-    """The gradient of an embedding with one slice for each row; any other as it is."""
+def _without_repetition(gradient: Any, rows: int) -> Any:
+    """The gradient of an embedding with the sum of each row in its first slice, 0 in the others."""
     import tensorflow as tf
 
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    rows, positions = tf.unique(gradient.indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, positions, tf.size(rows))
-    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+    # All shapes are known, as XLA wants them.
+    count = tf.size(gradient.indices)
+    first = tf.math.unsorted_segment_min(tf.range(count), gradient.indices, rows)
+    values = tf.math.unsorted_segment_sum(
+        gradient.values, tf.gather(first, gradient.indices), count
+    )
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
