@@ -2,7 +2,8 @@
 
 Labels may be class indices, one-hot, or 0 and 1 (one sigmoid or one logit). Figures of the
 validation are published as ``val_...``, with the same keys every epoch (NaN where nothing was
-measured); stand loggers after what publishes.
+measured, or a prediction is NaN); stand loggers after what publishes. What Keras masks, and labels
+that are no index of a class, are not counted.
 
 | callback | reads | publishes |
 |---|---|---|
@@ -18,9 +19,9 @@ measured); stand loggers after what publishes.
 | `VariableRamp` | the monitored key | its name |
 
 The confusion matrix is that of a compiled `ConfusionMatrix`; where there is none, the callback
-adds one, without compiling anew and without a forward pass of its own. Gradient norms need one
-line before compiling, ``model = MonitoredModel(model.inputs, model.outputs)``, and the TensorFlow
-backend; everything else works on every backend.
+adds one for the validation, without compiling anew and without a forward pass of its own. Gradient
+norms need one line before compiling, ``model = MonitoredModel(model.inputs, model.outputs)``, and
+the TensorFlow backend; everything else works on every backend.
 """
 
 from .averaged_weights import AveragedWeights

@@ -17,8 +17,11 @@ validation accuracy falls by up to 0.5 where the average takes over, with a twen
 
 def average_is_trained(optimizer: Any) -> bool:
     """Whether the moving average of an optimizer with ``use_ema=True`` is no more of its start."""
-    steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
-    return bool(optimizer.ema_momentum ** (steps - 1) <= _START)
+    # Keras counts whole updates in `iterations`, averages in every batch, and begins anew in each
+    # batch of the first update.
+    batches = int(keras.ops.convert_to_numpy(optimizer._iterations))
+    averaged = batches - (optimizer.gradient_accumulation_steps or 1)
+    return bool(optimizer.ema_momentum**averaged <= _START)
 
 
 class AveragedWeights(keras.callbacks.Callback):
@@ -27,8 +30,8 @@ class AveragedWeights(keras.callbacks.Callback):
     Use it with an optimizer that has ``use_ema=True``: the average of the last steps' weights is
     right more often than any of them, above all while the learning rate is high. The average is
     in the model from the beginning of the validation until this callback's `on_epoch_end`; stand
-    it after everything that looks at the network or saves it, and before what saves the state of
-    the training.
+    it after everything that looks at the network or saves it (`ModelCheckpoint`, `EarlyStopping`),
+    and before what saves the state of the training.
 
     In the first steps the average is mostly the weights that the training began with, and knows
     nothing. As long as they are more than a twentieth of it (momentum ** (steps - 1) > 0.05, that
@@ -38,7 +41,9 @@ class AveragedWeights(keras.callbacks.Callback):
     `keras.callbacks.SwapEMAWeights` does the same in one call of `fit`, but leaves the average in
     the model between two epochs, where a checkpoint would take it for the weights. When `fit`
     ends, Keras leaves the average in the model; another call of `fit` with this same callback
-    goes on from the weights all the same.
+    goes on from the weights all the same, unless the model has been given others since or compiled
+    anew. What a callback before this one restores in the end (`EarlyStopping` with
+    ``restore_best_weights=True``) stays.
 
     The average has seen weights only: BatchNormalization's statistics are a moving average of
     their own. Give the layers a momentum near that of the average, so that both are of the same
@@ -66,10 +71,20 @@ class AveragedWeights(keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self._weights: list[np.ndarray] | None = None
+        self._weights_of: Any = None
         self._in_epoch = False
+        self._in_training = False
+
+    def set_model(self, model: Any) -> None:
+        """Forget weights that were set aside for another optimizer."""
+        super().set_model(model)
+        self._in_epoch = False
+        if self._weights_of is not self._optimizer():
+            self._weights, self._weights_of = None, self._optimizer()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Make sure that there is an average."""
+        self._in_training = False
         if not self._optimizer().use_ema:
             raise ValueError(
                 "AveragedWeights needs an optimizer that keeps a moving average of the weights. "
@@ -77,10 +92,10 @@ class AveragedWeights(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Put the weights back that Keras replaced when an earlier `fit` ended."""
-        self._put_back()
+        """Put the weights back if Keras has replaced them when an earlier `fit` ended."""
+        self._put_back_if_replaced()
         self._weights = None
-        self._in_epoch = True
+        self._in_epoch = self._in_training = True
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Put the average into the model, if this is the validation of an epoch."""
@@ -97,11 +112,14 @@ class AveragedWeights(keras.callbacks.Callback):
         self._in_epoch = False
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leave the average in the model, as `fit` does, also where no step was left to do."""
-        if self._is_trained():
+        """Leave the average that Keras has put into the model, if it is trained.
+
+        Where no epoch was left to do, there may have been no `fit` that puts it there.
+        """
+        if not self._is_trained():
+            self._put_back_if_replaced()
+        elif not self._in_training:
             self._put_average()
-        else:
-            self._put_back()
 
     def get_state(self) -> dict[str, Any]:
         """Nothing: weights and average are the optimizer's and the model's."""
@@ -121,12 +139,25 @@ class AveragedWeights(keras.callbacks.Callback):
         self._weights = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
 
     def _put_average(self) -> None:
-        optimizer = self._optimizer()
-        for variable, average in zip(
-            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
-        ):
+        for variable, average in self._averages():
             # A copy: JAX gives the buffers of what it evaluates away, and the average stays.
             variable.assign(keras.ops.copy(average))
+
+    def _put_back_if_replaced(self) -> None:
+        """Put the weights back if the model's are exactly the average now."""
+        # Ends at the first weight that differs: within a training hardly anything is read.
+        if self._weights is not None and all(
+            np.array_equal(*map(keras.ops.convert_to_numpy, pair)) for pair in self._averages()
+        ):
+            self._put_back()
+
+    def _averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
+        optimizer = self._optimizer()
+        averages = zip(
+            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+        )
+        # Keras averages nothing that is overwritten with its gradient.
+        return [(variable, average) for variable, average in averages if average is not None]
 
     def _put_back(self) -> None:
         if self._weights is not None:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from .averaged_weights import average_is_trained
-from .confusion_matrix import count_confusion, read_confusion_matrix
+from .counting import count_confusion, read_confusion_matrix
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def find_collapse(matrix: np.ndarray, fraction: float) -> Collapse | None:
     It is a complete collapse when one class gets at least `fraction` of the predictions although
     it has less than that of the samples, or all predictions although it is not all of the
     samples. It is an incomplete one when the accuracy is not above that of always predicting the
-    most frequent class.
+    most frequent class, and a class gets more of the predictions than it has of the samples:
+    predictions that are wrong in equal shares lean to none.
     """
     total = int(matrix.sum())
     if not total:
@@ -115,11 +116,13 @@ class CollapseAlarm(keras.callbacks.Callback):
     with the class that it leans to; only a complete collapse stops a training. Of a model with a
     moving average of its weights nothing is said while a twentieth of the average is the weights of
     the start, unless the training ends there: what is validated then is not what is kept.
+    Predictions that are not numbers (NaN) are no collapse, and told by themselves in each epoch.
+    A training that begins (at epoch 1, and not from a state) begins without a collapse.
 
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
     Publishes, every epoch: ``val_collapse_fraction``, the fraction of the predictions that the
-    most frequent one has; NaN in an epoch without validation.
+    most frequent one has; NaN in an epoch without validation, or where a prediction is NaN.
 
     Args:
         names: names of the classes in the order of their indices, at least two.
@@ -128,6 +131,8 @@ class CollapseAlarm(keras.callbacks.Callback):
         suspects: what is likely to be the cause, one text each, to be named in the alarm.
         log: called when a collapse is over.
         alarm: called with each alarm.
+        threshold: what one column of predictions must exceed for the second of two classes; by
+            default as the compiled loss says: 0 where it reads logits, else 0.5.
 
     Attributes:
         stopped: why the training was ended, None if it was not.
@@ -152,6 +157,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         suspects: Sequence[str] = (),
         log: Callable[[str], None] = print,
         alarm: Callable[[str], None] = print,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         if len(names) < 2:
@@ -175,28 +181,40 @@ class CollapseAlarm(keras.callbacks.Callback):
         self.suspects = tuple(suspects)
         self.log = log
         self.alarm = alarm
+        self.threshold = threshold
         self.stopped: str | None = None
         self._matrix: np.ndarray | None = None
+        self._broken = False
         self._label: int | None = None
         self._since: int | None = None
         self._complete: bool | None = None
+        self._restored = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Wait for this epoch's validation."""
-        self._matrix = None
+        """Wait for this epoch's validation; forget an earlier training where one begins."""
+        self._matrix, self._broken = None, False
+        if epoch == 0 and not self._restored:
+            self._label = self._since = self._complete = self.stopped = None
+        self._restored = False
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Have the model count, if it does not."""
-        count_confusion(self.model, len(self.names))
+        count_confusion(self.model, len(self.names), self.threshold)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keep the matrix of the validation that has just ended."""
-        self._matrix = read_confusion_matrix(self.model, len(self.names))
+        self._matrix = read_confusion_matrix(self.model, len(self.names), self.threshold)
+        self._broken = self._matrix is None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Publish the largest fraction; raise the alarm if it is a collapse."""
         logs = {} if logs is None else logs
         matrix = self._matrix
+        if self._broken:
+            self.alarm(
+                f"epoch {epoch + 1}: predictions of the validation are not numbers (NaN); lower "
+                "the learning rate or look at the data"
+            )
         if matrix is None or not matrix.any():
             logs["val_collapse_fraction"] = math.nan
             return
@@ -230,6 +248,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         self._since = state["since"]
         self._complete = state["complete"]
         self.stopped = state["stopped"]
+        self._restored = True
 
     def _average_is_to_come(self) -> bool:
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)

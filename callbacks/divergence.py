@@ -46,10 +46,12 @@ class DivergenceGuard(keras.callbacks.Callback):
     A `MonitoredModel` skips broken steps and counts them, so that a single one is no reason to
     stop; many in a row mean that the weights have gone where there is no way on. Any other model
     applies a broken step and is lost with it: there the guard looks at the running mean of the
-    loss, which stays NaN or infinite once it is.
+    loss, which stays NaN or infinite once it is: at any metric called "loss", or, where the model
+    has none, at the logs of the epoch.
 
     Reads and publishes no logs. Costs: one scalar read every `in_a_row` steps, so that up to
-    twice as many may be broken before it is seen.
+    twice as many may be broken before it is seen; with ``steps_per_execution=n``, up to n more.
+    Steps that were skipped before `fit` was called do not count.
 
     Args:
         in_a_row: skipped steps in a row from which it has diverged, at least 1; also, how many
@@ -75,34 +77,47 @@ class DivergenceGuard(keras.callbacks.Callback):
             )
         self.in_a_row = in_a_row
         self._epoch = 1
+        self._looked = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Forget the steps that were skipped in an earlier training."""
+        counter = self._counter()
+        if counter is not None:
+            counter.assign(0)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remember the epoch."""
         self._epoch = epoch + 1
+        self._looked = 0
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, now and then: `batch` steps are done."""
         # Not at the end of a batch: Keras would fetch the logs for it in every step.
-        if batch % self.in_a_row:
+        if batch - self._looked < self.in_a_row:
             return
+        self._looked = batch
         # JAX keeps the state outside of the model while an epoch runs.
         getattr(self.model, "jax_state_sync", lambda: None)()
-        self._look(batch, self._mean_loss() if batch else 0.0)
+        self._look(batch, self._mean_losses())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, since an epoch may have fewer steps."""
-        self._look(self.params.get("steps") or 0, (logs or {}).get("loss", 0.0))
+        self._look(self.params.get("steps") or 0, [(logs or {}).get("loss", 0.0)])
 
-    def _look(self, step: int, loss: float) -> None:
-        counter = getattr(getattr(self.model, "gradient_norms", None), "skipped_in_a_row", None)
+    def _look(self, step: int, losses: list[float]) -> None:
+        counter = self._counter()
         if counter is None:
-            if not math.isfinite(loss):
+            if not all(map(math.isfinite, losses)):
                 raise Diverged(self._epoch, step, None)
             return
         skipped = int(keras.ops.convert_to_numpy(counter))
         if skipped >= self.in_a_row:
             raise Diverged(self._epoch, step, skipped)
 
-    def _mean_loss(self) -> float:
-        (mean,) = (metric for metric in self.model.metrics if metric.name == "loss")
-        return float(keras.ops.convert_to_numpy(mean.result()))
+    def _counter(self) -> Any:
+        return getattr(getattr(self.model, "gradient_norms", None), "skipped_in_a_row", None)
+
+    def _mean_losses(self) -> list[float]:
+        # A model may have one of its own beside that of Keras.
+        means = (metric for metric in self.model.metrics if metric.name == "loss")
+        return [float(keras.ops.convert_to_numpy(mean.result())) for mean in means]

@@ -19,7 +19,7 @@ class GradientNorms(keras.metrics.Metric):
 
     Args:
         paths: path of each variable that may have a gradient, for instance
-            ``"dense/kernel"``.
+            ``"dense/kernel"``; all different, see `unique_paths`.
         name: name of the metric.
         dtype: dtype of all figures.
 
@@ -43,13 +43,15 @@ class GradientNorms(keras.metrics.Metric):
         "gradient_skipped",
     )
     """What `result` holds: mean, largest and smallest global norm of the steps that were
-    applied, the fraction of these that clipping shortened, and the number of skipped steps."""
+    applied, the fraction of these that clipping shortened (NaN where that is not known), and the
+    number of skipped steps."""
 
     def __init__(
         self, paths: Sequence[str], name: str = "gradient_norms", dtype: str | None = None
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.paths = tuple(paths)
+        self._before: dict[str, float] = {}
         self.sums = self.add_variable((len(self.paths),), "zeros", name="sums")
         self.total = self.add_variable((), "zeros", name="total")
         self.largest = self.add_variable((), "zeros", name="largest")
@@ -67,7 +69,8 @@ class GradientNorms(keras.metrics.Metric):
                 NaN for a variable that had none.
             global_norm: float scalar, the norm of all gradients together.
             finite: bool scalar, whether loss and gradients were finite.
-            clipped: bool scalar, whether the step was shortened by clipping.
+            clipped: bool scalar, whether the step was shortened by clipping; NaN if that is not
+                known.
         """
         norms = ops.cast(norms, self.dtype)
         global_norm = ops.cast(global_norm, self.dtype)
@@ -101,17 +104,20 @@ class GradientNorms(keras.metrics.Metric):
     def mean_norms(self) -> dict[str, float]:
         """Mean norm of each variable's gradient over the applied steps, by path.
 
-        Variables without a gradient are left out, all of them if no step was applied.
+        After a reset, and until the next step, they are those before it: a validation at the end
+        of an epoch resets all metrics. Variables without a gradient are left out, all of them if
+        no step was applied.
         """
-        applied = float(ops.convert_to_numpy(self.applied))
+        applied, skipped = map(float, map(ops.convert_to_numpy, (self.applied, self.skipped)))
         if not applied:
-            return {}
+            return {} if skipped else dict(self._before)
         means = ops.convert_to_numpy(self.sums) / applied
         named = zip(self.paths, means, strict=True)
         return {path: float(mean) for path, mean in named if not np.isnan(mean)}
 
     def reset_state(self) -> None:
-        """Forget the epoch; a row of skipped steps may go on in the next."""
+        """Forget the epoch but for its mean norms; a row of skipped steps may go on in the next."""
+        self._before = self.mean_norms()
         in_a_row = ops.convert_to_numpy(self.skipped_in_a_row)
         super().reset_state()
         self.smallest.assign(np.inf)
@@ -120,6 +126,22 @@ class GradientNorms(keras.metrics.Metric):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), "paths": list(self.paths)}
+
+
+def unique_paths(variables: Sequence[keras.Variable]) -> list[str]:
+    """Path of each variable; Keras gives one path to layers of one name in several submodels.
+
+    Of those, the second has ``"head_2/kernel"`` for ``"head/kernel"``, and so on.
+    """
+    paths: dict[str, None] = {}
+    for variable in variables:
+        layer, _, name = variable.path.rpartition("/")
+        path, number = variable.path, 1
+        while path in paths:
+            number += 1
+            path = f"{layer}_{number}/{name}" if layer else f"{name}_{number}"
+        paths[path] = None
+    return list(paths)
 
 
 def _infinity(shape: Sequence[int], dtype: str | None = None) -> Any:

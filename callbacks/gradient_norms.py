@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from .gradient_metric import unique_paths
+
 _NEEDED = ("gradient_norm", "gradient_clipped", "gradient_skipped")
 
 
@@ -22,11 +24,14 @@ class GradientNormMonitor(keras.callbacks.Callback):
     line makes any functional or sequential model do so, before it is compiled (TensorFlow
     backend): ``model = MonitoredModel(model.inputs, model.outputs)``. Any other model will do that
     publishes ``gradient_norm``, ``gradient_clipped`` and ``gradient_skipped`` and has an attribute
-    ``gradient_norms`` whose ``mean_norms()`` gives the mean norm by variable path.
+    ``gradient_norms`` whose ``mean_norms()`` gives the mean norm of the epoch by variable path,
+    also once a validation has reset the metrics.
 
     Reads: the logs above. Publishes: ``gradient_norm/<layer>`` for every layer with a kernel,
     every epoch; NaN if no step was applied. Costs: one small read per epoch. An alarm is given
-    when a condition begins, and a line when it ends; skipped steps are reported in each epoch.
+    when a condition begins, and a line when it ends; skipped steps are reported in each epoch. What
+    was not measured (all steps were skipped, or it is not known how many are clipped) is not
+    judged. A training that begins (at epoch 1, and not from a state) begins without a condition.
 
     Args:
         layers_every: epochs between two lines with the norms of all layers, at least 1.
@@ -84,7 +89,7 @@ class GradientNormMonitor(keras.callbacks.Callback):
         self.log = log
         self.alarm = alarm
         self._lasting: dict[str, int] = {}
-        self._norms: dict[str, float] | None = None
+        self._restored = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Refuse a model that measures no gradients."""
@@ -97,13 +102,10 @@ class GradientNormMonitor(keras.callbacks.Callback):
             )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Forget the norms of the epoch before."""
-        self._norms = None
-
-    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Read the norms, because validation is about to reset the metrics."""
-        if self._norms is None:
-            self._norms = self._read()
+        """Forget an earlier training where one begins."""
+        if epoch == 0 and not self._restored:
+            self._lasting = {}
+        self._restored = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Publish the norms of the layers; log them now and then; raise alarms."""
@@ -114,8 +116,7 @@ class GradientNormMonitor(keras.callbacks.Callback):
                 f"GradientNormMonitor reads {', '.join(_NEEDED)} from the logs. "
                 f"Received: logs without {', '.join(missing)}"
             )
-        norms = self._norms if self._norms is not None else self._read()
-        layers = layer_norms(norms)
+        layers = layer_norms(self.model.gradient_norms.mean_norms())
         for path in self._layers():
             logs[f"gradient_norm/{path}"] = layers.get(path, math.nan)
         epoch += 1
@@ -130,15 +131,15 @@ class GradientNormMonitor(keras.callbacks.Callback):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned."""
         self._lasting = dict(state["lasting"])
-
-    def _read(self) -> dict[str, float]:
-        return self.model.gradient_norms.mean_norms()
+        self._restored = True
 
     def _layers(self) -> list[str]:
         # What the optimizer knows: a layer that is frozen for some epochs has its column all along.
         known = self.model.optimizer._trainable_variables or self.model.trainable_weights
-        kernels = layer_norms({v.path: 0.0 for v in known})
-        return list(kernels)
+        paths = dict(
+            zip(map(id, self.model.weights), unique_paths(self.model.weights), strict=True)
+        )
+        return list(layer_norms({paths.get(id(v), v.path): 0.0 for v in known}))
 
     def _judge(self, epoch: int, logs: Mapping[str, Any]) -> None:
         norm = float(logs["gradient_norm"])
@@ -152,12 +153,14 @@ class GradientNormMonitor(keras.callbacks.Callback):
         self._report(
             epoch,
             "vanishing",
+            norm,
             norm < self.vanishing,
             f"gradients vanish: mean norm {norm:.2g}, below {self.vanishing:g}",
         )
         self._report(
             epoch,
             "exploding",
+            norm,
             norm > self.exploding,
             f"gradients explode: mean norm {norm:.4g}, above {self.exploding:g}; "
             "lower the learning rate",
@@ -165,12 +168,15 @@ class GradientNormMonitor(keras.callbacks.Callback):
         self._report(
             epoch,
             "clipping",
+            clipped,
             clipped >= self.clipping,
             f"{clipped:.0%} of the steps were clipped (mean norm {norm:.3g}): the clip norm sets "
             "the step, not the learning rate; raise it or lower the learning rate",
         )
 
-    def _report(self, epoch: int, condition: str, holds: bool, message: str) -> None:
+    def _report(self, epoch: int, condition: str, figure: float, holds: bool, message: str) -> None:
+        if math.isnan(figure):
+            return
         if holds and condition not in self._lasting:
             self._lasting[condition] = epoch
             self.alarm(f"epoch {epoch}: {message}")

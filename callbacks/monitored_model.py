@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .gradient_metric import GradientNorms
+from .gradient_metric import GradientNorms, unique_paths
 
 
 @keras.saving.register_keras_serializable(package="ferkeras")
@@ -19,7 +19,11 @@ class MonitoredModel(keras.Model):
     BatchNormalization and the epoch's loss and metrics stay as they were. Otherwise the optimizer
     clips (its own ``global_clipnorm``) and applies. An epoch's logs gain the five
     `GradientNorms.keys`; `test_step` leaves them out. Nothing is read back from the device
-    within an epoch.
+    within an epoch. Where a batch reads a row of an embedding several times, its gradients are
+    added before they are measured, clipped and applied; Keras would clip them one by one.
+
+    With ``clipnorm`` a step is clipped where that shortens any gradient; with ``clipvalue`` or
+    ``gradient_accumulation_steps``, ``gradient_clipped`` is NaN, because it is not known.
 
     Build it as any functional model and set the clip norm where Keras has it, on the optimizer:
     that is saved, loaded and cloned with the compiled model. A loss-scaling optimizer
@@ -32,7 +36,8 @@ class MonitoredModel(keras.Model):
 
     With metric objects (not names such as ``"accuracy"``) the step is traced once.
     It needs the TensorFlow backend, because it holds the gradient tape itself, and one device:
-    under a `tf.distribute` strategy gradients would have to be reduced first.
+    under another `tf.distribute` strategy than that of one device gradients would have to be
+    reduced first.
 
     Args:
         *args: as for `keras.Model`: inputs, outputs.
@@ -42,7 +47,7 @@ class MonitoredModel(keras.Model):
         gradient_norms: the `GradientNorms` of the running epoch.
 
     Raises:
-        RuntimeError: Keras runs on another backend than TensorFlow.
+        RuntimeError: Keras runs on another backend than TensorFlow, or trains on several devices.
 
     Example:
 
@@ -65,7 +70,7 @@ class MonitoredModel(keras.Model):
                 f"Received: backend={keras.backend.backend()}"
             )
         super().__init__(*args, **kwargs)
-        self.gradient_norms = GradientNorms([variable.path for variable in self.weights])
+        self.gradient_norms = GradientNorms(unique_paths(self.weights))
 
     @property
     def global_clip_norm(self) -> float | None:
@@ -74,7 +79,21 @@ class MonitoredModel(keras.Model):
         return optimizer.global_clipnorm
 
     def make_train_function(self, force: bool = False) -> Any:
-        """Build the optimizer, then the training function."""
+        """Build the optimizer, then the training function.
+
+        Raises:
+            RuntimeError: the model was made under a strategy of several devices.
+        """
+        import tensorflow as tf
+
+        strategy = self.distribute_strategy
+        several = self._distribute_strategy is not None or tf.distribute.has_strategy()
+        if several and not isinstance(strategy, tf.distribute.OneDeviceStrategy):
+            raise RuntimeError(
+                "MonitoredModel trains on one device: build and compile it outside of the scope of "
+                "a tf.distribute strategy, or train the plain model, without GradientNormMonitor. "
+                f"Received: {type(strategy).__name__}"
+            )
         # Inside the traced step its variables would cost a second trace.
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_weights)
@@ -85,7 +104,10 @@ class MonitoredModel(keras.Model):
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        statistics = [tf.convert_to_tensor(v.value) for v in self.non_trainable_weights]
+        # The losses of several outputs are counted where the loss is computed.
+        losses = self._loss_variables()
+        kept = [*self.non_trainable_weights, *losses]
+        before = [tf.convert_to_tensor(v.value) for v in kept]
         loss_scale = self.optimizer.scale_loss(1.0)
 
         with tf.GradientTape() as tape:
@@ -99,6 +121,12 @@ class MonitoredModel(keras.Model):
             if not getattr(metric, "built", True):
                 metric.build(y, y_pred)
 
+        gradients = [
+            _without_repetition(gradient, variable.shape[0])
+            if isinstance(gradient, tf.IndexedSlices)
+            else gradient
+            for gradient, variable in zip(gradients, self.trainable_weights, strict=True)
+        ]
         norms = self._norms(gradients, loss_scale)
         global_norm = tf.norm(list(norms.values()))
         finite = tf.math.is_finite(loss) & tf.math.is_finite(global_norm)
@@ -112,8 +140,11 @@ class MonitoredModel(keras.Model):
             self.optimizer.apply(gradients, self.trainable_weights)
 
         def skip() -> None:
-            for variable, before in zip(self.non_trainable_weights, statistics, strict=True):
-                variable.assign(before)
+            for variable, value in zip(kept, before, strict=True):
+                variable.assign(value)
+            # In an eager first step Keras makes them with the loss.
+            for variable in self._loss_variables()[len(losses) :]:
+                variable.assign(0)
             if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
                 # It lowers its scale only when it is handed what it cannot apply.
                 broken = [
@@ -123,12 +154,12 @@ class MonitoredModel(keras.Model):
 
         tf.cond(finite, apply, skip)
 
-        clip_norm = self.global_clip_norm
+        paths = dict(zip(unique_paths(self.weights), map(id, self.weights), strict=True))
         self.gradient_norms.update_state(
-            tf.stack([norms.get(path, np.nan) for path in self.gradient_norms.paths]),
+            tf.stack([norms.get(paths[path], np.nan) for path in self.gradient_norms.paths]),
             global_norm,
             finite,
-            clipped=False if clip_norm is None else global_norm > clip_norm,
+            clipped=self._clipped(list(norms.values()), global_norm),
         )
         return self.get_metrics_result()
 
@@ -147,8 +178,20 @@ class MonitoredModel(keras.Model):
             for key, value in results.items()
         }
 
-    def _norms(self, gradients: list[Any], loss_scale: Any) -> dict[str, Any]:
-        """Norm of each gradient of the unscaled loss, by the path of its variable."""
+    def _loss_variables(self) -> list[keras.Variable]:
+        return [] if self._compile_loss is None else self._compile_loss.variables
+
+    def _clipped(self, norms: list[Any], global_norm: Any) -> Any:
+        """Whether the optimizer shortens this step; NaN if that is not known."""
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if optimizer.clipvalue or optimizer.gradient_accumulation_steps:
+            return np.nan
+        if optimizer.clipnorm:
+            return keras.ops.max(norms) > optimizer.clipnorm
+        return global_norm > self.global_clip_norm if self.global_clip_norm else False
+
+    def _norms(self, gradients: list[Any], loss_scale: Any) -> dict[int, Any]:
+        """Norm of each gradient of the unscaled loss, by the id of its variable."""
         import tensorflow as tf
 
         norms = {}
@@ -158,5 +201,18 @@ class MonitoredModel(keras.Model):
             values = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
             # l2_loss is half of the squared sum, in one pass and without a copy.
             squared = 2.0 * tf.nn.l2_loss(tf.cast(values, tf.float32))
-            norms[variable.path] = tf.sqrt(squared) / loss_scale
+            norms[id(variable)] = tf.sqrt(squared) / loss_scale
         return norms
+
+
+def _without_repetition(gradient: Any, rows: int) -> Any:
+    """The gradient of an embedding with the sum of each row in its first slice, 0 in the others."""
+    import tensorflow as tf
+
+    # All shapes are known, as XLA wants them.
+    count = tf.size(gradient.indices)
+    first = tf.math.unsorted_segment_min(tf.range(count), gradient.indices, rows)
+    values = tf.math.unsorted_segment_sum(
+        gradient.values, tf.gather(first, gradient.indices), count
+    )
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)

@@ -11,39 +11,57 @@ import numpy as np
 
 from .class_indices import (
     decision_threshold,
+    mask_of,
     number_of_classes,
     predicted_classes,
     true_classes,
 )
-from .confusion_matrix import count_confusion, counting_metric, read_confusion_matrix
+from .counting import compiled_matrix, count_confusion, read_confusion_matrix
 
 _BATCH = 256
 """Samples that arrays are predicted by."""
 
 
-def inference_accuracy(model: keras.Model, batches: Iterable[Sequence[Any]]) -> float:
+def inference_accuracy(
+    model: keras.Model, batches: Iterable[Sequence[Any]], threshold: float | None = None
+) -> float:
     """Fraction of right predictions in inference mode, without touching the model's metrics.
 
     Args:
         model: compiled; gives logits or probabilities of shape (N, K), or one column for two
             classes.
-        batches: inputs and labels, which are class indices, one-hot, or 0 and 1.
+        batches: inputs and labels, which are class indices, one-hot, or 0 and 1. What Keras
+            masks, and labels that are no index of a class, are not counted.
+        threshold: what one column must exceed for the second class; None for what the compiled
+            loss says.
+
+    Returns:
+        0 to 1; NaN where a prediction is not a number.
 
     Raises:
-        ValueError: there is no sample.
+        ValueError: there is no sample, or the model has several outputs.
     """
-    threshold = decision_threshold(model)
-    right = seen = 0
+    if threshold is None:
+        threshold = decision_threshold(model)
+    right = seen = broken = 0
+    masked: bool | None = None
     for x, y, *_ in batches:
+        if masked is None:
+            masked = _is_masked(model, x)
         # Unlike `evaluate`, this leaves metrics and callbacks of the running `fit` alone.
-        scores = keras.ops.convert_to_tensor(model.predict_on_batch(x))
-        truths = true_classes(keras.ops.convert_to_tensor(np.asarray(y)), scores)
+        scores = _only(model(x, training=False) if masked else model.predict_on_batch(x))
+        mask = mask_of(scores)
+        scores = keras.ops.convert_to_tensor(scores)
+        truths = true_classes(keras.ops.convert_to_tensor(np.asarray(y)), scores, mask)
+        truths = keras.ops.convert_to_numpy(truths)
         found = keras.ops.convert_to_numpy(predicted_classes(scores, threshold))
-        right += int((found == keras.ops.convert_to_numpy(truths)).sum())
-        seen += len(found)
+        counted = truths >= 0
+        right += int((found == truths)[counted].sum())
+        seen += int(counted.sum())
+        broken += int((found < 0)[counted].sum())
     if not seen:
         raise ValueError("Expected batches with samples. Received: none")
-    return right / seen
+    return math.nan if broken else right / seen
 
 
 class OverfittingWatch(keras.callbacks.Callback):
@@ -55,10 +73,12 @@ class OverfittingWatch(keras.callbacks.Callback):
 
     Reads: the confusion matrix of the validation, from a compiled `ConfusionMatrix`; where there
     is none, the callback adds one that leaves logs and files alone.
-    Publishes: ``inference_accuracy`` every epoch; NaN in the epochs between two measurements.
+    Publishes: ``inference_accuracy`` every epoch; NaN in the epochs between two measurements, and
+    where a prediction is not a number.
     Without validation it is published all the same, and there is no alarm.
     Costs a forward pass over `dataset` every few epochs: keep it to a sample. It traces the
-    model's prediction function, never the training step.
+    model's prediction function, never the training step. A training that begins (at epoch 1, and
+    not from a state) begins without a gap.
 
     Args:
         dataset: training samples without augmentation: a pair of arrays, or batches of inputs and
@@ -67,10 +87,12 @@ class OverfittingWatch(keras.callbacks.Callback):
         gap: alarm when accuracy on training samples is at least this much higher, 0 to 1.
         log: called when the gap has closed.
         alarm: called when it opens.
+        threshold: what one column of predictions must exceed for the second of two classes; by
+            default as the compiled loss says: 0 where it reads logits, else 0.5.
 
     Raises:
-        ValueError: an argument is out of its range, or `dataset` is empty or can be iterated
-            only once.
+        ValueError: an argument is out of its range, `dataset` is empty or can be iterated only
+            once, or the model has several outputs.
 
     Example:
 
@@ -88,6 +110,7 @@ class OverfittingWatch(keras.callbacks.Callback):
         gap: float = 0.15,
         log: Callable[[str], None] = print,
         alarm: Callable[[str], None] = print,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         if every < 1:
@@ -110,22 +133,34 @@ class OverfittingWatch(keras.callbacks.Callback):
         self.gap = gap
         self.log = log
         self.alarm = alarm
+        self.threshold = threshold
         self._since: int | None = None
         self._validation: float | None = None
         self._number: int | None = None
+        self._restored = False
+
+    def set_model(self, model: Any) -> None:
+        """Forget how many classes another model has."""
+        super().set_model(model)
+        self._number = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Wait for this epoch's validation."""
+        """Wait for this epoch's validation; forget an earlier training where one begins."""
         self._validation = None
+        if epoch == 0 and not self._restored:
+            self._since = None
+        self._restored = False
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Have the model count, if it does not."""
-        count_confusion(self.model, self._classes())
+        count_confusion(self.model, self._classes(), self.threshold)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keep the accuracy of the validation that has just ended."""
-        matrix = read_confusion_matrix(self.model, self._classes())
-        self._validation = float(np.trace(matrix) / matrix.sum()) if matrix.any() else None
+        matrix = read_confusion_matrix(self.model, self._classes(), self.threshold)
+        self._validation = None
+        if matrix is not None and matrix.any():
+            self._validation = float(np.trace(matrix) / matrix.sum())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure every few epochs; publish; compare."""
@@ -134,9 +169,12 @@ class OverfittingWatch(keras.callbacks.Callback):
         epoch += 1
         if epoch % self.every:
             return
-        accuracy = inference_accuracy(self.model, self.dataset)
+        threshold = self.threshold
+        if threshold is None:
+            threshold = getattr(compiled_matrix(self.model), "threshold", None)
+        accuracy = inference_accuracy(self.model, self.dataset, threshold)
         logs["inference_accuracy"] = accuracy
-        if self._validation is None:
+        if self._validation is None or math.isnan(accuracy):
             return
         figures = (
             f"{accuracy:.1%} on training samples, {self._validation:.1%} on validation, both in "
@@ -159,16 +197,39 @@ class OverfittingWatch(keras.callbacks.Callback):
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what `get_state` returned."""
         self._since = state["since"]
+        self._restored = True
 
     def _classes(self) -> int:
         if self._number is None:
-            metric = counting_metric(self.model)
+            metric = compiled_matrix(self.model)
             if metric is None:
                 x = next(iter(self.dataset))[0]
-                self._number = number_of_classes(self.model.predict_on_batch(x))
+                self._number = number_of_classes(_only(self.model.predict_on_batch(x)))
             else:
                 self._number = int(metric.matrix.shape[0])
         return self._number
+
+
+def _only(outputs: Any) -> Any:
+    """The one output of a model."""
+    each = keras.tree.flatten(outputs)
+    if len(each) != 1:
+        raise ValueError(
+            "OverfittingWatch measures a model with one output. Leave it out of the training of "
+            f"one with several. Received: {len(each)} outputs"
+        )
+    return each[0]
+
+
+def _is_masked(model: keras.Model, x: Any) -> bool:
+    """Whether predictions of a model have a mask, which `predict_on_batch` would lose."""
+    outputs = getattr(model, "outputs", None)
+    if outputs is None and isinstance(model, keras.Model):
+        # Not functional: only a call tells.
+        outputs = model(keras.tree.map_structure(lambda array: array[:1], x), training=False)
+    return any(
+        mask_of(each) is not None for each in keras.tree.flatten(outputs) if each is not None
+    )
 
 
 def _batches(dataset: Iterable[Any]) -> Iterable[Sequence[Any]]:

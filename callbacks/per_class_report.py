@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from .confusion_matrix import count_confusion, read_confusion_matrix
+from .counting import count_confusion, read_confusion_matrix
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,19 @@ class PerClassReport(keras.callbacks.Callback):
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
     Publishes, every epoch: ``val_recall/<name>``, ``val_precision/<name>``, ``val_f1/<name>`` and
-    ``val_predicted/<name>`` (fraction of all predictions); NaN in an epoch without validation.
+    ``val_predicted/<name>`` (fraction of all predictions); NaN in an epoch without validation, or
+    where a prediction is not a number.
 
     Args:
         names: names of the classes in the order of their labels, at least two, all different.
         every: epochs between two tables, at least 1.
         log: called with each table.
+        threshold: what one column of predictions must exceed for the second of two classes; by
+            default as the compiled loss says: 0 where it reads logits, else 0.5.
 
     Attributes:
-        matrix: int64 array (K, K) of the last validation, truth by row; None before.
+        matrix: int64 array (K, K) of the last validation, truth by row; None before, and where
+            predictions are not numbers.
 
     Raises:
         ValueError: an argument is out of its range, or the model has another number of classes.
@@ -114,7 +118,11 @@ class PerClassReport(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, names: Sequence[str], every: int = 5, log: Callable[[str], None] = print
+        self,
+        names: Sequence[str],
+        every: int = 5,
+        log: Callable[[str], None] = print,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         if len(names) < 2 or len(set(names)) < len(names):
@@ -130,6 +138,7 @@ class PerClassReport(keras.callbacks.Callback):
         self.names = tuple(names)
         self.every = every
         self.log = log
+        self.threshold = threshold
         self.matrix: np.ndarray | None = None
         self._fresh = False
 
@@ -139,11 +148,11 @@ class PerClassReport(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Have the model count, if it does not."""
-        count_confusion(self.model, len(self.names))
+        count_confusion(self.model, len(self.names), self.threshold)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Keep the matrix of the validation that has just ended."""
-        self.matrix = read_confusion_matrix(self.model, len(self.names))
+        self.matrix = read_confusion_matrix(self.model, len(self.names), self.threshold)
         self._fresh = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -156,5 +165,9 @@ class PerClassReport(keras.callbacks.Callback):
             for index, name in enumerate(self.names):
                 value = math.nan if scores is None else float(getattr(scores, key)[index])
                 logs[f"val_{key}/{name}"] = value
-        if scores is not None and (epoch + 1) % self.every == 0:
-            self.log(f"epoch {epoch + 1}: validation by class\n{format_table(scores, self.names)}")
+        if (epoch + 1) % self.every == 0:
+            if scores is not None:
+                table = format_table(scores, self.names)
+                self.log(f"epoch {epoch + 1}: validation by class\n{table}")
+            elif self._fresh and self.matrix is None:
+                self.log(f"epoch {epoch + 1}: predictions of the validation are not numbers (NaN)")

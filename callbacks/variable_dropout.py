@@ -7,6 +7,9 @@ from typing import Any
 import keras
 from keras import ops
 
+_LEAST_KEPT = 1e-4
+"""Smallest fraction that what is kept is scaled for; half precision holds its inverse."""
+
 
 @keras.saving.register_keras_serializable(package="ferkeras")
 class VariableDropout(keras.layers.Layer):
@@ -18,7 +21,8 @@ class VariableDropout(keras.layers.Layer):
     by 1 / (1 - rate). In inference the inputs pass unchanged and no random operation remains.
 
     Args:
-        rate: fraction of the inputs to drop at first, 0 <= rate < 1. At 0 all of them pass.
+        rate: fraction of the inputs to drop at first, 0 <= rate < 1. At 0 all of them pass; one
+            that is assigned later may be 1, at which none does.
         seed: integer for a reproducible order of masks, or None to draw one from Keras's
             global seed.
         group: name of the layers that it belongs to, by which a program finds those whose rates
@@ -74,7 +78,8 @@ class VariableDropout(keras.layers.Layer):
             return inputs
         rate = ops.convert_to_tensor(self.rate)
         uniform = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=self.seed_generator)
-        scale = ops.cast(1.0 / (1.0 - rate), inputs.dtype)
+        # A rate of 1 drops all: an infinite scale would make the gradients of the inputs NaN.
+        scale = ops.cast(1.0 / ops.maximum(1.0 - rate, _LEAST_KEPT), inputs.dtype)
         return ops.where(uniform >= rate, inputs * scale, ops.zeros((), inputs.dtype))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

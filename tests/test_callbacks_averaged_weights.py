@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from callbacks.averaged_weights import AveragedWeights
+from callbacks.averaged_weights import AveragedWeights, average_is_trained
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -12,11 +12,11 @@ X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
 Y = np.random.default_rng(1).integers(0, 3, 24)
 
 
-def build(use_ema=True):
-    keras.utils.set_random_seed(0)
+def build(use_ema=True, seed=0, rate=0.5, momentum=0.3):
+    keras.utils.set_random_seed(seed)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model.compile(
-        keras.optimizers.SGD(0.5, use_ema=use_ema, ema_momentum=0.3),
+        keras.optimizers.SGD(rate, use_ema=use_ema, ema_momentum=momentum),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return model
@@ -105,3 +105,80 @@ def test_an_evaluation_beside_the_training_is_left_alone():
 def test_an_optimizer_without_average_is_named():
     with pytest.raises(ValueError, match="Received: SGD with use_ema=False"):
         fit(build(use_ema=False), AveragedWeights(), epochs=1)
+
+
+@pytest.mark.parametrize("momentum", [0.3, 0.99])  # the average is trained, and is not
+def test_the_best_weights_that_early_stopping_restores_stay(momentum):
+    validated = []
+    look = keras.callbacks.LambdaCallback(
+        on_test_end=lambda logs: validated.append(model.get_weights())
+    )
+    # The loss falls, so that the first epoch has the highest.
+    stopping = keras.callbacks.EarlyStopping("val_loss", 9, mode="max", restore_best_weights=True)
+    model = build(momentum=momentum)
+    averaged = AveragedWeights()
+    fit(model, stopping, averaged, look, epochs=3)
+    assert stopping.best_epoch == 0
+    for kept, best, seen in zip(
+        model.get_weights(), stopping.best_weights, validated[0], strict=True
+    ):
+        np.testing.assert_array_equal(kept, best)
+        np.testing.assert_array_equal(kept, seen)
+    # And another training goes on from them.
+    before = model.get_weights()
+    model.optimizer.learning_rate.assign(0.0)
+    seen_first = []
+    first = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen_first.append(model.get_weights())
+    )
+    fit(model, averaged, first, epochs=1)
+    np.testing.assert_array_equal(seen_first[0][0], before[0])
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_no_weights_pass_from_one_model_into_another(built):
+    callback = AveragedWeights()
+    fit(build(), callback, epochs=2)
+    model = build(seed=1, rate=0.0)
+    if built:
+        model.optimizer.build(model.trainable_variables)
+    before = model.get_weights()
+    fit(model, callback, epochs=2)
+    # Their average, too, is no more than rounded.
+    np.testing.assert_allclose(model.get_weights()[0], before[0], rtol=1e-6)
+
+
+def test_weights_that_are_set_between_two_trainings_are_trained_on():
+    callback, model = AveragedWeights(), build()
+    fit(model, callback, epochs=2)
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    seen = []
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(np.abs(model.get_weights()[0]).max())
+    )
+    fit(model, callback, look, epochs=1)
+    assert seen[0] == 0
+
+
+def test_a_model_compiled_anew_is_trained_as_it_is():
+    callback, model = AveragedWeights(), build()
+    fit(model, callback, epochs=2)
+    before = model.get_weights()[0]
+    model.compile(keras.optimizers.SGD(0.0, use_ema=True, ema_momentum=0.3), model.loss)
+    fit(model, callback, epochs=1)
+    np.testing.assert_allclose(model.get_weights()[0], before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("accumulated", [None, 4])
+def test_an_average_is_trained_once_a_twentieth_of_it_is_the_start(accumulated):
+    optimizer = keras.optimizers.SGD(
+        0.1, use_ema=True, ema_momentum=0.5, gradient_accumulation_steps=accumulated
+    )
+    variable = keras.Variable(1.0)
+    # Keras averages in every batch, and begins with the weights after the first update.
+    first, trained = accumulated or 1, []
+    for _ in range(first + 5):
+        optimizer.apply([keras.ops.ones(())], [variable])
+        trained.append(average_is_trained(optimizer))
+    # 0.5 ** 4 is above a twentieth, 0.5 ** 5 is not.
+    assert trained == [False] * (first + 4) + [True]

@@ -47,7 +47,8 @@ class Measured:
     """A model that has measured the norms it is given."""
 
     def __init__(self, norms):
-        self.trainable_weights = [Variable("first/kernel"), Variable("last/kernel")]
+        self.weights = [Variable("first/kernel"), Variable("last/kernel")]
+        self.trainable_weights = self.weights
         self.optimizer = self
         self._trainable_variables = self.trainable_weights
         self.gradient_norms = self
@@ -100,6 +101,26 @@ def test_an_alarm_is_not_repeated_and_its_end_is_told_also_after_a_restart():
     assert alarms == []
 
 
+def test_what_was_not_measured_is_not_judged():
+    monitor = GradientNormMonitor()
+    judge(1e3, clipped=1.0, monitor=monitor, epoch=1)
+    said, alarms, _ = judge(math.nan, clipped=math.nan, skipped=4.0, monitor=monitor, epoch=2)
+    assert said == []
+    assert len(alarms) == 1
+    assert "4 step(s)" in alarms[0]
+    assert judge(1.0, monitor=monitor, epoch=3)[0] == [
+        "epoch 3: gradients: exploding since epoch 1 is over",
+        "epoch 3: gradients: clipping since epoch 1 is over",
+    ]
+
+
+def test_a_training_that_begins_knows_nothing_of_an_earlier_one():
+    monitor = GradientNormMonitor()
+    assert len(judge(1e3, monitor=monitor)[1]) == 1
+    assert len(judge(1e3, monitor=monitor)[1]) == 1
+    assert judge(1.0, monitor=monitor)[0] == []
+
+
 def test_layers_are_published_every_epoch_and_said_every_few():
     monitor = GradientNormMonitor(layers_every=2)
     for epoch, lines in ((1, 0), (2, 1), (3, 0)):
@@ -111,18 +132,25 @@ def test_layers_are_published_every_epoch_and_said_every_few():
     assert math.isnan(logs["gradient_norm/first"])
 
 
-def test_norms_are_those_of_training_though_validation_resets_the_metrics():
+@pytest.mark.parametrize("by_a_callback", [False, True])
+def test_norms_are_those_of_training_though_validation_resets_the_metrics(by_a_callback):
     inputs = keras.Input((4,))
     model = MonitoredModel(inputs, keras.layers.Dense(2, name="logits")(inputs))
     model.compile("sgd", loss=SmoothedCrossentropy())
     x, y = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32), np.arange(8) % 2
+    evaluate = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: model.evaluate(x, y, verbose=0)
+    )
     history = model.fit(
         x,
         y,
         epochs=2,
-        validation_data=(x, y),
+        validation_data=None if by_a_callback else (x, y),
         verbose=0,
-        callbacks=[GradientNormMonitor(log=lambda line: None)],
+        callbacks=[
+            *([evaluate] if by_a_callback else []),
+            GradientNormMonitor(log=lambda line: None),
+        ],
     ).history
     # Of one dense layer on the logits the kernel holds all of the norm but the bias's share.
     for kernel, total in zip(

@@ -91,7 +91,22 @@ def test_gradient_norms_of_nothing_are_nan_also_after_a_reset():
         values = results(metric)
         assert values.pop("gradient_skipped") == 0
         assert all(math.isnan(value) for value in values.values())
-        assert metric.mean_norms() == {}
         metric.update_state([2.0], 2.0, True)
         assert results(metric)["gradient_norm_min"] == 2
         metric.reset_state()
+
+
+def test_mean_norms_outlast_a_reset_until_the_next_step():
+    metric = GradientNorms(["a/kernel"])
+    assert metric.mean_norms() == {}
+    metric.update_state([2.0], 2.0, True)
+    for _ in range(2):
+        metric.reset_state()
+        assert metric.mean_norms() == {"a/kernel": 2.0}
+    metric.update_state([3.0], 3.0, True)
+    assert metric.mean_norms() == {"a/kernel": 3.0}
+    metric.reset_state()
+    metric.update_state([math.nan], math.nan, False)
+    assert metric.mean_norms() == {}
+    metric.reset_state()
+    assert metric.mean_norms() == {}

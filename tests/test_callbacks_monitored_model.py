@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from callbacks import ConfusionMatrix, GradientNorms, MonitoredModel, VariableDropout
+from callbacks import (
+    ConfusionMatrix,
+    GradientNormMonitor,
+    GradientNorms,
+    MonitoredModel,
+    VariableDropout,
+)
 from ferkeras.network.loss import SmoothedCrossentropy
 
 RNG = np.random.default_rng(0)
@@ -215,3 +221,102 @@ def test_save_load_and_clone_keep_class_clip_and_behaviour(tmp_path):
         assert set(GradientNorms.keys) < set(train(copy))
     model.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
     np.testing.assert_allclose(model.predict(X, verbose=0), loaded.predict(X, verbose=0), rtol=1e-5)
+
+
+def test_layers_of_one_name_in_two_submodels_are_measured_each():
+    def submodel(name):
+        inputs = keras.Input((6,))
+        return keras.Model(inputs, keras.layers.Dense(3, name="head")(inputs), name=name)
+
+    inputs = keras.Input((6,))
+    first, second = submodel("first"), submodel("second")
+    plain = keras.Model(inputs, first(inputs) + 2 * second(inputs))
+    model = MonitoredModel(plain.inputs, plain.outputs)
+    model.compile(keras.optimizers.SGD(0.0), loss=SmoothedCrossentropy(), run_eagerly=True)
+    with tf.GradientTape() as tape:
+        loss = model.loss(Y[:8], plain(X[:8]))
+    gradients = tape.gradient(loss, plain.trainable_weights)
+    monitor = GradientNormMonitor(log=lambda line: None)
+    history = train(model, X[:8], Y[:8], callbacks=[monitor])
+    assert history["gradient_norm"][0] == pytest.approx(
+        float(tf.linalg.global_norm(gradients)), rel=1e-5
+    )
+    smaller, larger = sorted(history[f"gradient_norm/{layer}"][0] for layer in ("head", "head_2"))
+    assert larger == pytest.approx(2 * smaller, rel=1e-5)
+
+    # Only the gradient of the first is broken.
+    plain = keras.Model(inputs, keras.ops.sqrt(keras.ops.abs(first(inputs)) * 0) + second(inputs))
+    model = MonitoredModel(plain.inputs, plain.outputs)
+    model.compile(keras.optimizers.SGD(0.1), loss=SmoothedCrossentropy(), run_eagerly=True)
+    assert train(model, X[:8], Y[:8])["gradient_skipped"] == [1]
+    assert all(np.isfinite(value).all() for value in everything(model))
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_repeated_rows_of_an_embedding_are_added_before_they_are_measured(jit_compile):
+    tokens = np.array([[1, 1, 2, 1], [3, 2, 2, 2]])
+    moved = {}
+    for dense in (False, True):
+        keras.utils.set_random_seed(0)
+        if dense:
+            inputs = keras.Input((4, 5))
+            hidden = keras.layers.Dense(3, use_bias=False, kernel_initializer="uniform")(inputs)
+            x = np.eye(5, dtype=np.float32)[tokens]
+        else:
+            inputs = keras.Input((4,), dtype="int32")
+            hidden, x = keras.layers.Embedding(5, 3)(inputs), tokens
+        outputs = keras.layers.GlobalAveragePooling1D()(hidden)
+        model = MonitoredModel(inputs, outputs)
+        table = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+        model.set_weights([table, *model.get_weights()[1:]])
+        model.compile(
+            keras.optimizers.SGD(1.0, global_clipnorm=0.01), loss="mse", jit_compile=jit_compile
+        )
+        history = train(model, x, np.ones((2, 3), np.float32))
+        moved[dense] = (history["gradient_norm"][0], model.get_weights()[0] - table)
+    assert moved[False][0] == pytest.approx(moved[True][0], rel=1e-5)
+    np.testing.assert_allclose(moved[False][1], moved[True][1], rtol=1e-3, atol=1e-7)
+    assert np.linalg.norm(moved[False][1]) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_a_broken_step_leaves_no_trace_in_the_losses_of_several_outputs():
+    def build_two():
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6,))
+        model = MonitoredModel(inputs, [keras.layers.Dense(3, name=n)(inputs) for n in "pq"])
+        model.compile("sgd", [SmoothedCrossentropy(), SmoothedCrossentropy()], run_eagerly=True)
+        return model
+
+    broken = X.copy()
+    broken[:8] = np.nan
+    got = train(build_two(), broken, [Y, Y])
+    expected = train(build_two(), X[8:], [Y[8:], Y[8:]])
+    for key in ("loss", "p_loss", "q_loss"):
+        assert got[key] == pytest.approx(expected[key])
+
+
+@pytest.mark.parametrize(
+    ("clipping", "fraction"),
+    [
+        ({"clipnorm": 1e-9}, 1.0),
+        ({"clipnorm": 1e9}, 0.0),
+        ({"clipvalue": 1e-9}, math.nan),
+        ({"global_clipnorm": 1e-9, "gradient_accumulation_steps": 2}, math.nan),
+    ],
+)
+def test_how_many_steps_are_clipped_is_told_or_not_known(clipping, fraction):
+    inputs = keras.Input((6,))
+    model = MonitoredModel(inputs, keras.layers.Dense(3)(inputs))
+    optimizer = keras.optimizers.SGD(0.1, **clipping)
+    model.compile(optimizer, loss=SmoothedCrossentropy(), run_eagerly=True)
+    history = train(model)
+    np.testing.assert_equal(history["gradient_clipped"], [fraction])
+    assert math.isfinite(history["gradient_norm"][0])
+
+
+def test_several_devices_are_refused_where_the_training_begins():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        model = build(MonitoredModel)
+    with pytest.raises(RuntimeError, match=r"one device.*Received: MirroredStrategy"):
+        train(model)

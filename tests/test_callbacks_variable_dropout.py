@@ -89,3 +89,15 @@ def test_export_holds_no_random_operation(tmp_path):
 def test_refuses_a_rate_out_of_range(rate):
     with pytest.raises(ValueError, match="Received: rate="):
         VariableDropout(rate)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_rate_that_is_raised_to_1_drops_all_and_leaves_gradients_finite(dtype):
+    layer = VariableDropout(0.5, dtype=dtype)
+    layer.rate.assign(1.0)
+    x = tf.ones((4, 3), dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        out = layer(x, training=True)
+    np.testing.assert_array_equal(out, np.zeros((4, 3)))
+    np.testing.assert_array_equal(tape.gradient(out, x), np.zeros((4, 3)))

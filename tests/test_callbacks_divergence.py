@@ -1,0 +1,76 @@
+"""Leaving a training that has diverged, and not leaving one that has not."""
+
+import keras
+import numpy as np
+import pytest
+
+from callbacks import Diverged, DivergenceGuard, MonitoredModel
+
+pytestmark = pytest.mark.usefixtures("eager")
+
+X = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
+Y = np.arange(24) % 3
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def fit(model, x, in_a_row=3, y=Y, **options):
+    model.fit(
+        x, y, batch_size=4, verbose=0, callbacks=[DivergenceGuard(in_a_row)], **options
+    )  # fmt: skip
+
+
+def test_a_training_goes_on_from_good_weights_that_are_put_back():
+    inputs = keras.Input((4,))
+    model = MonitoredModel(inputs, keras.layers.Dense(3)(inputs))
+    model.compile("sgd", LOSS)
+    good = model.get_weights()
+    with pytest.raises(Diverged, match="the last 3 steps"):
+        fit(model, X * np.nan)
+    model.set_weights(good)
+    fit(model, X)
+    with pytest.raises(Diverged, match="the last 3 steps"):
+        fit(model, X * np.nan)
+
+
+class Own(keras.Model):
+    """A model with a loss of its own, beside that of Keras."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+
+class OfAnotherName(Own):
+    """A model whose metrics have no loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.total = keras.metrics.Mean(name="total")
+
+    @property
+    def metrics(self):
+        return [self.total]
+
+    def train_step(self, data):
+        return {**super().train_step(data), "loss": keras.ops.mean(self(data[0]))}
+
+
+@pytest.mark.parametrize(("cls", "steps"), [(Own, 2), (OfAnotherName, 6)])
+def test_models_with_losses_of_their_own_are_guarded(cls, steps):
+    model = cls()
+    model.compile("sgd", LOSS)
+    fit(model, X, in_a_row=2)
+    with pytest.raises(Diverged, match=f"epoch 1, {steps} steps done: the loss is not finite"):
+        fit(model, X * np.nan, in_a_row=2)
+
+
+def test_steps_that_are_executed_together_do_not_put_the_look_off():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile("sgd", LOSS, steps_per_execution=4)
+    x, y = np.tile(X * np.nan, (4, 1)), np.tile(Y, 4)
+    with pytest.raises(Diverged, match="epoch 1, 4 steps done"):
+        fit(model, x, y=y, in_a_row=3)
