@@ -173,8 +173,8 @@ def resume(
 def open_run(path: str | Path | None = None) -> Run:
     """Open a run; imports no TensorFlow.
 
-    One that was cut off, or is still being trained, is opened with the network that would be kept so far;
-    `Run.unfinished` says so.
+    One that was cut off, or is still being trained, is opened with the network that would be kept
+    so far; `Run.unfinished` says so.
 
     Args:
         path: its folder; None: the network that comes with ferkeras.

@@ -20,13 +20,16 @@ from ferkeras.cli.errors import RunError
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
 from ferkeras.export.__main__ import main
+from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
 from ferkeras.export.probe import Probe
 from ferkeras.export.saved_model import decode_face_in_graph
+from ferkeras.files import writing
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import enclosed_in
+from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
 
@@ -257,6 +260,49 @@ def test_somebody_elses_readme_is_not_replaced(run, tmp_path, capsys):
     assert "name another folder" in capsys.readouterr().err
     assert (other / "README.md").read_text() == "mine"
     assert len(list(other.iterdir())) == 1
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_refused_export_leaves_what_was_there(run, capsys, monkeypatch):
+    shutil.copy(run / "best.keras", run / "export" / "model.keras")
+    before = files_of(run / "export")
+    monkeypatch.setattr(
+        "ferkeras.export.formats.save_network",
+        lambda model, path, about: save_network(keras.models.clone_model(model), path, about),
+    )
+    assert main([str(run), "--format", "keras"]) == 1
+    said = capsys.readouterr().err
+    assert "export/model.keras predicts otherwise" in said
+    assert "is not kept" in said
+    assert files_of(run / "export") == before
+
+
+def test_of_exports_made_together_all_are_kept_or_none(trained, noise, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise RunError("no")
+
+    monkeypatch.setattr("ferkeras.export.formats.write_litert", refuse)
+    about, formats = trained.finished.about(), ("saved_model", "keras", "litert")
+    with pytest.raises(RunError):
+        export_network(trained.model, formats, tmp_path, about, probe=Probe(noise[:8]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("last", ["write_json", "write_text"])
+def test_after_a_kill_beside_the_card_the_export_can_be_made_again(
+    last, trained, tmp_path, monkeypatch
+):
+    def cut_off(path, content):
+        getattr(writing, last)(path, content)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"ferkeras.export.folder.{last}", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        write_model_card(tmp_path, trained.finished, [])
+    check_export_folder(tmp_path)
 
 
 def moved(run):

@@ -58,7 +58,7 @@ class RunSoFar(TrainedRun):
 
 
 def open_trained(path: str | Path) -> TrainedRun:
-    """Open a run by the path of its folder: a finished one, or of another the network that would be kept so far.
+    """Open a run by the path of its folder; of an unfinished one the network kept so far.
 
     Raises:
         InputError: there is no such folder, it is no run, it has no network yet, or a file of it
