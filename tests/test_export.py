@@ -16,14 +16,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ferkeras.cli.errors import RunError
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError, RunError
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
+from ferkeras.data.task import ImageSpec, Task
 from ferkeras.export.__main__ import main
 from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
-from ferkeras.export.probe import Probe
+from ferkeras.export.probe import Probe, find_probe
 from ferkeras.export.saved_model import decode_face_in_graph
 from ferkeras.files import writing
 from ferkeras.metrics.calibration import Calibration, store_calibration
@@ -337,6 +339,26 @@ def test_a_run_whose_data_are_elsewhere_is_checked_on_the_faces_that_are_named(
     said = capsys.readouterr().out
     assert "own.csv is not what this run was trained on" in said
     assert "faces of other data" in said
+
+
+def test_faces_of_another_size_and_colour_are_brought_to_those_of_the_network(trained, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("happy", "sad", "smug"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    found = find_probe(trained.finished, str(tmp_path), Console(None))
+    # The network knows nothing of smugness.
+    assert found.images.shape == (6, SIZE, SIZE, 1)
+    assert found.kind == "faces of other data"
+
+
+def test_synthetic_faces_are_no_faces_of_another_task(trained, monkeypatch):
+    other = Task(FER2013.classes, ImageSpec(64, 64, 3))
+    monkeypatch.setattr(type(trained.finished), "task", other)
+    with pytest.raises(InputError, match=r"takes 64 x 64 colour ones"):
+        find_probe(trained.finished, "demo", Console(None))
 
 
 def test_faces_that_have_moved_can_be_named(run, tmp_path, capsys):
