@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import signal
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -158,16 +157,9 @@ def test_a_run_is_not_resumed_with_another_network_for_a_teacher(pupil, finished
 
 def test_a_teacher_that_may_have_seen_validation_faces_is_an_alarm(finished_run, split_anew):
     teachers = [open_run(finished_run)]
-    config = teachers[0].config
-    same = load_splits(config, Console(io.StringIO()))
-    assert possibly_leaked(teachers, config, same) == []
-    assert possibly_leaked(teachers, config, split_anew) == ["tiny-001"]
-    # The same faces: but who says that the same of them were held out?
-    mixed = replace(same, official=False)
-    assert possibly_leaked(teachers, config, mixed) == []
-    other_seed = config.model_copy(update={"seed": 9})
-    assert possibly_leaked(teachers, other_seed, mixed) == ["tiny-001"]
-    assert possibly_leaked(teachers, other_seed, same) == []
+    same = load_splits(teachers[0].config, Console(io.StringIO()))
+    assert possibly_leaked(teachers, same) == []
+    assert possibly_leaked(teachers, split_anew) == ["tiny-001"]
 
 
 @pytest.fixture

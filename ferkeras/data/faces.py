@@ -115,6 +115,8 @@ class Splits:
     """Whether ferkeras drew the split so that nobody is on both sides."""
     votes_fingerprint: str | None = None
     """Hexadecimal digest of targets and votes; None where there are none."""
+    division: str = ""
+    """Hexadecimal digest of which face of the source is in which split."""
 
     def how(self) -> str:
         """Who drew the split, for people."""

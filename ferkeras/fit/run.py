@@ -126,6 +126,7 @@ def _train(
                 "fingerprint": splits.fingerprint,
                 **({"votes": splits.votes_fingerprint} if splits.votes_fingerprint else {}),
                 "official_split": splits.official,
+                "division": splits.division,
                 "task": splits.task.as_json(),
                 "recognised": splits.recognised,
                 "by_person": splits.by_person,
