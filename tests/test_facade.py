@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +19,7 @@ from PIL import Image
 import ferkeras
 from ferkeras import facade
 from ferkeras.cli.console import Console
+from ferkeras.cli.errors import RunError
 from ferkeras.config.file import load_config
 from ferkeras.data.load import load_splits
 from ferkeras.data.read_before import read_with, taken_over
@@ -336,6 +338,21 @@ def test_synthetic_faces_that_were_made_are_those_that_the_run_asks_for():
     other = load_config(None, ["seed=5"])
     with pytest.raises(ferkeras.InputError, match="seed = 5: these faces were read with seed=3"):
         taken_over(made, other, {"data.path"})
+
+
+def test_the_precision_of_the_caller_stays_his(tmp_path, monkeypatch):
+    def build_setup(config, splits):
+        seen.append(keras.config.dtype_policy().name)
+        raise RunError("broken")
+
+    seen = []
+    before = keras.config.dtype_policy().name
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ferkeras.fit.run.build_setup", build_setup)
+    settings = {**SMALL, "data.demo_faces": 200, "train.precision": "mixed_bfloat16"}
+    with pytest.raises(RunError, match="broken"):
+        ferkeras.train("demo", settings)
+    assert (seen, keras.config.dtype_policy().name) == (["mixed_bfloat16"], before)
 
 
 @pytest.fixture
