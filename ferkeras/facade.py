@@ -100,8 +100,8 @@ def train(
         InputError: the configuration or the faces are wrong, or faces of `load_data` were read
             otherwise than the configuration asks for.
         RunError: the training failed.
-        Interrupted: Ctrl-C or a signal came; the state is saved, and `ferkeras fit --resume` goes
-            on with it.
+        Interrupted: Ctrl-C or a signal came; `ferkeras fit --resume` goes on from the state that
+            was saved last, which the message tells of.
 
     Example:
         >>> import ferkeras

@@ -27,7 +27,7 @@ from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.teachers import open_teachers, possibly_leaked, record_of
 from ferkeras.runs.unfinished import UnfinishedRun
-from ferkeras.training.checkpointing import StoppedAndSaved
+from ferkeras.training.checkpointing import StoppedBetweenSteps
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
 from ferkeras.training.setup import build_setup, make_reproducible
@@ -199,7 +199,7 @@ def test_an_interrupted_distillation_ends_bit_for_bit_the_same(finished_run, tmp
             loop = TrainingLoop(config, setup, [Leave(request, stop)], keeper, console, request)
             loop.go_on()
             if stop:
-                with pytest.raises(StoppedAndSaved):
+                with pytest.raises(StoppedBetweenSteps):
                     loop.run(ended=False)
             else:
                 loop.run(ended=False)
