@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,6 +31,8 @@ from ferkeras.runs.records import EvaluationRecord, read_record
 
 _CARD = "README.md"
 _LARGEST_RECORD = 256 << 20
+_OF_PLACES = ("settings", "changes")
+"""What in an environment tells of places, besides the command and the source of the faces."""
 
 
 def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]:
@@ -122,6 +126,15 @@ def _last_part(path: str) -> str:
     return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
+def _cut(value: Any) -> Any:
+    """A value for JSON with each absolute path in it cut to its last part."""
+    if isinstance(value, Mapping):
+        return {key: _cut(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cut(each) for each in value]
+    return _last_part(value) if isinstance(value, str) else value
+
+
 def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     """The same run in another folder, of whose absolute paths the last part is kept."""
     config, environment = finished.config, finished.environment
@@ -149,6 +162,7 @@ def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
             **environment,
             "command": [without_folders(word) for word in environment["command"]],
             "data": {**data, "source": _last_part(str(data.get("source")))},
+            **{key: _cut(environment[key]) for key in _OF_PLACES if key in environment},
         },
     )
 
@@ -166,6 +180,7 @@ def _write_records(about: FinishedRun, run: Run) -> None:
         if figures.is_file():
             made.evaluation(split).mkdir(parents=True)
             content = read_record(figures, EvaluationRecord)
-            if "source" in content:
-                content["source"] = _last_part(str(content["source"]))
+            source = content["source"]
+            content["source"] = _last_part(source)
+            content["remark"] = content["remark"].replace(source, _last_part(source))
             write_json(made.evaluation(split) / figures.name, content)
