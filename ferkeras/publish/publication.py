@@ -31,8 +31,6 @@ from ferkeras.runs.records import EvaluationRecord, read_record
 
 _CARD = "README.md"
 _LARGEST_RECORD = 256 << 20
-_OF_PLACES = ("settings", "changes")
-"""What in an environment tells of places, besides the command and the source of the faces."""
 
 
 def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]:
@@ -162,7 +160,8 @@ def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
             **environment,
             "command": [without_folders(word) for word in environment["command"]],
             "data": {**data, "source": _last_part(str(data.get("source")))},
-            **{key: _cut(environment[key]) for key in _OF_PLACES if key in environment},
+            "settings": _cut(environment.get("settings", {})),
+            "changes": _cut(environment.get("changes", [])),
         },
     )
 
