@@ -9,7 +9,7 @@ exports, and by nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.faces import ReadFaces
 from ferkeras.data.load import load_faces, load_splits, split_as_configured
 from ferkeras.data.pictures import quiet_pillow
+from ferkeras.data.read_before import read_with, taken_over
 from ferkeras.data.test_time_augmentation import VIEWS, TestTimeAugmentation
 from ferkeras.runs.changes import EPOCHS
 from ferkeras.runs.finished import FinishedRun, TrainedRun, find_folder
@@ -83,7 +84,8 @@ def train(
             ``fer2013-fast``, ...), or a `ferkeras.config.schema.Config`.
         settings: what is different in it, as ``{"train.epochs": 3}`` or
             ``{"train": {"epochs": 3}}``; `ferkeras fit --help` lists all keys.
-        data: path of the faces, or what `load_data` returned; None: as configured.
+        data: path of the faces, or what `load_data` returned, whose arguments the run's
+            configuration takes over; None: as configured.
         progress: takes each line of what the command prints, as `print` does; or an object that is
             told of phases and epochs, without a console::
 
@@ -95,10 +97,11 @@ def train(
         The finished run; `Run.stopped` says whether an alarm ended it early.
 
     Raises:
-        InputError: the configuration or the faces are wrong.
+        InputError: the configuration or the faces are wrong, or faces of `load_data` were read
+            otherwise than the configuration asks for.
         RunError: the training failed.
-        Interrupted: Ctrl-C or a signal came; the state is saved, and `ferkeras fit --resume` goes
-            on with it.
+        Interrupted: Ctrl-C or a signal came; `ferkeras fit --resume` goes on from the state that
+            was saved last, which the message tells of.
 
     Example:
         >>> import ferkeras
@@ -110,13 +113,13 @@ def train(
         config = load_config(find_config(path_given("config", config, expected)))
     values = _settings(settings)
     if isinstance(data, ReadFaces):
-        values["data.path"] = data.source
+        values["data.path"] = data.settings.get("data.path", data.source)
     elif data is not None:
         values["data.path"] = path_given("data", data, "a path, or what load_data returned")
     resolved = with_values(config, values)
     refuse_idle(resolved, values)
-    if isinstance(data, ReadFaces) and resolved.data.votes is not None:
-        raise InputError("data.votes: these faces were read without votes; give their path as data")
+    if isinstance(data, ReadFaces):
+        resolved = taken_over(data, resolved, values)
     with console_for(progress) as console:
         splits = (
             split_as_configured(data, resolved)
@@ -221,7 +224,8 @@ def load_data(
         "data.color": color,
     }
     with console_for(progress) as console:
-        return load_faces(with_values(Config(), settings), console)
+        config = with_values(Config(), settings)
+        return replace(load_faces(config, console), settings=read_with(config))
 
 
 class Run:

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import signal
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -28,7 +27,7 @@ from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.teachers import open_teachers, possibly_leaked, record_of
 from ferkeras.runs.unfinished import UnfinishedRun
-from ferkeras.training.checkpointing import StoppedAndSaved
+from ferkeras.training.checkpointing import StoppedBetweenSteps
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.loop import TrainingLoop
 from ferkeras.training.setup import build_setup, make_reproducible
@@ -158,16 +157,9 @@ def test_a_run_is_not_resumed_with_another_network_for_a_teacher(pupil, finished
 
 def test_a_teacher_that_may_have_seen_validation_faces_is_an_alarm(finished_run, split_anew):
     teachers = [open_run(finished_run)]
-    config = teachers[0].config
-    same = load_splits(config, Console(io.StringIO()))
-    assert possibly_leaked(teachers, config, same) == []
-    assert possibly_leaked(teachers, config, split_anew) == ["tiny-001"]
-    # The same faces: but who says that the same of them were held out?
-    mixed = replace(same, official=False)
-    assert possibly_leaked(teachers, config, mixed) == []
-    other_seed = config.model_copy(update={"seed": 9})
-    assert possibly_leaked(teachers, other_seed, mixed) == ["tiny-001"]
-    assert possibly_leaked(teachers, other_seed, same) == []
+    same = load_splits(teachers[0].config, Console(io.StringIO()))
+    assert possibly_leaked(teachers, same) == []
+    assert possibly_leaked(teachers, split_anew) == ["tiny-001"]
 
 
 @pytest.fixture
@@ -207,7 +199,7 @@ def test_an_interrupted_distillation_ends_bit_for_bit_the_same(finished_run, tmp
             loop = TrainingLoop(config, setup, [Leave(request, stop)], keeper, console, request)
             loop.go_on()
             if stop:
-                with pytest.raises(StoppedAndSaved):
+                with pytest.raises(StoppedBetweenSteps):
                     loop.run(ended=False)
             else:
                 loop.run(ended=False)

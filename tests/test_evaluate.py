@@ -211,7 +211,7 @@ def test_data_that_have_moved_are_known_again(copied, tmp_path, make_faces, monk
     moved = load_config(copied / "config.yaml", [f"data.path={data}"])
     splits = load_splits(moved, Console())
     environment = json.loads((copied / "environment.json").read_text())
-    environment["data"]["fingerprint"] = splits.fingerprint
+    environment["data"] |= {"fingerprint": splits.fingerprint, "division": splits.division}
     (copied / "environment.json").write_text(json.dumps(environment))
     assert main([str(copied)]) == 2
     assert capsys.readouterr().err.endswith("or any others, with --data\n")

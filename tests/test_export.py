@@ -16,17 +16,22 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from ferkeras.cli.errors import RunError
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError, RunError
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
+from ferkeras.data.task import ImageSpec, Task
 from ferkeras.export.__main__ import main
+from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
-from ferkeras.export.probe import Probe
+from ferkeras.export.probe import Probe, find_probe
 from ferkeras.export.saved_model import decode_face_in_graph
+from ferkeras.files import writing
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import enclosed_in
+from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
 
@@ -259,6 +264,49 @@ def test_somebody_elses_readme_is_not_replaced(run, tmp_path, capsys):
     assert len(list(other.iterdir())) == 1
 
 
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_refused_export_leaves_what_was_there(run, capsys, monkeypatch):
+    shutil.copy(run / "best.keras", run / "export" / "model.keras")
+    before = files_of(run / "export")
+    monkeypatch.setattr(
+        "ferkeras.export.formats.save_network",
+        lambda model, path, about: save_network(keras.models.clone_model(model), path, about),
+    )
+    assert main([str(run), "--format", "keras"]) == 1
+    said = capsys.readouterr().err
+    assert "export/model.keras predicts otherwise" in said
+    assert "is not kept" in said
+    assert files_of(run / "export") == before
+
+
+def test_of_exports_made_together_all_are_kept_or_none(trained, noise, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise RunError("no")
+
+    monkeypatch.setattr("ferkeras.export.formats.write_litert", refuse)
+    about, formats = trained.finished.about(), ("saved_model", "keras", "litert")
+    with pytest.raises(RunError):
+        export_network(trained.model, formats, tmp_path, about, probe=Probe(noise[:8]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("last", ["write_json", "write_text"])
+def test_after_a_kill_beside_the_card_the_export_can_be_made_again(
+    last, trained, tmp_path, monkeypatch
+):
+    def cut_off(path, content):
+        getattr(writing, last)(path, content)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"ferkeras.export.folder.{last}", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        write_model_card(tmp_path, trained.finished, [])
+    check_export_folder(tmp_path)
+
+
 def moved(run):
     """Let a run say that it was trained on faces that are not on this machine."""
     text = (run / "config.yaml").read_text()
@@ -291,6 +339,26 @@ def test_a_run_whose_data_are_elsewhere_is_checked_on_the_faces_that_are_named(
     said = capsys.readouterr().out
     assert "own.csv is not what this run was trained on" in said
     assert "faces of other data" in said
+
+
+def test_faces_of_another_size_and_colour_are_brought_to_those_of_the_network(trained, tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("happy", "sad", "smug"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
+    found = find_probe(trained.finished, str(tmp_path), Console(None))
+    # The network knows nothing of smugness.
+    assert found.images.shape == (6, SIZE, SIZE, 1)
+    assert found.kind == "faces of other data"
+
+
+def test_synthetic_faces_are_no_faces_of_another_task(trained, monkeypatch):
+    other = Task(FER2013.classes, ImageSpec(64, 64, 3))
+    monkeypatch.setattr(type(trained.finished), "task", other)
+    with pytest.raises(InputError, match=r"takes 64 x 64 colour ones"):
+        find_probe(trained.finished, "demo", Console(None))
 
 
 def test_faces_that_have_moved_can_be_named(run, tmp_path, capsys):

@@ -8,15 +8,23 @@ import pydoc
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 import ferkeras
 from ferkeras import facade
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import RunError
+from ferkeras.config.file import load_config
+from ferkeras.data.load import load_splits
+from ferkeras.data.read_before import read_with, taken_over
 from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.runs.finished import open_run as open_finished
 from ferkeras.runs.litert import LiteRtNetwork
 from ferkeras.runs.shipped import SHIPPED
 
@@ -301,10 +309,50 @@ def test_a_finished_run_is_gone_on_with_as_asked(finished_run, tmp_path, monkeyp
 
 def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch, brief, eager):
     monkeypatch.chdir(tmp_path)
-    read = ferkeras.load_data(make_table, cache=False)
+    read = ferkeras.load_data(make_table, size=24, color=True, cache=False)
     run = ferkeras.train("demo", SMALL, data=read)
-    assert run.config.data.path == str(make_table)
+    asked = run.config.data
+    assert (asked.path, asked.size, asked.color) == (str(make_table), 24, True)
+    # What evaluates and resumes reads the faces again, as the configuration says.
+    again = load_splits(run.config, Console(io.StringIO()))
+    assert again.fingerprint == open_finished(run.folder).fingerprint
     assert run.evaluate().plain.metrics["faces"] > 0
+    for settings, expected in (
+        (
+            {"data.size": 32},
+            r"data.size = 32: .* data.size=24; read them with load_data",
+        ),
+        ({"data.color": None}, "data.color = null: these faces were read with data.color=true"),
+        ({"data.detect_faces": True}, "data.detect_faces=false; give their path as data"),
+    ):
+        with pytest.raises(ferkeras.InputError, match=expected):
+            ferkeras.train("demo", SMALL | settings, data=read)
+
+
+def test_synthetic_faces_that_were_made_are_those_that_the_run_asks_for():
+    """They depend on the seed, which is that of the training too."""
+    made = replace(synthetic_faces(200, 3), settings=read_with(load_config(None, ["seed=3"])))
+    config = load_config(None, ["data.validation_fraction=0.3"])
+    taken = taken_over(made, config, {"data.path"})
+    assert (taken.data.path, taken.seed, taken.data.validation_fraction) == ("demo", 3, 0.3)
+    other = load_config(None, ["seed=5"])
+    with pytest.raises(ferkeras.InputError, match="seed = 5: these faces were read with seed=3"):
+        taken_over(made, other, {"data.path"})
+
+
+def test_the_precision_of_the_caller_stays_his(tmp_path, monkeypatch):
+    def build_setup(config, splits):
+        seen.append(keras.config.dtype_policy().name)
+        raise RunError("broken")
+
+    seen = []
+    before = keras.config.dtype_policy().name
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ferkeras.fit.run.build_setup", build_setup)
+    settings = {**SMALL, "data.demo_faces": 200, "train.precision": "mixed_bfloat16"}
+    with pytest.raises(RunError, match="broken"):
+        ferkeras.train("demo", settings)
+    assert (seen, keras.config.dtype_policy().name) == (["mixed_bfloat16"], before)
 
 
 @pytest.fixture

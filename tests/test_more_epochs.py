@@ -136,10 +136,11 @@ def test_faces_that_moved_must_be_the_same(run, tmp_path, capsys, monkeypatch):
     assert code == 2
     assert "holds other faces than when the run began" in text
     assert content(run) == before
-    # The same faces, as far as the run can tell: its fingerprint is theirs.
+    # The same faces, as far as the run can tell: its fingerprint is theirs, and its division.
     environment = json.loads(run.environment.read_bytes())
     config = with_values(load_config(run.config), {"data.path": f"{tmp_path}/other.csv"})
-    environment["data"]["fingerprint"] = load_splits(config, Console(io.StringIO())).fingerprint
+    splits = load_splits(config, Console(io.StringIO()))
+    environment["data"] |= {"fingerprint": splits.fingerprint, "division": splits.division}
     run.environment.path.write_text(json.dumps(environment))
     code, text = resumed(capsys, run, f"data.path={tmp_path}/other.csv")
     assert code == 0, text

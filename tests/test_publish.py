@@ -30,8 +30,18 @@ from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
+from ferkeras.runs.shipped import SHIPPED
 
 NOISE = np.random.default_rng(3).integers(0, 256, (30, 48, 48, 1), dtype=np.uint8)
+
+
+def write_evaluation(folder, source):
+    """The one that came along, as if it had been of these faces."""
+    name = "evaluation/validation/evaluation-validation.json"
+    evaluation = json.loads((SHIPPED / name).read_text())
+    changed = {"source": source, "remark": f"{source} is not what this run was trained on"}
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(json.dumps(evaluation | changed))
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +53,12 @@ def run(finished_run, tmp_path_factory):
         "python", "-m", "ferkeras.fit", "data.path=/home/ann/fer2013.csv",
         "distill.teachers=[/home/ann/a-001,b-001]",
     ]  # fmt: skip
+    environment["settings"]["network.weights"] = "/home/ann/own.weights.h5"
+    environment["changes"] = [
+        {"when": "2026-01-01", "epoch": 2, "key": "data.path", "was": "/home/ann/a.csv", "now": "b"}
+    ]
     (folder / "environment.json").write_text(json.dumps(environment))
+    write_evaluation(folder, "/home/ann/fer2013.csv")
     config = load_config(
         folder / "config.yaml", ["distill.teachers=[/home/ann/a-001,saved_models/b-001]"]
     )
@@ -91,6 +106,9 @@ def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
     assert "data.path=fer2013.csv" in open_run(published).environment["command"]
     assert "distill.teachers=[a-001,b-001]" in open_run(published).environment["command"]
     assert open_run(published).config.distill.teachers == ("a-001", "saved_models/b-001")
+    environment = open_run(published).environment
+    assert environment["settings"]["network.weights"] == "own.weights.h5"
+    assert [(each["was"], each["now"]) for each in environment["changes"]] == [("a.csv", "b")]
     for path in published.rglob("*"):
         if path.is_file():
             assert b"/home/ann" not in path.read_bytes()
@@ -98,7 +116,7 @@ def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):
     names = {path.name for path in published.iterdir()}
     assert names == {
         "README.md", "best.keras", "calibration.json", "config.yaml", "environment.json",
-        "export", "history.csv", "metrics.json", "predictions.npz",
+        "evaluation", "export", "history.csv", "metrics.json", "predictions.npz",
     }  # fmt: skip
 
 
@@ -120,6 +138,20 @@ def test_its_card_says_why_files_differ_from_a_network_in_bfloat16(run, precisio
     config = finished.config.model_copy(update={"train": train})
     card = model_card(replace(finished, config=config), {})
     assert ("the files compute in float32" in card) == (precision == "mixed_bfloat16")
+
+
+def test_its_card_has_no_markup_of_class_names(run):
+    finished = open_run(run)
+    odd = "a|b <img src=x onerror=alert(1)>"
+    task = json.loads(json.dumps(finished.task.as_json()).replace('"happy"', json.dumps(odd)))
+    data = {**finished.environment["data"], "task": task}
+    metrics = json.loads(json.dumps(finished.metrics).replace('"happy"', json.dumps(odd)))
+    finished = replace(
+        finished, environment={**finished.environment, "data": data}, metrics=metrics
+    )
+    card = model_card(finished, {})
+    assert "<img" not in card
+    assert card.count(r"a\|b &lt;img src=x onerror=alert(1)&gt;") == 2
 
 
 def test_its_card_says_who_chose_the_epoch_and_what_was_not_used(published):

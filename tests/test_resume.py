@@ -23,7 +23,7 @@ from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
 from ferkeras.runs.unfinished import find_run
 from ferkeras.training.callbacks import build_callbacks
-from ferkeras.training.checkpointing import StoppedAndSaved
+from ferkeras.training.checkpointing import StoppedBetweenSteps, TrainingCheckpoint
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.endings import resumable
 from ferkeras.training.loop import TrainingLoop
@@ -278,11 +278,30 @@ def test_a_request_is_granted_after_the_step(splits, traced, tmp_path):
     request = StopRequest()
     expected = go(settings(*QUICK), splits, tmp_path / "whole", traced=traced)
     rare = settings(*QUICK, "checkpoint.every_steps=1000")
-    with pytest.raises(StoppedAndSaved) as stopped:
+    with pytest.raises(StoppedBetweenSteps) as stopped:
         go(rare, splits, tmp_path / "run", Ask(request), request=request, traced=traced)
-    assert stopped.value.signal == 15
+    assert (stopped.value.signal, stopped.value.saved) == (15, True)
     assert steps_done(tmp_path / "run") == STEPS + 2
     assert_same(go(rare, splits, tmp_path / "run", traced=traced), expected)
+
+
+def test_a_state_that_is_not_sound_is_not_said_to_be_saved(tmp_path):
+    class Unsound:
+        def capture(self, epoch, step):
+            return None
+
+    request = StopRequest()
+    folder = CheckpointFolder(tmp_path / "checkpoints")
+    checkpoint = TrainingCheckpoint(Unsound(), folder, settings().checkpoint, request)
+    checkpoint.on_train_begin()
+    request.signal = 15
+    for leave in (
+        lambda: checkpoint.on_train_batch_begin(7),
+        lambda: checkpoint.on_epoch_end(0),
+    ):
+        with pytest.raises(StoppedBetweenSteps) as stopped:
+            leave()
+        assert not stopped.value.saved
 
 
 def test_what_had_been_stopped_by_an_alarm_does_not_train_on(splits, traced, tmp_path):
@@ -359,7 +378,8 @@ def test_a_checkpoint_of_another_network_is_refused(splits, traced, tmp_path):
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
-        (StoppedAndSaved(15), 143, ["stopped by SIGTERM; the state is saved"]),
+        (StoppedBetweenSteps(15, saved=True), 143, ["stopped by SIGTERM; the state is saved"]),
+        (StoppedBetweenSteps(15, saved=False), 143, ["not worth saving", "saved before is intact"]),
         (KeyboardInterrupt(), 130, ["interrupted"]),
         (OSError(28, "No space left on device", "x/best.keras"), 1, ["x/best.keras: No space"]),
         (OSError("h5py: errno = 28"), 1, ["a file cannot be read or written (h5py: errno = 28)"]),

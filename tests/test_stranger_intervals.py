@@ -82,6 +82,29 @@ def test_what_is_known_too_badly_has_no_interval():
     assert {"ece", "f1/happy"} <= set(many)
 
 
+@pytest.mark.parametrize("all_right", [True, False])
+@pytest.mark.parametrize("count", [30, 600])
+def test_an_interval_holds_its_figure(count, all_right):
+    predictions = draw(count, np.random.default_rng(3))
+    if all_right:
+        sure = np.eye(CLASSES, dtype=np.float32)[predictions.labels]
+        predictions = replace(predictions, probabilities=sure)
+    figures = predictions.metrics()
+    for name, table in figures["emotions"].items():
+        figures |= {f"{key}/{name}": table[key] for key in ("precision", "recall", "f1")}
+    for name, (low, high) in intervals_of(predictions).items():
+        assert low - 1e-12 <= figures[name] <= high + 1e-12, name
+
+
+def test_a_figure_that_is_not_defined_has_no_interval():
+    rng = np.random.default_rng(0)
+    odds = rng.random((40, CLASSES)).astype(np.float32)
+    probabilities = odds / odds.sum(axis=1, keepdims=True)
+    of_one_class = Predictions(probabilities, np.zeros(40, np.int32), FER2013.classes)
+    assert of_one_class.metrics()["cohen_kappa"] is None
+    assert "cohen_kappa" not in intervals_of(of_one_class)
+
+
 @pytest.mark.parametrize("count", [30, 150])
 def test_intervals_hold_the_truth_at_their_rate(count):
     rng = np.random.default_rng(1)

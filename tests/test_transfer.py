@@ -8,12 +8,10 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.config.networks.plain import Plain
 from ferkeras.config.networks.residual import Residual
-from ferkeras.data.faces import Splits
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Classes, ImageSpec, Task
 from ferkeras.network.model import build_network, dropout_layers
-from ferkeras.runs.finished import open_run
-from ferkeras.runs.start import open_start, was_trained_on_validation
+from ferkeras.runs.start import open_start
 from ferkeras.training.transfer import demand_most, take_over
 
 SMALL = {
@@ -128,13 +126,3 @@ def test_a_path_that_is_no_run_names_the_key(tmp_path):
     with pytest.raises(InputError, match=r"network\.start_from"):
         open_start(str(tmp_path / "nothing"))
     assert open_start(None) is None
-
-
-def test_a_start_that_knows_the_validation_faces_is_noticed(make_faces):
-    start = open_run("saved_models/fer2013")
-    some = make_faces(list(range(7)))
-    splits = Splits(some, some, None, "", str(start.fingerprint), official=False)
-    config = load_config(None, [f"seed={start.config.seed}"])
-    assert not was_trained_on_validation(start, config, splits)
-    assert was_trained_on_validation(start, load_config(None, ["seed=5"]), splits)
-    assert was_trained_on_validation(start, load_config(None, ["data.folds=3"]), splits)

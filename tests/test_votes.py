@@ -599,7 +599,7 @@ def test_a_run_goes_on_where_its_votes_are_and_with_no_others(runs, voted, tmp_p
 def test_faces_that_were_read_without_votes_are_refused_in_python(voted):
     faces = ferkeras.load_data(voted[0], cache=False)
     settings = {"data.votes": str(voted[1]), "data.votes_as": "soft"}
-    with pytest.raises(InputError, match="read without votes; give their path as data"):
+    with pytest.raises(InputError, match=r"read with data\.votes=null; give their path as data"):
         ferkeras.train("demo", settings, data=faces)
 
 

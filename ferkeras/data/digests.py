@@ -93,6 +93,15 @@ def fingerprint_of(faces: Faces, usage: np.ndarray) -> str:
     )
 
 
+def division_of(usage: np.ndarray) -> str:
+    """Return the digest of which face is in which split, 64 hexadecimal digits.
+
+    Args:
+        usage: int8, shape (N,).
+    """
+    return _digest_of_arrays(usage.view(np.uint8))
+
+
 def votes_fingerprint_of(faces: Faces) -> str | None:
     """Return the digest of targets and votes, 64 hexadecimal digits; None where there are none."""
     arrays = {"targets": faces.targets, "votes": faces.votes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class ReadFaces:
         sample: what some pictures show; None where no face was looked for, or in all of them.
         notes: what was passed over that its owner may have meant otherwise, for people.
         dropped: how many faces are not here, by the class that is left out or another reason.
+        settings: dotted keys of the configuration that they were read with; empty where not told.
     """
 
     faces: Faces
@@ -93,6 +95,7 @@ class ReadFaces:
     sample: Sample | None = None
     notes: tuple[str, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ class Splits:
     """Whether ferkeras drew the split so that nobody is on both sides."""
     votes_fingerprint: str | None = None
     """Hexadecimal digest of targets and votes; None where there are none."""
+    division: str = ""
+    """Hexadecimal digest of which face of the source is in which split."""
 
     def how(self) -> str:
         """Who drew the split, for people."""

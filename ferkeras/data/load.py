@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config, Data
@@ -102,15 +103,22 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
             and those of other classes left out.
 
     Raises:
-        InputError: see `read_faces`.
+        InputError: see `read_faces`; or synthetic faces do not have the task that is expected.
     """
     data = config.data
     title = "making synthetic faces" if data.path == DEMO else f"reading {data.path}"
     with reading_progress(console, title) as reach:
         if data.path == DEMO:
-            return synthetic_faces(
+            made = synthetic_faces(
                 data.demo_faces, config.seed, label_noise=data.demo_label_noise, progress=reach
             )
+            if expected is not None and expected != made.faces.task:
+                raise InputError(
+                    "data.path=demo: synthetic faces are 48 x 48 grey ones of FER2013's seven "
+                    f"emotions; this network takes {expected.image} ones of "
+                    f"{len(expected.classes)} classes; name other faces"
+                )
+            return made
         read = read_faces(
             data.path,
             wanted(data, expected),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import as_yaml
-from ferkeras.data.digests import digests_of_images, votes_fingerprint_of
+from ferkeras.data.digests import digests_of_images, division_of, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 
 
@@ -72,6 +72,7 @@ def split_faces(
         recognised=read.recognised,
         by_person=read.groups is not None,
         votes_fingerprint=votes_fingerprint_of(read.faces),
+        division=division_of(usage),
     )
 
 

@@ -21,6 +21,7 @@ from ferkeras.data.load import (
     without_lost_votes,
 )
 from ferkeras.data.readers.votes import OtherRows
+from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import TrainedRun
 
 SPLITS = ("validation", "test", "train")
@@ -35,7 +36,7 @@ class Subject:
         faces: at least one.
         source: where they come from, for people.
         fingerprint: of all faces of that source.
-        same_data: whether that source is what the run was trained on.
+        same_data: whether that source is what the run was trained on, divided as then.
         train: the run's training faces; None where they cannot be had or are the subject.
         validation: the run's validation faces; None where they cannot be had.
         remark: what is to be said about the data; empty where all is as it should be.
@@ -78,15 +79,14 @@ def find_subject(
             raise InputError(
                 f"{error}; name the faces of this run where they are, or any others, with --data"
             ) from None
-        same = splits.fingerprint == finished.fingerprint
-        remark = (
-            ""
-            if same
-            else f"{splits.source} is not what this run was trained on: its content has changed "
-            "since; the figures are for what it holds now, and its validation faces may have been "
-            "training faces"
-        )
-        return _of_splits(splits, split, same=same, remark=remark)
+        remark = ""
+        if not had_same_faces(finished.environment, splits):
+            remark = (
+                f"{splits.source} is not what this run was trained on: its content has changed "
+                "since; the figures are for what it holds now, and its validation faces may have "
+                "been training faces"
+            )
+        return _of_splits(splits, split, finished, remark)
     moved = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
     remark = ""
     try:
@@ -102,12 +102,12 @@ def find_subject(
                 "judged by their own labels"
             )
     if read.fingerprint == finished.fingerprint:
-        return _of_splits(split_as_configured(read, config), split, same=True, remark="")
+        return _of_splits(split_as_configured(read, config), split, finished)
     own: Splits | None = None
     leak = ""
     try:
         found = _divided_as_before(load_splits(config, console, finished.task), finished)
-        if found.fingerprint == finished.fingerprint:
+        if had_same_splits(finished.environment, found):
             own = found
         else:
             leak = f"{found.source} is not what this run was trained on any more"
@@ -152,8 +152,17 @@ def _divided_as_before(splits: Splits, finished: TrainedRun) -> Splits:
     return splits
 
 
-def _of_splits(splits: Splits, split: str | None, *, same: bool, remark: str) -> Subject:
+def _of_splits(
+    splits: Splits, split: str | None, finished: TrainedRun, remark: str = ""
+) -> Subject:
     name = split or "validation"
+    same = had_same_splits(finished.environment, splits)
+    if not same and not remark:
+        remark = (
+            f"the faces of {splits.source} are divided otherwise than when this run was trained: "
+            "who is seen in them, or a package that divides them, has changed; its validation "
+            "faces may have been training faces"
+        )
     faces: Faces | None = {
         "validation": splits.validation,
         "test": splits.test,

@@ -87,8 +87,10 @@ def write_model_card(
         records = {name: as_of(finished, record) for name, record in records.items()}
     records |= {each.path.name: record_of(each, finished) for each in exported}
     records = {name: record for name, record in records.items() if (folder / name).exists()}
-    write_text(folder / _CARD, model_card(finished, records))
+    card = model_card(finished, records)
+    # First the list: by it the card is known for one, also where this is cut off in between.
     write_json(folder / _LIST, records)
+    write_text(folder / _CARD, card)
     return folder / _CARD
 
 

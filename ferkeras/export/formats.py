@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from ferkeras.export.onnx import onnx_predictions, write_onnx
 from ferkeras.export.parity import Parity
 from ferkeras.export.probe import Probe
 from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
-from ferkeras.files.inner import AnyPath, InnerPath, folder_of, inside
+from ferkeras.files.inner import AnyPath, InnerPath, folder_of
+from ferkeras.files.writing import atomic_place
 from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import About
 from ferkeras.runs.keras_file import save_network
@@ -70,8 +72,8 @@ def export_network(
 
     All compute in float32 (`litert-int8` in integers; `litert-float16` stores its weights in half
     of the bits), take uint8 faces (N, H, W, C) and give `probabilities` and, but for `keras`,
-    `label`. A SavedModel gets the next free number in
-    `folder`, the files replace their predecessors.
+    `label`. A SavedModel gets the next free number in `folder`, the files replace their
+    predecessors: all when each has been compared, none where one is refused.
 
     Args:
         model: uint8 faces to logits (N, K).
@@ -96,38 +98,40 @@ def export_network(
     exact = expected if _is_float32(model) else served.predict(_batches(faces), verbose=0)
     folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        saved_model, kept = InnerPath(Path(scratch), "1"), "saved_model" in formats
-        if kept:
-            saved_model = folder / str(_next_version(folder))
+    paths = {name: folder / (FILES.get(name) or str(_next_version(folder))) for name in formats}
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        places = {name: stack.enter_context(atomic_place(path)) for name, path in paths.items()}
+        kept = "saved_model" in places
+        saved_model = places["saved_model"] if kept else InnerPath(Path(scratch), "1")
         if set(formats) != {"keras"}:
             # What others are converted from need not read files.
             write_saved_model(served, saved_model, about, compact=compact, files=kept)
         exported = []
-        for name in formats:
-            path = saved_model if name == "saved_model" else folder / FILES[name]
+        for name, place in places.items():
             match name:
                 case "litert":
-                    write_litert(saved_model, path, about)
+                    write_litert(saved_model, place, about)
                 case "litert-float16":
-                    write_litert(saved_model, path, about, half=True)
+                    write_litert(saved_model, place, about, half=True)
                 case "litert-int8":
-                    write_litert(saved_model, path, about, representative=representative)
-                    _demand_integers_run(inside(path), about)
+                    write_litert(saved_model, place, about, representative=representative)
+                    _demand_integers_run(place, about)
                 case "onnx":
-                    write_onnx(saved_model, path, about)
+                    write_onnx(saved_model, place, about)
                 case "keras":
-                    save_network(model, path, about)
-            predicted = predictions_of(name, path, faces)
+                    save_network(model, place, about)
+            predicted = predictions_of(name, place, faces)
             Parity.of(exact, predicted).demand(
-                str(path),
+                str(paths[name]),
                 difference=_LARGEST_DIFFERENCE.get(name, _ROUNDING),
                 agreement=_LEAST_AGREEMENT.get(name, _NEARLY_ALL),
             )
             if name.startswith("litert"):
-                remember_litert(inside(path).read_bytes(), about.emotions)
+                remember_litert(place.read_bytes(), about.emotions)
             parity = Parity.of(expected, predicted)
-            exported.append(Exported(name, path, _size(path), temperature, parity, probe.kind))
+            exported.append(
+                Exported(name, paths[name], _size(place), temperature, parity, probe.kind)
+            )
     return exported
 
 
@@ -135,7 +139,6 @@ def _demand_integers_run(path: InnerPath, about: About) -> None:
     # Steps of 1e-8, of units that are never active, have ended the process in LiteRT's own code.
     reason = fault_of(path.read_bytes(), about.emotions)
     if reason is not None:
-        path.unlink()
         raise RunError(
             f"litert-int8: LiteRT does not run this network in integers ({reason}); no file is "
             "kept; take litert or litert-float16"

@@ -141,7 +141,7 @@ def _head(finished: TrainedRun) -> str:
         if finished.unfinished
         else ""
     )
-    *names, last = finished.task.classes
+    *names, last = map(for_markdown, finished.task.classes)
     image = finished.task.image
     values = "grey values" if image.channels == 1 else "pixels in colour"
     return f"""\
@@ -390,7 +390,7 @@ def _emotions(
 ) -> str:
     rows = [
         (
-            name,
+            for_markdown(name),
             *(
                 " ".join(
                     filter(None, (percent(row[key]), _interval(key, ranges.get(f"{key}/{name}"))))

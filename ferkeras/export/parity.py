@@ -50,5 +50,5 @@ class Parity:
             f"{what} predicts otherwise than the trained network on {self.faces:,} faces: same "
             f"label on {self.label_agreement:.1%} (expected {agreement:.1%} or more), "
             f"probabilities differ by up to {self.largest_difference:.2g} (expected at most "
-            f"{difference:g}); do not use this export"
+            f"{difference:g}); this export is not kept"
         )

@@ -8,13 +8,15 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.console import Console
-from ferkeras.data.load import are_here, load_splits, without_lost_votes
+from ferkeras.data.load import are_here, load_faces, split_as_configured, without_lost_votes
 from ferkeras.data.pictures import face_of
-from ferkeras.data.selection import Images
+from ferkeras.data.selection import Images, select
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.runs.finished import TrainedRun
 
-_SYNTHETIC = 800
+_FACES = 800
+"""How many are drawn, or taken of other data."""
+
 VALIDATION, SYNTHETIC, OTHER = "validation faces", "synthetic faces", "faces of other data"
 
 
@@ -32,18 +34,19 @@ class Probe:
 
 
 def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Probe:
-    """The validation faces of the data at `path`, or of the run's own, or synthetic ones.
+    """The validation faces of the run, some of the data at `path`, or synthetic ones.
 
-    An export can be checked on any faces: both networks get the same. Synthetic ones are drawn
-    where the run's own data are not on this machine; the console says so.
+    An export can be checked on any faces: both networks get the same, of the size and colour that
+    they take. Synthetic ones are drawn where the run's own data are not on this machine; the
+    console says so.
 
     Args:
         finished: the run whose network is exported.
-        path: data to use instead of the run's own; None for those.
+        path: data to use instead of the run's own, or where these are now; None: as configured.
         console: where to say which faces are used.
 
     Raises:
-        InputError: there are data, but they cannot be read.
+        InputError: there are data, but they cannot be read, or show none of the run's classes.
     """
     config = without_lost_votes(finished.config)
     data = config.data
@@ -55,18 +58,19 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         return Probe(_synthetic(finished), SYNTHETIC)
     if path is not None:
         data = data.model_copy(update={"path": path})
-    splits = load_splits(config.model_copy(update={"data": data}), console)
-    if splits.fingerprint == finished.fingerprint:
-        return Probe(splits.validation.images)
+    read = load_faces(config.model_copy(update={"data": data}), console, finished.task)
+    if read.fingerprint == finished.fingerprint:
+        return Probe(split_as_configured(read, config).validation.images)
     console.print(
-        f"note: {splits.source} is not what this run was trained on; its faces are used to check "
+        f"note: {read.source} is not what this run was trained on; its faces are used to check "
         "the export all the same"
     )
-    return Probe(splits.validation.images, OTHER)
+    some = np.random.default_rng(finished.config.seed).permutation(len(read.faces))[:_FACES]
+    return Probe(select(read.faces.images, some), OTHER)
 
 
 def _synthetic(finished: TrainedRun) -> np.ndarray:
     """Synthetic faces, of the size and with the channels that the network takes."""
-    drawn = synthetic_faces(_SYNTHETIC, finished.config.seed).faces.images[..., 0]
+    drawn = synthetic_faces(_FACES, finished.config.seed).faces.images[..., 0]
     spec = finished.task.image
     return np.stack([face_of(Image.fromarray(face), spec) for face in drawn])

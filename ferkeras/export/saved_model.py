@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import keras
@@ -13,8 +12,8 @@ import tensorflow as tf
 from ferkeras.data.pictures import MOST_FILLED_UP
 from ferkeras.export.quiet import without_asset_chatter
 from ferkeras.export.upright import turned_upright
-from ferkeras.files.inner import AnyPath, inside
-from ferkeras.files.writing import temporary_name
+from ferkeras.files.inner import AnyPath
+from ferkeras.files.writing import atomic_place
 from ferkeras.runs.embedded import About
 
 SAVED_MODEL = (
@@ -58,7 +57,8 @@ def write_saved_model(
         files: with the signature `encoded`.
 
     Raises:
-        OSError: the folder exists and is not empty, or cannot be written.
+        Refused: the folder exists.
+        OSError: it cannot be written.
     """
     emotions = tf.constant(about.emotions)
     provenance = tf.constant(about.provenance_text())
@@ -88,17 +88,9 @@ def write_saved_model(
         image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
         archive.add_endpoint("encoded", encoded, input_signature=[image_bytes])
     archive.add_endpoint("about", lambda: {"emotions": emotions, "provenance": provenance}, [])
-    folder = inside(folder)
-    temporary = folder.parent / temporary_name()
-    temporary.mkdir()
-    try:
-        with without_asset_chatter():
-            archive.write_out(str(temporary), verbose=False)
-        folder.replace_with(temporary)
-    except BaseException:
-        with suppress(OSError):
-            temporary.remove_tree()
-        raise
+    with atomic_place(folder) as temporary, without_asset_chatter():
+        temporary.mkdir()
+        archive.write_out(str(temporary), verbose=False)
 
 
 def _checked(faces: tf.Tensor) -> tf.Tensor:

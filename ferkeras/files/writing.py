@@ -65,9 +65,7 @@ def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
     Raises:
         Refused: `path` is a link or no regular file, or a folder above it is a link.
     """
-    target = inside(path)
-    temporary = _temporary(target)
-    with _becomes(temporary, target), os.fdopen(temporary.create(), "wb") as file:
+    with atomic_place(path) as temporary, os.fdopen(temporary.create(), "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -76,13 +74,27 @@ def atomic_file(path: AnyPath) -> Iterator[BinaryIO]:
 @contextmanager
 def atomic_path(path: AnyPath) -> Iterator[Path]:
     """The same for what writes files by their path: yields an empty file with the same suffix."""
-    target = inside(path)
-    temporary = _temporary(target)
-    with _becomes(temporary, target):
+    with atomic_place(path) as temporary:
         os.close(temporary.create())
         yield temporary.path
         with temporary.open() as file:
             os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_place(path: AnyPath) -> Iterator[InnerPath]:
+    """The same without a file: yields the temporary name, at which a file or a folder is made."""
+    target = inside(path)
+    if target.exists() and not target.is_file():
+        raise Refused(f"{shown(target)}: not a regular file; it is not replaced")
+    temporary = target.parent / temporary_name(target.suffix)
+    try:
+        yield temporary
+        target.replace_with(temporary)
+    except BaseException:
+        with suppress(OSError):
+            temporary.remove_tree() if temporary.is_dir() else temporary.unlink(missing_ok=True)
+        raise
 
 
 def demand_room(folder: AnyPath, way_out: str = "ask its owner") -> None:
@@ -155,20 +167,3 @@ def make_results_folder(folder: InnerPath) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_temporary_files(folder, ABANDONED_SECONDS)
-
-
-def _temporary(target: InnerPath) -> InnerPath:
-    if target.exists() and not target.is_file():
-        raise Refused(f"{shown(target)}: not a regular file; it is not replaced")
-    return target.parent / temporary_name(target.suffix)
-
-
-@contextmanager
-def _becomes(temporary: InnerPath, target: InnerPath) -> Iterator[None]:
-    try:
-        yield
-        target.replace_with(temporary)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise

@@ -75,13 +75,13 @@ def print_what_will_be_trained(
             "train.precision=mixed_bfloat16: this processor has neither AVX512-BF16 nor AMX, and a "
             "step takes many times as long as with train.precision=auto"
         )
-    if setup.start is not None and was_trained_on_validation(setup.start, config, splits):
+    if setup.start is not None and was_trained_on_validation(setup.start, splits):
         console.alarm(
             f"network.start_from: {setup.start.name} was trained on these faces with another "
             "split, so on validation faces of this training; then its validation accuracy is too "
             "good"
         )
-    if unknown := possibly_leaked(setup.teachers, config, splits):
+    if unknown := possibly_leaked(setup.teachers, splits):
         console.alarm(
             f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "
             "have been trained on validation faces of this training; then its validation "

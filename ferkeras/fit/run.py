@@ -22,6 +22,7 @@ from ferkeras.fit.header import faces_by_split, print_what_will_be_trained
 from ferkeras.fit.heal import Healed, HealOnAlarm, healed_after_divergence
 from ferkeras.fit.makes import what_a_training_makes, what_an_alarm_makes, what_an_end_makes
 from ferkeras.lr_find.report import write_lr_range
+from ferkeras.network.precision import precision_restored
 from ferkeras.runs.changes import CHANGEABLE, EPOCHS, remove_end, write_changes
 from ferkeras.runs.conditions import Change
 from ferkeras.runs.create import create_run, record_start
@@ -45,6 +46,7 @@ from ferkeras.training.setup import TrainingSetup, build_setup, make_reproducibl
 from ferkeras.training.transfer import demand_most
 
 
+@precision_restored()
 def train(
     config: Config,
     splits: Splits,
@@ -126,6 +128,7 @@ def _train(
                 "fingerprint": splits.fingerprint,
                 **({"votes": splits.votes_fingerprint} if splits.votes_fingerprint else {}),
                 "official_split": splits.official,
+                "division": splits.division,
                 "task": splits.task.as_json(),
                 "recognised": splits.recognised,
                 "by_person": splits.by_person,

@@ -81,14 +81,17 @@ def differences(first: Samples, second: Samples) -> Samples:
 
 
 def _features(predictions: Predictions) -> np.ndarray:
-    """What the figures are sums of, by face: float64, shape (N, K * K + 3 + 15)."""
+    """What the figures are sums of, by face: float64, shape (N, 3 * K + 3 + 15)."""
     labels, probabilities = predictions.labels, predictions.float64_probabilities
     count = len(labels)
     row = np.arange(count)
     truth = probabilities[row, labels]
     size = len(predictions.classes)
-    cells = np.zeros((count, size**2))
-    cells[row, labels * size + predictions.predicted] = 1
+    # Of each class: whether the face is of it, is said to be of it, and both.
+    classes = np.zeros((count, 3, size))
+    classes[row, 0, labels] = 1
+    classes[row, 1, predictions.predicted] = 1
+    classes[row, 2] = classes[row, 0] * classes[row, 1]
     # As scikit-learn breaks ties: the later class ranks higher.
     order = np.argsort(probabilities, axis=1, kind="stable")[:, -2:]
     in_top2 = (order == labels[:, None]).any(axis=1)
@@ -98,15 +101,13 @@ def _features(predictions: Predictions) -> np.ndarray:
     confidence = probabilities.max(axis=1)
     gaps = np.zeros((count, BINS))
     gaps[row, bin_of(confidence)] = (predictions.predicted == labels) - confidence
-    return np.concatenate([cells, np.stack([in_top2, log_loss, brier], axis=1), gaps], axis=1)
+    measured = np.stack([in_top2, log_loss, brier], axis=1)
+    return np.concatenate([classes.reshape(count, -1), measured, gaps], axis=1)
 
 
 def _figures(sums: np.ndarray, count: int, classes: Classes) -> dict[str, np.ndarray]:
-    size = len(classes)
-    cells = size**2
-    matrices = sums[:, :cells].reshape(-1, size, size)
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    support, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
+    cells = 3 * len(classes)
+    support, predicted, hits = sums[:, :cells].reshape(-1, 3, len(classes)).swapaxes(0, 1)
     right = hits.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = hits / support
@@ -114,12 +115,13 @@ def _figures(sums: np.ndarray, count: int, classes: Classes) -> dict[str, np.nda
         precision = np.where(predicted > 0, hits / predicted, 0.0)
         f1 = np.where(support > 0, 2 * hits / (support + predicted), np.nan)
         chance = (support * predicted).sum(axis=1)
-        kappa = (right * count - chance) / (count**2 - chance)
         spread = np.sqrt(
             (count**2 - (predicted**2).sum(axis=1)) * (count**2 - (support**2).sum(axis=1))
         )
         matthews = np.where(spread > 0, (right * count - chance) / spread, 0.0)
         present = support > 0
+        several = present.sum(axis=1) > 1
+        kappa = np.where(several, (right * count - chance) / (count**2 - chance), np.nan)
         balanced = np.where(present, recall, 0).sum(axis=1) / present.sum(axis=1)
         macro_f1 = np.where(present, f1, 0).sum(axis=1) / present.sum(axis=1)
     top2, log_loss, brier = sums[:, cells : cells + 3].T / count

@@ -6,6 +6,8 @@
   faces makes most of its error; none where a class has fewer than five.
 - All else: percentiles of the bootstrap, from `LEAST` cases on; with fewer there is no interval.
 
+Each holds the figure that it belongs to, and a figure that is not defined has none.
+
 Sources: Wilson 1927, "Probable inference, the law of succession, and statistical inference";
 Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion"; Efron & Tibshirani
 1993, "An introduction to the bootstrap", chapter 13.
@@ -18,7 +20,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ferkeras.metrics.bootstrap import CONFIDENCE, Samples, intervals, resample
+from ferkeras.metrics.bootstrap import CONFIDENCE, Samples, figures_of, intervals, resample
 from ferkeras.metrics.predictions import Predictions
 
 Interval = tuple[float, float]
@@ -76,7 +78,8 @@ def intervals_of(
             found.pop(f"{figure}/{name}", None)
             if whole[at] and support[at]:
                 found[f"{figure}/{name}"] = wilson(int(hits[at]), int(whole[at]), confidence)
-    return found
+    once = figures_of(predictions, np.ones((1, len(predictions)), np.int64))
+    return {name: _around(float(once[name][0]), ends) for name, ends in found.items()}
 
 
 def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
@@ -94,6 +97,10 @@ def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Inter
     half = z / scale * math.sqrt(rate * (1 - rate) / trials + z**2 / (4 * trials**2))
     # At the ends rounding must not lead beyond them, nor leave the rate out.
     return min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half))
+
+
+def _around(figure: float, ends: Interval) -> Interval:
+    return min(figure, ends[0]), max(figure, ends[1])
 
 
 def _enough(name: str, faces: int, support: dict[str, int]) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 
@@ -32,6 +35,16 @@ def set_precision(policy: str) -> None:
         with caught_stderr():
             _convolve(tf.zeros((1, 1, 1, 1), tf.bfloat16))
     keras.config.set_dtype_policy(policy)
+
+
+@contextmanager
+def precision_restored() -> Iterator[None]:
+    """Give the process the dtype policy back that it had, however the block ends."""
+    before = keras.config.dtype_policy()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @tf.function

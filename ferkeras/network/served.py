@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from ferkeras.callbacks import VariableDropout
 from ferkeras.network.batchnorm import FusedBatchNormalization
+from ferkeras.network.precision import precision_restored
 
 
 def served_network(
@@ -33,10 +34,9 @@ def served_network(
     Returns:
         A model of faces (N, H, W, C) to float32 probabilities (N, K).
     """
-    policy = keras.config.dtype_policy()
-    # Where two layers differ in precision, Keras looks at the policy of the process too.
-    keras.config.set_dtype_policy("float32")
-    try:
+    with precision_restored():
+        # Where two layers differ in precision, Keras looks at the policy of the process too.
+        keras.config.set_dtype_policy("float32")
         faces = keras.Input(model.input.shape[1:], dtype=dtype, name=model.input.name)
         plain = keras.models.clone_model(
             model, input_tensors=faces, clone_function=lambda layer: _plain_layer(layer, faces)
@@ -49,8 +49,6 @@ def served_network(
         if dtype != "uint8":
             factor = _one_if_raw(plain.input)
             probabilities = layers.Multiply(name="of_raw_pixels")([probabilities, factor])
-    finally:
-        keras.config.set_dtype_policy(policy)
     return keras.Model(plain.input, probabilities, name=model.name)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -122,6 +124,15 @@ def _last_part(path: str) -> str:
     return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
+def _cut(value: Any) -> Any:
+    """A value for JSON with each absolute path in it cut to its last part."""
+    if isinstance(value, Mapping):
+        return {key: _cut(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cut(each) for each in value]
+    return _last_part(value) if isinstance(value, str) else value
+
+
 def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     """The same run in another folder, of whose absolute paths the last part is kept."""
     config, environment = finished.config, finished.environment
@@ -149,6 +160,8 @@ def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
             **environment,
             "command": [without_folders(word) for word in environment["command"]],
             "data": {**data, "source": _last_part(str(data.get("source")))},
+            "settings": _cut(environment.get("settings", {})),
+            "changes": _cut(environment.get("changes", [])),
         },
     )
 
@@ -166,6 +179,7 @@ def _write_records(about: FinishedRun, run: Run) -> None:
         if figures.is_file():
             made.evaluation(split).mkdir(parents=True)
             content = read_record(figures, EvaluationRecord)
-            if "source" in content:
-                content["source"] = _last_part(str(content["source"]))
+            source = content["source"]
+            content["source"] = _last_part(source)
+            content["remark"] = content["remark"].replace(source, _last_part(source))
             write_json(made.evaluation(split) / figures.name, content)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from ferkeras.files.arrays import ARCHIVE_ERRORS
 from ferkeras.files.inner import InnerPath
 from ferkeras.files.weights import open_weights
 from ferkeras.network.model import build_network
-from ferkeras.network.precision import fast_precision, set_precision
+from ferkeras.network.precision import fast_precision, precision_restored, set_precision
 from ferkeras.network.served import copy_weights, served_network
 from ferkeras.runs.finished import TrainedRun, open_run, task_of
 from ferkeras.runs.record import Run
@@ -92,7 +90,8 @@ def load_network(
         InputError: the file is missing, damaged or of another network.
     """
     precision = config.train.precision
-    with _precision(precision if as_trained else fast_precision(precision)):
+    with precision_restored():
+        set_precision(precision if as_trained else fast_precision(precision))
         data = environment["data"]
         model = build_network(
             config.network, task_of(environment), mean=data["mean"], std=data["std"]
@@ -140,13 +139,3 @@ def refuse_untrained_numbers(model: keras.Model) -> None:
             raise ValueError(
                 f"{variable.path} has values that are not finite, or that no training leaves"
             )
-
-
-@contextmanager
-def _precision(policy: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    set_precision(policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)

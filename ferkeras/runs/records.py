@@ -109,6 +109,7 @@ class DataRecord(TypedDict):
     fingerprint: str
     votes: NotRequired[str]
     official_split: bool
+    division: NotRequired[str]
     recognised: NotRequired[str]
     by_person: NotRequired[bool]
     faces: dict[str, Count]

@@ -5,8 +5,8 @@ Imports no TensorFlow, so that a wrong path is reported at once.
 
 from __future__ import annotations
 
-from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
+from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import FinishedRun, open_configured
 
 
@@ -19,10 +19,7 @@ def open_start(path: str | None) -> FinishedRun | None:
     return None if path is None else open_configured("network.start_from", path)
 
 
-def was_trained_on_validation(start: FinishedRun, config: Config, splits: Splits) -> bool:
+def was_trained_on_validation(start: FinishedRun, splits: Splits) -> bool:
     """Whether the run was trained on the same faces, divided otherwise than here."""
-    data = start.config.data
-    own = (start.config.seed, data.validation_fraction, data.folds, data.fold)
-    here = (config.seed, config.data.validation_fraction, config.data.folds, config.data.fold)
-    same_split = (splits.official and data.folds is None) or own == here
-    return start.fingerprint == splits.fingerprint and not same_split
+    then = start.environment
+    return had_same_faces(then, splits) and not had_same_splits(then, splits)

@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Sequence
 
 from ferkeras.cli.errors import InputError
-from ferkeras.config.schema import Config, Distill
+from ferkeras.config.schema import Distill
 from ferkeras.data.faces import Splits
+from ferkeras.runs.division import had_same_splits
 from ferkeras.runs.finished import FinishedRun, open_configured
 
 
@@ -52,18 +53,6 @@ def describe(teachers: Sequence[FinishedRun], settings: Distill) -> str:
     return f"{', '.join(named)}; {settings.weight:g} of the loss is of their soft targets"
 
 
-def possibly_leaked(teachers: Sequence[FinishedRun], config: Config, splits: Splits) -> list[str]:
-    """Names of the teachers that may have been trained on validation faces of this run.
-
-    The same faces are split alike where the source itself says how, or by the same seed and
-    fraction.
-    """
-    split = (config.seed, config.data.validation_fraction)
-    return [
-        each.name
-        for each in teachers
-        if each.fingerprint != splits.fingerprint
-        or not (
-            splits.official or (each.config.seed, each.config.data.validation_fraction) == split
-        )
-    ]
+def possibly_leaked(teachers: Sequence[FinishedRun], splits: Splits) -> list[str]:
+    """Names of the teachers that may have been trained on validation faces of this run."""
+    return [each.name for each in teachers if not had_same_splits(each.environment, splits)]

@@ -14,13 +14,14 @@ from typing import Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
-from ferkeras.cli.wording import shown
+from ferkeras.cli.wording import listed, shown
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
 from ferkeras.runs.changes import EPOCHS, moved
-from ferkeras.runs.finished import FinishedRun, check_name, check_task
+from ferkeras.runs.division import had_same_faces, had_same_splits
+from ferkeras.runs.finished import FinishedRun, check_name, check_task, task_of
 from ferkeras.runs.healings import healed_settings
 from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
@@ -47,20 +48,34 @@ class UnfinishedRun:
     complete: bool = False
 
     def check_faces(self, splits: Splits) -> None:
-        """Refuse other faces than those that the run began with.
+        """Refuse other faces than those that the run began with, and others held out of them.
 
         Raises:
-            InputError: the fingerprint is another.
+            InputError: the fingerprint, the names of the classes or the division is another.
         """
         if self.environment is None:
             return
         expected = self.environment["data"]["fingerprint"]
-        if splits.fingerprint != expected:
+        if not had_same_faces(self.environment, splits):
             raise InputError(
                 f"{self.run.folder}: data.path = {self.config.data.path} holds other faces than "
                 f"when the run began (fingerprint {splits.fingerprint[:12]}, then "
                 f"{expected[:12]}); restore them, name where they are now ({PATH}=PATH), or begin "
                 "a new run"
+            )
+        names, then = splits.task.classes.names, task_of(self.environment).classes.names
+        if names != then:
+            raise InputError(
+                f"{self.run.folder}: data.path = {self.config.data.path} holds faces of "
+                f"{listed(names)}, and of {listed(then)} when the run began; restore the names of "
+                "the classes, or begin a new run"
+            )
+        if not had_same_splits(self.environment, splits):
+            raise InputError(
+                f"{self.run.folder}: the faces of data.path = {self.config.data.path} are divided "
+                "otherwise than when the run began, so that it would be validated on faces that it "
+                "was trained on: who is seen in them, or a package that divides them, has changed; "
+                "restore that, or begin a new run"
             )
         votes = self.environment["data"].get("votes")
         if splits.votes_fingerprint != votes:

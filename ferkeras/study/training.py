@@ -20,6 +20,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.files.inner import InnerPath, folder_of
 from ferkeras.files.writing import demand_room
+from ferkeras.runs.division import had_same_splits
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
@@ -207,6 +208,5 @@ def _trained_on(run: Run, splits: Splits) -> bool:
         environment = read_record(run.environment, EnvironmentRecord)
     except InputError:
         return False
-    data = environment["data"]
-    then = (data["fingerprint"], data.get("votes"))
-    return then == (splits.fingerprint, splits.votes_fingerprint)
+    votes = environment["data"].get("votes")
+    return had_same_splits(environment, splits) and votes == splits.votes_fingerprint

@@ -14,16 +14,18 @@ from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.state import TrainingState
 
 
-class StoppedAndSaved(Exception):
+class StoppedBetweenSteps(Exception):
     """The training was left between two steps, as a signal asked for.
 
     Attributes:
         signal: number of the signal.
+        saved: whether the state there is saved; else it is one that is not worth going back to.
     """
 
-    def __init__(self, signal: int) -> None:
+    def __init__(self, signal: int, *, saved: bool) -> None:
         super().__init__(f"stopped by signal {signal}")
         self.signal = signal
+        self.saved = saved
 
 
 class TrainingCheckpoint(keras.callbacks.Callback):
@@ -40,7 +42,7 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         clock: seconds that only grow.
 
     Raises:
-        StoppedAndSaved: out of `fit`, after the state was saved.
+        StoppedBetweenSteps: out of `fit`, after the state was saved if it is sound.
     """
 
     def __init__(
@@ -62,17 +64,22 @@ class TrainingCheckpoint(keras.callbacks.Callback):
         self._steps = 0
         self._saved: tuple[int, int] | None = None
 
-    def save(self, epoch: int, step: int) -> None:
-        """Write the state in which `step` steps of `epoch` (from 1) are done, if it is sound."""
+    def save(self, epoch: int, step: int) -> bool:
+        """Write the state in which `step` steps of `epoch` (from 1) are done, if it is sound.
+
+        Returns:
+            Whether it is saved.
+        """
         if self._saved == (epoch, step):
-            return
+            return True
         checkpoint = self._state.capture(epoch, step)
         if checkpoint is None:
-            return
+            return False
         self._folder.save(checkpoint)
         self._saved = (epoch, step)
         self._saved_at = self._clock()
         self._steps = 0
+        return True
 
     def start_from(self, place: tuple[int, int] | None) -> None:
         """Take a place (epoch and steps done) for saved; with None, none is."""
@@ -91,14 +98,12 @@ class TrainingCheckpoint(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Save or leave, if it is time: `batch` steps are done."""
         if self._request.signal is not None or self._due():
-            self.save(self._epoch, batch)
-            self._leave_if_asked()
+            self._leave_if_asked(saved=self.save(self._epoch, batch))
         self._steps += 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Save; leave if asked to."""
-        self.save(epoch + 2, 0)
-        self._leave_if_asked()
+        self._leave_if_asked(saved=self.save(epoch + 2, 0))
 
     def _due(self) -> bool:
         steps, seconds = self._settings.every_steps, self._settings.every_seconds
@@ -106,6 +111,6 @@ class TrainingCheckpoint(keras.callbacks.Callback):
             seconds is not None and self._clock() - self._saved_at >= seconds
         )
 
-    def _leave_if_asked(self) -> None:
+    def _leave_if_asked(self, *, saved: bool) -> None:
         if self._request.signal is not None:
-            raise StoppedAndSaved(self._request.signal)
+            raise StoppedBetweenSteps(self._request.signal, saved=saved)

@@ -11,7 +11,7 @@ from ferkeras.cli.errors import Interrupted, MachineError, RunError
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.signals import Stopped
 from ferkeras.runs.record import Run
-from ferkeras.training.checkpointing import StoppedAndSaved
+from ferkeras.training.checkpointing import StoppedBetweenSteps
 
 
 @contextmanager
@@ -26,11 +26,16 @@ def resumable(run: Run) -> Iterator[None]:
     command = "  " + command_line("fit", "--resume", run.folder)
     try:
         yield
-    except StoppedAndSaved as stop:
+    except StoppedBetweenSteps as stop:
         name = signal.Signals(stop.signal).name
+        state = (
+            "the state is saved"
+            if stop.saved
+            else "the state is not worth saving, as the last step had numbers that are not finite; "
+            "what was saved before is intact"
+        )
         raise Interrupted(
-            f"stopped by {name}; the state is saved; resume the run with\n{command}",
-            stop.signal,
+            f"stopped by {name}; {state}; resume the run with\n{command}", stop.signal
         ) from None
     except KeyboardInterrupt:
         raise Interrupted(f"\ninterrupted; resume the run with\n{command}", signal.SIGINT) from None

@@ -131,7 +131,7 @@ class TrainingLoop:
             ended: whether a callback had ended the training before it was cut off.
 
         Raises:
-            StoppedAndSaved: the request to leave was granted; the state is saved.
+            StoppedBetweenSteps: the request to leave was granted.
             DivergedForGood: the training diverged, more often than `recovery.at_most`.
             RunError: it diverged before the first checkpoint.
         """

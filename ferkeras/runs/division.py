@@ -1,0 +1,25 @@
+"""Whether a run had the faces that are there now, and the same of them held out for validation.
+
+The fingerprint of the faces does not say how they were divided: by the seed, by folds, by who is
+seen in them, by the version of a package.
+"""
+
+from __future__ import annotations
+
+from ferkeras.data.faces import Splits
+from ferkeras.runs.records import EnvironmentRecord
+
+
+def had_same_faces(environment: EnvironmentRecord, splits: Splits) -> bool:
+    """Whether a run had these faces, be they divided alike or not."""
+    return environment["data"]["fingerprint"] == splits.fingerprint
+
+
+def had_same_splits(environment: EnvironmentRecord, splits: Splits) -> bool:
+    """Whether a run had these faces, and the same of them in training and in validation."""
+    data = environment["data"]
+    alike = data.get("division") == splits.division
+    # A source divides its faces in one way only.
+    return had_same_faces(environment, splits) and (
+        alike or (data["official_split"] and splits.official)
+    )
