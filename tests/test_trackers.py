@@ -266,7 +266,7 @@ def test_a_server_that_does_not_answer_is_told_before_there_is_a_run(monkeypatch
 
 def test_what_is_not_installed_is_said(monkeypatch):
     monkeypatch.setattr("ferkeras.cli.extras.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"monitor\.trackers=wandb needs wandb.*ferkeras\[wandb\]"):
+    with pytest.raises(InputError, match=r"monitor\.trackers=wandb needs wandb.*pip install"):
         opening.need_trackers(load_config(None, ["monitor.trackers=[wandb]"]).monitor)
 
 
