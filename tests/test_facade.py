@@ -324,6 +324,8 @@ def test_faces_that_were_read_are_trained_on(make_table, tmp_path, monkeypatch, 
         ),
         ({"data.color": None}, "data.color = null: these faces were read with data.color=true"),
         ({"data.detect_faces": True}, "data.detect_faces=false; give their path as data"),
+        # It changes no face.
+        ({"data.cache": True, "data.size": 32}, "data.size = 32"),
     ):
         with pytest.raises(ferkeras.InputError, match=expected):
             ferkeras.train("demo", SMALL | settings, data=read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import unicodedata
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.config.file import load_config
+from ferkeras.data.load import load_other_faces
 from ferkeras.data.presets import affectnet
 from ferkeras.data.read import Wanted, read_faces
 
@@ -166,6 +170,7 @@ def test_beside_class_indices_only_emotions_are_names(tmp_path, label):
     assert f"line 5 (data row 4): unknown emotion '{label}': FER2013 has the class" in message
     mapping = {"angry": ["0"], "odd": ["contempt", label]}
     assert names_of(read(table, classes=mapping)) == ["angry", "odd", "odd"]
+    assert read(table, classes=["angry", "neutral"]).dropped == {"contempt": 1, label: 1}
 
 
 def test_labels_of_arrays_that_are_not_finite_are_refused(tmp_path):
@@ -225,11 +230,15 @@ def test_a_column_of_people_is_asked_of_nothing_without_columns(tmp_path):
     for name in ("happy", "sad"):
         put(tmp_path / "folder" / name / "1.png")
     shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "folder")
-    np.save(tmp_path / "images.npy", [pixels()])
-    np.save(tmp_path / "labels.npy", ["sad"])
+    np.save(tmp_path / "images.npy", [pixels()] * 2)
+    np.save(tmp_path / "labels.npy", ["sad", "happy"])
     for name in ("folder", "zipped.zip", "images.npy"):
         message = refusal(tmp_path / name, group_column="person")
         assert "data.group_column = 'person', but there are no columns here" in message
+        # What a network is judged by need not say who is seen.
+        config = load_config(None, [f"data.path={tmp_path / name}", "data.group_column=person"])
+        task = read(tmp_path / name).faces.task
+        assert len(load_other_faces(config, Console(io.StringIO()), task).faces)
     bare = written(tmp_path, "folder/happy/1.png,happy\nfolder/sad/1.png,sad\n")
     assert "a row without a line of column names above" in refusal(bare, group_column="person")
 

@@ -201,14 +201,22 @@ def _names(
         raise _unnamed(source, sorted(set(numbers.values()), key=int))
     if wanted is None:
         _refuse_misspelt(names, places)
+    # Elsewhere what is not named is left out, and counted.
     if wanted is None and not lenient:
         _refuse_no_label(names, places)
-    if numbers and preset is not None:
-        named = {old for olds in _merging(wanted or ()).values() for old in olds}
-        for label in written:
-            if label not in numbers and known_emotion(label) is None and label not in named:
-                raise _unknown(label, places, preset)
+        if numbers and preset is not None:
+            _refuse_beside_numbers(
+                [each for each in written if each not in numbers], places, preset
+            )
     return names
+
+
+def _refuse_beside_numbers(
+    labels: Sequence[str], places: Mapping[str, str], preset: Preset
+) -> None:
+    for label in labels:
+        if known_emotion(label) is None:
+            raise _unknown(label, places, preset)
 
 
 def _unknown(label: str, places: Mapping[str, str], preset: Preset) -> InputError:

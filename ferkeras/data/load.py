@@ -12,6 +12,7 @@ from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.readers.source import NoPeople
 from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.task import Task
@@ -129,6 +130,24 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
     for note in notes_on(read):
         console.print(f"note: {note}")
     return read
+
+
+def load_other_faces(config: Config, console: Console, expected: Task) -> ReadFaces:
+    """Read faces that a network is judged by, which need not say who is seen in them.
+
+    Args:
+        config: of the network's run, with the path of these faces.
+        console: see `load_faces`.
+        expected: likewise.
+
+    Raises:
+        InputError: see `load_faces`.
+    """
+    try:
+        return load_faces(config, console, expected)
+    except NoPeople:
+        data = config.data.model_copy(update={"group_column": None})
+        return load_faces(config.model_copy(update={"data": data}), console, expected)
 
 
 def notes_on(read: ReadFaces) -> list[str]:

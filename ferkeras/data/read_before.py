@@ -23,8 +23,11 @@ _READING = tuple(
 )
 _DRAWING = ("data.path", "data.demo_faces", "data.demo_label_noise", "seed")
 
-_ARGUMENTS = ("data.classes", "data.size", "data.color", "data.cache")
-"""Those that `load_data` takes besides the path."""
+_WITHOUT_EFFECT = ("data.cache", "data.follow_symlinks")
+"""Keys that change how faces are read, and none of them."""
+
+_ARGUMENTS = ("data.classes", "data.size", "data.color")
+"""Those that change faces, of what `load_data` takes besides the path."""
 
 
 def read_with(config: Config) -> dict[str, Any]:
@@ -46,7 +49,8 @@ def taken_over(read: ReadFaces, config: Config, given: Container[str]) -> Config
     """
     wanted, defaults = flat(config), flat(Config())
     for key, value in read.settings.items():
-        if wanted[key] == value or (wanted[key] == defaults[key] and key not in given):
+        asked = wanted[key] != defaults[key] or key in given
+        if wanted[key] == value or key in _WITHOUT_EFFECT or not asked:
             continue
         argument = f"{key.removeprefix('data.')}={wanted[key]!r}"
         again = f"read them with load_data(..., {argument}), or " if key in _ARGUMENTS else ""
@@ -54,4 +58,5 @@ def taken_over(read: ReadFaces, config: Config, given: Container[str]) -> Config
             f"{key} = {as_yaml(wanted[key])}: these faces were read with {key}={as_yaml(value)}; "
             f"{again}give their path as data"
         )
-    return with_values(config, read.settings)
+    taken = {key: value for key, value in read.settings.items() if key not in _WITHOUT_EFFECT}
+    return with_values(config, taken)

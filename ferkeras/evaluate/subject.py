@@ -15,7 +15,7 @@ from ferkeras.cli.wording import listed, shown
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
 from ferkeras.data.load import (
     are_here,
-    load_faces,
+    load_other_faces,
     load_splits,
     split_as_configured,
     without_lost_votes,
@@ -90,12 +90,12 @@ def find_subject(
     moved = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
     remark = ""
     try:
-        read = load_faces(moved, console, finished.task)
+        read = load_other_faces(moved, console, finished.task)
     except OtherRows:
         moved = config.model_copy(
             update={"data": moved.data.model_copy(update={"votes": None, "votes_as": None})}
         )
-        read = load_faces(moved, console, finished.task)
+        read = load_other_faces(moved, console, finished.task)
         if config.data.votes_as != "auxiliary":
             remark = (
                 "the votes of this run's own faces do not belong to these, so that these are "

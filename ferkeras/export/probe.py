@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ferkeras.cli.console import Console
-from ferkeras.data.load import are_here, load_faces, split_as_configured, without_lost_votes
+from ferkeras.data.load import are_here, load_other_faces, split_as_configured, without_lost_votes
 from ferkeras.data.pictures import face_of
 from ferkeras.data.selection import Images, select
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -58,7 +58,7 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         return Probe(_synthetic(finished), SYNTHETIC)
     if path is not None:
         data = data.model_copy(update={"path": path})
-    read = load_faces(config.model_copy(update={"data": data}), console, finished.task)
+    read = load_other_faces(config.model_copy(update={"data": data}), console, finished.task)
     if read.fingerprint == finished.fingerprint:
         return Probe(split_as_configured(read, config).validation.images)
     console.print(

@@ -13,6 +13,7 @@ from ferkeras.data.emotions import known_emotion
 from ferkeras.data.faces import USAGES
 from ferkeras.data.pictures import SUFFIXES
 from ferkeras.data.presets import affectnet
+from ferkeras.data.readers.source import NoPeople
 from ferkeras.data.readers.votes import NO_CLASS
 
 DELIMITERS = (b",", b";", b"\t")
@@ -192,7 +193,7 @@ def columns_of(at: str, row: bytes, group_column: str | None, *, votes: bool = F
     fields = split[delimiter]
     if without := _without_header(at, fields, delimiter, row):
         if group_column is not None:
-            raise InputError(
+            raise NoPeople(
                 f"{at}: no column named {quoted(group_column)}, as data.group_column says: a row "
                 "without a line of column names above; name the columns"
             )
@@ -321,7 +322,7 @@ def _group(at: str, names: Sequence[str], wanted: str | None) -> int | None:
     if wanted is None:
         return _first(found, _GROUPS)
     if wanted.strip().lower() not in found:
-        raise InputError(
+        raise NoPeople(
             f"{at}: no column named {quoted(wanted)}, as data.group_column says"
             f"{did_you_mean(wanted, names)} there are "
             f"{', '.join(quoted(name) for name in names[:12])}"

@@ -13,7 +13,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, listed, quoted, shown
 from ferkeras.data.readers.arrays import as_faces, as_labels, as_text, brief, source_of
 from ferkeras.data.readers.columns import usage_of
-from ferkeras.data.readers.source import Source
+from ferkeras.data.readers.source import NoPeople, Source
 
 _LARGEST = 64 * 2**30
 _IMAGES = ("images", "x", "X", "faces", "data", "pixels")
@@ -65,7 +65,7 @@ def read_npz(path: Path, group_column: str | None = None, *, votes: bool = False
     if groups and len(groups) < len(parts):
         raise InputError(f"{shown(path)}: only some of its splits say who is seen")
     if group_column is not None and not groups:
-        raise InputError(
+        raise NoPeople(
             f"{shown(path)}: no array named {quoted(group_column)}, as data.group_column says"
             f"{did_you_mean(group_column, arrays)} there are {listed(sorted(arrays), 12)}"
         )

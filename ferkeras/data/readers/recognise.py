@@ -29,7 +29,7 @@ from ferkeras.data.readers.parquet import SUFFIX, ParquetTable, read_parquet
 from ferkeras.data.readers.picture_list import RAFDB_LIST, read_picture_list
 from ferkeras.data.readers.pixel_table import read_pixel_table
 from ferkeras.data.readers.rows import rows_of
-from ferkeras.data.readers.source import Progress, Source
+from ferkeras.data.readers.source import NoPeople, Progress, Source
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zip")
 
@@ -174,7 +174,7 @@ def _class_folders(files: Files, group_column: str | None) -> Opened:
 
 def _refuse_group_column(path: Path, group_column: str | None) -> None:
     if group_column is not None:
-        raise InputError(
+        raise NoPeople(
             f"{shown(path)}: data.group_column = {quoted(group_column)}, but there are no columns "
             "here; people need a folder each, or a list of the pictures (image,emotion,person)"
         )

@@ -33,6 +33,10 @@ _THREADS = min(4, os.cpu_count() or 1)
 """Each may hold a picture of 50 million pixels."""
 
 
+class NoPeople(InputError):
+    """Faces of which nothing says who is seen in them, as `data.group_column` has it."""
+
+
 class Block(NamedTuple):
     """Some faces, one after the other.
 
