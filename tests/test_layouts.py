@@ -298,7 +298,6 @@ def test_pictures_of_a_list_that_are_not_there_are_counted_and_named(tmp_path):
     ("other", "said"),
     [
         ("test/1.png", "no such picture: 1 of 3 rows"),
-        ("test/2.png", "no such picture: 1 of 3 rows"),
         ("/elsewhere/sets/1.png", "no such picture: 1 of 3 rows"),
         ("x/train/2.png", "'x/train/2.png' and 'train/2.png', in a row above, would both be"),
     ],
@@ -307,9 +306,7 @@ def test_a_row_is_not_given_the_picture_of_its_name_in_another_folder(tmp_path, 
     for name in ("1.png", "train/1.png", "train/2.png"):
         put(tmp_path / name)
     rows = ["image,emotion", "train/1.png,happy", "train/2.png,sad", f"{other},sad"]
-    message = refusal(written(tmp_path, "\n".join(rows)))
-    assert f"line 4: {said}" in message
-    assert "would both be" in message or "has the first one's name, in another folder" in message
+    assert f"line 4: {said}" in refusal(written(tmp_path, "\n".join(rows)))
 
 
 @pytest.mark.parametrize(

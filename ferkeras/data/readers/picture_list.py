@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -83,7 +83,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             if columns.group is not None:
                 groups.append(fields[columns.group].decode("utf-8", "replace").strip()[:100])
     if missing:
-        raise _not_there(table, files, missing, rows_read, by_name)
+        raise _not_there(table, files, missing, rows_read)
     if not chosen:
         raise InputError(f"{shown(table)}: no pictures: nothing follows the line of column names")
     title, preset = _title(table, columns, labels)
@@ -154,16 +154,9 @@ def _shared(path: PurePosixPath, found: Found, root: Path) -> int:
 
 
 def _not_there(
-    table: Path,
-    files: Files,
-    missing: Sequence[tuple[int, str]],
-    rows: int,
-    by_name: Mapping[str, Sequence[Found]],
+    table: Path, files: Files, missing: Sequence[tuple[int, str]], rows: int
 ) -> InputError:
     names = listed([f"{quoted(name, 80)} (line {number})" for number, name in missing], 3)
-    namesakes = by_name.get(PurePosixPath(missing[0][1].replace("\\", "/")).name, ())
-    if namesakes:
-        names += f" ({shown(namesakes[0].name)} has the first one's name, in another folder)"
     return InputError(
         f"{shown(table)}, line {missing[0][0]}: no such picture: {len(missing):,} of {rows:,} rows "
         f"name files that are not below {shown(files.root)}: {names}; copy the files there, "
