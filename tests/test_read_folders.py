@@ -160,14 +160,6 @@ def test_a_picture_without_a_class_is_named_where_other_names_tell_it(tmp_path, 
     assert f"{stray}: not named as most pictures here are" in refusal(tmp_path)
 
 
-def test_classes_of_ones_own_of_pictures_that_keep_a_data_set_s_names(tmp_path):
-    for name in ("positive/AF01HAS", "positive/AF02HAS", "negative/AF01ANS", "negative/extra"):
-        put(tmp_path / f"{name}.png")
-    read = read_faces(tmp_path, cache=False)
-    assert read.faces.classes.names == ("negative", "positive")
-    assert len(set(read.groups)) == 3
-
-
 @pytest.mark.parametrize(
     ("folders", "classes", "people"),
     [

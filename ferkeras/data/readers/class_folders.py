@@ -189,14 +189,6 @@ def _refuse_other_names(
     files: Files, naming: _Naming, matches: Sequence[re.Match[str] | None]
 ) -> None:
     """Refuse a picture of which neither its name, as those of most do, nor a folder says all."""
-    pairs = zip(files.pictures, matches, strict=True)
-    seen = {(each.folders, match[1].upper()) for each, match in pairs if match}
-    folders, people = ({pair[at] for pair in seen} for at in (0, 1))
-    if all(each.folders for each in files.pictures) and not len(seen) == len(folders) == len(
-        people
-    ):
-        # No folder a person: they are of classes, whatever these are called.
-        return
     for each, match in zip(files.pictures, matches, strict=True):
         if match is None and not any(known_emotion(_label(name)) for name in each.folders):
             raise InputError(
