@@ -6,17 +6,14 @@ import posixpath
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import listed, quoted, shown
-from ferkeras.data.emotions import composed
 from ferkeras.data.presets import affectnet, rafdb
 from ferkeras.data.presets.preset import Preset
-from ferkeras.data.readers.class_folders import split_of
 from ferkeras.data.readers.columns import Columns, fields_below, usage_of
 from ferkeras.data.readers.files import Files, Found
 from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages
@@ -31,8 +28,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
     """Read a table whose rows name picture files.
 
     A picture is looked for by its path below `files`; or, where the list or the folders around
-    the pictures have moved, by its name, and of several by the folders that it lies in. None is
-    taken from a split that the row does not name.
+    the pictures have moved, by the end of its path; or, where a row names no folder, by its name.
 
     Args:
         table: the list, plain, gzipped or alone in a zip archive.
@@ -43,10 +39,10 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
         InputError: anything is malformed, a picture is not there, or two paths come to one
             picture; the message names the line.
     """
-    by_path = {composed(found.name): found for found in files.pictures}
+    by_path = {found.name: found for found in files.pictures}
     by_name: dict[str, list[Found]] = {}
     for found in files.pictures:
-        by_name.setdefault(composed(found.file), []).append(found)
+        by_name.setdefault(found.file, []).append(found)
     labels, usages = Labels(), Usages()
     usage: list[int] = []
     groups: list[str] = []
@@ -70,7 +66,7 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             except InputError as error:
                 raise InputError(f"{at}: {error}") from error
             name = fields[columns.image or 0].decode("utf-8", "replace").strip()
-            path = PurePosixPath(posixpath.normpath(composed(name).replace("\\", "/")))
+            path = PurePosixPath(posixpath.normpath(name.replace("\\", "/")))
             if (picture := _picture(files, path, at, by_path, by_name)) is None:
                 missing.append((number, name))
                 continue
@@ -124,15 +120,8 @@ def _picture(
         return found
     # RAF-DB's list names train_00001.jpg, its cut-out faces are train_00001_aligned.jpg.
     aligned = f"{path.stem}{rafdb.ALIGNED}{path.suffix}"
-    named = by_name.get(path.name) or by_name.get(aligned) or []
-    shared = {each: _shared(path, each, files.root) for each in named}
-    most = max(shared.values(), default=0)
-    candidates = [each for each in named if shared[each] == most]
-    if asked := {part for part in path.parent.parts if part.strip("./")}:
-        # Pictures of `train` would be taken for those of `test` that have their names.
-        candidates = [each for each in candidates if not _splits_of(each) - asked]
-        if len(named) > 1 and not most:
-            return None
+    candidates = by_name.get(path.name) or by_name.get(aligned) or []
+    candidates = [each for each in candidates if _ends_alike(path, each, files.root)]
     if len(candidates) > 1:
         raise InputError(
             f"{at}: several pictures are named {path.name}: {candidates[0].name} and "
@@ -141,16 +130,15 @@ def _picture(
     return candidates[0] if candidates else None
 
 
-def _splits_of(found: Found) -> set[str]:
-    """The folders of a picture that are called as splits are."""
-    return {part for part in found.folders if split_of(part)}
+def _ends_alike(path: PurePosixPath, found: Found, root: Path) -> bool:
+    """Whether the folders of one are the last ones of the other, and at least one is the same.
 
-
-def _shared(path: PurePosixPath, found: Found, root: Path) -> int:
-    """How many folders, from the innermost one, are the same."""
+    Else pictures of `train` would be taken for those of `test` that have their names.
+    """
+    asked = tuple(part for part in path.parent.parts if part.strip("./"))
     there = (root.absolute().name, *found.folders)
-    pairs = zip(reversed(path.parent.parts), reversed(there), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    shared = min(len(asked), max(1, len(found.folders)))
+    return not asked or asked[-shared:] == there[-shared:]
 
 
 def _not_there(
