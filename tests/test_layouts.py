@@ -289,6 +289,7 @@ def test_pictures_of_a_list_that_are_not_there_are_counted_and_named(tmp_path):
     ("other", "said"),
     [
         ("test/1.png", "no such picture: 1 of 3 rows"),
+        ("/old/test/2.png", "no such picture: 1 of 3 rows"),
         ("/elsewhere/sets/1.png", "no such picture: 1 of 3 rows"),
         ("x/train/2.png", "'x/train/2.png' and 'train/2.png', in a row above, would both be"),
     ],
@@ -310,6 +311,11 @@ def test_a_row_is_not_given_the_picture_of_its_name_in_another_folder(tmp_path, 
         ("C:\\sets\\faces\\{}", "faces/{}"),
         ("/sets/old/images/{}", "faces/images/{}"),
         ("mine/../images/{}", "faces/images/{}"),
+        ("/content/affectnet/train/angry/{}", "faces/mine/train/angry/{}"),
+        ("0/{}", "faces/images/{}"),
+        ("images/{}", "faces/pictures/{}"),
+        ("images/{}", "faces/{}"),
+        ("/sets/test/images/{}", "faces/testing/{}"),
     ],
 )
 def test_a_list_or_its_folders_may_have_moved(tmp_path, written_as, lies_in):
@@ -318,6 +324,23 @@ def test_a_list_or_its_folders_may_have_moved(tmp_path, written_as, lies_in):
         put(tmp_path / lies_in.format(name))
         rows.append(f"{written_as.format(name)},{emotion}")
     assert names_of(read(written(tmp_path / "faces", "\n".join(rows)))) == ["happy", "sad"]
+
+
+@pytest.mark.parametrize("row", ["test/angry/1.png", "test/1.png", "/sets/test/images/1.png"])
+def test_a_row_of_one_split_is_not_given_the_only_picture_of_its_name_in_another(tmp_path, row):
+    put(tmp_path / "train" / "angry" / "1.png")
+    message = refusal(written(tmp_path, f"image,emotion\n{row},angry"))
+    assert "no such picture: 1 of 1 rows" in message
+    assert f"in other folders: {Path('train/angry/1.png').as_posix()}" in message
+
+
+def test_a_row_is_given_the_picture_whose_folders_end_as_its_do_most(tmp_path):
+    for name in ("mine/a/angry/1.png", "mine/b/angry/1.png"):
+        put(tmp_path / name)
+    rows = ["image,emotion,person", "/old/b/angry/1.png,sad,b", "/old/a/angry/1.png,happy,a"]
+    assert names_of(read(written(tmp_path, "\n".join(rows)))) == ["sad", "happy"]
+    written(tmp_path, "image,emotion\n/old/c/angry/1.png,sad")
+    assert "several pictures are named 1.png" in refusal(tmp_path / "faces.csv")
 
 
 @pytest.mark.parametrize("suffix", ["webp", "bmp", "tiff", "gif", "jfif", "ppm"])
