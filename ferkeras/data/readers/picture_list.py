@@ -199,8 +199,8 @@ def _not_there(
     return InputError(
         f"{shown(table)}, line {missing[0][0]}: no such picture: {len(missing):,} of {rows:,} rows "
         f"name files that are not below {shown(files.root)}: {names}{elsewhere}; copy the "
-        "files there, correct the paths (from there, or names alone without any folder), or leave out "
-        "these rows"
+        "files there, correct the paths (from there, or names alone without any folder), or leave "
+        "out these rows"
     )
 
 
