@@ -326,6 +326,38 @@ def test_a_list_or_its_folders_may_have_moved(tmp_path, written_as, lies_in):
     assert names_of(read(written(tmp_path / "faces", "\n".join(rows)))) == ["happy", "sad"]
 
 
+@pytest.mark.parametrize("listed", ["NFC", "NFD"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize(
+    ("row", "lies_in"),
+    [
+        ("frö/{}", "gesichtér/frö/{}"),
+        ("alt/gesichtér/{}", "gesichtér/{}"),
+        ("/x/frö/{}", "gesichtér/mine/frö/{}"),
+        ("{}", "gesichtér/frö/{}"),
+    ],
+)
+def test_a_list_may_write_accents_otherwise_than_the_disk(tmp_path, listed, stored, row, lies_in):
+    rows = ["image,emotion"]
+    for name, emotion in (("é.png", "sad"), ("ü.png", "happy")):
+        put(tmp_path / unicodedata.normalize(stored, lies_in.format(name)))
+        rows.append(f"{unicodedata.normalize(listed, row.format(name))},{emotion}")
+    folder = tmp_path / unicodedata.normalize(stored, "gesichtér")
+    assert names_of(read(written(folder, "\n".join(rows)))) == ["sad", "happy"]
+
+
+def test_two_pictures_whose_names_differ_in_how_accents_are_written_are_two(tmp_path):
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    for name in names:
+        put(tmp_path / name)
+    if len([*tmp_path.iterdir()]) == 1:
+        pytest.skip("this disk takes them for one")
+    rows = ["image,emotion", f"{names[0]},sad", f"{names[1]},happy"]
+    found = read(written(tmp_path, "\n".join(rows)))
+    assert names_of(found) == ["sad", "happy"]
+    assert (found.faces.images[0] != found.faces.images[1]).any()
+
+
 @pytest.mark.parametrize("row", ["test/angry/1.png", "test/1.png", "/sets/test/images/1.png"])
 def test_a_row_of_one_split_is_not_given_the_only_picture_of_its_name_in_another(tmp_path, row):
     put(tmp_path / "train" / "angry" / "1.png")

@@ -13,6 +13,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import listed, quoted, shown
+from ferkeras.data.emotions import composed
 from ferkeras.data.presets import affectnet, rafdb
 from ferkeras.data.presets.preset import Preset
 from ferkeras.data.readers.class_folders import split_of
@@ -42,10 +43,11 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
         InputError: anything is malformed, a picture is not there, or two paths come to one
             picture; the message names the line.
     """
-    by_path = {found.name: found for found in files.pictures}
+    by_path = {composed(found.name): found for found in files.pictures}
+    by_path |= {found.name: found for found in files.pictures}
     by_name: dict[str, list[Found]] = {}
     for found in files.pictures:
-        by_name.setdefault(found.file, []).append(found)
+        by_name.setdefault(composed(found.file), []).append(found)
     labels, usages = Labels(), Usages()
     usage: list[int] = []
     groups: list[str] = []
@@ -70,8 +72,10 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             except InputError as error:
                 raise InputError(f"{at}: {error}") from error
             name = fields[columns.image or 0].decode("utf-8", "replace").strip()
-            path = PurePosixPath(posixpath.normpath(name.replace("\\", "/")))
-            if (picture := _picture(files, path, at, by_path, by_name)) is None:
+            as_written = posixpath.normpath(name.replace("\\", "/"))
+            path = PurePosixPath(composed(as_written))
+            picture = by_path.get(as_written) or _picture(files, path, at, by_path, by_name)
+            if picture is None:
                 missing.append((number, name))
                 namesakes.extend(by_name.get(path.name, [])[:1])
                 continue
@@ -144,7 +148,7 @@ def _ends_alike(path: PurePosixPath, found: Found, root: Path) -> bool:
     Else pictures of `train` would be taken for those of `test` that have their names.
     """
     asked = _folders(path)
-    there = (root.absolute().name, *found.folders)
+    there = (composed(root.absolute().name), *found.folders)
     shared = min(len(asked), max(1, len(found.folders)))
     return not asked or asked[-shared:] == there[-shared:]
 
@@ -158,7 +162,7 @@ def _moved(
     """
     asked = _folders(path)
     split = _split(asked)
-    root = files.root.absolute().name
+    root = composed(files.root.absolute().name)
     same = [
         each
         for each in candidates
