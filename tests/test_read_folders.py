@@ -205,6 +205,15 @@ def test_a_picture_without_a_class_is_named_where_other_names_tell_it(tmp_path, 
             5,
         ),
         (
+            [
+                f"{who}/{what}"
+                for who in ("Valentina", "Devon", "Testa")
+                for what in ("happy", "sad")
+            ],
+            ("happy", "sad"),
+            3,
+        ),
+        (
             ["testing_face", "training_face", "valid_smile"],
             ("testing_face", "training_face", "valid_smile"),
             0,
@@ -258,6 +267,17 @@ def test_a_class_folder_without_pictures_is_said_also_of_faces_that_were_kept(tm
 
 def zip_of(folder: Path) -> Path:
     return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+@pytest.mark.parametrize("left", ["Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"])
+@pytest.mark.parametrize("opened", [Path, zip_of])
+def test_what_windows_leaves_beside_pictures_is_passed_over(tmp_path, opened, left):
+    for name in ("happy", "sad"):
+        put(tmp_path / "faces" / name / "1.png")
+        (tmp_path / "faces" / name / left).write_bytes(b"any")
+    read = read_faces(opened(tmp_path / "faces"), SEVEN, cache=False)
+    assert len(read.faces) == 2
+    assert not notes_on(read)
 
 
 @pytest.mark.parametrize("opened", [Path, zip_of])

@@ -34,7 +34,11 @@ _SPLITS = {
     "privatetest": _TEST,
 }
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
-_LIKE_A_SPLIT = re.compile(r"(train|val|test|dev)", re.IGNORECASE)
+_LIKE_A_SPLIT = re.compile(
+    r"(train|val|test|dev)(ings?|id|idation|idierungs?|elopment)?"
+    r"(s?(sets?|data|daten|splits?|images|bilder|imgs|pictures|faces|folder)|x)?(?![^\W\d_])",
+    re.IGNORECASE,
+)
 _AS_SPLITS = "if they are splits, name them train, validation and test"
 _TOLD_APART = (
     "people need three folders, or a list with data.group_column; splits are called train, "
