@@ -152,6 +152,29 @@ def test_people_in_most_file_names_are_kept_apart_beside_other_names(tmp_path, n
     assert "more/1.png" not in notes
 
 
+@pytest.mark.parametrize("stray", ["extra.png", "AF01ANS_flip.png"])
+def test_own_class_folders_of_pictures_whose_names_tell_more_are_read(tmp_path, stray):
+    for who in range(1, 4):
+        put(tmp_path / "positive" / f"AF0{who}HAS.png")
+        put(tmp_path / "negative" / f"AF0{who}ANS.png")
+        put(tmp_path / "negative" / f"AF0{who}SAS.png")
+    put(tmp_path / "negative" / stray)
+    read = read_faces(tmp_path, cache=False)
+    assert read.faces.classes.names == ("negative", "positive")
+    assert len(set(read.groups.tolist())) == 4
+    assert f"negative/{stray} not named as KDEF's" in " ".join(notes_on(read))
+
+
+@pytest.mark.parametrize("folders", [("all", "all"), ("A", "B"), (".", "mine")])
+def test_folders_that_do_not_tell_what_names_tell_are_no_classes(tmp_path, folders):
+    for folder in folders:
+        for who in range(1, 4):
+            put(tmp_path / folder / f"AF0{who}HAS.png")
+            put(tmp_path / folder / f"AF0{who}ANS.png")
+    stray = put(tmp_path / "more" / "1.png")
+    assert f"{stray}: not named as most pictures here are" in refusal(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["AM0{}HAS.JPG", "K{}.HA1.{}.tiff"])
 def test_a_picture_without_a_class_is_named_where_other_names_tell_it(tmp_path, name):
     for who in "ABC" if name.startswith("K") else "123":
@@ -180,6 +203,15 @@ def test_a_picture_without_a_class_is_named_where_other_names_tell_it(tmp_path, 
             ],
             ("happy", "sad"),
             5,
+        ),
+        (
+            [
+                f"{who}/{what}"
+                for who in ("Valentina", "Devon", "Testa")
+                for what in ("happy", "sad")
+            ],
+            ("happy", "sad"),
+            3,
         ),
         (
             ["testing_face", "training_face", "valid_smile"],
@@ -235,6 +267,17 @@ def test_a_class_folder_without_pictures_is_said_also_of_faces_that_were_kept(tm
 
 def zip_of(folder: Path) -> Path:
     return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+@pytest.mark.parametrize("left", ["Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"])
+@pytest.mark.parametrize("opened", [Path, zip_of])
+def test_what_windows_leaves_beside_pictures_is_passed_over(tmp_path, opened, left):
+    for name in ("happy", "sad"):
+        put(tmp_path / "faces" / name / "1.png")
+        (tmp_path / "faces" / name / left).write_bytes(b"any")
+    read = read_faces(opened(tmp_path / "faces"), SEVEN, cache=False)
+    assert len(read.faces) == 2
+    assert not notes_on(read)
 
 
 @pytest.mark.parametrize("opened", [Path, zip_of])

@@ -34,7 +34,11 @@ _SPLITS = {
     "privatetest": _TEST,
 }
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
-_LIKE_A_SPLIT = re.compile(r"(train|val|test|dev)", re.IGNORECASE)
+_LIKE_A_SPLIT = re.compile(
+    r"(train|val|test|dev)(ings?|id|idation|idierungs?|elopment)?"
+    r"(s?(sets?|data|daten|splits?|images|bilder|imgs|pictures|faces|folder)|x)?(?![^\W\d_])",
+    re.IGNORECASE,
+)
 _AS_SPLITS = "if they are splits, name them train, validation and test"
 _TOLD_APART = (
     "people need three folders, or a list with data.group_column; splits are called train, "
@@ -98,7 +102,7 @@ def read_class_folders(files: Files) -> Source:
         preset, notes = None, _passed_over(files)
     else:
         if naming is not None and naming.emotion_of is not None:
-            _refuse_other_names(files, naming, matches)
+            _refuse_other_names(files, naming, matches, rests)
         level = _class_level(files, rests)
         labels = [_label(rest[level]) for rest in rests]
         people = ["/".join((*rest[:level], *rest[level + 1 :])) for rest in rests]
@@ -186,9 +190,14 @@ def _by_file_name(
 
 
 def _refuse_other_names(
-    files: Files, naming: _Naming, matches: Sequence[re.Match[str] | None]
+    files: Files,
+    naming: _Naming,
+    matches: Sequence[re.Match[str] | None],
+    rests: Sequence[tuple[str, ...]],
 ) -> None:
     """Refuse a picture of which neither its name, as those of most do, nor a folder says all."""
+    if _are_classes(files, matches, rests):
+        return
     for each, match in zip(files.pictures, matches, strict=True):
         if match is None and not any(known_emotion(_label(name)) for name in each.folders):
             raise InputError(
@@ -196,6 +205,19 @@ def _refuse_other_names(
                 f"{naming.data_set}, whose names tell what is shown; move it away, or all of them "
                 "into folders named after what they show"
             )
+
+
+def _are_classes(
+    files: Files, matches: Sequence[re.Match[str] | None], rests: Sequence[tuple[str, ...]]
+) -> bool:
+    """Whether folders divide the pictures by what the names tell, as those of people do not."""
+    if not all(rests):
+        return False
+    level = _class_level(files, rests)
+    told = {
+        (m[2].upper(), _label(rest[level])) for m, rest in zip(matches, rests, strict=True) if m
+    }
+    return len({emotion for emotion, _ in told}) == len(told) and len({f for _, f in told}) > 1
 
 
 def _people_in_names(

@@ -19,7 +19,15 @@ from ferkeras.data.emotions import composed
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES
 from ferkeras.data.readers.source import MAX_PICTURES
 
-_LEFT_BY_SYSTEMS = {"thumbs.db", "desktop.ini", "__macosx", "icon\r", "@eadir"}
+_LEFT_BY_SYSTEMS = {
+    "thumbs.db",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "desktop.ini",
+    "__macosx",
+    "icon\r",
+    "@eadir",
+}
 _DEEPEST = 12
 
 BESIDE_PICTURES = (
