@@ -167,4 +167,5 @@ class AveragedWeights(keras.callbacks.Callback):
                 variable.assign(value)
 
     def _optimizer(self) -> Any:
-        return getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        optimizer = getattr(self.model, "optimizer", None)
+        return getattr(optimizer, "inner_optimizer", optimizer)

@@ -105,8 +105,15 @@ def _final_activation(model: keras.Model) -> str | None:
     outputs = keras.tree.flatten(getattr(model, "outputs", None) or [])
     if len(outputs) != 1:
         return None
-    activation = getattr(outputs[0]._keras_history.operation, "activation", None)
-    return getattr(activation, "__name__", None)
+    operation = outputs[0]._keras_history.operation
+    # A cast to float32 behind the activation, as for mixed precision, is none itself.
+    while isinstance(operation, keras.layers.Activation) and _name_of(operation) == "linear":
+        operation = operation.input._keras_history.operation
+    return _name_of(operation)
+
+
+def _name_of(operation: Any) -> str | None:
+    return getattr(getattr(operation, "activation", None), "__name__", None)
 
 
 def _is_by_class(y_true: Any, y_pred: Any) -> bool:

@@ -23,7 +23,8 @@ class MonitoredModel(keras.Model):
     added before they are measured, clipped and applied; Keras would clip them one by one.
 
     With ``clipnorm`` a step is clipped where that shortens any gradient; with ``clipvalue`` or
-    ``gradient_accumulation_steps``, ``gradient_clipped`` is NaN, because it is not known.
+    clipping and ``gradient_accumulation_steps``, ``gradient_clipped`` is NaN, because it is not
+    known.
 
     Build it as any functional model and set the clip norm where Keras has it, on the optimizer:
     that is saved, loaded and cloned with the compiled model. A loss-scaling optimizer
@@ -184,11 +185,13 @@ class MonitoredModel(keras.Model):
     def _clipped(self, norms: list[Any], global_norm: Any) -> Any:
         """Whether the optimizer shortens this step; NaN if that is not known."""
         optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if not (optimizer.clipvalue or optimizer.clipnorm or self.global_clip_norm):
+            return False
         if optimizer.clipvalue or optimizer.gradient_accumulation_steps:
             return np.nan
         if optimizer.clipnorm:
             return keras.ops.max(norms) > optimizer.clipnorm
-        return global_norm > self.global_clip_norm if self.global_clip_norm else False
+        return global_norm > self.global_clip_norm
 
     def _norms(self, gradients: list[Any], loss_scale: Any) -> dict[int, Any]:
         """Norm of each gradient of the unscaled loss, by the id of its variable."""

@@ -226,7 +226,7 @@ def _is_masked(model: keras.Model, x: Any) -> bool:
     outputs = getattr(model, "outputs", None)
     if outputs is None and isinstance(model, keras.Model):
         # Not functional: only a call tells.
-        outputs = model(keras.tree.map_structure(lambda array: array[:1], x), training=False)
+        outputs = model(x, training=False)
     return any(
         mask_of(each) is not None for each in keras.tree.flatten(outputs) if each is not None
     )

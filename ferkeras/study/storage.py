@@ -154,7 +154,8 @@ def begin_study(
     study = create_study(store, name, **options)
     with troubles(store) as optuna:
         if study.user_attrs.get(key, wanted) != wanted:
-            if _was_worked_at(study, folder):
+            # Whether others have worked at it, on other machines, nobody here knows.
+            if is_address(store) or _was_worked_at(study, folder):
                 return None
             optuna.delete_study(study_name=name, storage=study._storage)
             study = create_study(store, name, **options)

@@ -198,8 +198,11 @@ def _diagnosis(
 
 def _no_classes(program: Program) -> str | None:
     """What labels are that are no classes; None where they may be."""
-    y = program.train.y
-    if any(each.shape == y.shape and np.array_equal(each, y) for each in program.train.arrays):
+    y, kind = program.train.y, program.loss.kind
+    classes = kind in ("categorical", "sparse")
+    if not classes and any(
+        each.shape == y.shape and np.array_equal(each, y) for each in program.train.arrays
+    ):
         return "the inputs themselves, as an autoencoder has them"
     labels, loss = program.labels, program.loss
     of_a_distance = loss.kind == "regression" and program.head.activation == "linear"

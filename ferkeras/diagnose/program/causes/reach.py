@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import keras
@@ -160,14 +161,17 @@ def _called_from_outside(program: Program) -> ProgramFinding | None:
     rows = np.resize(np.arange(min(4, len(program.train))), program.fixed_batch or 4)
     with tf.GradientTape() as tape:
         program.model(program.tensors(program.train.x, rows), training=False)
-    foreign = {
-        variable.name.removesuffix(":0"): variable
-        for variable in tape.watched_variables()
-        if id(variable) not in known
-    }
-    kernels = [name for name in foreign if is_kernel(name)]
-    random = [name for name in kernels if _is_drawn(foreign[name].numpy())]
-    if not random or len(random) < 0.5 * len(kernels):
+    seen = {id(each): each for each in tape.watched_variables() if id(each) not in known}
+    if not seen:
+        return None
+    # Only Keras's own variables tell whether they are frozen, as random features are on purpose.
+    foreign = [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, keras.Variable) and id(each.value) in seen and each.trainable
+    ]
+    kernels = [each for each in foreign if is_kernel(each.path)]
+    if not kernels or not all(_is_drawn(each.numpy()) for each in kernels):
         return None
     lambdas = [
         layer.name
@@ -178,10 +182,12 @@ def _called_from_outside(program: Program) -> ProgramFinding | None:
     return ProgramFinding(
         cause="variables_not_tracked",
         verdict=f"The outputs depend on {len(foreign)} weights that are not the model's, such as "
-        f"{random[0]}: something inside{where} calls the layers that have them, and Keras does not "
-        "see it. No step trains them, and they are as they were drawn at random.",
+        f"{kernels[0].path}: something inside{where} calls the layers that have them, and Keras "
+        "does not see it. No step trains them, and they are as they were drawn at random.",
         evidence=(
-            Evidence("kernels outside the model, as drawn", f"{len(random)}", "none", len(random)),
+            Evidence(
+                "kernels outside the model, as drawn", f"{len(kernels)}", "none", len(kernels)
+            ),
         ),
         remedies=(
             CodeRemedy(
