@@ -21,7 +21,7 @@ def mask_of(y_pred: Any) -> Any:
 def true_classes(y_true: Any, y_pred: Any, mask: Any = None) -> Any:
     """Class index of each sample from its label: an integer tensor of shape (N,).
 
-    It is -1 where there is none: masked, or not an index of one of the classes.
+    It is -1 where there is none: masked, not an index of one of several classes, or a row of zeros.
 
     Args:
         y_true: class indices (N,) or (N, 1); one-hot or soft labels (N, K), of which the largest
@@ -34,7 +34,10 @@ def true_classes(y_true: Any, y_pred: Any, mask: Any = None) -> Any:
         # A smoothed label of the second class is below 1.
         truths = ops.cast(ops.cast(ops.reshape(y_true, (-1,)), "float32") > 0.5, "int32")
     elif _is_by_class(y_true, y_pred):
-        truths = ops.cast(ops.reshape(ops.argmax(y_true, axis=-1), (-1,)), "int32")
+        # A row of zeros is what `one_hot` makes of -1.
+        largest = ops.cast(ops.argmax(y_true, axis=-1), "int32")
+        named = ops.any(ops.cast(y_true, "bool"), axis=-1)
+        truths = ops.reshape(ops.where(named, largest, -1), (-1,))
     else:
         truths = ops.cast(ops.reshape(y_true, (-1,)), "int32")
         truths = ops.where(truths < classes, truths, -1)

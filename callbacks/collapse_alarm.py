@@ -132,7 +132,8 @@ class CollapseAlarm(keras.callbacks.Callback):
         log: called when a collapse is over.
         alarm: called with each alarm.
         threshold: what one column of predictions must exceed for the second of two classes; by
-            default as the compiled loss says: 0 where it reads logits, else 0.5.
+            default as the compiled loss says: 0 where it reads logits or is a hinge, or is a
+            function of one's own behind a linear output; else 0.5.
 
     Attributes:
         stopped: why the training was ended, None if it was not.

@@ -88,7 +88,8 @@ class OverfittingWatch(keras.callbacks.Callback):
         log: called when the gap has closed.
         alarm: called when it opens.
         threshold: what one column of predictions must exceed for the second of two classes; by
-            default as the compiled loss says: 0 where it reads logits, else 0.5.
+            default as the compiled loss says: 0 where it reads logits or is a hinge, or is a
+            function of one's own behind a linear output; else 0.5.
 
     Raises:
         ValueError: an argument is out of its range, `dataset` is empty or can be iterated only

@@ -99,7 +99,8 @@ class PerClassReport(keras.callbacks.Callback):
         every: epochs between two tables, at least 1.
         log: called with each table.
         threshold: what one column of predictions must exceed for the second of two classes; by
-            default as the compiled loss says: 0 where it reads logits, else 0.5.
+            default as the compiled loss says: 0 where it reads logits or is a hinge, or is a
+            function of one's own behind a linear output; else 0.5.
 
     Attributes:
         matrix: int64 array (K, K) of the last validation, truth by row; None before, and where

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_layouts import read, refusal
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data import read as reading
-from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.read import read_faces
 
 RNG = np.random.default_rng(8)
 
@@ -26,16 +27,6 @@ def names(count: int) -> np.ndarray:
 def written(path: Path, **arrays: object) -> Path:
     np.savez(path / "faces.npz", **arrays)
     return path / "faces.npz"
-
-
-def read(path: Path, **wanted: object):
-    return read_faces(path, Wanted(**wanted), cache=False)
-
-
-def refusal(path: Path, **wanted: object) -> str:
-    with pytest.raises(InputError) as caught:
-        read(path, **wanted)
-    return str(caught.value)
 
 
 @pytest.fixture

@@ -149,9 +149,13 @@ def test_padding_of_a_sequence_is_not_counted():
 
 
 @pytest.mark.usefixtures("eager")
-def test_samples_without_a_class_count_on_neither_side():
-    model = build(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=-1))
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_samples_without_a_class_count_on_neither_side(one_hot):
     y = np.where(np.arange(12) < 6, -1, Y)
+    if one_hot:
+        model, y = build(loss="categorical_crossentropy"), np.eye(4)[y][:, :3]
+    else:
+        model = build(loss=keras.losses.SparseCategoricalCrossentropy(ignore_class=-1))
     counted = report()
     history = fit(model, counted, OverfittingWatch((X, y), every=1, alarm=quiet), y=y)
     np.testing.assert_array_equal(counted.matrix, 2 * np.eye(3))

@@ -17,6 +17,7 @@ from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.causes import callback, capacity
 from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
+from ferkeras.diagnose.program.labels import NoClassifier
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
 from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED, Probe
@@ -162,7 +163,7 @@ def _diagnosis(
     with untouched(model):
         program = Program(model, material, held, fit, seconds, own)
         if (labels := _no_classes(program)) is not None:
-            raise InputError(
+            raise NoClassifier(
                 f"the labels are {labels}, not classes; diagnose_model examines classifiers"
             )
         findings, remaining = _examine(program)

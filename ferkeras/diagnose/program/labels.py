@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from ferkeras.cli.errors import InputError
+
 Form = Literal["index", "one_hot", "scaled_one_hot", "independent", "soft", "fractions", "text"]
 """index: one whole number a row. one_hot: a 1 among zeros. scaled_one_hot: one other number among
 zeros. independent: zeros and ones, several or none a row. soft: probabilities. fractions: numbers
@@ -15,6 +17,10 @@ that are not whole. text: no numbers."""
 
 _FEW = 200
 """More different fractions than this are a quantity, not classes."""
+
+
+class NoClassifier(InputError):
+    """Labels that are no classes: there may be classes in what the program trains next."""
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ def diagnose_script(argv: Sequence[str]) -> int:
 
     with Console() as console, console.working("loading TensorFlow"):
         import_tensorflow()
+        from ferkeras.diagnose.program.labels import NoClassifier
         from ferkeras.diagnose.program.report import (
             print_program,
             write_program,
@@ -110,7 +111,7 @@ def diagnose_script(argv: Sequence[str]) -> int:
         try:
             with console.progress("looking for what keeps it from learning"):
                 found = examine_call(call, arguments.seconds, arguments.output)
-        except InputError as error:
+        except NoClassifier as error:
             raise InputError(f"{error}; {_another(arguments.fit)}") from None
         diagnosis = replace(found, program=str(script))
         print_program(diagnosis, console)

@@ -161,7 +161,7 @@ def _called_from_outside(program: Program) -> ProgramFinding | None:
     rows = np.resize(np.arange(min(4, len(program.train))), program.fixed_batch or 4)
     with tf.GradientTape() as tape:
         program.model(program.tensors(program.train.x, rows), training=False)
-    seen = {id(each): each for each in tape.watched_variables() if id(each) not in known}
+    seen = {id(each) for each in tape.watched_variables()} - known
     if not seen:
         return None
     # Only Keras's own variables tell whether they are frozen, as random features are on purpose.
