@@ -35,6 +35,8 @@ SMALL = (
     "network.dense_units=[8]",
     "train.epochs=2",
 )
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Set, each process would compile all of ferkeras anew, which nobody's second command does."""
 COLLAPSES = ("monitor.collapse_fraction=0.15", "name=collapses")
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\x00-\x08]")
 
@@ -97,7 +99,7 @@ def measured(command: list[str], folder: str) -> dict[str, float | int | str]:
         stdout=theirs,
         stderr=theirs,
         env={
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != NO_BYTECODE},
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "TERM": "xterm-256color",
             "COLUMNS": "100",

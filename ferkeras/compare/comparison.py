@@ -11,8 +11,7 @@ import numpy as np
 from ferkeras.cli.wording import listed, shown
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
-from ferkeras.metrics.intervals import FEWEST
-from ferkeras.metrics.measures import MEASURES, formatted, measure_of
+from ferkeras.metrics.measures import FEWEST, MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history

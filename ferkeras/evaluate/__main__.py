@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _demand_faces_for_a_temperature(subject: Subject) -> None:
     from ferkeras.cli.errors import InputError
-    from ferkeras.metrics.intervals import FEWEST
+    from ferkeras.metrics.measures import FEWEST
 
     if subject.validation is None:
         raise InputError(

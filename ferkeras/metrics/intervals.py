@@ -21,6 +21,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ferkeras.metrics.bootstrap import CONFIDENCE, Samples, figures_of, intervals, resample
+from ferkeras.metrics.measures import FEWEST
 from ferkeras.metrics.predictions import Predictions
 
 Interval = tuple[float, float]
@@ -32,8 +33,6 @@ The calibration error is a sum of absolute values, to which noise adds: with few
 large itself, and its interval leaves the truth out.
 """
 
-FEWEST = 30
-"""Faces below which the bootstrap says nothing of any figure."""
 _DRAWS = 4000
 _LEAST_OF_A_CLASS = 5
 """Faces that each class must have, or its recall alone makes the mean of all a guess."""

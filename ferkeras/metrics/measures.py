@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 DASH = "\N{EN DASH}"
 
+FEWEST = 30
+"""Faces below which no figure says anything: the bootstrap fails, and a temperature is a guess."""
+
 
 @dataclass(frozen=True)
 class Measure:
