@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ferkeras.check_data import thumbnails as thumbnails_module
 from ferkeras.check_data.__main__ import main
 from ferkeras.check_data.check import check_material
 from ferkeras.check_data.checks import near as near_module
@@ -31,6 +32,7 @@ from ferkeras.check_data.checks.strips import REPEATED, check_strips, repeated
 from ferkeras.check_data.checks.votes import check_votes, read_votes
 from ferkeras.check_data.finding import Level
 from ferkeras.check_data.material import Material, gather
+from ferkeras.check_data.thumbnails import correlations
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
@@ -203,12 +205,23 @@ def test_no_near_pair_is_missed():
     )
     faces = Faces(images.astype(np.uint8), np.zeros(len(images), np.int32), FER2013.classes)
     copies = find_copies(faces)
-    near = find_near_copies(faces.images, copies, stds(faces.images))
+    near = find_near_copies(material_of(faces), copies, stds(faces.images))
     every = np.corrcoef(faces.images[copies.first].reshape(len(images), -1))
     expected = np.argwhere(np.triu(every >= SIMILAR, 1))
     assert 20 < len(expected) < 60
     assert {tuple(pair) for pair in near.pairs} == {tuple(pair) for pair in expected}
     assert (np.diff(near.similarity) <= 0).all()
+
+
+@pytest.mark.parametrize("tile", [1, 3, 256])
+def test_correlations_of_pairs_do_not_depend_on_how_they_are_read(monkeypatch, tile):
+    monkeypatch.setattr(thumbnails_module, "_TILE", tile)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    pairs = np.stack(np.triu_indices(20, 1), axis=1)[rng.permutation(190)[:80]]
+    pairs[::2] = pairs[::2, ::-1]
+    expected = np.corrcoef(images.reshape(20, -1))[tuple(pairs.T)]
+    np.testing.assert_allclose(correlations(images, pairs), expected, atol=1e-6)
 
 
 def test_labels_of_near_pairs_are_those_of_their_faces(make_faces):
@@ -217,7 +230,7 @@ def test_labels_of_near_pairs_are_those_of_their_faces(make_faces):
     faces.images[5] = faces.images[3]
     faces.images[5, 0, 0] ^= 3
     copies = find_copies(faces)
-    near = find_near_copies(faces.images, copies, stds(faces.images))
+    near = find_near_copies(material_of(faces), copies, stds(faces.images))
     (listed,) = check_near_copies(material_of(faces), copies, near).numbers["listed"]
     assert dict(zip(listed["places"], listed["labels"], strict=True)) == {
         4: "surprise",
@@ -228,7 +241,7 @@ def test_labels_of_near_pairs_are_those_of_their_faces(make_faces):
 def test_empty_images_and_different_faces_are_not_near(make_faces):
     faces = make_faces([0] * 30)
     faces.images[:3] = [[[[1]]], [[[2]]], [[[3]]]]
-    near = find_near_copies(faces.images, find_copies(faces), stds(faces.images))
+    near = find_near_copies(material_of(faces), find_copies(faces), stds(faces.images))
     assert not len(near.pairs)
 
 
@@ -258,7 +271,7 @@ def test_leaks_are_counted_with_what_they_are_worth(make_faces):
     faces.labels[104] = faces.labels[4]
     material = material_of(faces, usage)
     copies = find_copies(faces)
-    near = find_near_copies(faces.images, copies, stds(faces.images))
+    near = find_near_copies(material, copies, stds(faces.images))
     finding = check_leaks(material, copies, near)
     found = finding.numbers["splits"]["validation"]
     assert (found["exact"], found["exact_label_agrees"]) == (4, 3)

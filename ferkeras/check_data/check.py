@@ -88,10 +88,9 @@ def check_material(material: Material, votes: Votes | None = None) -> DataCheck:
         material: see `ferkeras.check_data.material.gather`.
         votes: FER+ votes on the same faces, if there are any.
     """
-    images = material.faces.images
-    std = stds(images)
+    std = stds(material.faces.images)
     copies = find_copies(material.faces)
-    near = find_near_copies(images, copies, std)
+    near = find_near_copies(material, copies, std)
     findings = [
         check_readable(material),
         check_photographs(material),

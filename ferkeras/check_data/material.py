@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from ferkeras.check_data.thumbnails import thumbnails
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Data
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
@@ -42,6 +44,11 @@ class Material:
     def faces(self) -> Faces:
         """All readable faces, in the order of the source."""
         return self.read.faces
+
+    @cached_property
+    def thumbnails(self) -> np.ndarray:
+        """Of all faces, made once: see `ferkeras.check_data.thumbnails.thumbnails`."""
+        return thumbnails(self.faces.images)
 
     @property
     def official(self) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from ferkeras.data.reduced import block_means, block_sizes
 from ferkeras.data.selection import Images, blocks
@@ -11,7 +15,7 @@ SIDE = 12
 """Height and width of a thumbnail."""
 
 _CHUNK = 4096
-_CHUNK_BYTES = 2**24
+_TILE, _TILE_BYTES = 256, 2**24
 
 
 def thumbnails(images: Images) -> np.ndarray:
@@ -50,6 +54,9 @@ def standardised(images: np.ndarray) -> np.ndarray:
 def correlations(images: Images, pairs: np.ndarray) -> np.ndarray:
     """Correlation (-1 to 1) of the pixels of pairs of faces.
 
+    Each face is read once or twice, however many pairs it is in: those that have pairs with each
+    other are put side by side (Cuthill & McKee 1969), and read in tiles.
+
     Args:
         images: uint8, shape (N, H, W, C).
         pairs: int, shape (P, 2), indices of the faces.
@@ -58,9 +65,25 @@ def correlations(images: Images, pairs: np.ndarray) -> np.ndarray:
         float32, shape (P,).
     """
     result = np.empty(len(pairs), np.float32)
-    chunk = max(1, min(_CHUNK, _CHUNK_BYTES // images[:1].nbytes))
-    for first in range(0, len(pairs), chunk):
-        some = pairs[first : first + chunk]
-        one, other = standardised(images[some[:, 0]]), standardised(images[some[:, 1]])
-        result[first : first + chunk] = np.einsum("ij,ij->i", one, other)
+    if not len(pairs):
+        return result
+    faces, ends = np.unique(pairs, return_inverse=True)
+    ends = ends.reshape(-1, 2)
+    linked = coo_array((np.ones(len(ends), bool), ends.T), shape=(len(faces), len(faces)))
+    order = reverse_cuthill_mckee(linked.tocsr())
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    side = max(1, min(_TILE, _TILE_BYTES // images[:1].nbytes))
+
+    @lru_cache(maxsize=2)
+    def tile(number: int) -> np.ndarray:
+        return standardised(images[faces[order[number * side : (number + 1) * side]]])
+
+    tiles, within = np.divmod(np.sort(place[ends], axis=1), side)
+    by_tiles = np.lexsort(tiles.T)
+    starts = np.flatnonzero(np.diff(tiles[by_tiles], axis=0, prepend=-1).any(axis=1))
+    for some in np.split(by_tiles, starts[1:]):
+        one, other = (tile(number) for number in tiles[some[0]])
+        # Of few pairs a tile: all of one tile with all of the other would be more to compute.
+        result[some] = [one[first] @ other[second] for first, second in within[some]]
     return result

@@ -9,10 +9,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ferkeras.check_data.finding import Finding, Level
 from ferkeras.check_data.material import HELD_OUT, SPLITS, Material
-from ferkeras.check_data.thumbnails import thumbnails
-from ferkeras.data.faces import Faces
 from ferkeras.data.presets.fer2013 import FER2013, TRAINING_COUNTS
-from ferkeras.data.selection import Images, select
 from ferkeras.data.task import Classes
 
 SURE = 6.0
@@ -80,21 +77,23 @@ def best_order(labels: np.ndarray, predicted: np.ndarray, classes: int) -> Order
     return Order(tuple(truth_of.tolist()), errors, float(np.diag(recall).mean()))
 
 
-def linear_predictions(training: Faces, others: Images) -> np.ndarray:
+def linear_predictions(material: Material, training: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Predictions of a ridge regression on thumbnails, classes weighted equally: int64, shape (M,).
 
     Args:
-        training: to learn from.
-        others: uint8, shape (M, H, W, C), to predict.
+        material: what is checked.
+        training: indices of the faces to learn from.
+        others: int, shape (M,), indices of the faces to predict.
     """
-    labels = training.labels
-    weight = 1 / training.counts()[labels]
-    x = _with_constant(thumbnails(training.images))
+    classes = len(material.faces.classes)
+    labels = material.faces.labels[training]
+    weight = 1 / np.bincount(labels, minlength=classes)[labels]
+    x = _with_constant(material.thumbnails[training])
     weighted = (x * weight[:, None]).T
     square = weighted @ x
     square += np.eye(len(square)) * _RIDGE * np.trace(square) / len(square)
-    weights = np.linalg.solve(square, weighted @ np.eye(len(training.classes))[labels])
-    return (_with_constant(thumbnails(others)) @ weights).argmax(axis=1)
+    weights = np.linalg.solve(square, weighted @ np.eye(classes)[labels])
+    return (_with_constant(material.thumbnails[others]) @ weights).argmax(axis=1)
 
 
 def check_label_order(material: Material) -> Finding:
@@ -118,7 +117,7 @@ def check_label_order(material: Material) -> Finding:
         wrong.append("it has the class fractions of FER2013 in alphabetical order")
     for split in material.present(HELD_OUT) if len(training) else ():
         members = material.members(split)
-        predicted = linear_predictions(faces.take(training), select(faces.images, members))
+        predicted = linear_predictions(material, training, members)
         order = best_order(faces.labels[members], predicted, len(classes))
         numbers["splits"][split] = order._asdict()
         said.append(

@@ -11,8 +11,7 @@ from ferkeras.check_data.checks.copies import Copies
 from ferkeras.check_data.checks.empty import BLANK_BELOW
 from ferkeras.check_data.finding import MOST_LISTED, Exhibit, Finding, Level, counted
 from ferkeras.check_data.material import Material
-from ferkeras.check_data.thumbnails import correlations, thumbnails
-from ferkeras.data.selection import Images, select
+from ferkeras.check_data.thumbnails import correlations
 
 SIMILAR = 0.95
 """Correlation of the pixels from which two images count as one photograph. Of pairs sampled evenly
@@ -41,7 +40,7 @@ class NearCopies:
     too_many: bool = False
 
 
-def find_near_copies(images: Images, copies: Copies, std: np.ndarray) -> NearCopies:
+def find_near_copies(material: Material, copies: Copies, std: np.ndarray) -> NearCopies:
     """Find all pairs of images whose pixels correlate by `SIMILAR` or more.
 
     Thumbnails are turned onto their principal directions and the first ones searched with a k-d
@@ -50,15 +49,15 @@ def find_near_copies(images: Images, copies: Copies, std: np.ndarray) -> NearCop
     bits, so buckets of equal hashes miss some.
 
     Args:
-        images: uint8, shape (N, H, W, C).
-        copies: which of them are identical.
-        std: of each of the N images, in grey values; blank ones (below 4) are left out.
+        material: what is checked.
+        copies: which of its faces are identical.
+        std: of each of its N images, in grey values; blank ones (below 4) are left out.
     """
     nothing = NearCopies(np.zeros((0, 2), np.int64), np.zeros(0, np.float32))
     kept = np.flatnonzero(std[copies.first] >= BLANK_BELOW)
     if len(kept) < 2:
         return nothing
-    small = thumbnails(select(images, copies.first[kept]))
+    small = material.thumbnails[copies.first[kept]]
     directions = np.linalg.eigh(small.T @ small)[1][:, : -_DIRECTIONS - 1 : -1]
     points = small @ directions
     tree = cKDTree(points)
@@ -77,7 +76,7 @@ def find_near_copies(images: Images, copies: Copies, std: np.ndarray) -> NearCop
         )
     ]
     candidates = candidates[~np.concatenate(far)]
-    similarity = correlations(images, copies.first[kept[candidates]])
+    similarity = correlations(material.faces.images, copies.first[kept[candidates]])
     near = np.flatnonzero(similarity >= SIMILAR)
     near = near[np.argsort(-similarity[near], kind="stable")]
     return NearCopies(np.sort(kept[candidates[near]], axis=1), similarity[near])
