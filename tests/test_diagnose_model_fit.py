@@ -246,6 +246,64 @@ def test_a_step_with_a_loss_of_its_own_and_none_compiled(kind, sound):
     assert said.severity == ("healthy" if sound else "broken")
 
 
+class SquashesTwice(keras.Model):
+    """Gives what has been through softmax to a loss that takes logits."""
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.loss_of(y, self(x, training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return {"loss": loss}
+
+    def loss_of(self, y, outputs):
+        import tensorflow as tf
+
+        labels = tf.one_hot(tf.cast(y, tf.int32), outputs.shape[-1])
+        return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, outputs))
+
+
+class FromLogits(SquashesTwice):
+    """Does so by a loss of Keras's."""
+
+    def loss_of(self, y, outputs):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)(y, outputs)
+
+
+class OfProbabilities(SquashesTwice):
+    """Takes a loss of probabilities."""
+
+    def loss_of(self, y, outputs):
+        return keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, outputs))
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "sound"),
+    [
+        (SquashesTwice, "softmax", False),
+        (FromLogits, "softmax", True),  # Keras takes what was before its softmax.
+        (FromLogits, None, True),
+        (OfProbabilities, "softmax", True),
+    ],
+)
+def test_a_step_that_gives_probabilities_to_a_loss_of_logits(kind, last, sound):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    model = kind(inputs, layers.Dense(4, last)(layers.Dense(16, "relu")(inputs)))
+    model.compile(keras.optimizers.Adam(0.02))
+    before = model.get_weights()
+    said = diagnose_model(model, blobs(), epochs=20, callbacks=[])
+    assert said.causes == (() if sound else ("wrong_loss",))
+    if not sound:
+        assert "to tf.nn.softmax_cross_entropy_with_logits" in said.verdict
+        assert said.findings[0].line.startswith(str(Path(__file__)))
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def batches(drawn_once: bool):
     """Rows of batches that are drawn before the loop, or in it."""
     x, y = blobs(400)

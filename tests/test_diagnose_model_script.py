@@ -147,6 +147,47 @@ model.fit(x, y, epochs=20, verbose=0)
     assert "the fit that --fit 3 asks for: it called fit 2 times" in capsys.readouterr().err
 
 
+FOLDS = """\
+import keras
+import numpy as np
+from sklearn.model_selection import KFold
+keras.utils.set_random_seed(0)
+rng = np.random.default_rng(0)
+y = np.arange(200) % 2
+x = rng.normal(size=(200, 4)).astype("float32") + 3 * y[:, None]
+model = keras.Sequential([
+    keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1, "sigmoid")
+])
+model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+first = model.get_weights()
+for train, held in KFold(4, shuffle=True, random_state=0).split(x):
+    BEGIN
+    model.fit(x[train], y[train], epochs=20, verbose=0 GIVEN)
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "given", "said"),
+    [
+        ("pass", "", "33% of the rows that it trained on there are left out here"),
+        (
+            "pass",
+            ", validation_data=(x[held], y[held])",
+            "100% of the validation rows were trained on before",
+        ),
+        ("model.set_weights(first)", "", ""),
+        ("train, held = np.arange(150), np.arange(150, 200)", "", ""),
+    ],
+)
+def test_folds_that_one_model_goes_through_are_a_leak(program, capsys, begin, given, said):
+    program(FOLDS.replace("BEGIN", begin).replace("GIVEN", given))
+    assert main(["--seconds", "2", "--fit", "3", "--script", "train.py"]) == bool(said)
+    out = " ".join(capsys.readouterr().out.split())
+    assert said in out
+    assert ("leakage" in out) == bool(said)
+    assert ("train.py:15 left" in out or "in train.py:15" in out) == bool(said)
+
+
 @pytest.mark.parametrize("number", ["0", "x", "1.5"])
 def test_a_fit_that_cannot_be_counted_is_one_clear_error(number, program, capsys):
     program("print('not run')")

@@ -60,17 +60,22 @@ class Material:
     @cached_property
     def digests(self) -> np.ndarray:
         """A number for each row, the same where all inputs are, shape (N,), uint64."""
-        rows = []
-        for at in range(len(self)):
-            digest = hashlib.blake2b(digest_size=8)
-            for each in self.arrays:
-                digest.update(np.ascontiguousarray(each[at]).tobytes())
-            rows.append(int.from_bytes(digest.digest(), "little"))
-        return np.array(rows, np.uint64)
+        return digests_of(self.arrays)
 
     def take(self, rows: np.ndarray) -> Any:
         """The inputs of some of the rows."""
         return keras.tree.map_structure(lambda each: each[rows], self.x)
+
+
+def digests_of(arrays: list[np.ndarray]) -> np.ndarray:
+    """A number for each row of arrays (N, ...), the same where all are, shape (N,), uint64."""
+    rows = []
+    for at in range(len(arrays[0])):
+        digest = hashlib.blake2b(digest_size=8)
+        for each in arrays:
+            digest.update(np.ascontiguousarray(each[at]).tobytes())
+        rows.append(int.from_bytes(digest.digest(), "little"))
+    return np.array(rows, np.uint64)
 
 
 def read_material(

@@ -54,6 +54,7 @@ HEAD: tuple[Probe, ...] = (
     output_activation.activation_doubled,
     loss.wrong_loss,
     loss.loss_rewards_mistakes,
+    training_step.step_squashes_twice,
     label_values.labels_out_of_range,
 )
 """Labels, loss and the end of the model: what does not fit there makes everything else moot."""

@@ -27,6 +27,7 @@ from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.nothing_written import WouldWrite, nothing_written
 from ferkeras.diagnose.program.prepared import has_own_step
+from ferkeras.diagnose.program.spied_logits import probabilities_for_logits
 from ferkeras.diagnose.program.spy import Act, Spy, Watch
 
 if TYPE_CHECKING:
@@ -199,6 +200,31 @@ class Rehearsals:
             return f"not rehearsed: {self._failed}"
         whole = vars(self).get("whole")
         return "" if whole is None else f"rehearsed for {whole.steps:,} steps"
+
+    @cached_property
+    def squashed_twice(self) -> str:
+        """What its own step calls of `tf.nn` with outputs that are probabilities; empty: nothing.
+
+        The step is made once, eagerly, on a batch of the training rows.
+        """
+        program = self._program
+        if not self.has_own_step or keras.backend.backend() != "tensorflow":
+            return ""
+        rows = np.arange(min(len(program.train), program.batch))
+        batch = (program.train.take(rows), program.train.y[rows])
+        batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+        with (
+            program.trials.restarted(),
+            _own_optimizer(program.model),
+            probabilities_for_logits() as found,
+        ):
+            try:
+                with nothing_written(), _silence():
+                    program.model.train_step(batch)
+            except Exception:
+                # A step that cannot be made outside `fit` tells nothing here; `fit` may.
+                return ""
+        return found[0] if found else ""
 
     def without(self, place: int) -> Rehearsal | None:
         """The same without one callback."""

@@ -64,6 +64,7 @@ class Call:
         listed: the function that read files with labels in a list, the line, and two of the files
             that stand the other way round by number; None where none did, or another folder was
             read as well.
+        leak: the finding that an earlier `fit` trained on what is held out now; None: it did not.
     """
 
     model: Any
@@ -72,6 +73,7 @@ class Call:
     compile: str
     layers: dict[str, str] = field(default_factory=dict)
     listed: tuple[str, str, tuple[str, str]] | None = None
+    leak: Any = None
 
 
 def diagnose_script(argv: Sequence[str]) -> int:
@@ -203,6 +205,10 @@ def examine_call(call: Call, seconds: float, output: str | None = None) -> Any:
         function, line, files = call.listed
         finding = replace(labels_in_another_order(function, files), line=line)
         diagnosis = replace(diagnosis, findings=(finding,), severity=finding.severity)
+    if call.leak is not None and "leakage" not in diagnosis.causes:
+        severity = diagnosis.severity if diagnosis.findings else call.leak.severity
+        findings = (*diagnosis.findings, call.leak)
+        diagnosis = replace(diagnosis, findings=findings, severity=severity)
     for finding in diagnosis.findings:
         if finding.line:
             lines[finding.cause] = finding.line
@@ -283,9 +289,11 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
     import keras
     import tensorflow as tf
 
+    from ferkeras.diagnose.program.earlier_fits import EarlierFits
     from ferkeras.diagnose.program.listed_labels import READERS, other_order
 
     compiled: dict[int, str] = {}
+    earlier = EarlierFits()
     folders: dict[str, tuple[str, str, tuple[str, str]] | None] = {}
     # The layers are kept, so that no other gets the number of one that is gone.
     made: dict[int, tuple[Any, str]] = {}
@@ -305,10 +313,14 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
         made_by = compiled.get(id(self), "")
         # Of several folders it is not known which one is trained on.
         listed = next(iter(folders.values())) if len(folders) == 1 else None
-        reached.append(Call(self, arguments, _caller(script), made_by, layers, listed))
+        call = Call(self, arguments, _caller(script), made_by, layers, listed)
+        reached.append(call)
         if len(reached) == which:
+            call.leak = earlier.leak(self, arguments)
             raise _Reached
-        return real_fit(self, *args, **kwargs)
+        result = real_fit(self, *args, **kwargs)
+        earlier.note(self, arguments, call.fit)
+        return result
 
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
         compiled[id(self)] = _caller(script)

@@ -16,7 +16,13 @@ _PICTURE = 16
 _ORDINAL = {2: "second", 3: "third", 4: "fourth"}
 
 _FARTHER, _SMOOTH = 0.1, 0.5
-"""More correlation than with the next row, and correlation along rows, of pictures cut wrongly."""
+"""More correlation than with the next row, and correlation along rows, of pictures cut wrongly.
+
+The row a period on is the next one of the picture, so it is as smooth.
+"""
+
+_FADES = 0.02
+"""How much less alike a picture is two rows on than one; a pattern that recurs is not."""
 
 _UNLIKE = 0.1
 """Correlation of neighbours up to which they have nothing in common."""
@@ -109,7 +115,9 @@ def _period(values: np.ndarray) -> tuple[int, int, float, float] | None:
     for axis, other in ((1, 2), (2, 1)):
         next_one = alike(axis, 1)
         behind, period = max((alike(axis, lag), lag) for lag in _ORDINAL)
-        if behind > next_one + _FARTHER and alike(other, 1) > _SMOOTH:
+        smooth = min(behind, alike(other, 1)) > _SMOOTH
+        fades = alike(axis, 2 * period) < behind - _FADES
+        if behind > next_one + _FARTHER and smooth and fades:
             return axis, period, next_one, behind
     return None
 

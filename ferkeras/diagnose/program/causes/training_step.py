@@ -112,6 +112,44 @@ def own_training_step(program: Program) -> ProgramFinding | None:
     )
 
 
+def step_squashes_twice(program: Program) -> ProgramFinding | None:
+    """The model's own training step gives probabilities to a cross-entropy that takes logits."""
+    if program.has_loss and program.loss.from_logits:
+        return None  # Said of the loss that is compiled.
+    function = program.rehearsals.squashed_twice
+    if not function:
+        return None
+    activation = "sigmoid" if "sigmoid" in function else "softmax"
+    return ProgramFinding(
+        cause="wrong_loss",
+        verdict=f"{_step_of(program)} gives outputs that have been through {activation} to "
+        f"{function}, which applies {activation} once more: all answers come out nearly alike, "
+        "and their gradients small.",
+        evidence=(
+            Evidence(
+                "what reaches the loss for logits",
+                f"numbers between 0 and 1{', which add up to 1' * (activation == 'softmax')}",
+                "numbers below 0 and above 1, too",
+                1.0,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                f"give it outputs without {activation}, or take a loss of probabilities",
+                "answers as sure as they can be",
+                code="Dense(units)  # no activation"
+                if activation == "softmax"
+                else "keras.losses.binary_crossentropy(y, outputs)",
+            ),
+        ),
+        reason="Its step was made once, and what it calls looked at.",
+        source=f"TensorFlow documentation: {function}",
+        severity="suspicious",
+        confidence=PROVEN,
+        line=line_of(type(program.model).train_step),
+    )
+
+
 def _forgets_scale(program: Program) -> bool:
     """Whether the optimizer divides gradients by a scale that the step never multiplies with."""
     if not isinstance(program.model.optimizer, keras.optimizers.LossScaleOptimizer):
