@@ -1,6 +1,7 @@
 """`diagnose_model`: what is said of other people's classifiers before they are trained."""
 
 import random
+import warnings
 
 import keras
 import numpy as np
@@ -238,6 +239,26 @@ def test_metrics_are_held_against_counted_answers(metric, said):
     x, y = blobs(5)
     model = network(layers.Dense(5, "softmax"), loss="categorical_crossentropy", metrics=[metric])
     assert causes(model, (x, one_hot(y))) == said
+
+
+@pytest.mark.parametrize(
+    ("behind", "said"),
+    [
+        ([], "this alone loses nothing here"),
+        ([keras.layers.Reshape((3,))], "which have been through softmax"),
+    ],
+)
+def test_what_keras_puts_right_itself_is_told_from_softmax_twice(behind, said):
+    keras.utils.set_random_seed(0)
+    x, y = blobs(3)
+    model = keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Dense(3, "softmax"), *behind])
+    model.compile(keras.optimizers.Adam(0.05), LOGITS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras tells it, too.
+        found = diagnose_model(model, (x, y), epochs=20, seconds=2)
+    assert found.causes == ("wrong_loss",)
+    assert found.severity == "suspicious"
+    assert said in found.verdict
 
 
 def test_accuracy_of_logits_is_no_wrong_metric():

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from ferkeras.diagnose.program.causes.units import units_are_wrong
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.losses import single_loss
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
+
+_FEW = 8
+"""Rows that tell whether two losses are one."""
 
 
 def wrong_loss(program: Program) -> ProgramFinding | None:
@@ -190,12 +196,40 @@ def _mismatch(program: Program) -> tuple[str, str] | None:
             "broken",
         )
     if loss.from_logits and head.activation in ("softmax", "sigmoid"):
+        if _taken_back(program):
+            return (
+                f"from_logits=True in {name} says that the outputs of {head.layer!r} have not been "
+                f"through {head.activation}, but they have. Keras warns, and takes the numbers "
+                "before it, so this alone loses nothing here; it does where Keras no longer has "
+                "them, as behind another layer or in half precision.",
+                "suspicious",
+            )
         return (
             f"from_logits=True in {name} applies {head.activation} to the outputs of "
             f"{head.layer!r}, which have been through {head.activation}.",
             "suspicious",
         )
     return None
+
+
+def _taken_back(program: Program) -> bool:
+    """Whether Keras takes the numbers before the last activation, which it remembers."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    loss = keras.losses.get(single_loss(program.model.loss))
+    rows = np.resize(np.arange(len(program.train)), program.fixed_batch or _FEW)
+    labels = program.train.y[rows]
+
+    @tf.function
+    def both(x: Any) -> Any:
+        outputs = keras.tree.flatten(program.model(x, training=False))[0]
+        # Of a copy it remembers nothing.
+        return loss(labels, outputs), loss(labels, tf.identity(outputs))
+
+    ours, without = (np.asarray(each) for each in both(program.tensors(program.train.x, rows)))
+    return not np.allclose(ours, without, rtol=1e-6)
 
 
 def _fitting(program: Program) -> str:
