@@ -232,12 +232,13 @@ def test_a_layer_that_only_decay_moves_gets_no_gradient(ignorant):
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_peak_after_a_warm_up_is_too_high_only_where_a_lower_one_learns(synthetic):
+def test_a_peak_after_a_warm_up_is_too_high_where_a_lower_one_learns_or_units_died(synthetic):
     m = Measurements(train_briefly(config(train__learning_rate=0.5), synthetic, 1))
     assert m.first_steps.typical > 0.1
     m.range_test = SimpleNamespace(suggestion=None)
-    for learns_with_less, named in ((0.9, True), (0.0, False)):
+    for learns_with_less, silent, named in ((0.9, 0.1, True), (0.0, 0.1, False), (0.0, 1.0, True)):
         skills = {True: learns_with_less, False: 0.0}
+        m.silent_units = {"a_relu": silent}
         m.trial = lambda values, skills=skills: Trial(
             values, 1, skills[bool(values)], skills[bool(values)], **SURE
         )

@@ -16,6 +16,9 @@ NOTHING = 0.1
 """Skill (Cohen's kappa) below which a network has not learned its task, whatever else fails at it:
 "slight" agreement ends at 0.2 (Landis & Koch 1977)."""
 
+SILENT = 0.9
+"""Fraction of a layer's units, zero for every face, from which on next to nothing passes."""
+
 
 def is_not_learning(m: Measurements) -> bool:
     """Whether the network knows less than half of what a simple classifier knows, or next to
@@ -32,6 +35,11 @@ def is_not_learning(m: Measurements) -> bool:
     if reference.above_chance >= CHANCE:
         return bool(network.skill < HALF * reference.skill)
     return bool(network.above_chance < CHANCE)
+
+
+def has_died(m: Measurements) -> bool:
+    """Whether a layer lets next to nothing through, for any face."""
+    return max(m.silent_units.values(), default=0.0) >= SILENT
 
 
 def can_be_learned(m: Measurements) -> bool:

@@ -7,9 +7,8 @@ import numpy as np
 from ferkeras.diagnose.causes.step_size import rate_of_usual_steps
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
+from ferkeras.diagnose.symptoms import SILENT, has_died, is_not_learning, skill_evidence
 
-_SILENT = 0.9
 _VANISHED = 1e-3
 _SLOW = 0.1
 """The rate of first layers that have learned elsewhere, in the recommended recipes."""
@@ -17,12 +16,10 @@ _SLOW = 0.1
 
 def dead_units(m: Measurements) -> Finding | None:
     """A layer whose units are zero for every face: nothing passes, and no gradient returns."""
+    if not has_died(m) or not is_not_learning(m):
+        return None
     silent = m.silent_units
-    if not silent:
-        return None
     layer = max(silent, key=silent.__getitem__)
-    if silent[layer] < _SILENT or not is_not_learning(m):
-        return None
     lower = min(m.case.config.train.first_learning_rate / 10, rate_of_usual_steps(m))
     return Finding(
         "dead_units",
@@ -32,7 +29,7 @@ def dead_units(m: Measurements) -> Finding | None:
             Evidence(
                 f"units of {layer} that are zero for all of {min(250, len(m.train))} faces",
                 f"{silent[layer]:.0%}",
-                f"below {_SILENT:.0%}",
+                f"below {SILENT:.0%}",
                 silent[layer],
             ),
             skill_evidence(m),

@@ -6,7 +6,7 @@ import math
 
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
-from ferkeras.diagnose.symptoms import is_not_learning, skill_evidence
+from ferkeras.diagnose.symptoms import has_died, is_not_learning, skill_evidence
 from ferkeras.diagnose.trial import teaches_more
 
 _TOO_LONG = 0.1
@@ -38,9 +38,11 @@ def learning_rate_too_high(m: Measurements) -> Finding | None:
     rate = m.case.config.train.first_learning_rate
     # Steps that are not finite say nothing of which would be usual.
     lower = _other_rate(m, min(rate / 10, rate_of_usual_steps(m)))
-    # A warm-up has other first steps: there the proof is that a lower rate learns.
-    if m.case.config.train.warmup_epochs and not teaches_more(
-        m.trial({}), m.trial(lower.overrides)
+    # A warm-up has other first steps: there the proof is that units died, or a lower rate learns.
+    if (
+        m.case.config.train.warmup_epochs
+        and not has_died(m)
+        and not teaches_more(m.trial({}), m.trial(lower.overrides))
     ):
         return None
     change = f"{steps.typical:.0%} of" if steps.typical < _WHOLE else f"{steps.typical:,.0f} times"
