@@ -275,7 +275,7 @@ class Console:
 
     @contextmanager
     def working(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """As `progress`, for work of which a log shall tell too: there it is one line at once.
+        """As `progress`, for work that takes long: shown at once, in a log as a line.
 
         Args:
             title: what is being done, as "evaluating the best network".
@@ -283,7 +283,7 @@ class Console:
         """
         if not self.live:
             self.print(title)
-        with self.progress(title, total) as advance:
+        with self._bar(title, total, 0.0) as advance:
             yield advance
 
     @contextmanager
@@ -297,8 +297,15 @@ class Console:
         Yields:
             A function to call with the number of steps just done. It may be called often.
         """
+        with self._bar(title, total, _QUIET_SECONDS) as advance:
+            yield advance
+
+    @contextmanager
+    def _bar(
+        self, title: str, total: int | None, first_after: float
+    ) -> Iterator[Callable[[int], None]]:
         self.phase(title)
-        bar = Bar(self, title, total, first_after=_QUIET_SECONDS)
+        bar = Bar(self, title, total, first_after=first_after)
         try:
             yield bar.advance
         finally:
