@@ -16,6 +16,8 @@ SIDE = 12
 
 _CHUNK = 4096
 _TILE, _TILE_BYTES = 256, 2**24
+_DENSE = 0.25
+"""Fraction of all pairs of two tiles from which on it is cheaper to compute all."""
 
 
 def thumbnails(images: Images) -> np.ndarray:
@@ -54,8 +56,8 @@ def standardised(images: np.ndarray) -> np.ndarray:
 def correlations(images: Images, pairs: np.ndarray) -> np.ndarray:
     """Correlation (-1 to 1) of the pixels of pairs of faces.
 
-    Each face is read once or twice, however many pairs it is in: those that have pairs with each
-    other are put side by side (Cuthill & McKee 1969), and read in tiles.
+    A face is read a few times at most, however many pairs it is in: those that have pairs with
+    each other are put side by side (Cuthill & McKee 1969), and read in tiles.
 
     Args:
         images: uint8, shape (N, H, W, C).
@@ -84,6 +86,8 @@ def correlations(images: Images, pairs: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.diff(tiles[by_tiles], axis=0, prepend=-1).any(axis=1))
     for some in np.split(by_tiles, starts[1:]):
         one, other = (tile(number) for number in tiles[some[0]])
-        # Of few pairs a tile: all of one tile with all of the other would be more to compute.
-        result[some] = [one[first] @ other[second] for first, second in within[some]]
+        if len(some) > _DENSE * len(one) * len(other):
+            result[some] = (one @ other.T)[tuple(within[some].T)]
+        else:
+            result[some] = [one[first] @ other[second] for first, second in within[some]]
     return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -14,83 +14,93 @@ from ferkeras.diagnose.program.material import digests_of
 _MOST_BYTES = 4 << 30
 _MANY = 0.05
 _MOSTLY = 0.5
-"""Of the rows, how many were trained on before, from which on a fit is another fold of the data."""
+_NONE = np.zeros(0, np.uint64)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Trained:
-    """What a model was trained on, and where that left it.
+    """What a model was trained on since it last had new weights, and where that left it.
 
     Attributes:
-        rows: digests of all rows that any `fit` of it trained on.
+        before: digests of the rows of every `fit` but the last.
         last: of those of the last one.
-        line: where that one was called.
+        judged: of those that it was evaluated on, or predicted, since then.
+        line: where the last `fit` was called.
         weights: at its end.
     """
 
-    rows: np.ndarray
+    before: np.ndarray
     last: np.ndarray
+    judged: np.ndarray
     line: str
     weights: list[np.ndarray]
 
 
 class EarlierFits:
-    """Rows that the models of a program were trained on."""
+    """Rows that the models of a program were trained and judged on."""
 
     def __init__(self) -> None:
         # The models are kept, so that no other gets the number of one that is gone.
         self._models: dict[int, tuple[keras.Model, _Trained]] = {}
 
+    def begin(self, model: keras.Model) -> None:
+        """A `fit` begins: where weights are not those that the last one left, it is forgotten."""
+        known = self._known(model)
+        if known is not None and not _alike(known.weights, model.get_weights()):
+            del self._models[id(model)]
+
     def note(self, model: keras.Model, arguments: dict[str, Any], line: str) -> None:
-        """Note a call of `fit` that has been done."""
+        """A `fit` has been done."""
         rows = _training_rows(arguments)
-        if rows is None:
+        known = self._known(model)
+        # Which rows these train on is not known.
+        partly = arguments.get("sample_weight") is not None or arguments.get("steps_per_epoch")
+        weights = model.get_weights()
+        if rows is None or partly or (known is not None and _alike(known.weights, weights)):
+            self._models.pop(id(model), None)
             return
-        _, before = self._models.get(id(model), (model, None))
-        every = rows if before is None else np.union1d(before.rows, rows)
-        self._models[id(model)] = model, _Trained(every, rows, line, model.get_weights())
+        before = _NONE if known is None else np.union1d(known.before, known.last)
+        self._models[id(model)] = model, _Trained(before, rows, _NONE, line, weights)
+
+    def judge(self, model: keras.Model, x: Any) -> None:
+        """The model is evaluated on rows, or predicts them."""
+        known, rows = self._known(model), _digests(x)
+        if known is not None and rows is not None:
+            judged = np.union1d(known.judged, rows)
+            self._models[id(model)] = model, replace(known, judged=judged)
 
     def leak(self, model: keras.Model, arguments: dict[str, Any]) -> ProgramFinding | None:
-        """Rows that are held out now, and that the model was trained on before.
+        """Rows that the model is judged on, and that it was trained on before.
 
         Args:
             model: as it comes to `fit`.
             arguments: of that call.
 
         Returns:
-            None where the weights are not those that an earlier `fit` left, or where its rows
-            are not those of another fold of the same data.
+            None where its weights are not those that an earlier `fit` left, where it is judged on
+            other rows, or on rows that it goes on being trained on.
         """
-        _, before = self._models.get(id(model), (model, None))
-        now = _training_rows(arguments)
-        if before is None or now is None or not _alike(before.weights, model.get_weights()):
+        known, now = self._known(model), _training_rows(arguments)
+        if known is None or now is None or not _alike(known.weights, model.get_weights()):
             return None
-        held = _held_rows(arguments)
-        if held is not None:
-            known = float(np.isin(held, before.rows).mean())
-            # Rows that are held out from each fit alike are in none.
-            if known < _MANY or np.isin(held, now).mean() > known / 2:
-                return None
-            what, share = "validation rows that were trained on before", known
-            said = f"{known:.0%} of the validation rows were trained on before"
+        if arguments.get("validation_data") is not None or arguments.get("validation_split"):
+            held, trained = _held_rows(arguments), np.union1d(known.before, known.last)
+            what, others = "validation rows", now
         else:
-            again = float(np.isin(now, before.last).mean())
-            left_out = float((~np.isin(before.last, now)).mean())
-            # Rows that are only dropped, or only added, may be meant so.
-            if again < _MOSTLY or min(left_out, 1 - again) < _MANY:
-                return None
-            what, share = "rows of the fit before that are left out of this one", left_out
-            said = (
-                f"{left_out:.0%} of the rows that it trained on there are left out here, and "
-                "others are in, as with folds"
-            )
+            held, trained = known.judged, known.before
+            what, others = "rows that it was judged on since that `fit`", known.last
+        if held is None or not len(held):
+            return None
+        share = float(np.isin(held, trained).mean())
+        if share < _MANY or float(np.isin(held, others).mean()) > share / 2:
+            return None
         return ProgramFinding(
             cause="leakage",
-            verdict="The model goes on from where the `fit` before left it, in "
-            f"{before.line}, and {said}: what is held out now has been learnt, and its figures say "
-            "too much.",
+            verdict=f"The model goes on from where the `fit` before left it, in {known.line}: "
+            f"{share:.0%} of the {what} had been trained on by an earlier `fit`, as in folds that "
+            "one model goes through, and its figures say too much.",
             evidence=(
-                Evidence(what, f"{share:.0%}", "none", share),
+                Evidence(f"{what}, trained on before", f"{share:.0%}", "none", share),
                 Evidence("weights that are as that fit left them", "all", "new ones", 1.0),
             ),
             remedies=(
@@ -100,12 +110,16 @@ class EarlierFits:
                     code="model = build_model()  # or model.set_weights(first_weights)",
                 ),
             ),
-            reason="Rows were held against those of the earlier fit, and weights against those it "
-            "ended with.",
+            reason="Rows were held against those of earlier calls, and weights against those that "
+            "the last one ended with.",
             source="Kaufman et al. 2012, Leakage in data mining",
-            severity="broken" if held is not None and share > _MOSTLY else "suspicious",
+            severity="broken" if share > _MOSTLY else "suspicious",
             confidence=MEASURED,
         )
+
+    def _known(self, model: keras.Model) -> _Trained | None:
+        known = self._models.get(id(model))
+        return None if known is None else known[1]
 
 
 def _alike(ones: list[np.ndarray], others: list[np.ndarray]) -> bool:
@@ -113,25 +127,26 @@ def _alike(ones: list[np.ndarray], others: list[np.ndarray]) -> bool:
 
 
 def _training_rows(arguments: dict[str, Any]) -> np.ndarray | None:
-    rows = _digests(arguments.get("x"), arguments.get("y"))
+    rows = _digests(arguments.get("x"))
     split = arguments.get("validation_split") or 0.0
     return None if rows is None else rows[: int(len(rows) * (1 - split))]
 
 
 def _held_rows(arguments: dict[str, Any]) -> np.ndarray | None:
     given = arguments.get("validation_data")
-    if isinstance(given, (tuple, list)) and 2 <= len(given) <= 3:
-        return _digests(given[0], given[1])
-    split = arguments.get("validation_split") or 0.0
-    rows = _digests(arguments.get("x"), arguments.get("y")) if split else None
-    return None if rows is None else rows[int(len(rows) * (1 - split)) :]
+    if given is not None:
+        pair = isinstance(given, (tuple, list)) and 2 <= len(given) <= 3
+        return _digests(given[0]) if pair else None
+    rows = _digests(arguments.get("x"))
+    return None if rows is None else rows[int(len(rows) * (1 - arguments["validation_split"])) :]
 
 
-def _digests(x: Any, y: Any) -> np.ndarray | None:
+def _digests(x: Any) -> np.ndarray | None:
     """Of the rows of arrays; None of anything else, which may be other rows at each reading."""
-    if y is None or x is None:
+    leaves = [] if x is None else keras.tree.flatten(x)
+    if not leaves or not all(hasattr(each, "shape") for each in leaves):
         return None
-    arrays = [np.asarray(each) for each in keras.tree.flatten(x) if hasattr(each, "shape")]
+    arrays = [np.asarray(each) for each in leaves]
     counts = {len(each) if each.ndim else 0 for each in arrays}
     if len(counts) != 1 or 0 in counts or sum(each.nbytes for each in arrays) > _MOST_BYTES:
         return None

@@ -68,18 +68,12 @@ class LossForm:
         return {"categorical": True, "categorical_hinge": True, "sparse": False}.get(self.kind)
 
 
-def single_loss(loss: Any) -> Any:
-    """The one that `compile` was given, without the list or dict around it."""
+def loss_form(loss: Any) -> LossForm:
+    """Read a loss as `compile` was given it: a name, a function, or a `keras.losses.Loss`."""
     while isinstance(loss, (list, tuple)) and len(loss) == 1:
         loss = loss[0]
     if isinstance(loss, dict) and len(loss) == 1:
         loss = next(iter(loss.values()))
-    return loss
-
-
-def loss_form(loss: Any) -> LossForm:
-    """Read a loss as `compile` was given it: a name, a function, or a `keras.losses.Loss`."""
-    loss = single_loss(loss)
     if isinstance(loss, str):
         try:
             loss = keras.losses.get(loss)

@@ -73,7 +73,10 @@ def digests_of(arrays: list[np.ndarray]) -> np.ndarray:
     for at in range(len(arrays[0])):
         digest = hashlib.blake2b(digest_size=8)
         for each in arrays:
-            digest.update(np.ascontiguousarray(each[at]).tobytes())
+            row = np.asarray(each[at])
+            # The bytes of objects say where they are, not what.
+            told = repr(row.tolist()).encode() if row.dtype.hasobject else row.tobytes()
+            digest.update(told)
         rows.append(int.from_bytes(digest.digest(), "little"))
     return np.array(rows, np.uint64)
 
@@ -209,7 +212,12 @@ def _length(data: Any, batch: int) -> int | None:
 
 
 def _without_frames(x: Any) -> Any:
-    return x.to_numpy() if hasattr(x, "to_numpy") else x
+    if not hasattr(x, "to_numpy"):
+        return x
+    values = x.to_numpy()
+    # Columns of numbers and of true and false together come as objects; Keras takes them.
+    kinds = {each.kind for each in getattr(x, "dtypes", ()) if hasattr(each, "kind")}
+    return values.astype(np.float32) if values.dtype.hasobject and kinds <= set("biuf") else values
 
 
 def _array(value: Any) -> np.ndarray:

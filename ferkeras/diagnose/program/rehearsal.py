@@ -205,17 +205,20 @@ class Rehearsals:
     def squashed_twice(self) -> str:
         """What its own step calls of `tf.nn` with outputs that are probabilities; empty: nothing.
 
-        The step is made once, eagerly, on a batch of the training rows.
+        The step is made once, eagerly, on a batch of the training rows; only where `fit` may be
+        rehearsed.
         """
         program = self._program
-        if not self.has_own_step or keras.backend.backend() != "tensorflow":
+        if self._own is None or not self.has_own_step or keras.backend.backend() != "tensorflow":
             return ""
-        rows = np.arange(min(len(program.train), program.batch))
-        batch = (program.train.take(rows), program.train.y[rows])
-        batch = keras.tree.map_structure(keras.ops.convert_to_tensor, batch)
+        train, rows = program.train, np.arange(min(len(program.train), program.batch))
+        parts: tuple[Any, ...] = (train.take(rows), train.y[rows])
+        parts += () if train.weight is None else (train.weight[rows],)
+        batch = keras.tree.map_structure(keras.ops.convert_to_tensor, parts)
         with (
             program.trials.restarted(),
             _own_optimizer(program.model),
+            _eagerly(),
             probabilities_for_logits() as found,
         ):
             try:
@@ -355,6 +358,19 @@ def _arguments(program: Program, own: OwnFit) -> dict[str, Any]:
         "shuffle": fit.shuffle,
         "class_weight": None if fit.class_weight is None else dict(fit.class_weight),
     }
+
+
+@contextmanager
+def _eagerly() -> Iterator[None]:
+    """Leave no traces of the program's own functions: they would hold what is only lent here."""
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 @contextmanager

@@ -206,9 +206,9 @@ def examine_call(call: Call, seconds: float, output: str | None = None) -> Any:
         finding = replace(labels_in_another_order(function, files), line=line)
         diagnosis = replace(diagnosis, findings=(finding,), severity=finding.severity)
     if call.leak is not None and "leakage" not in diagnosis.causes:
-        severity = diagnosis.severity if diagnosis.findings else call.leak.severity
         findings = (*diagnosis.findings, call.leak)
-        diagnosis = replace(diagnosis, findings=findings, severity=severity)
+        findings = tuple(sorted(findings, key=lambda each: each.severity != "broken"))
+        diagnosis = replace(diagnosis, findings=findings, severity=findings[0].severity)
     for finding in diagnosis.findings:
         if finding.line:
             lines[finding.cause] = finding.line
@@ -294,6 +294,7 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
 
     compiled: dict[int, str] = {}
     earlier = EarlierFits()
+    fitting: list[Any] = []
     folders: dict[str, tuple[str, str, tuple[str, str]] | None] = {}
     # The layers are kept, so that no other gets the number of one that is gone.
     made: dict[int, tuple[Any, str]] = {}
@@ -318,9 +319,24 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
         if len(reached) == which:
             call.leak = earlier.leak(self, arguments)
             raise _Reached
-        result = real_fit(self, *args, **kwargs)
+        earlier.begin(self)
+        fitting.append(self)
+        try:
+            result = real_fit(self, *args, **kwargs)
+        finally:
+            fitting.pop()
         earlier.note(self, arguments, call.fit)
         return result
+
+    def judged(real: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(real)
+        def judge(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+            # `fit` evaluates, too.
+            if not fitting:
+                earlier.judge(self, x)
+            return real(self, x, *args, **kwargs)
+
+        return judge
 
     def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
         compiled[id(self)] = _caller(script)
@@ -344,6 +360,8 @@ def _recorded(script: Path, reached: list[Call], which: int) -> Iterator[None]:
     patches: list[tuple[Any, str, Callable[..., Any]]] = [
         (keras.Model, "fit", fit),
         (keras.Model, "compile", compile),
+        (keras.Model, "evaluate", judged(keras.Model.evaluate)),
+        (keras.Model, "predict", judged(keras.Model.predict)),
         (keras.layers.Layer, "__init__", initialise),
         *(
             (owner, name, noted(name, getattr(owner, name)))

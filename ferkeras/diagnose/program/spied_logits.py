@@ -15,7 +15,7 @@ _FUNCTIONS = (
     "sigmoid_cross_entropy_with_logits",
 )
 _FEWEST = 8
-"""Outputs that must all lie between 0 and 1: of logits half do not."""
+"""Outputs that must all lie between 0 and 1."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def probabilities_for_logits() -> Iterator[list[str]]:
     def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(real)
         def spied(labels: Any = None, logits: Any = None, *args: Any, **kwargs: Any) -> Any:
-            if hasattr(logits, "numpy") and _are_probabilities(logits.numpy(), "softmax" in name):
+            if hasattr(logits, "numpy") and _are_probabilities(logits, "softmax" in name):
                 found.append(f"tf.nn.{name}")
             return real(labels, logits, *args, **kwargs)
 
@@ -48,11 +48,12 @@ def probabilities_for_logits() -> Iterator[list[str]]:
             setattr(tf.nn, name, real)
 
 
-def _are_probabilities(values: np.ndarray, exclusive: bool) -> bool:
-    values = np.asarray(values, np.float64)
+def _are_probabilities(logits: Any, exclusive: bool) -> bool:
+    values = np.asarray(logits.numpy(), np.float64)
     # A relu leaves zeros, which is another matter.
     if values.size < _FEWEST or not ((values > 0) & (values <= 1)).all():
         return False
-    return not exclusive or (
-        values.ndim > 1 and values.shape[-1] > 1 and np.allclose(values.sum(axis=-1), 1, atol=1e-3)
-    )
+    if not exclusive:
+        # Logits may lie there too; of an activation Keras remembers what was before it.
+        return hasattr(logits, "_keras_logits")
+    return values.ndim > 1 and values.shape[-1] > 1 and np.allclose(values.sum(-1), 1, atol=1e-3)

@@ -42,7 +42,7 @@ class Trials:
         self.scale_inputs = False
         """Whether inputs were found unscaled; later trials scale them first."""
         self._until = time.monotonic() + seconds
-        self._start = [v.numpy() for v in program.model.variables]
+        self._start = [(v, v.numpy()) for v in program.model.variables]
         self._trials: dict[tuple[Change, int], Trial | None] = {}
         self._steppers: dict[Any, Stepper] = {}
 
@@ -235,5 +235,6 @@ class Trials:
         try:
             yield
         finally:
-            for variable, value in zip(self._program.model.variables, self._start, strict=True):
+            # A step may have built more layers.
+            for variable, value in self._start:
                 variable.assign(value)

@@ -9,12 +9,11 @@ import numpy as np
 
 from ferkeras.diagnose.program.causes.units import units_are_wrong
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
-from ferkeras.diagnose.program.losses import single_loss
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
 
-_FEW = 8
-"""Rows that tell whether two losses are one."""
+_REMEMBERED = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
+"""Losses for which Keras takes what was before an activation, where it has it."""
 
 
 def wrong_loss(program: Program) -> ProgramFinding | None:
@@ -213,23 +212,26 @@ def _mismatch(program: Program) -> tuple[str, str] | None:
 
 
 def _taken_back(program: Program) -> bool:
-    """Whether Keras takes the numbers before the last activation, which it remembers."""
-    if keras.backend.backend() != "tensorflow":
+    """Whether Keras takes the numbers before the last activation, as it does where it has them.
+
+    It remembers them of the output of an activation, until something else makes a new tensor of
+    it: another layer, or a loss of another dtype.
+    """
+    if keras.backend.backend() != "tensorflow" or program.loss.name not in _REMEMBERED:
         return False
     import tensorflow as tf
 
-    loss = keras.losses.get(single_loss(program.model.loss))
-    rows = np.resize(np.arange(len(program.train)), program.fixed_batch or _FEW)
-    labels = program.train.y[rows]
+    found = []
+    rows = np.resize(np.arange(len(program.train)), program.fixed_batch or 1)
 
-    @tf.function
-    def both(x: Any) -> Any:
-        outputs = keras.tree.flatten(program.model(x, training=False))[0]
-        # Of a copy it remembers nothing.
-        return loss(labels, outputs), loss(labels, tf.identity(outputs))
+    def look(x: Any) -> None:
+        outputs = keras.tree.flatten(program.model(x, training=True))[0]
+        remembered = hasattr(outputs, "_keras_logits") or outputs.op.type in ("Softmax", "Sigmoid")
+        found.append(remembered and outputs.dtype == keras.config.floatx())
 
-    ours, without = (np.asarray(each) for each in both(program.tensors(program.train.x, rows)))
-    return not np.allclose(ours, without, rtol=1e-6)
+    # It is traced, and not run.
+    tf.function(look).get_concrete_function(program.tensors(program.train.x, rows))
+    return found[0]
 
 
 def _fitting(program: Program) -> str:

@@ -21,8 +21,8 @@ _FARTHER, _SMOOTH = 0.1, 0.5
 The row a period on is the next one of the picture, so it is as smooth.
 """
 
-_FADES = 0.02
-"""How much less alike a picture is two rows on than one; a pattern that recurs is not."""
+_FADES = 1.5
+"""How many times less alike a picture is two rows on than one; a pattern that recurs is not."""
 
 _UNLIKE = 0.1
 """Correlation of neighbours up to which they have nothing in common."""
@@ -116,7 +116,7 @@ def _period(values: np.ndarray) -> tuple[int, int, float, float] | None:
         next_one = alike(axis, 1)
         behind, period = max((alike(axis, lag), lag) for lag in _ORDINAL)
         smooth = min(behind, alike(other, 1)) > _SMOOTH
-        fades = alike(axis, 2 * period) < behind - _FADES
+        fades = 1 - alike(axis, 2 * period) > _FADES * (1 - behind)
         if behind > next_one + _FARTHER and smooth and fades:
             return axis, period, next_one, behind
     return None
