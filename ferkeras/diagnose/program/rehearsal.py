@@ -14,7 +14,7 @@ import io
 import time
 import types
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -252,6 +252,8 @@ class Rehearsals:
             _own_optimizer(model),
             _trained_as_before(model),
             _as_they_were(self.callbacks),
+            # One that is traced would keep what it is lent here.
+            _eagerly() if hasattr(model.train_step, "get_concrete_function") else nullcontext(),
         ):
             if usual_step:
                 step = types.MethodType(keras.Model.train_step, model)
