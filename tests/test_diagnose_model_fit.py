@@ -317,6 +317,29 @@ def test_a_step_that_gives_probabilities_to_a_loss_of_logits(kind, last, sound):
         np.testing.assert_array_equal(one, other)
 
 
+def test_functions_of_the_program_are_converted_as_ever_and_its_fit_works_afterwards():
+    import tensorflow as tf
+
+    @tf.function
+    def loss_of(y, outputs):
+        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, outputs))
+        if loss > 10.0:
+            loss = loss / 2
+        return loss
+
+    class Converts(SquashesTwice):
+        def loss_of(self, y, outputs):
+            return loss_of(y, outputs)
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6,))
+    model = Converts(inputs, layers.Dense(4, "softmax")(layers.Dense(16, "relu")(inputs)))
+    model.compile(keras.optimizers.Adam(0.02))
+    said = diagnose_model(model, blobs(), epochs=20, callbacks=[])
+    assert "not rehearsed" not in said.facts.get("own fit", "")
+    assert np.isfinite(model.fit(*blobs(), verbose=0).history["loss"][0])
+
+
 def batches(drawn_once: bool):
     """Rows of batches that are drawn before the loop, or in it."""
     x, y = blobs(400)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,6 +20,10 @@ _TELLING = frozenset(
 """Audit events of what others could see."""
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+_AUTOGRAPH = "__autograph_generated_file"
+"""TensorFlow writes there, for this process, what it makes of a function when it is first traced;
+where it cannot, the function stays unconverted for good."""
 
 _blocks: list[set[int]] = []
 """Of each block that runs, the threads that ran before it, which are not its own."""
@@ -34,8 +39,9 @@ class WouldWrite(PermissionError):
 def nothing_written() -> Iterator[None]:
     """Refuse files opened for writing, processes and connections to what runs in the block.
 
-    Threads that ran before go on as ever. What Python itself does is refused (by its audit
-    events), and Keras's own saving; a library that writes by itself is not seen.
+    Threads that ran before go on as ever, and TensorFlow converts functions as ever. What Python
+    itself does is refused (by its audit events), and Keras's own saving; a library that writes by
+    itself is not seen.
 
     Raises:
         WouldWrite: in the code that tries to.
@@ -67,7 +73,14 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event == "open":
         path, _, flags = arguments
-        if flags & _WRITING and not isinstance(path, int) and path != os.devnull:
+        passed = isinstance(path, int) or path == os.devnull or _is_autographs(path)
+        if flags & _WRITING and not passed:
             raise WouldWrite(f"{path!r} would have been written")
     elif event in _TELLING:
         raise WouldWrite(f"{event} would have been called")
+
+
+def _is_autographs(path: Any) -> bool:
+    """Whether it is AutoGraph's file, or the folder that `tempfile` names before it makes one."""
+    file = Path(os.fsdecode(path))
+    return file.name.startswith(_AUTOGRAPH) or file.is_dir()
