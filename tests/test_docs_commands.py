@@ -35,7 +35,7 @@ def told():
                 trained.add(f"{name}-001")
 
 
-@pytest.mark.parametrize(("verb", "words", "trained"), told())
+@pytest.mark.parametrize(("verb", "words", "trained"), list(told()))
 def test_a_command_is_accepted_up_to_the_faces(verb, words, trained, tmp_path, monkeypatch, capsys):
     def reached(*_):
         raise InputError(REACHED)
