@@ -47,10 +47,12 @@ def find_collapse(matrix: np.ndarray, fraction: float) -> Collapse | None:
     """Judge a confusion matrix of counts (K, K), truth by row; None if it is sound.
 
     It is a complete collapse when one class gets at least `fraction` of the predictions although
-    it has less than that of the samples, or all predictions although it is not all of the
-    samples. It is an incomplete one when the accuracy is not above that of always predicting the
-    most frequent class, and a class gets more of the predictions than it has of the samples:
-    predictions that are wrong in equal shares lean to none.
+    it has less than that of the samples, and the accuracy is nearer to that of always predicting
+    the class than to 1; or when it gets all predictions and is not all of the samples. It is an
+    incomplete one when the accuracy is not above that of always predicting the most frequent
+    class, the mean recall is nearer to chance than to 1 (class weights may cost accuracy while
+    every class is recognised), and a class gets more of the predictions than it has of the
+    samples: predictions that are wrong in equal shares lean to none.
     """
     total = int(matrix.sum())
     if not total:
@@ -60,10 +62,13 @@ def find_collapse(matrix: np.ndarray, fraction: float) -> Collapse | None:
     accuracy = float(np.trace(matrix) / total)
     label, best = int(predictions.argmax()), int(truths.argmax())
     most, truth = predictions[label], truths[label]
-    complete = bool(most >= fraction > truth or most == 1 > truth)
+    alone = most == 1 > truth
+    complete = bool(alone or (most >= fraction > truth and accuracy < (1 + truth) / 2))
     if not complete:
         label = int((predictions - truths).argmax())
-        if accuracy > truths[best] or predictions[label] == truths[label]:
+        recalls = (np.diag(matrix) / total)[truths > 0] / truths[truths > 0]
+        recognised = recalls.mean() >= (1 + 1 / len(recalls)) / 2
+        if accuracy > truths[best] or recognised or predictions[label] == truths[label]:
             return None
     return Collapse(
         label=label,
@@ -112,8 +117,9 @@ class CollapseAlarm(keras.callbacks.Callback):
     so they cost no forward pass. Labels may be class indices, one-hot, or 0 and 1.
 
     It speaks when a collapse begins, when it becomes complete or moves to another class, and when
-    it is over. A model that is no better than the best constant prediction is reported as well,
-    with the class that it leans to; only a complete collapse stops a training. Of a model with a
+    it is over. A model that is no better than the best constant prediction, and recognises the
+    classes hardly better than chance, is reported as well, with the class that it leans to; only a
+    complete collapse stops a training. Of a model with a
     moving average of its weights nothing is said while a twentieth of the average is the weights of
     the start, unless the training ends there: what is validated then is not what is kept.
     Predictions that are not numbers (NaN) are no collapse, and told by themselves in each epoch.
@@ -225,7 +231,7 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     @property
     def collapsed_since(self) -> int | None:
-        """The epoch, from 1, in which the present collapse began; None if there is none."""
+        """The epoch, from 1, in which the present collapse, complete or not, began; or None."""
         return self._since
 
     @property
@@ -258,10 +264,10 @@ class CollapseAlarm(keras.callbacks.Callback):
     def _report(self, epoch: int, collapse: Collapse | None) -> None:
         if collapse is None:
             if self._label is not None:
-                self.log(
-                    f"epoch {epoch}: the collapse onto {self.names[self._label]!r} since epoch "
-                    f"{self._since} is over"
-                )
+                what = f"the collapse onto {self.names[self._label]!r}"
+                if not self._complete:
+                    what = "predicting no better than a constant"
+                self.log(f"epoch {epoch}: {what} since epoch {self._since} is over")
             self._label = self._since = self._complete = None
             return
         if (self._label, self._complete) != (collapse.label, collapse.complete):
@@ -269,7 +275,9 @@ class CollapseAlarm(keras.callbacks.Callback):
             if self.suspects:
                 message += f". Suspected: {'; '.join(self.suspects)}"
             self.alarm(message)
-            if self._label != collapse.label:
+            # What leans to one class now and to another then is one state.
+            leans_on = self._complete is False and not collapse.complete
+            if self._label != collapse.label and not leans_on:
                 self._since = epoch
             self._label, self._complete = collapse.label, collapse.complete
         if self.action == "stop" and collapse.complete:
