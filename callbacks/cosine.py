@@ -49,7 +49,7 @@ class CosineLearningRate(keras.callbacks.Callback):
         warmup_epochs: epochs of the rise, at least 0 and fewer than `epochs`; may be broken.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range, or the optimizer has a schedule.
 
     Example:
 
@@ -86,6 +86,15 @@ class CosineLearningRate(keras.callbacks.Callback):
     def lower(self, factor: float) -> None:
         """Multiply this and all later rates by a factor, as after a divergence."""
         self._factor *= factor
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Refuse an optimizer whose rate cannot be set."""
+        if not hasattr(self.model.optimizer.learning_rate, "assign"):
+            raise ValueError(
+                "CosineLearningRate sets the optimizer's learning rate, which has a schedule. Give "
+                "the optimizer a number, or leave the callback out. Received: optimizer="
+                f"{self.model.optimizer.name}"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remember the epoch."""

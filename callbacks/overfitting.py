@@ -81,8 +81,9 @@ class OverfittingWatch(keras.callbacks.Callback):
     not from a state) begins without a gap.
 
     Args:
-        dataset: training samples without augmentation: a pair of arrays, or batches of inputs and
-            labels that can be iterated again and again (a `tf.data.Dataset`, a list).
+        dataset: training samples without augmentation: inputs and labels as arrays, as
+            `validation_data` takes them (weights are not used), or batches of inputs and labels
+            that can be iterated again and again (a `tf.data.Dataset`, a list).
         every: epochs between two measurements, at least 1.
         gap: alarm when accuracy on training samples is at least this much higher, 0 to 1.
         log: called when the gap has closed.
@@ -234,8 +235,18 @@ def _is_masked(model: keras.Model, x: Any) -> bool:
 
 
 def _batches(dataset: Iterable[Any]) -> Iterable[Sequence[Any]]:
-    """A pair of arrays in batches; anything else as it is."""
-    if isinstance(dataset, tuple) and len(dataset) == 2 and hasattr(dataset[0], "shape"):
-        x, y = dataset
-        return [(x[at : at + _BATCH], y[at : at + _BATCH]) for at in range(0, len(x), _BATCH)]
-    return dataset
+    """Arrays of inputs, labels and, where there are, weights, in batches; else as it is."""
+    if not isinstance(dataset, list | tuple) or len(dataset) not in (2, 3):
+        return dataset
+    x, y = dataset[:2]
+    arrays = [*keras.tree.flatten(x), y]
+    # A list of two batches has a batch in the place of the labels.
+    if not all(hasattr(each, "shape") for each in arrays):
+        return dataset
+    return [
+        (
+            keras.tree.map_structure(lambda each, at=at: each[at : at + _BATCH], x),
+            y[at : at + _BATCH],
+        )
+        for at in range(0, len(y), _BATCH)
+    ]

@@ -8,6 +8,7 @@ exports, and by nothing else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.home import path_given
+from ferkeras.cli.home import expanded, path_given
 from ferkeras.cli.lines import Progress, Reports, console_for
 from ferkeras.cli.wording import described
 from ferkeras.config.arguments import DEFAULT, find_config
@@ -132,7 +133,7 @@ def train(
         reports = progress if isinstance(progress, Reports) else None
         outcome = fit(resolved, console, splits=splits, reports=reports)
     assert outcome is not None
-    return Run(open_finished(outcome.run.folder))
+    return Run(open_finished(outcome.run.folder.absolute()))
 
 
 def resume(
@@ -170,7 +171,7 @@ def resume(
 
             reports = progress if isinstance(progress, Reports) else None
             fit(unfinished.config, console, unfinished, reports=reports)
-    return Run(open_finished(run.folder))
+    return Run(open_finished(run.folder.absolute()))
 
 
 def open_run(path: str | Path | None = None) -> Run:
@@ -190,7 +191,9 @@ def open_run(path: str | Path | None = None) -> Run:
         >>> ferkeras.open_run().name
         'fer2013'
     """
-    return Run(open_trained(SHIPPED if path is None else path_given("path", path)))
+    # A program may change its folder afterwards.
+    folder = SHIPPED if path is None else expanded(path_given("path", path))
+    return Run(open_trained(folder.absolute()))
 
 
 def load_data(
@@ -447,4 +450,5 @@ def _settings(given: Mapping[str, Any] | None) -> dict[str, Any]:
         raise InputError(
             f'settings: expected a mapping such as {{"train.epochs": 3}}, found {described(given)}'
         )
-    return with_dots(given)
+    values = with_dots(given)
+    return {key: os.fspath(v) if isinstance(v, os.PathLike) else v for key, v in values.items()}

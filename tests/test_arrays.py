@@ -119,3 +119,9 @@ def test_class_names_in_bytes_are_utf_8(tmp_path):
     assert read(tmp_path / "faces.npz").faces.classes.names == ("fröhlich", "traurig")
     written(tmp_path, **each, class_names=["fröhlich".encode("latin-1"), b"traurig"])
     assert "names in bytes that are not UTF-8" in refusal(tmp_path / "faces.npz")
+
+
+def test_python_objects_are_not_read_and_the_way_out_is_named(tmp_path):
+    x, y = np.zeros((2, 48, 48), np.uint8), np.array(["happy", "sad"], dtype=object)
+    with pytest.raises(InputError, match=r"Python objects.*labels\.astype\(str\)"):
+        read_faces(written(tmp_path, x=x, y=y))

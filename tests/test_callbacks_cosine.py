@@ -45,10 +45,10 @@ def test_what_it_refuses(arguments, words):
         CosineLearningRate(**({"peak": 0.1, "steps_per_epoch": 3, "epochs": 3} | arguments))
 
 
-def fit(callback, **options):
+def fit(callback, optimizer="sgd", **options):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     publish = PublishVariables({"learning_rate": model.optimizer.learning_rate})
     return model.fit(X, Y, batch_size=8, verbose=0, callbacks=[callback, publish], **options)
 
@@ -67,3 +67,9 @@ def test_a_training_that_goes_on_has_the_rates_it_would_have_had():
     history = fit(second, initial_epoch=1, epochs=3).history
     expected = [cosine_rate(step, 0.05, 0, 9) for step in (5, 8)]
     assert history["learning_rate"] == pytest.approx(expected)
+
+
+def test_an_optimizer_with_a_schedule_is_refused():
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    with pytest.raises(ValueError, match=r"which has a schedule\. Give the optimizer a number"):
+        fit(CosineLearningRate(0.1, 3, 3), optimizer=keras.optimizers.SGD(schedule))

@@ -119,3 +119,29 @@ def test_misuse_is_refused(arguments):
 def test_no_samples_is_an_error():
     with pytest.raises(ValueError, match="Received: none"):
         inference_accuracy(Predicts(1), [])
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        ((X, X[:, :1]), Y),
+        [[X, X[:, :1]], Y],
+        ({"a": X, "b": X[:, :1]}, Y, np.ones(20)),
+        [((X[:8], X[:8, :1]), Y[:8]), ((X[8:], X[8:, :1]), Y[8:])],
+    ],
+)
+def test_training_samples_are_taken_as_validation_data_are(dataset):
+    inputs = {"a": keras.Input((3,), name="a"), "b": keras.Input((1,), name="b")}
+    joined = keras.layers.Concatenate()(list(inputs.values()))
+    model = keras.Model(
+        inputs if isinstance(dataset[0], dict) else list(inputs.values()),
+        keras.layers.Dense(3, activation="softmax")(joined),
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    watch = OverfittingWatch(dataset, every=1)
+    watch.set_model(model)
+    logs = {}
+    watch.on_epoch_end(0, logs)
+    x = {"a": X, "b": X[:, :1]} if isinstance(dataset[0], dict) else [X, X[:, :1]]
+    right = (model.predict(x, verbose=0).argmax(1) == Y).mean()
+    assert logs["inference_accuracy"] == pytest.approx(right)

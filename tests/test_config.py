@@ -343,6 +343,8 @@ def test_remarks_name_keys_that_exist(remark):
         ("data.count=500", "did you mean data.demo_faces?"),
         ("data=my faces.csv", "found 'my faces.csv'; did you mean data.path=my faces.csv?"),
         ("network=residual", "did you mean network.kind=residual?"),
+        ("network=resnet18", "did you mean network.kind=plain or residual or backbone?"),
+        ("data.fold=2", "command line: data.fold: 2 of how many? set data.folds"),
     ],
 )
 def test_words_that_people_use_lead_to_the_key(override, expected):
@@ -394,6 +396,12 @@ def test_synthetic_faces_are_not_asked_to_be_others(key):
     name = key.partition("=")[0]
     text = problems(CONFIGS / "demo.yaml", f"data.{key}")
     assert f"command line: data.{name}: synthetic faces are 48 x 48" in text
+
+
+def test_a_key_of_another_kind_of_network_is_not_proposed():
+    text = problems(None, "network.kind=backbone", "network.conv_filters=3")
+    assert "network.conv_filters: no such key" in text
+    assert "network.filters" not in text
 
 
 @pytest.mark.parametrize("override", ["foo=1", "train.mixup=0.2", "xyz.abc=1", "data.rows=[1]"])

@@ -4,10 +4,12 @@ import io
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import textwrap
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -149,6 +151,19 @@ def encode(image, format, **options):
     return file.getvalue()
 
 
+def few_bits(image, bits):
+    """A PNG of grey in fewer than 8 bits, which Pillow does not write."""
+    rows = np.asarray(image.convert("L")) >> (8 - bits)
+    packed = rows.reshape(SIZE, -1, 8 // bits) << np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+    lines = b"".join(b"\0" + line.tobytes() for line in packed.sum(axis=2).astype(np.uint8))
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", SIZE, SIZE, bits, 0, 0, 0, 0)}
+    chunks |= {b"IDAT": zlib.compress(lines), b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
+    )
+
+
 def pictures():
     rng = np.random.default_rng(2)
     smooth = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((SIZE, SIZE))
@@ -159,6 +174,7 @@ def pictures():
         "colour png": encode(smooth, "PNG"),
         "transparent png": encode(seen_through, "PNG"),
         "palette png": encode(smooth.convert("P"), "PNG"),
+        **{f"grey png of {bits} bits": few_bits(smooth, bits) for bits in (1, 2, 4)},
         "grey jpeg": encode(smooth.convert("L"), "JPEG"),
         "colour jpeg": encode(smooth, "JPEG", quality=95),
         "large png": encode(smooth.resize((200, 150)), "PNG"),

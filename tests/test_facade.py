@@ -181,6 +181,17 @@ def test_what_is_no_picture_is_refused_by_name(shipped, picture, expected):
     assert expected in str(caught.value)
 
 
+def test_a_pillow_image_that_ends_early_or_was_closed_is_refused(shipped, faces, tmp_path):
+    Image.fromarray(faces[0, ..., 0]).resize((200, 200)).save(tmp_path / "a.jpg")
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    closed = Image.open(tmp_path / "a.jpg")
+    closed.close()
+    for picture in (Image.open(tmp_path / "b.jpg"), closed):
+        with pytest.raises(ferkeras.InputError, match=r"picture 0: .*pixels cannot be read"):
+            shipped.predict(picture)
+
+
 ARRAY = np.zeros((40, 48, 48))
 
 
@@ -224,6 +235,18 @@ def test_a_run_tells_of_itself(finished_run):
     assert run.stopped is None
     with pytest.raises(ferkeras.InputError, match="no such run folder"):
         ferkeras.open_run(finished_run.with_name("nothing"))
+
+
+def test_a_run_stays_open_where_the_program_goes(finished_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(finished_run.parent)
+    run = ferkeras.open_run(finished_run.name)
+    monkeypatch.chdir(tmp_path)
+    assert len(run.history) == 3
+
+
+def test_a_setting_may_be_a_path(tmp_path):
+    with pytest.raises(ferkeras.InputError, match=r"nothing\.csv"):
+        ferkeras.train("demo", {"data.path": tmp_path / "nothing.csv"})
 
 
 def test_a_run_is_evaluated_and_exported(finished_run, tmp_path, capfd):
@@ -274,7 +297,7 @@ def test_a_training_is_a_call(tmp_path, monkeypatch, capfd, eager):
     monkeypatch.chdir(tmp_path)
     told = Told()
     run = ferkeras.train("demo", {**SMALL, "data.demo_faces": 200}, progress=told)
-    assert run.folder == Path("saved_models/small-001")
+    assert run.folder == tmp_path / "saved_models/small-001"
     assert len(run.history) == 1
     assert any(line.startswith("epoch 1/1") for line in told.lines)
     assert capfd.readouterr() == ("", "")

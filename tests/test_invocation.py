@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ferkeras.cli import invocation
+from ferkeras.cli.command import parser
 from ferkeras.cli.invocation import as_typed_here, command_line, opening, program_line, shell_words
 
 
@@ -55,6 +56,20 @@ def test_programs_of_another_environment_are_not_meant(environment, tmp_path, mo
     monkeypatch.setenv("PATH", f"{tmp_path / 'other'}{os.pathsep}{environment}")
     assert command_line("fit") == ".venv/bin/python -m ferkeras.fit"
     assert program_line("tensorboard") == ".venv/bin/tensorboard"
+
+
+def test_a_path_that_begins_with_a_dash_is_no_option():
+    assert command_line("fit", "--resume", Path("-r"), "train.epochs=3").endswith(
+        "--resume ./-r train.epochs=3"
+    )
+
+
+def test_what_follows_two_dashes_is_no_option():
+    words = parser("ferkeras.predict", None)
+    words.add_argument("--csv", action="store_true")
+    words.add_argument("paths", nargs="+")
+    found = words.parse_args(["--csv", "--", "-o.png", "b.png"])
+    assert (found.csv, found.paths) == (True, ["./-o.png", "b.png"])
 
 
 def test_what_it_writes_runs(tmp_path):

@@ -424,6 +424,9 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
     code, text = resume(capsys)
     assert code == 2
     assert "holds other faces than when the run began" in text
+    # Of the newest run, as if the setting stood in front.
+    code, text = resume(capsys, "train.epochs=80")
+    assert "holds other faces than when the run began" in text
     run.metrics.path.write_text("{}")
     code, text = resume(capsys, run.folder)
     assert code == 2

@@ -25,6 +25,7 @@ from ferkeras.cli.foreign_text import (
     for_code,
     for_csv,
     for_file_name,
+    for_line,
     for_markdown,
     for_terminal,
     path_for_csv,
@@ -71,6 +72,7 @@ def test_a_terminal_gets_nothing_to_obey(text):
     assert shown.replace("\n", "").isprintable()
     assert for_terminal(shown) == shown
     assert shown.encode() == shown.encode("utf-8", "replace")
+    assert for_line(text).isprintable()
 
 
 @given(st.text())
@@ -114,6 +116,12 @@ def test_what_is_printed_does_not_move_the_cursor():
     text = stream.getvalue()
     assert text.replace("\n", "").isprintable()
     assert text.count("a\\x1b[2Jb\\u202ec") == 12
+
+
+def test_a_name_with_a_line_break_is_one_row_of_a_table():
+    stream = io.StringIO()
+    Console(stream).table("pictures", ["name"], [["evil\nx.png  | happy"], ["b.png"]])
+    assert "evil\\nx.png  | happy" in stream.getvalue()
 
 
 def test_an_error_does_not_either(capsys):

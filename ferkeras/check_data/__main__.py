@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         "overrides",
         metavar="data.key=value",
         nargs="*",
+        default=[],
         help=f"as in training: {', '.join(_KEYS)}",
     )
     result.add_argument("--votes", metavar="CSV", help="fer2013new.csv of FER+, row for row")

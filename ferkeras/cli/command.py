@@ -100,7 +100,7 @@ class _Parser(argparse.ArgumentParser):
     hint: Hint | None = None
 
     def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        words = sys.argv[1:] if args is None else list(args)
+        words = _without_end_of_options(sys.argv[1:] if args is None else list(args))
         found, unknown = self.parse_known_intermixed_args(words, namespace)
         if unknown:
             self.error(f"unknown: {' '.join(map(shown, unknown))}{self._meant(unknown[0], words)}")
@@ -117,6 +117,18 @@ class _Parser(argparse.ArgumentParser):
         meant = [each for each in known if len(option) == 2 and each.startswith(f"-{option}")]
         near = meant[0] if meant else nearest(option, known, cutoff=0.75)
         return f"; did you mean {near}?" if near else ""
+
+
+def _without_end_of_options(words: list[str]) -> list[str]:
+    """Words without a `--`; what follows it and begins with a dash is a path in this folder.
+
+    Arguments that are parsed among options would lose the `--`.
+    """
+    if "--" not in words:
+        return words
+    at = words.index("--")
+    following = (f"./{word}" if word.startswith("-") else word for word in words[at + 1 :])
+    return [*words[:at], *following]
 
 
 def parser(

@@ -21,7 +21,8 @@ from rich.text import Text
 
 from ferkeras.cli.bar import Bar
 from ferkeras.cli.figures import Cell, cell, is_number, percent
-from ferkeras.cli.foreign_text import for_terminal
+from ferkeras.cli.foreign_text import for_line, for_terminal
+from ferkeras.cli.invocation import as_typed_here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -178,7 +179,7 @@ class Console:
                 overflow="fold",
             )
         for row in rows:
-            table.add_row(*(_text(cell(value)) for value in row))
+            table.add_row(*(_text(for_line(cell(value))) for value in row))
         self._print_table(table)
         self.print()
 
@@ -324,7 +325,7 @@ class Console:
 
 def _text(text: str, style: str = "") -> Text:
     """What is printed, whoever wrote it: nothing in it moves the cursor or changes the terminal."""
-    return Text(for_terminal(text), style=style)
+    return Text(for_terminal(as_typed_here(text)), style=style)
 
 
 def _fraction(counts: Values, at: int) -> float:

@@ -26,6 +26,11 @@ def for_terminal(text: str) -> str:
     )
 
 
+def for_line(text: str) -> str:
+    """The same for names, which have no lines: a line break is escaped too."""
+    return for_terminal(text).replace("\n", "\\n")
+
+
 def for_markdown(text: str) -> str:
     """On one line, with everything escaped that is markup in Markdown or HTML."""
     line = for_terminal(" ".join(text.split()))

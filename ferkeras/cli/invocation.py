@@ -23,16 +23,22 @@ def command_line(verb: str, *words: str | os.PathLike[str]) -> str:
 
     Args:
         verb: such as ``evaluate``.
-        words: options and arguments; they follow as they are, each one word.
+        words: options and arguments; they follow as they are, each one word, but for paths that
+            begin with a dash: `./-run` is no option.
     """
-    return shell_words([*_start(verb), *words])
+    return shell_words([*_start(verb), *map(_no_option, words)])
 
 
-def as_typed_here(documentation: str) -> str:
-    """Documentation that says `python -m ferkeras.VERB`, with `ferkeras VERB` where that works."""
-    if not _on_path("ferkeras"):
-        return documentation
-    return documentation.replace("python -m ferkeras.", "ferkeras ")
+def as_typed_here(text: str) -> str:
+    """Text that says `python -m ferkeras.VERB`, with `ferkeras VERB` where that works."""
+    if "python -m ferkeras." not in text or not _on_path("ferkeras"):
+        return text
+    return text.replace("python -m ferkeras.", "ferkeras ")
+
+
+def _no_option(word: str | os.PathLike[str]) -> str:
+    text = str(word)
+    return f"./{text}" if isinstance(word, os.PathLike) and text.startswith("-") else text
 
 
 def program_line(name: str, *words: str | os.PathLike[str]) -> str:

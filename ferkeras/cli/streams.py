@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ferkeras.cli.foreign_text import for_terminal
+from ferkeras.cli.invocation import as_typed_here
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -74,7 +75,7 @@ def _lasting(stream: io.TextIOWrapper) -> io.TextIOWrapper:
 def tell(text: str) -> None:
     """Print a line on stderr, as far as that is possible."""
     with suppress(OSError, ValueError):
-        print(for_terminal(text), file=sys.stderr, flush=True)  # noqa: T201 - the one place
+        print(for_terminal(as_typed_here(text)), file=sys.stderr, flush=True)  # noqa: T201 - the one place
 
 
 def flushed() -> OSError | None:

@@ -191,7 +191,8 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
             f"{kind}; leave it out, or set {section}.kind"
         )
     if item["type"] == "extra_forbidden":
-        hint = hint_for_key(key, all_keys(), Config.model_fields)
+        known = [each for each in all_keys() if {"", kind} & set(kinds_with(each) or [""])]
+        hint = hint_for_key(key, known, Config.model_fields)
         return f"{where}{cut(key)}: no such key; {hint or 'see --help for all keys'}"
     message = item["msg"].removeprefix("Value error, ")
     if location[:1] == ["class_weight"] and item["type"] in ("model_type", "invalid_key"):

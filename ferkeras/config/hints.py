@@ -14,6 +14,7 @@ from pathlib import Path
 from ferkeras.cli.bundled import bundled
 from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import nearest, quoted, shown
+from ferkeras.config.networks import KINDS
 
 CONFIGS = bundled("configs")
 """The configurations that come along."""
@@ -129,8 +130,12 @@ def hint_for_key(key: str, known: Sequence[str], sections: Iterable[str]) -> str
 
 def hint_for_section(section: str, value: object) -> str:
     """What to say of a value that was given to a section; empty where no key of it is meant."""
+    if not isinstance(value, str):
+        return ""
+    if section == "network" and value not in KINDS:
+        return f"; did you mean network.kind={' or '.join(KINDS)}?"
     key = {"data": "data.path", "network": "network.kind", "output": "output.folder"}.get(section)
-    return f"; did you mean {key}={shown(value)}?" if key and isinstance(value, str) else ""
+    return f"; did you mean {key}={shown(value)}?" if key else ""
 
 
 def hint_for_value(key: str, value: object) -> str:

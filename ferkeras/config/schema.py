@@ -128,9 +128,9 @@ class Data(Section):
     def _the_fold_is_one_of_them(self) -> Self:
         if self.fold > (self.folds or 1):
             raise ValueError(
-                f"fold ({self.fold}) must not be above folds ({self.folds})"
+                f"fold: {self.fold} is above data.folds, {self.folds}"
                 if self.folds
-                else f"fold ({self.fold}) needs data.folds"
+                else f"fold: {self.fold} of how many? set data.folds"
             )
         return self
 

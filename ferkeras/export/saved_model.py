@@ -146,7 +146,7 @@ def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.
     """One PNG or JPEG file (scalar string) to a face, uint8, of this shape (H, W, C).
 
     It decodes as `ferkeras.data.pictures.decode_face` does (where it resizes, to within a few grey
-    levels), but for PNG files of fewer than 8 bits of grey.
+    levels).
     """
 
     def toned(colour: tf.Tensor) -> tf.Tensor:
@@ -157,7 +157,7 @@ def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.
 
     def from_png() -> tf.Tensor:
         pixels = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
-        colour, alpha = pixels[..., :3], pixels[..., 3:]
+        colour, alpha = pixels[..., :3], pixels[..., 3:] * _alpha_scale(content)
         # Half of 255 added: integer division rounds down.
         return toned((colour * alpha + 255 * (255 - alpha) + 127) // 255)
 
@@ -166,6 +166,16 @@ def decode_face_in_graph(content: tf.Tensor, shape: tuple[int, int, int]) -> tf.
     resized = tf.image.resize(picture, shape[:2], method="bicubic", antialias=True)
     face = tf.saturate_cast(tf.round(resized), tf.uint8)
     return tf.ensure_shape(face, shape)
+
+
+def _alpha_scale(png: tf.Tensor) -> tf.Tensor:
+    """What alpha is to be multiplied by: of grey in 1, 2 or 4 bits TensorFlow gives 1, 3 or 15."""
+    depth, kind = tf.unstack(
+        tf.cast(tf.io.decode_raw(tf.strings.substr(png, 24, 2), tf.uint8), tf.int32), 2
+    )
+    few = tf.logical_and(tf.equal(kind, 0), depth < 8)
+    most = tf.bitwise.left_shift(1, tf.where(few, depth, 8)) - 1
+    return 255 // most
 
 
 def _filled_up(picture: tf.Tensor, height: int, width: int) -> tf.Tensor:

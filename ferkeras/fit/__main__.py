@@ -47,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "elsewhere)",
     )
     arguments = parser.parse_args(argv)
+    if arguments.resume and "=" in arguments.resume.name and not arguments.resume.exists():
+        # `--resume train.epochs=80`: of the newest run.
+        arguments.overrides.insert(0, str(arguments.resume))
+        arguments.resume = Path()
     if arguments.resume is None:
         return _fit(configured(arguments))
     _refuse_settings(arguments, parser.get_default("config"))

@@ -104,7 +104,7 @@ def _read(path: str | Path) -> Image.Image:
 
 def _rgb_of(picture: object) -> Image.Image:
     if isinstance(picture, Image.Image):
-        return _large_enough(toned_picture(picture, 3))
+        return _large_enough(_toned(picture))
     if not isinstance(picture, np.ndarray):
         raise _no_picture(picture)
     shape = picture.shape
@@ -116,6 +116,14 @@ def _rgb_of(picture: object) -> Image.Image:
         raise InputError(f"a picture without pixels, of shape {shape}")
     image = Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture)
     return _large_enough(toned_picture(image, 3))
+
+
+def _toned(picture: Image.Image) -> Image.Image:
+    try:
+        return toned_picture(picture, 3)
+    # Pillow reads a file when its pixels are asked for: it may end early, or be closed by then.
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"a Pillow image whose pixels cannot be read ({error})") from None
 
 
 def _large_enough(picture: Image.Image) -> Image.Image:

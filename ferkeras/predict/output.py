@@ -11,7 +11,7 @@ from typing import IO, Protocol
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.figures import Cell, percent
-from ferkeras.cli.foreign_text import for_csv, path_for_csv
+from ferkeras.cli.foreign_text import for_csv, for_line, path_for_csv
 from ferkeras.data.photographs import has_opencv
 from ferkeras.predict.predictions import PredictedView, Prediction
 
@@ -195,7 +195,8 @@ class Csv:
 
 
 def _place(seen: PredictedView) -> str:
-    return seen.name if seen.seconds is None else f"{seen.name} at {seen.seconds:.2f} s"
+    name = for_line(seen.name)
+    return name if seen.seconds is None else f"{name} at {seen.seconds:.2f} s"
 
 
 def _few(names: Sequence[str]) -> str:

@@ -236,7 +236,17 @@ def _loaded(path: Path) -> np.ndarray:
         large = path.stat().st_size > selection.LARGE
         return np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{shown(path)}: damaged ({brief(error)})") from None
+        raise not_read(path, error) from None
+
+
+def not_read(path: Path, error: Exception) -> InputError:
+    """What to say of a file that NumPy refuses."""
+    if "Object arrays" in str(error):
+        return InputError(
+            f"{shown(path)}: an array of Python objects, which may carry code and is not read; "
+            "save text as labels.astype(str) and pixels as images.astype('uint8')"
+        )
+    return InputError(f"{shown(path)}: damaged ({brief(error)})")
 
 
 def brief(error: Exception) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import did_you_mean, listed, quoted, shown
-from ferkeras.data.readers.arrays import as_faces, as_labels, as_text, brief, source_of
+from ferkeras.data.readers.arrays import as_faces, as_labels, as_text, brief, not_read, source_of
 from ferkeras.data.readers.columns import usage_of
 from ferkeras.data.readers.source import NoPeople, Source
 
@@ -89,7 +89,7 @@ def _loaded(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"unpacks to more than {_LARGEST // 2**30} GiB")
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{shown(path)}: damaged ({brief(error)})") from None
+        raise not_read(path, error) from None
 
 
 def _parts(
