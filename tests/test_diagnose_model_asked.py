@@ -194,6 +194,7 @@ def test_weights_in_half_precision():
         (lambda epoch, rate: rate * 0.9**epoch, "lowers the rate that it is given"),
         (lambda epoch: 0.01 * 0.7**epoch, "by epoch 21 of 60."),
         (lambda epoch: 0.01 * 0.97**epoch, None),
+        (lambda epoch: 0.01 * (epoch // 60), "a learning rate of 0 for each of the 60 epochs"),
         (lambda epoch, rate: rate if epoch < 50 else rate * 0.1, None),
         (lambda epoch: float("not told") if epoch else 0.01, None),
     ],
@@ -212,6 +213,36 @@ def test_a_scheduler_is_asked_for_the_rates_of_all_epochs(schedule, said):
     assert ("learning_rate_fell_too_early" in found.causes) == (said is not None)
     if said:
         assert said in found.verdict
+
+
+@pytest.mark.parametrize(("decay", "steps"), [("CosineDecay", "140"), ("ExponentialDecay", "35")])
+def test_a_schedule_that_ends_is_given_the_steps_of_the_whole_training(decay, steps):
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    x = (rng.normal(0, 2, (200, 4)) + y[:, None]).astype("float32")
+    last = () if decay == "CosineDecay" else (0.01,)
+    model = network((4,))
+    model.optimizer.learning_rate = getattr(keras.optimizers.schedules, decay)(0.01, 5, *last)
+    found = diagnose_model(model, (x, y), epochs=20, seconds=20)
+    assert found.causes[0] == "learning_rate_fell_too_early"
+    assert found.findings[0].remedies[0].code == f"decay_steps={steps}"
+
+
+class NoRate(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.0
+
+
+def test_a_fit_that_learns_nothing_is_not_called_healthy_for_a_trial_that_does():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    x = (rng.normal(0, 1, (200, 4)) + 3 * y[:, None]).astype("float32")
+    found = diagnose_model(
+        network((4,)), (x, y), epochs=60, callbacks=[NoRate(), NoRate()], seconds=60
+    )
+    # Neither alone is in the way.
+    assert (found.causes, found.severity) == ((), "suspicious")
+    assert found.verdict.startswith("Its own `fit` has ")
 
 
 @pytest.mark.parametrize("stops", [True, False])

@@ -9,6 +9,7 @@ from ferkeras import diagnose_model
 from ferkeras.cli.errors import InputError
 
 layers = keras.layers
+SPARSE = "sparse_categorical_crossentropy"
 RNG = np.random.default_rng(0)
 KIND = np.arange(240) % 3
 SIDE = np.arange(240) % 2
@@ -130,3 +131,21 @@ def test_a_name_for_a_model_of_one_output():
     model.compile("adam", "sparse_categorical_crossentropy")
     with pytest.raises(InputError, match="the model has one output"):
         diagnose_model(model, (X, KIND), seconds=0, output="kind")
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("used", [True, False])
+def test_an_output_that_does_not_depend_on_the_input_of_another(named, used):
+    inputs = [keras.Input((6,), name="a"), keras.Input((1,), name="b"), keras.Input((2,), name="c")]
+    left = layers.Dense(24, "relu")(inputs[0])
+    right = [layers.Dense(8, "relu")(inputs[1]), *([inputs[2]] if used else [])]
+    right = layers.Concatenate()([*right, right[0]])
+    outputs = [layers.Dense(3, "softmax", name="kind")(left), layers.Dense(1, name="price")(right)]
+    names = ("a", "b", "c")
+    model = keras.Model(dict(zip(names, inputs, strict=True)) if named else inputs, outputs)
+    model.compile(keras.optimizers.Adam(0.02), [SPARSE, "mse"])
+    parts = [X, X[:, :1], X[:, :2]]
+    x = dict(zip(names, parts, strict=True)) if named else parts
+    found = diagnose_model(model, (x, [KIND, PRICE]), seconds=20, epochs=20)
+    # One that no output depends on is told with whichever is examined.
+    assert found.causes == (() if used else ("input_unused",))

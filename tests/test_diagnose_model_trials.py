@@ -103,6 +103,28 @@ def test_activities_that_cost():
     assert said.causes == ("learning_rate_too_low",)
 
 
+def test_activities_that_cost_are_held_against_rows_that_validation_split_holds_out():
+    data = load_digits()
+    order = np.random.default_rng(0).permutation(len(data.target))
+    x, y = (data.images[order, ..., None] / 16).astype("float32"), data.target[order]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, activation="relu", activity_regularizer=keras.regularizers.L1(1)),
+            layers.MaxPooling2D(),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    model.compile("rmsprop", SPARSE)
+    said = diagnosis(model, x, y, epochs=15, batch_size=64, validation_split=0.2)
+    assert said.causes == ("weight_penalty_too_strong",)
+    assert "activity_regularizer=keras.regularizers.L1(1e-5)" in said.findings[0].remedies[0].code
+    assert said.facts["rows"] == "1,797, 1,437 examined"
+
+
 def test_weights_that_the_optimizer_takes_away():
     x, y = blobs()
     said = diagnosis(network(keras.optimizers.SGD(0.05, weight_decay=10.0)), x, y)
@@ -242,6 +264,25 @@ def test_dropout_that_never_ends():
     assert diagnosis(model, *blobs()).causes == ("random_in_inference",)
 
 
+class Normal(layers.Layer):
+    def __init__(self, always):
+        super().__init__()
+        self.always, self.norm = always, layers.BatchNormalization(name="norm")
+
+    def call(self, inputs, training=None):
+        return self.norm(inputs, training=True if self.always else training)
+
+
+@pytest.mark.parametrize("always", [True, False])
+def test_statistics_of_the_batch_that_are_taken_in_use_too(always):
+    hidden = layers.Dense(16), Normal(always), layers.ReLU()
+    model = network(keras.optimizers.Adam(0.01), *hidden)
+    said = diagnosis(model, *blobs())
+    assert said.causes == (("batch_statistics_in_inference",) if always else ())
+    if always:
+        assert "'norm' takes the mean and variance of the batch" in said.verdict
+
+
 def test_a_remedy_of_the_output_is_tried():
     x, y = blobs(2)
     model = network(
@@ -268,6 +309,28 @@ def test_an_alarm_in_anybody_s_fit():
     assert alarm.diagnosis.causes == ("learning_rate_too_low",)
     assert say[0].startswith("epoch 3: the loss has not fallen")
     assert "learning_rate=" in say[1]
+
+
+class Unbuilt(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.end = layers.Dense(16, "relu"), layers.Dense(3, "softmax")
+
+    def call(self, inputs):
+        return self.end(self.hidden(inputs))
+
+
+def test_an_alarm_of_a_model_that_fit_builds():
+    x, y = blobs()
+    results = []
+    for callbacks in ([], [DiagnoseOnAlarm((x, y), patience=1, seconds=5, say=Lines())]):
+        keras.utils.set_random_seed(0)
+        model = Unbuilt()
+        model.compile(keras.optimizers.SGD(1e-7), SPARSE)
+        model.fit(x, y, epochs=4, verbose=0, callbacks=callbacks)
+        results.append([v.numpy() for v in model.weights])
+    assert callbacks[0].diagnosis.causes == ("learning_rate_too_low",)
+    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
 
 
 def test_no_alarm_while_it_learns():

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.program.diagnosis import diagnose_model
+from ferkeras.diagnose.program.material import read_material
+from ferkeras.diagnose.program.prepared import build
 from ferkeras.diagnose.program.record import ProgramDiagnosis
 from ferkeras.diagnose.program.report import written
 from ferkeras.diagnose.program.untouched import untouched
@@ -62,12 +64,14 @@ class DiagnoseOnAlarm(keras.callbacks.Callback):
         self.train, self.validation = train, validation
         self.patience, self.seconds, self.stop, self.say = patience, seconds, stop, say
         self.diagnosis: ProgramDiagnosis | None = None
-        self._start: list[np.ndarray] = []
+        self._start: list[tuple[keras.Variable, np.ndarray]] = []
         self._first: float | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Keep the weights that the training begins with."""
-        self._start = [variable.numpy() for variable in self.model.variables]
+        """Keep the weights that the training begins with; a model without any is built."""
+        if not self.model.built and not hasattr(self.train, "__next__"):
+            build(self.model, read_material(self.train, rows=1))
+        self._start = [(variable, variable.numpy()) for variable in self.model.variables]
         self._first = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -93,7 +97,7 @@ class DiagnoseOnAlarm(keras.callbacks.Callback):
         steps = self.params.get("steps")
         rows = len(self.train[1]) if isinstance(self.train, tuple) else None
         with untouched(self.model):
-            for variable, value in zip(self.model.variables, self._start, strict=True):
+            for variable, value in self._start:
                 variable.assign(value)
             return diagnose_model(
                 self.model,

@@ -108,9 +108,13 @@ def diagnose_model(
         return _of_several(model, train, validation, whole, [output] if output else names, begun)
     if output is not None:
         raise InputError(f"output: the model has one output, and none that is called {output!r}")
-    fit = Fit(batch_size, epochs, steps_per_epoch, shuffle, validation_split, class_weight)
+    # As in Keras, rows that are given go before a fraction of the others.
+    split = 0.0 if validation is not None else validation_split
+    fit = Fit(batch_size, epochs, steps_per_epoch, shuffle, split, class_weight)
     material = read_material(train, batch_size)
     held = None if validation is None else read_material(validation, role="validation")
+    if split and not material.streamed:
+        material, held = material.divided(split)
     with warnings.catch_warnings():
         # What Keras would say of the first call is said below, with the remedy.
         warnings.simplefilter("ignore")
@@ -172,6 +176,8 @@ def _diagnosis(
         brief = None if seen else program.trials.basis
         if brief is not None and brief.steps < STEPS and not learns(brief):
             brief = program.trials.patient(STEPS)
+        far_behind = not findings and callback.is_behind_for_no_known_reason(program)
+        behind = program.rehearsals.whole if far_behind else None
         read, alike = None, None
         if brief is not None and learns_nothing(brief):
             read = readable(program)
@@ -180,7 +186,7 @@ def _diagnosis(
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
         worst = "broken" if broken else "suspicious"
-    elif learnt is None and (brief is None or not learns(brief)):
+    elif learnt is None and (brief is None or not learns(brief) or behind is not None):
         # Nothing was found, but it was not seen to learn either.
         worst = "suspicious"
     return ProgramDiagnosis(
@@ -194,6 +200,7 @@ def _diagnosis(
         read,
         (alike or 0.0) > _ALIKE,
         learnt,
+        behind,
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -65,6 +65,26 @@ class Material:
     def take(self, rows: np.ndarray) -> Any:
         """The inputs of some of the rows."""
         return keras.tree.map_structure(lambda each: each[rows], self.x)
+
+    def divided(self, fraction: float) -> tuple[Material, Material | None]:
+        """Rows that `fit` trains on, and the last ones, which `validation_split` holds out.
+
+        The first still know how many rows there are in all, and their labels.
+        """
+        at = int((self.total or len(self)) * (1 - fraction))
+        first, last = (np.flatnonzero(each) for each in (self.place < at, self.place >= at))
+        if not len(first) or not len(last):
+            return self, None
+        held = replace(
+            self._of(last), all_labels=self.all_labels[at:], total=len(self.all_labels) - at
+        )
+        return self._of(first), held
+
+    def _of(self, rows: np.ndarray) -> Material:
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(
+            self, x=self.take(rows), y=self.y[rows], weight=weight, place=self.place[rows]
+        )
 
 
 def digests_of(arrays: list[np.ndarray]) -> np.ndarray:

@@ -90,6 +90,7 @@ MEASURED: tuple[Probe, ...] = (
     inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,
     modes.random_in_use,
+    modes.depends_on_the_batch,
     reach.variables_not_tracked,
     reading.one_batch_over_and_over,
     reading.rows_change_as_they_are_read,

@@ -89,3 +89,9 @@ def another_optimizer(optimizer: Any) -> Any:
     """One with the same settings, which holds no variables yet."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return type(inner).from_config(inner.get_config())
+
+
+def used_inputs(model: keras.Model) -> set[int]:
+    """Identities of the tensors that some layer on the way to the outputs of a model is given."""
+    nodes = [node for depth in model._nodes_by_depth.values() for node in depth]
+    return {id(each) for node in nodes for each in node.input_tensors}

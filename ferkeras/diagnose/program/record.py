@@ -39,6 +39,8 @@ class ProgramDiagnosis:
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
         own: the rehearsal of its own `fit`, where that learns and a brief training does not.
+        behind: the rehearsal of its own `fit`, where a brief training without its callbacks and its
+            own step knows far more, and nothing was found that explains it.
         program: the file that was run; empty where a model was given.
         lines: file and line of the program for each cause, where they are known.
         called: file and line where it calls `fit`; empty where a model was given.
@@ -54,6 +56,7 @@ class ProgramDiagnosis:
     read: float | None = None
     pictures: bool = False
     own: Rehearsal | None = None
+    behind: Rehearsal | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
     called: str = ""
@@ -72,6 +75,13 @@ class ProgramDiagnosis:
             return (
                 f"Its own `fit` learns: {self.own.accuracy:.0%} of the training rows are right "
                 f"after {self.own.steps:,} steps."
+            )
+        if self.behind is not None and self.brief is not None:
+            return (
+                f"Its own `fit` has {self.behind.accuracy:.0%} of the training rows right after "
+                f"{self.behind.steps:,} steps, a brief training without its callbacks and its own "
+                f"step {self.brief.accuracy:.0%} after {self.brief.steps:,}, and nothing was found "
+                "that explains it: what do they do?"
             )
         if self.brief is not None and learns_nothing(self.brief):
             return (

@@ -350,7 +350,7 @@ def _arguments(program: Program, own: OwnFit) -> dict[str, Any]:
         data |= {"batch_size": fit.batch_size, "validation_split": fit.validation_split}
     else:
         data = {"x": given}
-    if held is not None:
+    if held is not None and not fit.validation_split:
         # A few rows: callbacks watch their figures.
         rows = np.arange(min(len(held), _JUDGED))
         data["validation_data"] = (held.take(rows), held.y[rows])

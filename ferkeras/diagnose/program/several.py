@@ -14,7 +14,7 @@ from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, Pr
 from ferkeras.diagnose.program.material import are_batches, batches_of, read_material
 from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.program import Fit, Program
-from ferkeras.diagnose.program.rebuilt import another_optimizer
+from ferkeras.diagnose.program.rebuilt import another_optimizer, used_inputs
 from ferkeras.diagnose.program.spy import Watch
 from ferkeras.diagnose.program.trial import Trial
 from ferkeras.diagnose.program.untouched import untouched
@@ -55,7 +55,8 @@ class OneOutput:
         compiled = getattr(model, "_compile_metrics", None)
         metrics = self._of(getattr(compiled, "_user_metrics", None))
         self.whole = model
-        self.model = keras.Model(model.input, self._of(model.output))
+        self._kept = _reached(model, self._of(model.output))
+        self.model = keras.Model(self._inputs(model.input), self._of(model.output))
         self.model.compile(
             another_optimizer(model.optimizer),
             loss,
@@ -162,8 +163,18 @@ class OneOutput:
                 f"labels of one output, and the model has {len(names)} outputs "
                 f"({', '.join(names)}); expected labels by name, or a list in their order"
             )
-        chosen = (x, self._of(y))
+        chosen = (self._inputs(x), self._of(y))
         return chosen if weight is None else (*chosen, self._of(weight))
+
+    def _inputs(self, each: Any) -> Any:
+        """The inputs that this output may depend on, of all inputs of the model."""
+        if self._kept is None:
+            return each
+        if not isinstance(each, Mapping):
+            each = dict(enumerate(each))
+            kept = [each[key] for key in self._kept]
+            return kept[0] if len(kept) == 1 else kept
+        return {key: each[key] for key in self._kept}
 
     def _of(self, each: Any) -> Any:
         """The part of this output; what is not by output is of all of them."""
@@ -172,6 +183,18 @@ class OneOutput:
         if isinstance(each, (list, tuple)):
             return each[self._at]
         return each
+
+
+def _reached(model: keras.Model, output: Any) -> list[Any] | None:
+    """Names or places of the inputs of a model without those that other outputs alone need; None:
+    all of them."""
+    inputs = model.input
+    if not isinstance(inputs, (Mapping, list, tuple)):
+        return None
+    named = inputs if isinstance(inputs, Mapping) else dict(enumerate(inputs))
+    one, whole = (used_inputs(each) for each in (keras.Model(inputs, output), model))
+    kept = [key for key, each in named.items() if id(each) in one or id(each) not in whole]
+    return None if len(kept) == len(named) else kept
 
 
 def _are_arrays(data: Any) -> bool:

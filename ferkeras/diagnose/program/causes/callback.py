@@ -176,12 +176,23 @@ def callback_in_the_way(program: Program) -> ProgramFinding | None:
     return None
 
 
+def is_behind_for_no_known_reason(program: Program) -> bool:
+    """Whether `fit` as it is called knows far less than a brief training of as many steps, and not
+    because a rate still rises."""
+    own, basis = vars(program.rehearsals).get("whole"), program.trials.basis
+    if own is None or basis is None or own.steps < basis.steps or not own.is_behind_trial(basis):
+        return False
+    acts = [act for act in own.acts if act.hook != "on_train_end"]
+    return not (acts and _warms_up(acts))
+
+
 def _warms_up(acts: list[Act]) -> bool:
     """Whether all that it does is a rate that rises to the one that was compiled."""
     rates = [act.after for act in acts if act.what == "rate"]
     return (
         len(rates) == len(acts)
         and rates[-1] >= rates[0]
+        and rates[-1] > 0
         and rates[-1] <= 1.01 * max(act.before for act in acts)
     )
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding, Severity
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.rebuilt import used_inputs
 
 
 def input_unused(program: Program) -> ProgramFinding | None:
@@ -100,8 +101,7 @@ def _unused(program: Program) -> tuple[str, ...]:
         return ()
     if not _has_graph(program):
         return _without_gradient(program)
-    nodes = [node for depth in program.model._nodes_by_depth.values() for node in depth]
-    used = {id(each) for node in nodes for each in node.input_tensors}
+    used = used_inputs(program.model)
     return tuple(each.name for each in program.model.inputs if id(each) not in used)
 
 

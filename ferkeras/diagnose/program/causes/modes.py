@@ -8,6 +8,9 @@ import numpy as np
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
+_SAME, _ROUNDED = 1e-3, 0.05
+"""Of the outputs, by what they differ at most that are the same; computed in half precision."""
+
 _APART = 0.25
 _KNOWN = 0.5
 _LEFT = 0.2
@@ -44,6 +47,60 @@ def random_in_use(program: Program) -> ProgramFinding | None:
         source="Keras documentation: the `training` argument",
         severity="suspicious",
         confidence=MEASURED,
+    )
+
+
+def depends_on_the_batch(program: Program) -> ProgramFinding | None:
+    """In inference mode a row's outputs depend on the rows that it is given with."""
+    if program.fixed_batch is not None or program.trials.head_is_wrong:
+        # A softmax over the rows is said by the probe for that.
+        return None
+    rows = program.judged_rows(64)
+    together, again = (program.predict(rows, program.train.x) for _ in range(2))
+    if not np.array_equal(together, again):
+        # Random: said by the probe for that.
+        return None
+    apart = float(np.abs(together - program.predict(rows, program.train.x, batch=1)).max())
+    exact = program.model.compute_dtype == "float32"
+    if not apart > (_SAME if exact else _ROUNDED) * max(1.0, float(np.abs(together).max())):
+        return None
+    norm = next(
+        (
+            each
+            for each in program.model._flatten_layers(include_self=False)
+            if isinstance(each, keras.layers.BatchNormalization)
+        ),
+        None,
+    )
+    what = (
+        "something is computed over the rows of a batch"
+        if norm is None
+        else f"{norm.name!r} takes the mean and variance of the batch, as in training"
+    )
+    return ProgramFinding(
+        cause="batch_statistics_in_inference",
+        verdict=f"In inference mode a row's output depends on the other rows of its batch: {what}. "
+        "Alone, or in small batches, rows are answered otherwise.",
+        evidence=(
+            Evidence(
+                f"largest difference of {len(rows)} rows given together and one by one",
+                f"{apart:.2g}",
+                "0",
+                apart,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "hand `training` on as it comes, and never write training=True in the model",
+                "one answer a row",
+                code="layers.BatchNormalization()(x)  # without training=True",
+            ),
+        ),
+        reason="The same rows are given together and one by one, with the same weights.",
+        source="Keras documentation: BatchNormalization, the `training` argument",
+        severity="suspicious",
+        confidence=MEASURED,
+        layer="" if norm is None else norm.name,
     )
 
 

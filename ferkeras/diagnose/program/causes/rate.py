@@ -17,7 +17,7 @@ _HINT = 0.03
 """Gain of skill that may be chance, and is worth a closer look."""
 
 _LOWER = (0.1, 0.01)
-_HIGHER = (10.0, 100.0, 1e3, 1e4)
+_HIGHER = (10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
 _STILL = 0.05
 """Of their size, the most that weights move in the whole training."""
 

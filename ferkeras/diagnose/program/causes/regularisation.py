@@ -213,9 +213,7 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
             if by_layers
             else "let weights cost less",
             "weights that what is learnt can move",
-            code="kernel_regularizer=keras.regularizers.L2(1e-4)"
-            if by_layers
-            else "weight_decay=1e-4",
+            code=_milder(first) if by_layers else "weight_decay=1e-4",
             change=change,
             tried=comparison.words,
         ),
@@ -223,6 +221,14 @@ def penalty_too_strong(program: Program) -> ProgramFinding | None:
         "Krogh & Hertz 1991, A simple weight decay can improve generalization",
         first.name if by_layers and first is not None else "",
     )
+
+
+def _milder(layer: keras.Layer | None) -> str:
+    """A regularizer of the layer's own kind that costs little."""
+    name, known = "kernel_regularizer", getattr(layer, "activity_regularizer", None)
+    if known is not None and getattr(layer, name, None) is None:
+        return f"activity_regularizer=keras.regularizers.{type(known).__name__}(1e-5)"
+    return f"{name}=keras.regularizers.L2(1e-4)"
 
 
 def _what_helps(program: Program, change: Change) -> Comparison | None:

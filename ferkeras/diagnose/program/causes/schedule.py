@@ -14,6 +14,11 @@ from ferkeras.diagnose.program.program import Program
 _GONE = 1e-3
 """Of the highest rate, what moves next to nothing."""
 
+_ENDING = (
+    keras.optimizers.schedules.CosineDecay,
+    keras.optimizers.schedules.PolynomialDecay,
+)
+
 _EARLY = 0.4
 """Of the training, the part after which a rate may be gone."""
 
@@ -34,6 +39,7 @@ def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
     gone = _gone(rates)
     if gone is None or not _matters(program, int(steps[gone])):
         return None
+    ends = isinstance(schedule, _ENDING)
     return _fell_too_early(
         f"The schedule {type(schedule).__name__} has taken the learning rate away by step "
         f"{steps[gone]:,} of {planned:,}: it counts steps, not epochs.",
@@ -41,7 +47,8 @@ def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
         CodeRemedy(
             "let it fall over the steps of the whole training",
             "steps that still move the weights",
-            code=f"decay_steps={max(1, planned // 4)}",
+            # Some end with these steps, others fall by a factor in as many.
+            code=f"decay_steps={planned if ends else max(1, planned // 4)}",
         ),
         "The schedule is asked for its rate at every part of the training.",
     )
@@ -61,6 +68,8 @@ def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
     if scheduler is None or epochs is None:
         return None
     rates = rates_of(scheduler, program.rate, epochs)
+    if rates is not None and not rates.any():
+        return _never_above_zero(program.rate, rates)
     gone = None if rates is None else _gone(rates)
     if rates is None or gone is None:
         return None
@@ -88,6 +97,22 @@ def scheduler_ends_too_early(program: Program) -> ProgramFinding | None:
     return replace(finding, severity="suspicious") if learns and not twice else finding
 
 
+def _never_above_zero(rate: float, rates: np.ndarray) -> ProgramFinding:
+    return _fell_too_early(
+        f"The schedule of LearningRateScheduler gives a learning rate of 0 for each of the "
+        f"{len(rates):,} epochs: nothing is trained.",
+        rates,
+        CodeRemedy(
+            "look at how it is computed: a division without a remainder (//) of a smaller number "
+            "is 0, and a warm-up may be as long as the training",
+            "steps that move the weights",
+            code=f"lambda epoch: {rate:g} * min(1, (epoch + 1) / warm_up_epochs)",
+        ),
+        "The schedule is asked for the rate of every epoch.",
+        rate,
+    )
+
+
 def _matters(program: Program, until: int) -> bool:
     """Whether a rate that is gone after so many steps costs anything, as far as is known."""
     basis = program.trials.basis
@@ -108,9 +133,10 @@ def _gone(rates: np.ndarray) -> int | None:
 
 
 def _fell_too_early(
-    verdict: str, rates: np.ndarray, remedy: CodeRemedy, reason: str
+    verdict: str, rates: np.ndarray, remedy: CodeRemedy, reason: str, rate: float | None = None
 ) -> ProgramFinding:
-    highest, later = float(rates.max()), float(rates[int(_EARLY * (len(rates) - 1))])
+    usual = float(rates.max()) if rate is None else rate
+    later = float(rates[int(_EARLY * (len(rates) - 1))])
     return ProgramFinding(
         cause="learning_rate_fell_too_early",
         verdict=verdict,
@@ -118,7 +144,7 @@ def _fell_too_early(
             Evidence(
                 f"learning rate after {_EARLY:.0%} of the training",
                 f"{later:.2g}",
-                f"a good part of {highest:.2g}",
+                f"a good part of {usual:.2g}",
                 later,
             ),
         ),
