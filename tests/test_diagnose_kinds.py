@@ -20,7 +20,9 @@ from ferkeras.diagnose.causes.classes import validation_cannot_measure
 from ferkeras.diagnose.causes.images import blank_images, scrambled_images
 from ferkeras.diagnose.causes.labels import noisy_labels, random_labels
 from ferkeras.diagnose.causes.regularisation import suspected, too_much_regularisation
+from ferkeras.diagnose.diagnosis import Diagnosis
 from ferkeras.diagnose.measurements import Measurements
+from ferkeras.diagnose.treatment import treat
 
 pytestmark = pytest.mark.usefixtures("told_apart_once")
 
@@ -178,6 +180,7 @@ def ignorant(synthetic) -> Case:
     ],
 )
 def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, key, ignorant):
+    section = "train" if kind == "label_smoothing" else "network"
     case = ignorant
     # What the network of such a run would be: one that knows nothing; trials learn as configured.
     learns = with_values(case.config, {"train.learning_rate": 0.003})
@@ -189,3 +192,10 @@ def test_what_a_ramp_came_to_is_blamed_with_the_keys_of_the_ramp(column, kind, k
     assert key in finding.remedies[0].overrides
     changed = finding.remedies[0].applied_to(learns)
     assert getattr(changed.schedule, key.partition(".")[2]) < 0.5
+    # A trial of so few steps begins where the ramp ends, as configured and with the remedies.
+    diagnosis = Diagnosis(m.case, m, (finding,), learns=False)
+    tried = treat(diagnosis)
+    assert len(tried) == 2
+    assert {each.untreated.overrides[f"{section}.{column}"] for each in tried} == {0.97}
+    assert max(each.treated.overrides[f"{section}.{column}"] for each in tried) < 0.5
+    assert all(each.works for each in tried)

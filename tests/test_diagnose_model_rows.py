@@ -553,3 +553,21 @@ def test_levels_that_a_cast_takes_away():
     pictures = digits.images[..., None]
     for x, said in (((pictures / 16).astype("uint8"), ["grey_levels_lost"]), (pictures / 16, [])):
         assert causes(network(*flat, shape=(8, 8, 1), units=10), (x, digits.target)) == said
+
+
+@pytest.mark.parametrize("exchanged", [True, False])
+def test_classes_that_validation_numbers_otherwise_where_little_is_learnt(exchanged):
+    rng = np.random.default_rng(1)
+    y = rng.choice(3, 2400, p=[0.5, 0.3, 0.2])
+    centres = rng.normal(0, 0.5, (3, 8))
+    x = (centres[y] + rng.normal(0, 1, (2400, 8))).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(16, "relu"), layers.Dense(3, "softmax")]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+    said = np.array([2, 0, 1])[y[1600:]] if exchanged else y[1600:]
+    found = diagnose_model(model, (x[:1600], y[:1600]), (x[1600:], said), epochs=10, seconds=20)
+    assert found.causes == (("validation_labels_do_not_fit",) if exchanged else ())
+    if exchanged:
+        assert "numbers its classes otherwise" in found.verdict

@@ -118,7 +118,8 @@ def test_remedies_that_are_tried_for_somebody_are_so_too_each_with_its_own_compa
     case = SimpleNamespace(config=with_values(Config(), {"train.batch_size": 1024}), steps=4)
     smaller = finding("few", train__batch_size=64)
     told = []
-    both = SimpleNamespace(case=case, findings=(RATE, smaller))
+    unramped = SimpleNamespace(ramped={})
+    both = SimpleNamespace(case=case, findings=(RATE, smaller), measurements=unramped)
     tried = treatment.treat(both, told.append)
     assert [(each.untreated.steps, each.treated.steps) for each in tried] == [(150, 150), (9, 150)]
     assert told == [150, 150, 9, 150]

@@ -353,11 +353,16 @@ def test_what_does_not_help_changes_nothing(planted, tmp_path):
         ([(3, True)], 3, True),
         ([(3, False), (6, True)], 3, True),
         ([(1, False), (2, False), (4, False)], 8, False),
+        # Young after a restart.
+        ([(1, True)], 2, False),
+        ([(1, True)], 3, True),
     ],
 )
 def test_a_collapse_that_lasts_is_examined_in_the_first_second_fourth_epoch(done, epoch, due):
     healings = [{"epoch": each, "changes": ["one"] * changed} for each, changed in done]
     assert heal.is_due(healings, epoch, at_most=3) == due
+    if due:
+        assert heal.is_due(healings, epoch, at_most=3, last=True)
 
 
 def test_for_another_network_no_good_state_is_given_up(planted, tmp_path):

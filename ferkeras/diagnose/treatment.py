@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferkeras.diagnose.case import Advance, isolated_rng, train_briefly
+from ferkeras.diagnose.causes.regularisation import as_ended, as_it_would_end
 from ferkeras.diagnose.diagnosis import Diagnosis, measured
 from ferkeras.diagnose.finding import Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
@@ -124,10 +125,14 @@ def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatmen
     untreated: dict[int, Trial] = {}
     treatments = []
     with isolated_rng(diagnosis.case.config):
+        # So few steps reach no ramp: both begin at what ramps come to.
+        m = diagnosis.measurements
+        ended = as_ended(m)
         for cause, remedy in remedies:
             fewer = _steps_without(diagnosis, remedy)
             if fewer not in untreated:
-                untreated[fewer] = attempt({}, fewer)
-            treated = attempt(remedy.overrides, steps)
+                untreated[fewer] = attempt(ended, fewer)
+            ends = as_it_would_end(m, remedy.applied_to(diagnosis.case.config))
+            treated = attempt({**remedy.overrides, **ends}, steps)
             treatments.append(Treatment(cause, remedy, untreated[fewer], treated))
     return treatments

@@ -45,6 +45,9 @@ from ferkeras.training.checkpoints import Checkpoint, CheckpointFolder
 from ferkeras.training.history import CSVHistory
 from ferkeras.training.loop import DivergedForGood
 
+_YOUNG = 2
+"""Epochs that a training with other settings is given before it is examined again."""
+
 
 class Healed(Exception):
     """The training is to go on with other settings, which are written into the run.
@@ -59,7 +62,12 @@ class Healed(Exception):
 
 
 def is_due(
-    healings: Sequence[HealingRecord], epoch: int, at_most: int, *, at_an_end: bool = False
+    healings: Sequence[HealingRecord],
+    epoch: int,
+    at_most: int,
+    *,
+    at_an_end: bool = False,
+    last: bool = False,
 ) -> bool:
     """Whether remedies are to be tried for an alarm.
 
@@ -68,8 +76,13 @@ def is_due(
         epoch: the epoch, from 1, that the alarm is of.
         at_most: how often that is done.
         at_an_end: whether the training is at an end otherwise; else, where nothing has helped, it
-            is left alone until the collapse has lasted for as many epochs again.
+            is left alone until the collapse has lasted for as many epochs again, and where
+            something has, for two epochs: what is young is no relapse.
+        last: whether it is the last epoch, after which nothing can be awaited.
     """
+    begun = [each.get("restored", 0) for each in healings if each["changes"]]
+    if begun and epoch - begun[-1] <= _YOUNG and not (at_an_end or last):
+        return False
     in_vain: list[int] = []
     for each in healings:
         in_vain = [] if each["changes"] else [*in_vain, each["epoch"]]
@@ -141,7 +154,8 @@ class HealOnAlarm(keras.callbacks.Callback):
 
     def _is_due(self, epoch: int, *, at_an_end: bool = False) -> bool:
         at_most = self._config.monitor.heal_at_most
-        return is_due(self._healings(), epoch, at_most, at_an_end=at_an_end)
+        last = epoch >= self._config.train.epochs
+        return is_due(self._healings(), epoch, at_most, at_an_end=at_an_end, last=last)
 
     def _healings(self) -> list[HealingRecord]:
         return read_record(self._run.environment, EnvironmentRecord).get("healings", [])

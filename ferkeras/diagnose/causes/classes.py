@@ -41,8 +41,8 @@ def validation_cannot_measure(m: Measurements) -> Finding | None:
             f"worth {1 / counts.sum():.0%} of its accuracy."
         )
         remedy = Remedy(
-            "hold more faces out (data.validation_fraction), or all of them in turn (data.folds); "
-            "better still, gather more",
+            "hold all faces out in turn (data.folds), or more of them (data.validation_fraction, "
+            "where the source has no split of its own); better still, gather more",
             "accuracy on validation faces that means something",
         )
     else:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ferkeras.check_data.checks.empty import stds
+from ferkeras.config.keys import flat
 from ferkeras.config.networks.plain import Plain
 from ferkeras.config.schema import Augment, Config, Schedule, Train
 from ferkeras.diagnose.causes.dropout import dropout_overrides
@@ -172,6 +173,20 @@ def as_ended(m: Measurements) -> dict[str, Any]:
     if not m.ramped:
         return {}
     return m.ramped | _no_ramp("dropout") | _no_ramp("label_smoothing")
+
+
+def as_it_would_end(m: Measurements, config: Config) -> dict[str, Any]:
+    """The same under other settings: with what their ramps would have come to in as many epochs."""
+    if not m.ramped:
+        return {}
+    values, ramps = flat(config), config.schedule
+    for key in m.ramped:
+        name = key.partition(".")[2]
+        dropout = name != "label_smoothing"
+        end = getattr(ramps, f"{name}_end" if dropout else "smoothing_end")
+        begun = ramps.dropout_from_epoch if dropout else ramps.smoothing_from_epoch
+        values[key] = values[key] if begun is None else min(m.ramped[key], end)
+    return {k: values[k] for k in m.ramped} | _no_ramp("dropout") | _no_ramp("label_smoothing")
 
 
 def off(name: str, config: Config) -> dict[str, Any]:

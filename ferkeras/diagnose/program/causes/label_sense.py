@@ -43,6 +43,9 @@ they are copies of each other."""
 _SHIFT = 0.2
 """Part of the rows that would have to be of another class for both splits to have them alike."""
 
+_NEARLY = 0.9
+"""Of the skill within a split, what other numbers must bring at least."""
+
 _UNREAD = 0.2
 """Of the skill within a split, the most that is left of it in the other."""
 
@@ -170,6 +173,10 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
     if nothing and in_training > _READ and not has_other_shares(program):
         return _validation_destroyed(train, held, in_training, in_validation, across)
     within = min(in_training, in_validation)
+    if not words and _shares_are_renamed(truth, said) and across < within - _GAIN:
+        renamed = read_across(train, truth, held, said, renamed=True)
+        if renamed > max(_NEARLY * within, _none_of(0.0, len(held))):
+            return _numbered_anew(across, renamed, within)
     if within < _READ or across > _HALF * within:
         return None
     measured = Evidence(
@@ -206,6 +213,46 @@ def validation_labels_of_others(program: Program) -> ProgramFinding | None:
         "against others of it, and of the other.",
         source="Breck et al. 2019, Data validation for machine learning",
         severity="suspicious",
+        confidence=MEASURED,
+    )
+
+
+def _shares_are_renamed(truth: np.ndarray, said: np.ndarray) -> bool:
+    """Whether each class is as frequent in one split as another class is in the other."""
+    count = int(max(truth.max(), said.max())) + 1
+    first, second = (np.bincount(each, minlength=count) / len(each) for each in (truth, said))
+    as_named = float(np.abs(first - second).sum()) / 2
+    by_size = float(np.abs(np.sort(first) - np.sort(second)).sum()) / 2
+    return as_named > _SHIFT / 2 and by_size < as_named / 2
+
+
+def _numbered_anew(across: float, renamed: float, within: float) -> ProgramFinding:
+    return ProgramFinding(
+        cause="validation_labels_do_not_fit",
+        verdict="The validation split numbers its classes otherwise than the training split: with "
+        "other numbers for its classes what is learnt of training rows holds for validation rows, "
+        "and as they are it does not.",
+        evidence=(
+            Evidence(
+                "validation rows named rightly, above the majority, by trees grown on training "
+                "rows, as they are numbered and as they fit best",
+                f"{across:.2f}; {renamed:.2f}",
+                f"{within:.2f}, as within each split",
+                across,
+            ),
+        ),
+        remedies=(
+            CodeRemedy(
+                "number the classes of both splits by one list: what numbers them in the order in "
+                "which they come (pd.factorize, a set) numbers each split by itself",
+                "figures of validation that mean what they say",
+                code="classes = sorted(set(names)); y = [classes.index(name) for name in names]",
+            ),
+        ),
+        reason="Trees grown on training rows are held against validation rows, once with the "
+        "classes exchanged; each class is as frequent in one split as another one in the other.",
+        source="Breck et al. 2019, Data validation for machine learning",
+        severity="broken",
         confidence=MEASURED,
     )
 
