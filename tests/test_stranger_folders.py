@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import stat
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ from ferkeras.runs.create import create_run
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.lock import LOCK_FILE, exclusive_lock
 from ferkeras.runs.record import Run
+from ferkeras.runs.so_far import open_trained
 from ferkeras.runs.unfinished import reopened
 
 ROOT = Path(__file__).parents[1]
@@ -275,6 +277,15 @@ def test_a_finished_run_is_not_read_through_links(name, finished_run, tmp_path, 
     (run / name).symlink_to(finished_run / name)
     with pytest.raises(InputError, match=f"{name}: a link"):
         open_run(run)
+
+
+def test_an_empty_configuration_is_not_taken_for_one_of_defaults(finished_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished_run, run)
+    (run / "config.yaml").write_text("\n")
+    for opened in (open_run, open_trained):
+        with pytest.raises(InputError, match=r"config\.yaml: damaged: it is empty"):
+            opened(run)
 
 
 def test_only_what_was_listed_before_it_was_made_is_removed(tmp_path):

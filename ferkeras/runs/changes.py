@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ferkeras.config.file import dump_config, load_config
+from ferkeras.config.file import dump_config
 from ferkeras.config.schema import Config
 from ferkeras.files.writing import write_json, write_text
 from ferkeras.runs.conditions import Change, changed_conditions
+from ferkeras.runs.configured import config_of
 from ferkeras.runs.moved import PATH, VOTES, settings_asked
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import CalibrationRecord, ChangeRecord, EnvironmentRecord, read_record
@@ -53,7 +54,7 @@ def write_changes(run: Run, config: Config, epochs: int) -> list[Change]:
     Returns:
         What is not as it was before.
     """
-    before = load_config(run.config)
+    before = config_of(run)
     environment = read_record(run.environment, EnvironmentRecord)
     changes = changed_conditions(environment, config)
     changes += moved(before, config)

@@ -17,6 +17,7 @@ from ferkeras.cli.invocation import command_line
 from ferkeras.cli.wording import shown
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Task
+from ferkeras.runs.configured import config_of
 from ferkeras.runs.embedded import About
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, HealingRecord, MetricsRecord, read_record
@@ -154,17 +155,13 @@ def open_run(path: str | Path) -> FinishedRun:
         InputError: there is no such folder, it is no run, the run is not finished, or a file of
             it is damaged; the message names the nearest run where there is one.
     """
-    # `predict` finds a folder in less time than this takes.
-    from ferkeras.config.file import load_config
 
     run = find_folder(path)
     if not run.metrics.is_file():
         raise not_finished(run)
     environment = read_record(run.environment, EnvironmentRecord)
     check_task(run, environment)
-    return FinishedRun(
-        run, load_config(run.config), environment, read_record(run.metrics, MetricsRecord)
-    )
+    return FinishedRun(run, config_of(run), environment, read_record(run.metrics, MetricsRecord))
 
 
 def open_configured(key: str, path: str) -> FinishedRun:

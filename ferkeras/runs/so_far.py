@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, shown
+from ferkeras.runs.configured import config_of
 from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import (
     TrainedRun,
@@ -69,7 +70,6 @@ def open_trained(path: str | Path) -> TrainedRun:
         return open_run(path)
     if not run.best.is_file() or not run.environment.is_file():
         raise not_finished(run)
-    from ferkeras.config.file import load_config
 
     environment = read_record(run.environment, EnvironmentRecord)
     check_task(run, environment)
@@ -84,4 +84,4 @@ def open_trained(path: str | Path) -> TrainedRun:
         )
     # A process that is cut off between the two has written the network, not yet its epoch.
     epochs = max(epoch, len(read_so_far(run.history, "epoch")))
-    return RunSoFar(run, load_config(run.config), environment, epochs, (epoch, accuracy))
+    return RunSoFar(run, config_of(run), environment, epochs, (epoch, accuracy))

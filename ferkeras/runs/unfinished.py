@@ -20,6 +20,7 @@ from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
 from ferkeras.runs.changes import EPOCHS, moved
+from ferkeras.runs.configured import config_of
 from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import FinishedRun, check_name, check_task, task_of
 from ferkeras.runs.healings import healed_settings
@@ -168,7 +169,9 @@ def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[Unf
 
 
 def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
-    before, environment = load_config(run.config), _environment(run)
+    # Of a folder that may be no run more is asked below.
+    before = config_of(run) if run.metrics.exists() else load_config(run.config)
+    environment = _environment(run)
     if environment is not None and not run.metrics.exists():
         # Healing is written down before the configuration is: see `ferkeras.runs.healings`.
         before = with_values(before, healed_settings(environment))
