@@ -14,7 +14,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
-from ferkeras.diagnose.program.causes import callback, capacity
+from ferkeras.diagnose.program.causes import callback, capacity, order
 from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.labels import NoClassifier
@@ -166,6 +166,9 @@ def _diagnosis(
     held = None if held is None else labelled(held, model)
     with untouched(model):
         program = Program(model, material, held, fit, seconds, own)
+        if order.splits_by_order(program) is not None:
+            # That is the fault; what such rows are unlike is not said beside it.
+            program = Program(model, material, None, fit, seconds, own)
         if (labels := _no_classes(program)) is not None:
             raise NoClassifier(
                 f"the labels are {labels}, not classes; diagnose_model examines classifiers"

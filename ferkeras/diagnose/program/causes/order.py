@@ -16,18 +16,26 @@ def not_shuffled(program: Program) -> ProgramFinding | None:
     labels = program.all_index
     if labels is None or len(np.unique(labels)) < 2:
         return None
-    return _split_by_order(program, labels) or _batches_by_class(program, labels)
+    return _split_by_order(program) or _batches_by_class(program, labels)
 
 
-def _split_by_order(program: Program, labels: np.ndarray) -> ProgramFinding | None:
-    held = program.fit.validation_split
-    if not held or program.train.streamed:
+def splits_by_order(program: Program) -> tuple[float, float] | None:
+    """How far `validation_split` holds out other classes than it trains on, and how far it would
+    in a mixed order, as `_apart` has it; None where it does not clearly."""
+    held, labels = program.fit.validation_split, program.all_index
+    if not held or labels is None or program.train.streamed:
         return None
     at = int(len(labels) * (1 - held))
     apart = _apart(labels, at)
     mixed = _apart(np.random.default_rng(0).permutation(labels), at)
-    if apart < max(_SURE, 2 * mixed):
+    return None if apart < max(_SURE, 2 * mixed) else (apart, mixed)
+
+
+def _split_by_order(program: Program) -> ProgramFinding | None:
+    held, found = program.fit.validation_split, splits_by_order(program)
+    if found is None:
         return None
+    apart, mixed = found
     return _finding(
         f"The rows are in the order of their classes, so validation_split={held:g}, which takes "
         "the last ones, holds out other classes than those that are trained on.",
