@@ -228,6 +228,15 @@ def test_a_schedule_that_ends_is_given_the_steps_of_the_whole_training(decay, st
     assert found.findings[0].remedies[0].code == f"decay_steps={steps}"
 
 
+def test_a_rate_that_stays_next_to_nothing_is_no_warm_up():
+    rng = np.random.default_rng(0)
+    y = np.arange(200) % 2
+    x = (rng.normal(0, 1, (200, 4)) + 3 * y[:, None]).astype("float32")
+    stays = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-9 if epoch < 60 else 0.01)
+    found = diagnose_model(network((4,)), (x, y), epochs=60, callbacks=[stays], seconds=30)
+    assert found.causes == ("callback_in_the_way",)
+
+
 class NoRate(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.learning_rate = 0.0

@@ -23,6 +23,9 @@ from ferkeras.diagnose.program.spy import Act
 _BACK = 0.1
 """Of the way from the first weights, the most that is left where they were set back."""
 
+_FEW_EPOCHS = 2
+"""Epochs in which a rate that has not risen may be about to."""
+
 _RISING = ("acc", "auc", "f1", "precision", "recall")
 """How names of figures begin of which more is better."""
 
@@ -167,7 +170,7 @@ def callback_in_the_way(program: Program) -> ProgramFinding | None:
     acts = [act for act in own.acts if act.hook != "on_train_end"]
     for place in dict.fromkeys(act.callback for act in acts):
         mine = [act for act in acts if act.callback == place]
-        alone = None if _warms_up(mine) else rehearsals.without(place)
+        alone = None if _warms_up(mine, own.epochs) else rehearsals.without(place)
         if alone is None or not own.is_behind(alone):
             continue
         if all(act.what == "stop" for act in mine) and not _holds(own, alone):
@@ -183,16 +186,16 @@ def is_behind_for_no_known_reason(program: Program) -> bool:
     if own is None or basis is None or own.steps < basis.steps or not own.is_behind_trial(basis):
         return False
     acts = [act for act in own.acts if act.hook != "on_train_end"]
-    return not (acts and _warms_up(acts))
+    return not (acts and _warms_up(acts, own.epochs))
 
 
-def _warms_up(acts: list[Act]) -> bool:
+def _warms_up(acts: list[Act], epochs: int) -> bool:
     """Whether all that it does is a rate that rises to the one that was compiled."""
     rates = [act.after for act in acts if act.what == "rate"]
     return (
         len(rates) == len(acts)
-        and rates[-1] >= rates[0]
-        and rates[-1] > 0
+        # Of one that is set once and has stayed for some epochs it is known that it does not rise.
+        and (rates[-1] > rates[0] or (rates[-1] == rates[0] > 0 and epochs <= _FEW_EPOCHS))
         and rates[-1] <= 1.01 * max(act.before for act in acts)
     )
 
