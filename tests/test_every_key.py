@@ -302,7 +302,7 @@ def told(config, world):
 
 
 def monitored(config, world):
-    """What is said of five epochs in which half of the predictions are one class."""
+    """What is said of five epochs in which most predictions are one class."""
     built = setup(config, world)
     stream, run = io.StringIO(), create_run(config)
     found = build_callbacks(config, built, world.splits, run, Console(stream))
@@ -311,7 +311,7 @@ def monitored(config, world):
     built.model.train_on_batch(*next(iter(built.pipeline.dataset(1, 1))))
     built.model.evaluate(built.validation, callbacks=watched, verbose=0)
     matrix = np.eye(len(EMOTIONS))
-    matrix[:, 3] += 1
+    matrix[:, 3] += 2
     built.confusion.matrix.assign(matrix)
     for epoch in range(5):
         logs = {"gradient_norm": 5.0, "gradient_clipped": 0.0, "gradient_skipped": 0.0}

@@ -14,7 +14,6 @@ from pathlib import Path
 from ferkeras.cli.bundled import bundled
 from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import nearest, quoted, shown
-from ferkeras.config.networks import KINDS
 
 CONFIGS = bundled("configs")
 """The configurations that come along."""
@@ -130,6 +129,9 @@ def hint_for_key(key: str, known: Sequence[str], sections: Iterable[str]) -> str
 
 def hint_for_section(section: str, value: object) -> str:
     """What to say of a value that was given to a section; empty where no key of it is meant."""
+    # What is missing is said before pydantic is needed.
+    from ferkeras.config.networks import KINDS
+
     if not isinstance(value, str):
         return ""
     if section == "network" and value not in KINDS:
