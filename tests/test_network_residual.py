@@ -55,15 +55,16 @@ def test_grad_cam_and_features_work_on_it():
     assert penultimate_features(model, NOISE).shape == (40, 6)
 
 
+@pytest.mark.parametrize("channels", [5, 16])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_the_fused_normalisation_is_that_of_keras(dtype):
+def test_the_fused_normalisation_is_that_of_keras(dtype, channels):
     rng = np.random.default_rng(0)
-    x = rng.normal(3.0, 2.0, (8, 6, 6, 5)).astype(np.float32)
+    x = rng.normal(3.0, 2.0, (8, 6, 6, channels)).astype(np.float32)
     found = []
     for kind in (keras.layers.BatchNormalization, FusedBatchNormalization):
         layer = kind(momentum=0.9, epsilon=1e-5, dtype=dtype)
         layer.build(x.shape)
-        layer.set_weights([np.full(5, value, np.float32) for value in (1.5, 0.5, 1.0, 2.0)])
+        layer.set_weights([np.full(channels, value, np.float32) for value in (1.5, 0.5, 1.0, 2.0)])
         inputs = tf.cast(x, layer.compute_dtype)
         with tf.GradientTape() as tape:
             tape.watch(inputs)

@@ -80,6 +80,8 @@ def _convolved(
             padding="same",
             use_bias=False,
             depthwise_initializer="he_normal",
+            # In bfloat16 the gradient of its input takes 20 times as long where it has a stride.
+            dtype="float32" if stride > 1 else None,
             name=f"{name}_depthwise",
         )(x)
         x = _normalised(x, settings, f"{name}_depthwise")
