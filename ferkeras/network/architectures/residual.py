@@ -27,7 +27,8 @@ def residual_features(x: keras.KerasTensor, settings: Residual) -> keras.KerasTe
     Source:
         He et al. 2016, "Deep residual learning for image recognition"; the shortcut is that of
         He et al. 2019, "Bag of tricks for image classification with convolutional neural
-        networks", ResNet-D.
+        networks", ResNet-D. That nothing stands between the two parts of a separable convolution:
+        Chollet 2017, "Xception: deep learning with depthwise separable convolutions".
     """
     stride = settings.for_faces(*x.shape[1:3]).stem_stride or 1
     x = layers.Conv2D(
@@ -84,7 +85,6 @@ def _convolved(
             dtype="float32" if stride > 1 else None,
             name=f"{name}_depthwise",
         )(x)
-        x = _normalised(x, settings, f"{name}_depthwise")
     return layers.Conv2D(
         filters,
         1 if settings.separable else 3,
