@@ -114,11 +114,12 @@ class AveragedWeights(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leave the average that Keras has put into the model, if it is trained.
 
-        Where no epoch was left to do, there may have been no `fit` that puts it there.
+        Where no epoch was left to do, there may have been no `fit` that puts it there. And with JAX
+        Keras puts the very buffers of the average there, which the next evaluation gives away.
         """
         if not self._is_trained():
             self._put_back_if_replaced()
-        elif not self._in_training:
+        elif not self._in_training or self._average_is_put():
             self._put_average()
 
     def get_state(self) -> dict[str, Any]:
@@ -145,11 +146,15 @@ class AveragedWeights(keras.callbacks.Callback):
 
     def _put_back_if_replaced(self) -> None:
         """Put the weights back if the model's are exactly the average now."""
-        # Ends at the first weight that differs: within a training hardly anything is read.
-        if self._weights is not None and all(
-            np.array_equal(*map(keras.ops.convert_to_numpy, pair)) for pair in self._averages()
-        ):
+        if self._weights is not None and self._average_is_put():
             self._put_back()
+
+    def _average_is_put(self) -> bool:
+        """Whether the model's weights are exactly the average."""
+        # Ends at the first weight that differs: within a training hardly anything is read.
+        return all(
+            np.array_equal(*map(keras.ops.convert_to_numpy, pair)) for pair in self._averages()
+        )
 
     def _averages(self) -> list[tuple[keras.Variable, keras.Variable]]:
         optimizer = self._optimizer()

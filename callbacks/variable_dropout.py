@@ -77,10 +77,16 @@ class VariableDropout(keras.layers.Layer):
         if not training:
             return inputs
         rate = ops.convert_to_tensor(self.rate)
-        uniform = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=self.seed_generator)
-        # A rate of 1 drops all: an infinite scale would make the gradients of the inputs NaN.
-        scale = ops.cast(1.0 / ops.maximum(1.0 - rate, _LEAST_KEPT), inputs.dtype)
-        return ops.where(uniform >= rate, inputs * scale, ops.zeros((), inputs.dtype))
+        # Drawn at a rate of 0 too, so that later masks do not depend on when the rate rose.
+        drawn = _Drawn(self.seed_generator.next())
+
+        def dropped() -> Any:
+            uniform = keras.random.uniform(ops.shape(inputs), dtype="float32", seed=drawn)
+            # A rate of 1 drops all: an infinite scale would make the gradients of the inputs NaN.
+            scale = ops.cast(1.0 / ops.maximum(1.0 - rate, _LEAST_KEPT), inputs.dtype)
+            return ops.where(uniform >= rate, inputs * scale, ops.zeros((), inputs.dtype))
+
+        return ops.cond(rate > 0, dropped, lambda: inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the input."""
@@ -90,3 +96,14 @@ class VariableDropout(keras.layers.Layer):
         """The arguments, with the rate that is in force now."""
         rate = float(ops.convert_to_numpy(self.rate))
         return {**super().get_config(), "rate": rate, "seed": self.seed, "group": self.group}
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """A seed that was drawn before, in the form that Keras's random operations take."""
+
+    def __init__(self, seed: Any) -> None:
+        self._seed = seed
+
+    def next(self, ordered: bool = True) -> Any:
+        """The seed; nothing moves on."""
+        return self._seed
