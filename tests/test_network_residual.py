@@ -75,9 +75,7 @@ def test_the_fused_normalisation_is_that_of_keras(dtype, channels):
             tape.watch(inputs)
             inferred = tf.cast(layer(inputs, training=False), tf.float32)
             loss = tf.reduce_sum(inferred**3)
-        found.append(
-            [outputs, *gradients, *layer.weights, inferred, tape.gradient(loss, inputs)]
-        )
+        found.append([outputs, *gradients, *layer.weights, inferred, tape.gradient(loss, inputs)])
     few_digits = dtype != "float32"
     for keras_value, fused_value in zip(*found, strict=True):
         expected, got = (np.array(tf.cast(v, tf.float32)) for v in (keras_value, fused_value))
