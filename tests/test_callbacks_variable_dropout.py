@@ -65,6 +65,30 @@ def test_masks_differ_from_call_to_call_and_repeat_with_the_seed():
     np.testing.assert_array_equal(a, second(ONES, training=True))
 
 
+def test_masks_do_not_depend_on_when_the_rate_rose():
+    early, late = VariableDropout(0.5, seed=3), VariableDropout(0.0, seed=3)
+    early(ONES, training=True)
+    late(ONES, training=True)
+    late.rate.assign(0.5)
+    np.testing.assert_array_equal(early(ONES, training=True), late(ONES, training=True))
+
+
+def test_gradients_pass_at_every_rate():
+    layer = VariableDropout(0.0, seed=3)
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            kept = layer(x, training=True)
+        return kept, tape.gradient(kept, x)
+
+    for rate in (0.0, 0.5, 0.0):
+        layer.rate.assign(rate)
+        # Of ones, what is kept is what its gradient is.
+        np.testing.assert_array_equal(*gradient(tf.constant(ONES)))
+
+
 def test_the_rate_in_force_is_saved_and_cloned(tmp_path):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, VariableDropout(0.1, name="drop")(inputs))
