@@ -191,7 +191,7 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--between", "configs/stuck.yaml", "configs/fer2013.yaml", "--group", "g", "augmnt.*"],
          "these differ"),
         (["--between", "stuck", "fer2013", "--config", "demo2"], "give one of them"),
-        (["--between", "fer2013-fast", "fer2013-tiny", "distill.weight=0.3"], "has no effect"),
+        (["--between", "fer2013-fast", "fer2013-teacher", "distill.weight=0.3"], "has no effect"),
         (["--variant", "a", "distill.weight=0.3"], "variant 'a': distill.weight: has no effect"),
         (["--join", "no-such-folder"], "no study"),
         (["--join", "x", "--seeds", "2"], "takes nothing else"),
