@@ -138,6 +138,32 @@ def test_a_teacher_that_is_no_run_is_one_clear_error(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("data.size=24", "tiny-001 was trained on faces of 48 x 48 grey, and these are 24 x 24"),
+        ("data.classes=[happy,sad]", "neutral, and the faces have happy, sad; a teacher has"),
+    ],
+)
+def test_a_teacher_of_another_task_is_one_clear_error(
+    setting, words, finished_run, tmp_path, capsys
+):
+    pixels = np.random.default_rng(0).integers(0, 256, (28, 48 * 48))
+    rows = [
+        f"{place % 7},{' '.join(map(str, face))},{'Training' if place < 14 else 'PublicTest'}"
+        for place, face in enumerate(pixels)
+    ]
+    faces = tmp_path / "fer2013.csv"
+    faces.write_text("\n".join(["emotion,pixels,Usage", *rows]))
+    given = [f"data.path={faces}", f"distill.teachers=[{finished_run}]", "data.cache=false"]
+    folder = f"output.folder={tmp_path / 'out'}"
+    assert main(["--config", "fer2013-tiny", *given, folder, setting]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "distill.teachers=[] for the labels alone" in error
+    assert not list(tmp_path.glob("out/*"))
+
+
 def test_a_run_is_not_resumed_with_another_network_for_a_teacher(pupil, finished_run, tmp_path):
     run, _ = pupil
     config = open_run(run.folder).config

@@ -18,7 +18,7 @@ from ferkeras.runs.changes import write_changes
 from ferkeras.runs.moved import splits_of_run
 from ferkeras.runs.record import Run
 from ferkeras.runs.start import open_start
-from ferkeras.runs.teachers import open_teachers
+from ferkeras.runs.teachers import need_same_task, open_teachers
 from ferkeras.runs.unfinished import UnfinishedRun
 from ferkeras.trackers.opening import need_trackers
 
@@ -73,6 +73,7 @@ def fit(
             if unfinished is None
             else splits_of_run(config, console, "fit", "--resume", unfinished.run.folder)
         )
+    need_same_task(teachers, splits.task)
     fraction = config.data.validation_fraction
     if splits.official and fraction != Data().validation_fraction:
         console.print(

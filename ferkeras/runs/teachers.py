@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Distill
 from ferkeras.data.faces import Splits
+from ferkeras.data.task import Task
 from ferkeras.runs.division import had_same_splits
 from ferkeras.runs.finished import FinishedRun, open_configured
 
@@ -27,6 +28,29 @@ def open_teachers(settings: Distill) -> list[FinishedRun]:
         raise InputError(
             f"{error}; train the teachers first, or set distill.teachers=[] for the labels alone"
         ) from None
+
+
+def need_same_task(teachers: Sequence[FinishedRun], task: Task) -> None:
+    """Refuse teachers of other classes, or of faces of another size or colour.
+
+    Raises:
+        InputError: a teacher's classes, their order, or its faces are not those of the task.
+    """
+    for each in teachers:
+        if tuple(each.task.classes) != tuple(task.classes):
+            differs = (
+                f"knows the classes {', '.join(each.task.classes)}, and the faces have "
+                f"{', '.join(task.classes)}"
+            )
+        elif each.task.image != task.image:
+            differs = f"was trained on faces of {each.task.image}, and these are {task.image}"
+        else:
+            continue
+        raise InputError(
+            f"distill.teachers: {each.name} {differs}; a teacher has the same classes and faces: "
+            "choose them with data.classes, data.size and data.color, name another teacher, or set "
+            "distill.teachers=[] for the labels alone"
+        )
 
 
 def record_of(teachers: Sequence[FinishedRun]) -> list[dict[str, str]]:

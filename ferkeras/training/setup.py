@@ -24,7 +24,7 @@ from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.start import open_start
-from ferkeras.runs.teachers import open_teachers
+from ferkeras.runs.teachers import need_same_task, open_teachers
 from ferkeras.training.class_weights import ClassBalance, class_balance
 from ferkeras.training.optimizer import build_optimizer
 from ferkeras.training.rates import rates_by_depth
@@ -131,6 +131,7 @@ def build_setup(config: Config, splits: Splits) -> TrainingSetup:
     if isinstance(config.network, Backbone):
         freeze_backbone(model, config.network.thawed(1))
     teachers = open_teachers(config.distill)
+    need_same_task(teachers, splits.task)
     if teachers:
         networks = [load_trained(each).model for each in teachers]
         model.distillation = Distillation(networks, config.distill.weight)
