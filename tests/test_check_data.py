@@ -290,6 +290,26 @@ def test_a_validation_split_full_of_training_faces_is_wrong(make_faces):
     assert finding.level is Level.WRONG
 
 
+@pytest.mark.usefixtures("without_pictures")
+def test_what_the_training_drops_leaks_no_more(tmp_path):
+    path = tmp_path / "fer.csv"
+    faces = patterned(140)
+    faces.images[70:80], faces.labels[70:80] = faces.images[:10], faces.labels[:10]
+    write_csv(path, faces, np.repeat([TRAIN, VALIDATION], 70))
+    found = []
+    for keys in ([], ["data.drop_leaked=true"]):
+        output = tmp_path / f"found{len(keys)}"
+        main([str(path), *keys, "--output", str(output)])
+        found.append(json.loads((output / "check_data.json").read_text()))
+    leaks = [
+        next(each for each in record["findings"] if "leaks" in each["check"]) for record in found
+    ]
+    assert "10 of 70 faces (14.3%) are in training" in leaks[0]["found"]
+    assert "data.drop_leaked=true" in leaks[0]["advice"]
+    assert leaks[1]["found"] == "none"
+    assert [sum(record["counts"]["train"].values()) for record in found] == [70, 60]
+
+
 def test_a_drawn_split_leaks_no_copies(make_faces):
     faces = make_faces([k % 7 for k in range(140)])
     faces.images[70:], faces.labels[70:] = faces.images[:70], faces.labels[:70]

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ferkeras.cli.console import Console
@@ -66,6 +67,20 @@ def test_a_run_that_recorded_no_division_had_the_one_that_its_source_has(divided
     del run.environment["data"]["division"]
     assert possibly_leaked([run], divided["official"]) == []
     assert possibly_leaked([run], divided["fold 1"]) == [run.name]
+
+
+def test_who_has_seen_what_is_left_out_here_may_know_what_is_held_out():
+    read = synthetic_faces(200, 0)
+    held_out = np.flatnonzero(read.usage == 2)[:3]
+    read.faces.images[np.flatnonzero(read.usage == 1)[:3]] = read.faces.images[held_out]
+    how = {"seed": 0, "validation_fraction": 0.2}
+    whole, clean = split_faces(read, **how), split_faces(read, **how, drop_leaked=True)
+    assert (whole.dropped, clean.dropped) == (0, 3)
+    run = trained_on(whole)
+    assert possibly_leaked([run], clean) == [run.name]
+    assert was_trained_on_validation(run, clean)
+    run = trained_on(clean)
+    assert possibly_leaked([run], clean) == possibly_leaked([run], whole) == []
 
 
 def write_table(path, person, names=("calm", "cross")):

@@ -230,6 +230,61 @@ def test_nobody_is_on_both_sides_and_every_face_is_held_out_once(people, seed, c
     assert drawn[0] == drawn[1]
 
 
+@settings(max_examples=50)
+@given(crowds(), seeds)
+def test_dropping_leaked_faces_leaves_out_those_that_are_held_out_and_no_others(crowd, seed):
+    read, _ = crowd
+    # Nothing of the first face of each class is held out, so that none is emptied.
+    usage = np.random.default_rng(seed).integers(1, 4, len(read.faces)).astype(np.int8)
+    identity = read.faces.images[:, 0, 0, 0] + 256 * read.faces.images[:, 47, 47, 0].astype(int)
+    usage[np.isin(identity, [identity[read.faces.labels == each][0] for each in range(7)])] = 1
+    if not (usage == 2).any():
+        return
+    read = replace(read, usage=usage)
+    kept = split_faces(read, seed=seed, validation_fraction=0.2)
+    clean = split_faces(read, seed=seed, validation_fraction=0.2, drop_leaked=True)
+    held_out = identities_of(kept.validation) | (identities_of(kept.test) if kept.test else set())
+    assert spelt(clean.train) == [each for each in spelt(kept.train) if each[0] not in held_out]
+    assert spelt(clean.validation) == spelt(kept.validation)
+    assert (clean.test is None) == (kept.test is None)
+    assert clean.dropped == len(kept.train) - len(clean.train)
+    assert (clean.division == kept.division) == (clean.dropped == 0)
+    assert clean.fingerprint == kept.fingerprint
+
+
+def test_a_class_that_only_leaked_is_missed_with_the_reason():
+    read = reading([*range(7), *range(7), *range(6)], [*range(7)] * 2 + [*range(6)])
+    read = replace(read, usage=np.repeat([1, 2, 1], (7, 7, 6)).astype(np.int8))
+    identities = np.arange(14, 20)
+    read.faces.images[14:, 0, 0, 0] = identities
+    expected = r"no training images of neutral.* after 7 that are held out too were left out"
+    with pytest.raises(InputError, match=expected):
+        split_faces(read, seed=0, validation_fraction=0.2, drop_leaked=True)
+
+
+def test_that_nothing_leaked_is_said_where_leaks_were_to_be_dropped(monkeypatch, tmp_path):
+    class Reached(Exception):
+        pass
+
+    def reached():
+        raise Reached
+
+    monkeypatch.setattr(fitting, "import_tensorflow", reached)
+    usage = np.repeat([1, 2], (14, 7))
+    for identities, noted in ((range(21), True), ([*range(14), *range(7)], False)):
+        splits = split_faces(
+            reading(identities, np.arange(21) % 7, usage),
+            seed=0,
+            validation_fraction=0.2,
+            drop_leaked=True,
+        )
+        config = load_config(None, ["data.drop_leaked=true", f"output.folder={tmp_path}"])
+        with pytest.raises(Reached):
+            fitting.fit(config, Console(said := io.StringIO()), splits=splits)
+        assert ("leaves nothing out" in said.getvalue()) == noted
+        assert ("7 leaked training faces left out" in splits.how()) != noted
+
+
 def test_a_fraction_beside_an_official_split_is_said_to_do_nothing(monkeypatch, tmp_path):
     class Reached(Exception):
         pass

@@ -42,6 +42,7 @@ _KEYS = (
     "data.validation_fraction",
     "data.folds",
     "data.fold",
+    "data.drop_leaked",
     "data.cache",
 )
 """Keys of a configuration that say which faces there are, and how they are split."""
@@ -81,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 seed=arguments.seed,
                 validation_fraction=config.data.validation_fraction,
                 fold=fold_of(config.data),
+                drop_leaked=config.data.drop_leaked,
                 cache=config.data.cache,
                 follow_symlinks=arguments.follow_symlinks,
                 progress=progress,

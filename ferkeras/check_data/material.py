@@ -28,7 +28,8 @@ class Material:
 
     Attributes:
         read: all readable faces; its `usage` is the source's own.
-        usage: int8, shape (N,), index into `USAGES`: where training puts each face.
+        usage: int8, shape (N,), index into `USAGES`: where training puts each face; 0 where it
+            leaves it out.
         names: paths of the pictures below the folder; None for a table.
         unreadable: what is wrong with each picture that is not among the faces.
         fold: the fold that training validates on; None without folds.
@@ -101,6 +102,7 @@ def gather(
     seed: int = 0,
     validation_fraction: float = 0.15,
     fold: Fold | None = None,
+    drop_leaked: bool = False,
     cache: bool = True,
     follow_symlinks: bool = False,
     progress: Progress | None = None,
@@ -113,6 +115,7 @@ def gather(
         seed: of the synthetic faces, and of the split where the source has none.
         validation_fraction: fraction held out where the source has no split.
         fold: the fold that is validated on, in place of such a split.
+        drop_leaked: leave training faces out that are held out too.
         cache: use and fill the cache of the readers.
         follow_symlinks: allow links in a folder to lead out of it.
         progress: called now and then with (done, total).
@@ -136,5 +139,11 @@ def gather(
         )
         read, unreadable = reading.read, reading.unreadable
         names = None if reading.names is None else tuple(reading.names)
-    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction, fold=fold)
+    usage = usage_as_split(
+        read,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        fold=fold,
+        drop_leaked=drop_leaked,
+    )
     return Material(read, usage, names, unreadable, fold)

@@ -31,6 +31,7 @@ CALLED = {
     "data.classes": "class_names emotions label_map labels",
     "data.color": "channels_last colour gray grayscale grey rgb",
     "data.detect_faces": "align crop_faces detect face_detection",
+    "data.drop_leaked": "dedup deduplicate drop_duplicates leakage remove_duplicates remove_leaks",
     "data.demo_faces": "count n_faces n_samples num_samples samples synthetic",
     "data.folds": "cross_validation k_fold kfold n_folds n_splits",
     "data.group_column": "group groups person subject",

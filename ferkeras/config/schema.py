@@ -82,6 +82,11 @@ class Data(Section):
     validation_fraction: float = Field(
         0.15, gt=0, lt=0.9, description="fraction held out where the source has no split of its own"
     )
+    drop_leaked: bool = Field(
+        False,
+        description="leave training faces out that are also, pixel for pixel, validation or test "
+        "faces",
+    )
     cache: bool = Field(True, description="keep what was read, so that the next start is faster")
     follow_symlinks: bool = Field(
         False, description="follow symbolic links that leave the data folder"

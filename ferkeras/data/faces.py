@@ -117,12 +117,15 @@ class Splits:
     """Hexadecimal digest of targets and votes; None where there are none."""
     division: str = ""
     """Hexadecimal digest of which face of the source is in which split."""
+    dropped: int = 0
+    """Training faces that are in no split, since they are held out too (`data.drop_leaked`)."""
 
     def how(self) -> str:
-        """Who drew the split, for people."""
+        """Who drew the split and what was left out of it, for people."""
+        left_out = f", {self.dropped:,} leaked training faces left out" if self.dropped else ""
         if self.official:
-            return "official split"
-        return f"split by {'person' if self.by_person else 'ferkeras'} from the seed"
+            return f"official split{left_out}"
+        return f"split by {'person' if self.by_person else 'ferkeras'} from the seed{left_out}"
 
     @property
     def task(self) -> Task:

@@ -71,6 +71,7 @@ def split_as_configured(read: ReadFaces, config: Config) -> Splits:
         seed=config.seed,
         validation_fraction=data.validation_fraction,
         fold=fold_of(data),
+        drop_leaked=data.drop_leaked,
     )
 
 

@@ -12,6 +12,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import as_yaml
 from ferkeras.data.digests import digests_of_images, division_of, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
+from ferkeras.data.leakage import occurs_in
 
 
 class Fold(NamedTuple):
@@ -28,11 +29,16 @@ class Fold(NamedTuple):
 
 _LONGEST_PROPOSAL = 200
 
-_TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
+_NONE, _TRAIN, _VALIDATION, _TEST = map(USAGES.index, ("", "train", "validation", "test"))
 
 
 def split_faces(
-    read: ReadFaces, *, seed: int, validation_fraction: float, fold: Fold | None = None
+    read: ReadFaces,
+    *,
+    seed: int,
+    validation_fraction: float,
+    fold: Fold | None = None,
+    drop_leaked: bool = False,
 ) -> Splits:
     """Split faces as their source says, or by a seeded, stratified draw where it does not.
 
@@ -52,15 +58,24 @@ def split_faces(
         validation_fraction: fraction of the training faces drawn for validation, above 0, below 1.
         fold: validate on one of several folds; an official split of training and validation faces
             is then not looked at.
+        drop_leaked: leave out training faces that are also, pixel for pixel, among the validation
+            or test faces; labels do not matter.
 
     Raises:
         InputError: a class has no training faces, or there are no validation faces.
     """
-    usage = usage_as_split(read, seed=seed, validation_fraction=validation_fraction, fold=fold)
+    usage = usage_as_split(
+        read,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        fold=fold,
+        drop_leaked=drop_leaked,
+    )
     train, validation, test = (
         read.faces.take(np.flatnonzero(usage == part)) for part in (_TRAIN, _VALIDATION, _TEST)
     )
-    _check(read.source, train, validation)
+    dropped = len(usage) - len(train) - len(validation) - len(test)
+    _check(read.source, train, validation, dropped)
     return Splits(
         train=train,
         validation=validation,
@@ -73,11 +88,17 @@ def split_faces(
         by_person=read.groups is not None,
         votes_fingerprint=votes_fingerprint_of(read.faces),
         division=division_of(usage),
+        dropped=dropped,
     )
 
 
 def usage_as_split(
-    read: ReadFaces, *, seed: int, validation_fraction: float, fold: Fold | None = None
+    read: ReadFaces,
+    *,
+    seed: int,
+    validation_fraction: float,
+    fold: Fold | None = None,
+    drop_leaked: bool = False,
 ) -> np.ndarray:
     """The split of every face as `split_faces` puts it, without checking that it can be trained on.
 
@@ -86,9 +107,11 @@ def usage_as_split(
         seed: 0 to 2**31 - 1; matters for a drawn split only.
         validation_fraction: fraction of the training faces drawn for validation, above 0, below 1.
         fold: see `split_faces`.
+        drop_leaked: see `split_faces`.
 
     Returns:
-        int8, shape (N,), index into `ferkeras.data.faces.USAGES`: train, validation or test.
+        int8, shape (N,), index into `ferkeras.data.faces.USAGES`: train, validation or test; 0
+        for a face that is left out.
     """
     usage = read.usage.copy()
     if fold is not None or not (usage == _VALIDATION).any():
@@ -103,6 +126,10 @@ def usage_as_split(
             except InputError as error:
                 raise InputError(f"{read.source}: {error}") from None
         usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
+    if drop_leaked:
+        training, held_out = usage == _TRAIN, (usage == _VALIDATION) | (usage == _TEST)
+        images = [read.faces.take(np.flatnonzero(part)).images for part in (training, held_out)]
+        usage[np.flatnonzero(training)[occurs_in(*images)]] = _NONE
     return usage
 
 
@@ -210,14 +237,19 @@ def _naming(train: Faces) -> str:
     )
 
 
-def _check(source: str, train: Faces, validation: Faces) -> None:
+def _check(source: str, train: Faces, validation: Faces, dropped: int) -> None:
     classes, counts = train.classes, train.counts()
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
         found = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
+        left_out = (
+            f" after {dropped:,} that are held out too were left out (data.drop_leaked)"
+            if dropped
+            else ""
+        )
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
-            f"class, found {found}; add faces of the missing ones{_naming(train)}"
+            f"class, found {found}{left_out}; add faces of the missing ones{_naming(train)}"
         )
     if not len(validation):
         raise InputError(

@@ -214,6 +214,8 @@ def _data(finished: TrainedRun) -> str:
     how = "made by ferkeras from the seed"
     if data.get("official_split"):
         how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
+    if dropped := data.get("dropped"):
+        how += f", without {dropped:,} training faces that are validation or test faces too"
     evaluated = finished.run.figures("test").exists()
     test = "" if evaluated else "Its test faces were not used: no figure here is of them.\n"
     return (

@@ -80,6 +80,11 @@ def fit(
             f"note: data.validation_fraction={fraction:g} is not used: {splits.source} has a split "
             "of its own (data.folds divides it anew)"
         )
+    if config.data.drop_leaked and not splits.dropped:
+        console.print(
+            "note: data.drop_leaked leaves nothing out: no training face is a validation or test "
+            "face too"
+        )
     run: Run | None = None
     if unfinished is not None:
         unfinished.check_faces(splits)

@@ -132,6 +132,7 @@ def _train(
                 "task": splits.task.as_json(),
                 "recognised": splits.recognised,
                 "by_person": splits.by_person,
+                "dropped": splits.dropped,
                 "faces": {name: len(faces) for name, faces in faces_by_split(splits).items()},
                 "mean": setup.mean,
                 "std": setup.std,

@@ -19,7 +19,7 @@ def had_same_splits(environment: EnvironmentRecord, splits: Splits) -> bool:
     """Whether a run had these faces, and the same of them in training and in validation."""
     data = environment["data"]
     alike = data.get("division") == splits.division
-    # A source divides its faces in one way only.
-    return had_same_faces(environment, splits) and (
-        alike or (data["official_split"] and splits.official)
-    )
+    # A source divides its faces in one way only; but whoever has seen those that are left out here
+    # has seen faces that are held out here.
+    official = data["official_split"] and splits.official and not splits.dropped
+    return had_same_faces(environment, splits) and (alike or official)

@@ -69,8 +69,8 @@ def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding
         "leaks into held-out splits",
         level,
         "; ".join(found) or "none",
-        "remove them from training, or report the accuracy without them "
-        "(python -m ferkeras.evaluate gives both)"
+        "leave them out of training (data.drop_leaked=true does with exact copies), or report the "
+        "accuracy without them (python -m ferkeras.evaluate gives both)"
         if found
         else "",
         numbers,

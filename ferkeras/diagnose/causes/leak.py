@@ -38,8 +38,9 @@ def leakage(m: Measurements) -> Finding | None:
         ),
         (
             Remedy(
-                "remove these faces from training (python -m ferkeras.check_data lists them), or "
-                "let ferkeras draw the split: it keeps all copies of an image on one side",
+                "leave these faces out of training (data.drop_leaked=true; python -m "
+                "ferkeras.check_data lists them), or let ferkeras draw the split: it keeps all "
+                "copies of an image on one side",
                 f"an honest accuracy, about {honest:.0%}",
             ),
         ),
