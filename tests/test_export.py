@@ -252,6 +252,24 @@ def test_the_command_writes_the_model_and_its_card(run, capsys):
     assert size["litert-int8"] < size["litert"] * 2
 
 
+def test_a_card_that_somebody_edited_is_kept_and_the_new_one_lies_beside_it(run, capsys):
+    folder = run / "export"
+    command = [str(run), "--format", "keras"]
+    assert main(command) == 0
+    assert "was edited" not in capsys.readouterr().out
+    mine = (folder / "README.md").read_text().replace("## Data", "## Data, seen by Ann")
+    for name, beside in (("README.md", "README-new.md"), ("README-new.md", "README-new-2.md")):
+        (folder / name).write_text(mine)
+        for _ in range(2):  # the new card is one of ferkeras's own, and replaced
+            assert main(command) == 0
+            said = capsys.readouterr().out
+            assert "was edited since ferkeras wrote it" in said
+            assert f"the new one is {beside}" in said
+            assert (folder / name).read_text() == mine
+            assert "`model.keras`" in (folder / beside).read_text()
+    assert len(list(folder.glob("*.md"))) == 3
+
+
 def test_a_temperature_of_the_run_goes_into_the_export(run):
     fitted = {tta: Calibration(3.0, 30, 2.0, 1.0, 0.2, 0.1) for tta in ("none", "flip")}
     store_calibration(Run(run), fitted)

@@ -58,6 +58,20 @@ def test_a_complete_run_keeps_one_state_to_go_on_from(finished_run):
     assert (checkpoint.epoch, checkpoint.step) == (4, 0)
 
 
+def test_a_card_that_somebody_edited_outlives_more_epochs(run, splits):
+    card = run.folder / "export" / "README.md"
+    mine = card.read_text() + "Seen by Ann.\n"
+    card.write_text(mine)
+    said = io.StringIO()
+    with reopened(run, {"train.epochs": 4}) as found:
+        train(found.config, splits, Console(said), run)
+    assert card.read_text() == mine
+    assert "README.md was edited since ferkeras wrote it" in " ".join(said.getvalue().split())
+    new = (card.parent / "README-new.md").read_text()
+    assert "Article 5(1)(f)" in new
+    assert "Ann" not in new
+
+
 def test_a_complete_run_is_trained_for_another_epoch_and_says_so(run, splits):
     before = read_record(run.environment, EnvironmentRecord)
     run.calibration.path.write_text('{"temperature": 1.5, "test_time_augmentation": {}}')

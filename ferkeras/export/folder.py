@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
@@ -24,6 +26,8 @@ _LARGEST = 256 << 20
 
 CARD = (_CARD, _LIST)
 """Files that `write_model_card` writes."""
+
+_SIGNATURE = b"\n<!-- as ferkeras wrote it, "
 
 
 def check_export_folder(
@@ -71,10 +75,11 @@ def write_model_card(
 ) -> InnerPath:
     """Write `README.md` beside exported networks, for these and for earlier ones still there.
 
-    What was measured of each is kept in `exports.json`.
+    What was measured of each is kept in `exports.json`. A card that somebody has edited is kept,
+    and the new one written beside it.
 
     Returns:
-        The path of the card.
+        The path of the card; another than `README.md` where that was edited.
 
     Raises:
         InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
@@ -88,10 +93,39 @@ def write_model_card(
     records |= {each.path.name: record_of(each, finished) for each in exported}
     records = {name: record for name, record in records.items() if (folder / name).exists()}
     card = model_card(finished, records)
+    names = chain([_CARD, "README-new.md"], (f"README-new-{number}.md" for number in count(2)))
+    path = next(folder / name for name in names if not is_edited(folder / name))
     # First the list: by it the card is known for one, also where this is cut off in between.
     write_json(folder / _LIST, records)
-    write_text(folder / _CARD, card)
-    return folder / _CARD
+    write_text(path, f"{card}{_signature(card.encode()).decode()}")
+    return path
+
+
+def is_edited(card: InnerPath) -> bool:
+    """Whether a file is there that is no model card as it was written.
+
+    So is a card of a version that did not sign it yet: nobody can tell.
+    """
+    if not card.exists():
+        return False
+    content, mark, _ = (text := card.read_bytes()).rpartition(_SIGNATURE)
+    return not mark or text != content + _signature(content)
+
+
+def edited_card(folder: AnyPath, card: InnerPath) -> str | None:
+    """What to tell of a card that was kept, and of the new one; None where there is none."""
+    first = folder_of(folder) / _CARD
+    if card == first:
+        return None
+    return (
+        f"{first} was edited since ferkeras wrote it, or was written by an earlier version: it is "
+        f"kept, and the new one is {card.name}"
+    )
+
+
+def _signature(content: bytes) -> bytes:
+    """The last line of a card, which shows nowhere: the digest of what stands before it."""
+    return _SIGNATURE + hashlib.sha256(content).hexdigest().encode() + b" -->\n"
 
 
 def _origin(folder: InnerPath, file: str) -> Mapping[str, Any] | None:

@@ -13,7 +13,7 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.export.folder import write_model_card
+from ferkeras.export.folder import edited_card, is_edited, write_model_card
 from ferkeras.export.formats import export_network
 from ferkeras.export.probe import Probe
 from ferkeras.files.made import Made
@@ -104,7 +104,7 @@ def finish(
         with console.working("drawing curves and matrices"):
             _draw(config, splits, run, history, best_epoch, model, validation)
         with console.working("exporting the network"):
-            metrics["export_difference"] = _export(config, splits, run, model, metrics)
+            metrics["export_difference"] = _export(config, splits, run, model, metrics, console)
         with console.working("writing the report"):
             batch = first_batch(setup)
             write_run_report(
@@ -144,11 +144,17 @@ def _draw(
 
 
 def _export(
-    config: Config, splits: Splits, run: Run, model: keras.Model, metrics: dict[str, Any]
+    config: Config,
+    splits: Splits,
+    run: Run,
+    model: keras.Model,
+    metrics: dict[str, Any],
+    console: Console,
 ) -> float:
     """Write SavedModel, LiteRT file and model card; return the largest difference found."""
     # Parts of it are there if the run was cut off here.
-    Made(run.inner).remove(what_an_export_makes(run))
+    made = what_an_export_makes(run)
+    Made(run.inner).remove([path for path in made if path.suffix != ".md" or not is_edited(path)])
     finished = FinishedRun(
         run, config, read_record(run.environment, EnvironmentRecord), cast(MetricsRecord, metrics)
     )
@@ -159,5 +165,6 @@ def _export(
         finished.about(),
         probe=Probe(splits.validation.images[:_PROBE]),
     )
-    write_model_card(run.exports, finished, exported)
+    if kept := edited_card(run.exports, write_model_card(run.exports, finished, exported)):
+        console.print(f"note: {kept}")
     return max(each.parity.largest_difference for each in exported)
