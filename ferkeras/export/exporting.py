@@ -120,8 +120,8 @@ def export_run(
             f"{parity.label_agreement:.1%} of {parity.faces:,} {each.compared_on}, "
             f"probabilities differ by at most {parity.largest_difference:.1e}"
         )
-    if kept := edited_card(target, card):
-        console.print(f"note: {kept}")
+    if note := edited_card(target, card):
+        console.print(f"note: {note}")
     console.print(f"{card}: what it is, how good it is, and how it may not be used")
     return Path(exported[0].path)
 

@@ -165,6 +165,6 @@ def _export(
         finished.about(),
         probe=Probe(splits.validation.images[:_PROBE]),
     )
-    if kept := edited_card(run.exports, write_model_card(run.exports, finished, exported)):
-        console.print(f"note: {kept}")
+    if note := edited_card(run.exports, write_model_card(run.exports, finished, exported)):
+        console.print(f"note: {note}")
     return max(each.parity.largest_difference for each in exported)
