@@ -33,6 +33,7 @@ from ferkeras.diagnose.program.causes import (
     tokens,
     training_step,
     units,
+    validation_labels,
     weights,
 )
 from ferkeras.diagnose.program.finding import ProgramFinding
@@ -106,7 +107,7 @@ TRIED: tuple[Probe, ...] = (
     cut_off.input_unused,
     reach.gradient_does_not_reach,
     label_sense.labels_without_meaning,
-    label_sense.validation_labels_of_others,
+    validation_labels.validation_labels_of_others,
     tokens.padding_behind,
     lost.lost_before_the_weights,
 )

@@ -8,13 +8,10 @@ learning rate is noted. Nothing is written meanwhile, and callbacks are given ba
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import io
 import time
 import types
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +21,14 @@ import numpy as np
 
 from ferkeras.diagnose.finding import Evidence
 from ferkeras.diagnose.program.comparison import CLEAR, told
+from ferkeras.diagnose.program.lent import (
+    as_they_were,
+    copied,
+    eagerly,
+    own_optimizer,
+    silence,
+    trained_as_before,
+)
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.nothing_written import WouldWrite, nothing_written
 from ferkeras.diagnose.program.prepared import has_own_step
@@ -144,7 +149,7 @@ class Rehearsals:
         """Rows of a later epoch, of data that comes in batches; None where there is none."""
         if self._own is None or not self._program.train.streamed or _is_spent(self._own.train):
             return None
-        data = _copied(self._own.train)
+        data = copied(self._own.train)
         with nothing_written():
             if data is not self._own.train:
                 data.on_epoch_end()
@@ -153,16 +158,16 @@ class Rehearsals:
     def changed_by(self, method: str) -> list[str]:
         """Attributes of the data set that one of its methods would change, tried on a copy."""
         data = self.data
-        copied = _copied(data)
-        if copied is data:
+        changed = copied(data)
+        if changed is data:
             return []
         try:
-            with nothing_written(), _silence():
-                getattr(copied, method)()
+            with nothing_written(), silence():
+                getattr(changed, method)()
         except Exception:
             # It wants arguments, or to write: what it would change is not known.
             return []
-        return _differing(vars(data), vars(copied))
+        return _differing(vars(data), vars(changed))
 
     @property
     def has_own_step(self) -> bool:
@@ -217,12 +222,12 @@ class Rehearsals:
         batch = keras.tree.map_structure(keras.ops.convert_to_tensor, parts)
         with (
             program.trials.restarted(),
-            _own_optimizer(program.model),
-            _eagerly(),
+            own_optimizer(program.model),
+            eagerly(),
             probabilities_for_logits() as found,
         ):
             try:
-                with nothing_written(), _silence():
+                with nothing_written(), silence():
                     program.model.train_step(batch)
             except Exception:
                 # A step that cannot be made outside `fit` tells nothing here; `fit` may.
@@ -249,17 +254,17 @@ class Rehearsals:
         first = [v.numpy() for v in variables]
         with (
             program.trials.restarted(),
-            _own_optimizer(model),
-            _trained_as_before(model),
-            _as_they_were(self.callbacks),
+            own_optimizer(model),
+            trained_as_before(model),
+            as_they_were(self.callbacks),
             # One that is traced would keep what it is lent here.
-            _eagerly() if hasattr(model.train_step, "get_concrete_function") else nullcontext(),
+            eagerly() if hasattr(model.train_step, "get_concrete_function") else nullcontext(),
         ):
             if usual_step:
                 step = types.MethodType(keras.Model.train_step, model)
                 object.__setattr__(model, "train_step", step)
             try:
-                with nothing_written(), _silence():
+                with nothing_written(), silence():
                     model.fit(**_arguments(program, own), callbacks=[*spies, watch], verbose=0)
             except Exception as error:
                 # Whatever the program's own code raises here it raises without us as well, or it
@@ -301,24 +306,6 @@ def against(own: Rehearsal, skill: float, steps: int, how: str) -> Evidence:
     )
 
 
-@contextmanager
-def _silence() -> Iterator[None]:
-    """What the program's own code prints meanwhile is not for whoever reads the diagnosis."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
-
-
-def _copied(data: Any) -> Any:
-    """A copy of what may change itself at the end of an epoch; the same where there is none."""
-    if not isinstance(data, keras.utils.PyDataset):
-        return data
-    try:
-        return copy.deepcopy(data)
-    except Exception:
-        # It holds what cannot be copied, such as a file.
-        return data
-
-
 def _differing(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """Attributes, public ones of an object, that hold other arrays or numbers than before."""
     return [
@@ -344,7 +331,7 @@ def _is_spent(train: Any) -> bool:
 
 def _arguments(program: Program, own: OwnFit) -> dict[str, Any]:
     fit, held = program.fit, program.validation
-    given = _copied(own.train)
+    given = copied(own.train)
     if isinstance(given, tuple):
         data = dict(zip(("x", "y", "sample_weight"), given, strict=False))
         data |= {"batch_size": fit.batch_size, "validation_split": fit.validation_split}
@@ -360,65 +347,3 @@ def _arguments(program: Program, own: OwnFit) -> dict[str, Any]:
         "shuffle": fit.shuffle,
         "class_weight": None if fit.class_weight is None else dict(fit.class_weight),
     }
-
-
-@contextmanager
-def _eagerly() -> Iterator[None]:
-    """Leave no traces of the program's own functions: they would hold what is only lent here."""
-    import tensorflow as tf
-
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
-        yield
-    finally:
-        tf.config.run_functions_eagerly(before)
-
-
-@contextmanager
-def _own_optimizer(model: keras.Model) -> Iterator[None]:
-    """Train with an optimizer like the model's, whose own stays as it is."""
-    names = ("optimizer", "train_function", "test_function", "history", "stop_training")
-    before = {name: getattr(model, name, None) for name in names}
-    optimizer: Any = before["optimizer"]
-    model.optimizer = type(optimizer).from_config(optimizer.get_config())
-    model.train_function = model.test_function = None
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(model, name, value)
-
-
-@contextmanager
-def _trained_as_before(model: keras.Model) -> Iterator[None]:
-    """Give back which layers are trained; a callback may say so."""
-    before = [(layer, layer.trainable) for layer in model._flatten_layers(include_self=True)]
-    try:
-        yield
-    finally:
-        # What holds others comes before these, and says so for them too.
-        for layer, trainable in before:
-            if layer.trainable != trainable:
-                layer.trainable = trainable
-
-
-@contextmanager
-def _as_they_were(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
-    """Give callbacks back with the attributes that they have now, and these with their contents."""
-    before = [dict(vars(each)) for each in callbacks]
-    contents = [
-        (value, copy.copy(value))
-        for attributes in before
-        for value in attributes.values()
-        if isinstance(value, (list, dict, set))
-    ]
-    try:
-        yield
-    finally:
-        for each, attributes in zip(callbacks, before, strict=True):
-            vars(each).clear()
-            vars(each).update(attributes)
-        for value, content in contents:
-            value.clear()
-            (value.extend if isinstance(value, list) else value.update)(content)

@@ -157,3 +157,9 @@ def _some_columns(values: np.ndarray) -> np.ndarray:
 def _skill(said: np.ndarray, truth: np.ndarray) -> float:
     base = np.bincount(truth).max() / len(truth)
     return float(((said == truth).mean() - base) / max(1e-9, 1 - base))
+
+
+def none_of(skill: float, rows: int) -> float:
+    """The most that is next to nothing beside a skill, on so many rows."""
+    # The skill of rows without any meaning is known to half of this.
+    return max(0.1 * skill, 2 / np.sqrt(min(rows, MOST)))

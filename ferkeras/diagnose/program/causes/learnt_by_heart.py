@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.causes.label_sense import has_other_shares
+from ferkeras.diagnose.program.causes.validation_labels import has_other_shares
 from ferkeras.diagnose.program.comparison import told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program

@@ -1,0 +1,92 @@
+"""What a rehearsal is lent by the program, and gives back as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """What the program's own code prints meanwhile is not for whoever reads the diagnosis."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def copied(data: Any) -> Any:
+    """A copy of what may change itself at the end of an epoch; the same where there is none."""
+    if not isinstance(data, keras.utils.PyDataset):
+        return data
+    try:
+        return copy.deepcopy(data)
+    except Exception:
+        # It holds what cannot be copied, such as a file.
+        return data
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Leave no traces of the program's own functions: they would hold what is only lent here."""
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+@contextmanager
+def own_optimizer(model: keras.Model) -> Iterator[None]:
+    """Train with an optimizer like the model's, whose own stays as it is."""
+    names = ("optimizer", "train_function", "test_function", "history", "stop_training")
+    before = {name: getattr(model, name, None) for name in names}
+    optimizer: Any = before["optimizer"]
+    model.optimizer = type(optimizer).from_config(optimizer.get_config())
+    model.train_function = model.test_function = None
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(model, name, value)
+
+
+@contextmanager
+def trained_as_before(model: keras.Model) -> Iterator[None]:
+    """Give back which layers are trained; a callback may say so."""
+    before = [(layer, layer.trainable) for layer in model._flatten_layers(include_self=True)]
+    try:
+        yield
+    finally:
+        # What holds others comes before these, and says so for them too.
+        for layer, trainable in before:
+            if layer.trainable != trainable:
+                layer.trainable = trainable
+
+
+@contextmanager
+def as_they_were(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
+    """Give callbacks back with the attributes that they have now, and these with their contents."""
+    before = [dict(vars(each)) for each in callbacks]
+    contents = [
+        (value, copy.copy(value))
+        for attributes in before
+        for value in attributes.values()
+        if isinstance(value, (list, dict, set))
+    ]
+    try:
+        yield
+    finally:
+        for each, attributes in zip(callbacks, before, strict=True):
+            vars(each).clear()
+            vars(each).update(attributes)
+        for value, content in contents:
+            value.clear()
+            (value.extend if isinstance(value, list) else value.update)(content)
