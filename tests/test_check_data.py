@@ -310,6 +310,20 @@ def test_what_the_training_drops_leaks_no_more(tmp_path):
     assert [sum(record["counts"]["train"].values()) for record in found] == [70, 60]
 
 
+def test_a_class_that_only_leaked_is_told_with_the_way_out(tmp_path, capsys):
+    path, output = tmp_path / "fer.csv", tmp_path / "found"
+    faces = patterned(28)
+    # One face of the last class, whose copy is held out under another label.
+    faces.labels[[6, 13, 27]] = 0
+    faces.images[27] = faces.images[20]
+    write_csv(path, faces, np.repeat([TRAIN, VALIDATION], (21, 7)))
+    assert main([str(path), "data.drop_leaked=true", "--output", str(output)]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 leaked training faces left out" in said
+    assert "set data.drop_leaked=false, or add faces" in said
+    assert json.loads((output / "check_data.json").read_text())["dropped"] == 1
+
+
 def test_a_drawn_split_leaks_no_copies(make_faces):
     faces = make_faces([k % 7 for k in range(140)])
     faces.images[70:], faces.labels[70:] = faces.images[:70], faces.labels[:70]

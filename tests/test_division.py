@@ -132,3 +132,23 @@ def test_an_evaluation_says_that_faces_are_divided_otherwise(named, table):
     found = find_subject(run, None, where, Console(io.StringIO()))
     assert not found.same_data
     assert "its validation faces may have been training faces" in found.remark
+
+
+@pytest.mark.parametrize("then", [False, True])
+def test_a_run_is_not_resumed_when_other_training_faces_leak(then, table):
+    path, run = table
+    faces = synthetic_faces(200, 0).faces.images[:40, ..., 0].reshape(40, -1)
+    faces[10:14] = faces[30:34]
+    rows = [
+        f"{('calm', 'cross')[at % 2]},{('Training', 'PublicTest')[at >= 30]},"
+        f"{' '.join(map(str, face))}\n"
+        for at, face in enumerate(faces)
+    ]
+    path.write_text("emotion,Usage,pixels\n" + "".join(rows))
+    keys = [f"data.path={path}", "data.cache=false"]
+    configs = [load_config(None, [*keys, f"data.drop_leaked={each}"]) for each in (False, True)]
+    run = trained_on(load_splits(configs[then], Console(io.StringIO())), configs[then])
+    run.environment["data"]["dropped"] = 4 * then
+    resumed_on_what_is_there(run)
+    with pytest.raises(InputError, match=f"leaves {4 * (not then)} .* out, and {4 * then} were"):
+        resumed_on_what_is_there(replace(run, config=configs[not then]))

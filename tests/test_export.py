@@ -24,15 +24,18 @@ from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
 from ferkeras.data.task import ImageSpec, Task
 from ferkeras.export.__main__ import main
+from ferkeras.export.card_file import current_card, is_edited
 from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
 from ferkeras.export.probe import Probe, find_probe
 from ferkeras.export.saved_model import decode_face_in_graph
 from ferkeras.files import writing
+from ferkeras.files.inner import inside
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.served import served_network
 from ferkeras.runs.embedded import enclosed_in
+from ferkeras.runs.finished import open_run
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
@@ -270,6 +273,22 @@ def test_a_card_that_somebody_edited_is_kept_and_the_new_one_lies_beside_it(run,
     assert len(list(folder.glob("*.md"))) == 3
 
 
+@pytest.mark.parametrize(
+    "change", [lambda card: card[: card.rindex(b"<!--")], lambda card: bytes(1 << 21)]
+)
+def test_a_card_that_nobody_signed_counts_as_edited(change, run):
+    card = run / "export" / "README.md"
+    assert not is_edited(inside(card))
+    card.write_bytes(mine := change(card.read_bytes()))
+    assert is_edited(inside(card))
+    written = write_model_card(run / "export", open_run(run), [])
+    assert written.name == "README-new.md"
+    assert current_card(run / "export") == written
+    assert card.read_bytes() == mine
+    card.unlink()
+    assert current_card(run / "export").name == "README.md"
+
+
 def test_a_temperature_of_the_run_goes_into_the_export(run):
     fitted = {tta: Calibration(3.0, 30, 2.0, 1.0, 0.2, 0.1) for tta in ("none", "flip")}
     store_calibration(Run(run), fitted)
@@ -327,15 +346,15 @@ def test_of_exports_made_together_all_are_kept_or_none(trained, noise, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("last", ["write_json", "write_text"])
+@pytest.mark.parametrize("last", ["folder.write_json", "card_file.write_text"])
 def test_after_a_kill_beside_the_card_the_export_can_be_made_again(
     last, trained, tmp_path, monkeypatch
 ):
     def cut_off(path, content):
-        getattr(writing, last)(path, content)
+        getattr(writing, last.partition(".")[2])(path, content)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"ferkeras.export.folder.{last}", cut_off)
+    monkeypatch.setattr(f"ferkeras.export.{last}", cut_off)
     with pytest.raises(KeyboardInterrupt):
         write_model_card(tmp_path, trained.finished, [])
     check_export_folder(tmp_path)

@@ -13,6 +13,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config, with_values
 from ferkeras.data.load import load_splits
 from ferkeras.fit.__main__ import main
+from ferkeras.fit.makes import but_an_edited_card, what_a_training_makes
 from ferkeras.fit.page import environment_facts
 from ferkeras.fit.run import say_changes, train
 from ferkeras.runs import changes
@@ -58,6 +59,14 @@ def test_a_complete_run_keeps_one_state_to_go_on_from(finished_run):
     assert (checkpoint.epoch, checkpoint.step) == (4, 0)
 
 
+def test_an_edited_card_is_not_removed_where_a_training_begins_anew(run):
+    card, listed = run.exports / "README.md", run.exports / "exports.json"
+    former = what_a_training_makes(run)
+    assert {card, listed} <= set(but_an_edited_card(run, former))
+    card.path.write_text("Seen by Ann.")
+    assert set(former) - set(but_an_edited_card(run, former)) == {card, listed}
+
+
 def test_a_card_that_somebody_edited_outlives_more_epochs(run, splits):
     card = run.folder / "export" / "README.md"
     mine = card.read_text() + "Seen by Ann.\n"
@@ -69,7 +78,7 @@ def test_a_card_that_somebody_edited_outlives_more_epochs(run, splits):
     assert "README.md was edited since ferkeras wrote it" in " ".join(said.getvalue().split())
     new = (card.parent / "README-new.md").read_text()
     assert "Article 5(1)(f)" in new
-    assert "Ann" not in new
+    assert "Seen by Ann" not in new
 
 
 def test_a_complete_run_is_trained_for_another_epoch_and_says_so(run, splits):

@@ -51,9 +51,11 @@ def print_check(checked: DataCheck, console: Console) -> None:
 
 
 def _split(material: Material) -> str:
+    dropped = int((material.usage == 0).sum())
+    left_out = f", {dropped:,} leaked training faces left out" if dropped else ""
     if material.fold is not None:
-        return f"fold {material.fold.number} of {material.fold.of}, as in training"
-    return "the source's own" if material.official else "seeded, as in training"
+        return f"fold {material.fold.number} of {material.fold.of}, as in training{left_out}"
+    return ("the source's own" if material.official else "seeded, as in training") + left_out
 
 
 def write_check(checked: DataCheck, folder: Path) -> None:

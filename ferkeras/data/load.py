@@ -56,9 +56,10 @@ def load_splits(config: Config, console: Console, expected: Task | None = None) 
         InputError: see `read_faces` and `split_faces`.
     """
     read = load_faces(config, console, expected)
-    if read.groups is None and config.data.folds is None:
+    quick = read.groups is None and config.data.folds is None and not config.data.drop_leaked
+    if quick:
         return split_as_configured(read, config)
-    # Thousands of people take seconds.
+    # Thousands of people take seconds, and so does comparing all pictures.
     with console.working("dividing the faces"):
         return split_as_configured(read, config)
 

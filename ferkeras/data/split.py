@@ -12,7 +12,6 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.keys import as_yaml
 from ferkeras.data.digests import digests_of_images, division_of, votes_fingerprint_of
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, Splits
-from ferkeras.data.leakage import occurs_in
 
 
 class Fold(NamedTuple):
@@ -127,9 +126,9 @@ def usage_as_split(
                 raise InputError(f"{read.source}: {error}") from None
         usage[pool] = np.where(held_out, _VALIDATION, _TRAIN)
     if drop_leaked:
-        training, held_out = usage == _TRAIN, (usage == _VALIDATION) | (usage == _TEST)
-        images = [read.faces.take(np.flatnonzero(part)).images for part in (training, held_out)]
-        usage[np.flatnonzero(training)[occurs_in(*images)]] = _NONE
+        digests = np.array(digests_of_images(read.faces.images))
+        held_out = digests[(usage == _VALIDATION) | (usage == _TEST)]
+        usage[(usage == _TRAIN) & np.isin(digests, held_out)] = _NONE
     return usage
 
 
@@ -247,9 +246,10 @@ def _check(source: str, train: Faces, validation: Faces, dropped: int) -> None:
             if dropped
             else ""
         )
+        keep = "set data.drop_leaked=false, or " if dropped else ""
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
-            f"class, found {found}{left_out}; add faces of the missing ones{_naming(train)}"
+            f"class, found {found}{left_out}; {keep}add faces of the missing ones{_naming(train)}"
         )
     if not len(validation):
         raise InputError(

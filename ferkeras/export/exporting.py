@@ -11,7 +11,8 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import need_extra
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.cli.wording import nearest, quoted
-from ferkeras.export.folder import check_export_folder, edited_card, write_model_card
+from ferkeras.export.card_file import note_on
+from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.probe import Probe, find_probe
 from ferkeras.files.inner import InnerPath, folder_of
 from ferkeras.files.writing import demand_room, remove_temporary_files
@@ -120,7 +121,7 @@ def export_run(
             f"{parity.label_agreement:.1%} of {parity.faces:,} {each.compared_on}, "
             f"probabilities differ by at most {parity.largest_difference:.1e}"
         )
-    if note := edited_card(target, card):
+    if note := note_on(card):
         console.print(f"note: {note}")
     console.print(f"{card}: what it is, how good it is, and how it may not be used")
     return Path(exported[0].path)

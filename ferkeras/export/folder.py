@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
+from ferkeras.export.card_file import CARD, write_card
 from ferkeras.export.model_card import model_card
 from ferkeras.export.origin import as_of, other_run, record_of
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
-from ferkeras.files.writing import write_json, write_text
+from ferkeras.files.writing import write_json
 from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import TrainedRun
 from ferkeras.runs.records import ExportsRecord, read_record
@@ -20,14 +19,11 @@ from ferkeras.runs.records import ExportsRecord, read_record
 if TYPE_CHECKING:
     from ferkeras.export.formats import Exported
 
-_CARD = "README.md"
-_LIST = "exports.json"
+LIST = "exports.json"
 _LARGEST = 256 << 20
 
-CARD = (_CARD, _LIST)
+WRITTEN = (CARD, LIST)
 """Files that `write_model_card` writes."""
-
-_SIGNATURE = b"\n<!-- as ferkeras wrote it, "
 
 
 def check_export_folder(
@@ -47,9 +43,9 @@ def check_export_folder(
     folder = folder_of(folder)
     if folder.path.exists() and not folder.path.is_dir():
         raise InputError(f"{folder}: not a folder; name one for the export, or none")
-    if (folder / _CARD).exists() and not (folder / _LIST).exists():
+    if (folder / CARD).exists() and not (folder / LIST).exists():
         raise InputError(
-            f"{folder}: holds a {_CARD} that is not a model card, which an export would replace; "
+            f"{folder}: holds a {CARD} that is not a model card, which an export would replace; "
             "name another folder"
         )
     if file is None or not (folder / file).exists():
@@ -85,7 +81,7 @@ def write_model_card(
         InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
     """
     folder = folder_of(folder)
-    listed = folder / _LIST
+    listed = folder / LIST
     records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
     if folder == finished.run.exports:
         # In its own folder all are its own, also after the run was renamed.
@@ -93,44 +89,14 @@ def write_model_card(
     records |= {each.path.name: record_of(each, finished) for each in exported}
     records = {name: record for name, record in records.items() if (folder / name).exists()}
     card = model_card(finished, records)
-    names = chain([_CARD, "README-new.md"], (f"README-new-{number}.md" for number in count(2)))
-    path = next(folder / name for name in names if not is_edited(folder / name))
     # First the list: by it the card is known for one, also where this is cut off in between.
-    write_json(folder / _LIST, records)
-    write_text(path, f"{card}{_signature(card.encode()).decode()}")
-    return path
-
-
-def is_edited(card: InnerPath) -> bool:
-    """Whether a file is there that is no model card as it was written.
-
-    So is a card of a version that did not sign it yet: nobody can tell.
-    """
-    if not card.exists():
-        return False
-    content, mark, _ = (text := card.read_bytes()).rpartition(_SIGNATURE)
-    return not mark or text != content + _signature(content)
-
-
-def edited_card(folder: AnyPath, card: InnerPath) -> str | None:
-    """What to tell of a card that was kept, and of the new one; None where there is none."""
-    first = folder_of(folder) / _CARD
-    if card == first:
-        return None
-    return (
-        f"{first} was edited since ferkeras wrote it, or was written by an earlier version: it is "
-        f"kept, and the new one is {card.name}"
-    )
-
-
-def _signature(content: bytes) -> bytes:
-    """The last line of a card, which shows nowhere: the digest of what stands before it."""
-    return _SIGNATURE + hashlib.sha256(content).hexdigest().encode() + b" -->\n"
+    write_json(folder / LIST, records)
+    return write_card(folder, card)
 
 
 def _origin(folder: InnerPath, file: str) -> Mapping[str, Any] | None:
     """What `exports.json`, or else a file itself, says of how it came about; None for nothing."""
-    listed = folder / _LIST
+    listed = folder / LIST
     if listed.exists():
         record = read_record(listed, ExportsRecord).get(file)
         if record is not None:

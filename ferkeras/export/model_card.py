@@ -217,7 +217,10 @@ def _data(finished: TrainedRun) -> str:
     if dropped := data.get("dropped"):
         how += f", without {dropped:,} training faces that are validation or test faces too"
     evaluated = finished.run.figures("test").exists()
-    test = "" if evaluated else "Its test faces were not used: no figure here is of them.\n"
+    used = "Its test faces were not used"
+    if dropped and "test" in data["faces"]:
+        used = "Of its test faces only the pixels were looked at, to leave their copies out"
+    test = "" if evaluated else f"{used}: no figure here is of them.\n"
     return (
         f"## Data\n\n{source}, fingerprint\n`{for_code(data['fingerprint'])}`.\n"
         f"The split is {how};\n{_choice_of_the_epoch(finished)} {test}\n"

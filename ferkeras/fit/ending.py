@@ -13,13 +13,14 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.export.folder import edited_card, is_edited, write_model_card
+from ferkeras.export.card_file import note_on
+from ferkeras.export.folder import write_model_card
 from ferkeras.export.formats import export_network
 from ferkeras.export.probe import Probe
 from ferkeras.files.made import Made
 from ferkeras.files.writing import write_json, write_npz
 from ferkeras.fit.first_batch import first_batch
-from ferkeras.fit.makes import what_an_export_makes
+from ferkeras.fit.makes import but_an_edited_card, what_an_export_makes
 from ferkeras.fit.report import write_run_report
 from ferkeras.fit.tracked import results_of
 from ferkeras.metrics.inference import Predictions, predict
@@ -153,8 +154,7 @@ def _export(
 ) -> float:
     """Write SavedModel, LiteRT file and model card; return the largest difference found."""
     # Parts of it are there if the run was cut off here.
-    made = what_an_export_makes(run)
-    Made(run.inner).remove([path for path in made if path.suffix != ".md" or not is_edited(path)])
+    Made(run.inner).remove(but_an_edited_card(run, what_an_export_makes(run)))
     finished = FinishedRun(
         run, config, read_record(run.environment, EnvironmentRecord), cast(MetricsRecord, metrics)
     )
@@ -165,6 +165,6 @@ def _export(
         finished.about(),
         probe=Probe(splits.validation.images[:_PROBE]),
     )
-    if note := edited_card(run.exports, write_model_card(run.exports, finished, exported)):
+    if note := note_on(write_model_card(run.exports, finished, exported)):
         console.print(f"note: {note}")
     return max(each.parity.largest_difference for each in exported)

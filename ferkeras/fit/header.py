@@ -78,13 +78,13 @@ def print_what_will_be_trained(
     if setup.start is not None and was_trained_on_validation(setup.start, splits):
         console.alarm(
             f"network.start_from: {setup.start.name} was trained on these faces with another "
-            "split, so on validation faces of this training; then its validation accuracy is too "
-            "good"
+            "split, so on faces that are held out of this training; then its validation accuracy "
+            "is too good"
         )
     if unknown := possibly_leaked(setup.teachers, splits):
         console.alarm(
             f"distill.teachers: {', '.join(unknown)} had another split or other faces, and may "
-            "have been trained on validation faces of this training; then its validation "
+            "have been trained on faces that are held out of this training; then its validation "
             "accuracy is too good, and the epoch chosen by it a bad choice"
         )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ferkeras.diagnose.report import JSON, PAGE, PICTURE
-from ferkeras.export.folder import CARD
+from ferkeras.export.card_file import CARD, is_edited
+from ferkeras.export.folder import WRITTEN
 from ferkeras.export.saved_model import SAVED_MODEL
 from ferkeras.files.inner import InnerPath
 from ferkeras.runs.record import Run
@@ -38,5 +41,11 @@ def what_an_export_makes(run: Run) -> list[InnerPath]:
     return [
         *(run.export / name for name in SAVED_MODEL),
         run.litert,
-        *(run.exports / name for name in CARD),
+        *(run.exports / name for name in WRITTEN),
     ]
+
+
+def but_an_edited_card(run: Run, made: Sequence[InnerPath]) -> list[InnerPath]:
+    """The same without a model card that somebody has edited, and the list that tells of it."""
+    kept = [run.exports / name for name in WRITTEN] if is_edited(run.exports / CARD) else []
+    return [path for path in made if path not in kept]

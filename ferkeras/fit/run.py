@@ -20,7 +20,12 @@ from ferkeras.fit.first_batch import draw_first_batch
 from ferkeras.fit.good_state import checkpoints_of, go_on_healed
 from ferkeras.fit.header import faces_by_split, print_what_will_be_trained
 from ferkeras.fit.heal import Healed, HealOnAlarm, healed_after_divergence
-from ferkeras.fit.makes import what_a_training_makes, what_an_alarm_makes, what_an_end_makes
+from ferkeras.fit.makes import (
+    but_an_edited_card,
+    what_a_training_makes,
+    what_an_alarm_makes,
+    what_an_end_makes,
+)
 from ferkeras.lr_find.report import write_lr_range
 from ferkeras.network.precision import precision_restored
 from ferkeras.runs.changes import CHANGEABLE, EPOCHS, remove_end, write_changes
@@ -58,7 +63,8 @@ def train(
 ) -> Outcome:
     """Train the configured network on `splits`, and leave everything about it in a folder.
 
-    The epoch is chosen by validation accuracy; a test split is not touched.
+    The epoch is chosen by validation accuracy; a test split is not touched,
+    but for what `data.drop_leaked` leaves out.
 
     Args:
         config: the resolved configuration.
@@ -250,7 +256,8 @@ def _go_on_or_begin(
     remove_events(run.tensorboard)
     made = Made(run.inner)
     # Of what the list names only files that a training makes: a stranger's may name others.
-    made.remove([*what_a_training_makes(run), *([] if healing else what_an_alarm_makes(run))])
+    former = [*what_a_training_makes(run), *([] if healing else what_an_alarm_makes(run))]
+    made.remove(but_an_edited_card(run, former))
     made.expect([*what_a_training_makes(run), *what_an_alarm_makes(run)])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferkeras.export.folder import CARD
+from ferkeras.export.card_file import current_card
+from ferkeras.export.folder import LIST
 from ferkeras.fit.makes import what_an_alarm_makes
 from ferkeras.runs.record import Run
 from ferkeras.trackers.tracker import Results
@@ -27,7 +28,7 @@ def results_of(run: Run, metrics: Mapping[str, Any], *, brief: bool) -> Results:
     pictures = [] if brief else [run.picture(name).for_library() for name in _PICTURES]
     files = {
         "": [run.config, run.environment, run.history, *([] if brief else [run.report])],
-        "export": [] if brief else [run.exports / name for name in CARD],
+        "export": [] if brief else [current_card(run.exports), run.exports / LIST],
         "diagnosis": [each for each in what_an_alarm_makes(run) if each.is_file()],
     }
     return Results(

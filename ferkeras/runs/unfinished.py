@@ -16,6 +16,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import listed, shown
 from ferkeras.config.file import load_config, with_values
+from ferkeras.config.keys import as_yaml
 from ferkeras.config.schema import Config, Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
@@ -70,6 +71,13 @@ class UnfinishedRun:
                 f"{self.run.folder}: data.path = {self.config.data.path} holds faces of "
                 f"{listed(names)}, and of {listed(then)} when the run began; restore the names of "
                 "the classes, or begin a new run"
+            )
+        dropped = self.environment["data"].get("dropped", 0)
+        if splits.dropped != dropped:
+            raise InputError(
+                f"{self.run.folder}: data.drop_leaked = {as_yaml(self.config.data.drop_leaked)} "
+                f"leaves {splits.dropped:,} training faces out, and {dropped:,} were left out when "
+                "the run began; restore it in its config.yaml, or begin a new run"
             )
         if not had_same_splits(self.environment, splits):
             raise InputError(

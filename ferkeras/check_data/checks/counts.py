@@ -48,8 +48,10 @@ def check_classes(material: Material) -> Finding:
     untrainable = "train" not in counts or lacking["train"] or "validation" not in counts
     level = Level.WRONG if untrainable else Level.LOOK if said else Level.OK
     fewer = "; or name the classes that are there in data.classes" if lacking.get("train") else ""
+    dropped = bool((material.usage == 0).any())
+    keep = "set data.drop_leaked=false, or " if lacking.get("train") and dropped else ""
     advice = {
-        Level.WRONG: f"add faces: every class needs at least two different images{fewer}",
+        Level.WRONG: f"{keep}add faces: every class needs at least two different images{fewer}",
         Level.LOOK: "what is not there is not measured: accuracy is not that of all classes",
         Level.OK: "",
     }
