@@ -18,6 +18,9 @@ from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.split import Fold, split_faces, usage_as_split
 from ferkeras.data.task import Classes
 from ferkeras.fit import fitting
+from ferkeras.fit.notes import notes_on
+
+RAMPS = ("dropout", "smoothing", "plateau")
 
 
 def reading(identities, labels, usage=None) -> ReadFaces:
@@ -260,6 +263,24 @@ def test_a_class_that_only_leaked_is_missed_with_the_reason():
     expected = r"no training images of neutral.* after 7 that are held out too were left out"
     with pytest.raises(InputError, match=expected):
         split_faces(read, seed=0, validation_fraction=0.2, drop_leaked=True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            ["train.epochs=25"],
+            "schedule.smoothing_from_epoch=30, schedule.plateau_from_epoch=40",
+        ),
+        (["train.epochs=40"], ""),
+        (["train.epochs=2", *(f"schedule.{what}_from_epoch=null" for what in RAMPS)], ""),
+    ],
+)
+def test_what_would_set_in_after_the_end_is_said(keys, said):
+    splits = split_faces(reading(range(70), np.arange(70) % 7), seed=0, validation_fraction=0.3)
+    notes = notes_on(load_config(None, keys), splits)
+    expected = f"nothing sets in at {said}: the training ends with epoch 25"
+    assert notes == ([expected] if said else [])
 
 
 def test_that_nothing_leaked_is_said_where_leaks_were_to_be_dropped(monkeypatch, tmp_path):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ferkeras.cli.console import Console
 from ferkeras.cli.lines import Reports
 from ferkeras.cli.quiet import import_tensorflow
-from ferkeras.config.schema import Config, Data
+from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.files.writing import demand_room
+from ferkeras.fit.notes import notes_on
 from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.changes import write_changes
 from ferkeras.runs.moved import splits_of_run
@@ -74,17 +75,8 @@ def fit(
             else splits_of_run(config, console, "fit", "--resume", unfinished.run.folder)
         )
     need_same_task(teachers, splits.task)
-    fraction = config.data.validation_fraction
-    if splits.official and fraction != Data().validation_fraction:
-        console.print(
-            f"note: data.validation_fraction={fraction:g} is not used: {splits.source} has a split "
-            "of its own (data.folds divides it anew)"
-        )
-    if config.data.drop_leaked and not splits.dropped:
-        console.print(
-            "note: data.drop_leaked leaves nothing out: no training face is a validation or test "
-            "face too"
-        )
+    for note in notes_on(config, splits):
+        console.print(f"note: {note}")
     run: Run | None = None
     if unfinished is not None:
         unfinished.check_faces(splits)

@@ -1,0 +1,35 @@
+"""Settings that do nothing with these faces, or in so few epochs, for people."""
+
+from __future__ import annotations
+
+from ferkeras.cli.wording import listed
+from ferkeras.config.schema import Config, Data
+from ferkeras.data.faces import Splits
+
+_SET_IN = ("dropout_from_epoch", "smoothing_from_epoch", "plateau_from_epoch")
+
+
+def notes_on(config: Config, splits: Splits) -> list[str]:
+    """A line for each, where there are any."""
+    notes = []
+    fraction = config.data.validation_fraction
+    if splits.official and fraction != Data().validation_fraction:
+        notes.append(
+            f"data.validation_fraction={fraction:g} is not used: {splits.source} has a split of "
+            "its own (data.folds divides it anew)"
+        )
+    if config.data.drop_leaked and not splits.dropped:
+        notes.append(
+            "data.drop_leaked leaves nothing out: no training face is a validation or test face too"
+        )
+    epochs = {key: getattr(config.schedule, key) for key in _SET_IN}
+    late = [
+        f"schedule.{key}={epoch}"
+        for key, epoch in epochs.items()
+        if epoch is not None and epoch > config.train.epochs
+    ]
+    if late:
+        notes.append(
+            f"nothing sets in at {listed(late)}: the training ends with epoch {config.train.epochs}"
+        )
+    return notes
