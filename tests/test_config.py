@@ -215,9 +215,14 @@ def test_a_ramp_never_takes_dropout_away():
         ("monitor: " + "[" * 3000 + "]" * 3000, "nested more than 16 deep"),
         ("data:\n  path: " + "x" * 5000, "more than 4,096 characters"),
         ("seed: 1" + ":1" * 2000, "seed = "),
-        ("seed: 1" + ":1" * 2000 + ".5", "not valid YAML"),
-        ("seed: 0x" + "f" * 4090, "thousands of digits"),
-        ("seed: 2001-99-99", "not valid YAML"),
+        ("seed: 1" + ":1" * 2000 + ".5", "expected whole number"),
+        ("seed: 0x" + "f" * 4090, "expected whole number"),
+        ("seed: " + "1" * 4090, "expected whole number"),
+        (
+            "train.epochs: 3",
+            ":1: train.epochs: a file has sections: `train:`, and below it `  epochs:`",
+        ),
+        ("seed: 2001-99-99", "expected whole number"),
         ("".join(f"k{n}: 1\n" for n in range(5000)), "more than 20 errors"),
         ('"\\e[2J": 1\n', "\\x1b[2J"),
     ],
@@ -499,3 +504,37 @@ def test_an_unknown_configuration_lists_those_that_are_there(tmp_path, monkeypat
     with pytest.raises(InputError) as caught:
         find_config("nothing/like/it.yaml")
     assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["ds #2", "12", "2024-01-01", "on", "[x].csv", "@x", "a: b", "{a}", "null.csv", "0.5"]
+)
+def test_a_path_on_the_command_line_is_taken_as_it_stands(path):
+    config = load_config(None, [f"data.path={path}", f"data.votes={path}", "data.votes_as=soft"])
+    assert (config.data.path, config.data.votes) == (path, path)
+
+
+def test_quotes_around_a_text_and_null_are_yaml():
+    config = load_config(None, ['data.path="a #b"', "name='2024'", "data.group_column=null"])
+    assert (config.data.path, config.name, config.data.group_column) == ("a #b", "2024", None)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 3))
+def test_a_whole_number_is_decimal_with_and_without_zeros_before_it(number, zeros):
+    assert load_config(None, [f"seed={'0' * zeros}{number}"]).seed == number
+
+
+@pytest.mark.parametrize("text", ["1:30", "0x10", "0b11", "2001-01-01"])
+def test_what_is_read_in_two_ways_is_no_number(text):
+    with pytest.raises(InputError, match="expected whole number"):
+        load_config(None, [f"train.epochs={text}"])
+
+
+@pytest.mark.parametrize(
+    "override", ["train={epochs: abc}", "data.votes_as=soft", "data.votes=columns"]
+)
+def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(override):
+    with pytest.raises(InputError) as error:
+        load_config(CONFIGS / "demo.yaml", [override])
+    assert "command line: " in str(error.value)
+    assert "demo.yaml" not in str(error.value)

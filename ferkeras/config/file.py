@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any
 
 import yaml
@@ -17,7 +18,16 @@ from ferkeras.config.hints import (
     hint_for_value,
     hint_for_word,
 )
-from ferkeras.config.keys import all_keys, as_yaml, field_of, kinds_of, kinds_with, rule_of
+from ferkeras.config.keys import (
+    all_keys,
+    as_yaml,
+    field_of,
+    is_text,
+    kinds_of,
+    kinds_with,
+    rule_of,
+    types_of,
+)
 from ferkeras.config.networks import KINDS, kind_of
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import UNREADABLE, brief, cut, read_value, read_yaml
@@ -34,7 +44,8 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
         path: a YAML file whose top level is `name`, `seed` and the sections; None for the
             defaults alone. A file that gives no `name` is named after itself.
         overrides: texts `section.key=value`, in any order; of one key the last wins; the value is
-            read as YAML. Another `network.kind` than the file's takes over what both kinds have.
+            read as YAML, but for text. Another `network.kind` than the file's takes over what both
+            kinds have.
 
     Raises:
         InputError: no such file, not YAML, or keys and values that break a rule; the message
@@ -55,6 +66,8 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
             problems.append(str(error))
             continue
         given[key] = value
+        # What stood below it is replaced.
+        places = {each: at for each, at in places.items() if not each.startswith(f"{key}.")}
         places[key] = "command line"
     _change(values, given)
     config, found = _validate(values, places)
@@ -65,7 +78,10 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
 
 
 def read_override(text: str) -> tuple[str, Any]:
-    """The dotted key and the value of ``section.key=value``, read as YAML; both are not checked.
+    """The dotted key and the value of ``section.key=value``; both are not checked.
+
+    What takes nothing but text, such as a path, is taken as it stands, unless it is in quotes; the
+    rest is read as YAML.
 
     Raises:
         InputError: it has another form, or the value is no YAML.
@@ -73,6 +89,8 @@ def read_override(text: str) -> tuple[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise InputError(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], all_keys())}")
+    if is_text(key) and not value.startswith(('"', "'")):
+        return key, None if value == "null" and NoneType in types_of(key) else value
     try:
         return key, read_value(value) if value else ""
     except UNREADABLE as error:
@@ -184,6 +202,8 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
     if item["type"] == "union_tag_invalid":
         key, item = f"{key}.kind", {**item, "input": item["input"].get("kind")}
         where = f"{places[key]}: " if key in places else where
+    if item["type"] == "extra_forbidden" and (about := _of_another_form(location)):
+        return f"{where}{about}"
     if item["type"] == "extra_forbidden" and (owners := kinds_with(key)):
         section = location[0]
         return (
@@ -218,13 +238,29 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
     )
 
 
+def _of_another_form(location: Sequence[str]) -> str:
+    """What is wrong with the form of a key, in whatever section it stands; empty: nothing."""
+    if location[0] == "class_weight" and ":" in location[-1]:
+        return f"class_weight: {hint_for_key('class_weight', all_keys(), ())}"
+    section, dot, name = location[0].partition(".")
+    if dot and section in Config.model_fields:
+        return (
+            f"{cut(location[0])}: a file has sections: `{section}:`, and below it `  {cut(name)}:`"
+        )
+    return ""
+
+
 def _rule_between_keys(message: str, key: str, where: str, places: dict[str, str]) -> str:
     """A rule that several keys break together; where they were not written in one place, each."""
     broken = message.partition(";")[0]
     origins = {
         each: places[each]
         for each in all_keys()
-        if each in places and re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", broken)
+        if each in places
+        and any(
+            re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", broken)
+            for name in (each, each.removeprefix(f"{key}."))
+        )
     }
     lowered = f"{message[0].lower()}{message[1:]}"
     if len(set(origins.values())) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -86,23 +86,39 @@ def kinds_with(key: str) -> list[str]:
 
 def types_of(key: str) -> set[type]:
     """The types that a dotted key takes, in any kind of its section: ``{float, str}``."""
+    found: set[type] = set()
+    for part in _alternatives(key):
+        if get_origin(part) is Literal:
+            found |= {type(each) for each in get_args(part)}
+        else:
+            found.add(get_origin(part) or part)
+    return found
+
+
+def is_text(key: str) -> bool:
+    """Whether a dotted key takes any text, such as a path, and nothing else but null."""
+    parts = _alternatives(key)
+    return str in parts and set(parts) <= {str, NoneType}
+
+
+def _alternatives(key: str) -> list[Any]:
+    """What a dotted key may be, in any kind of its section."""
     section, _, name = key.partition(".")
-    fields = (
-        kind.model_fields[name]
-        for kind in (kinds_of(section) if section in Config.model_fields else {}).values()
-        if name in kind.model_fields
-    )
-    return {each for field in fields for each in _types(field.annotation)}
+    if section not in Config.model_fields:
+        return []
+    if not name:
+        return [] if kinds_of(section) else _parts(Config.model_fields[section].annotation)
+    kinds = kinds_of(section).values()
+    fields = (kind.model_fields[name] for kind in kinds if name in kind.model_fields)
+    return [each for field in fields for each in _parts(field.annotation)]
 
 
-def _types(annotation: Any) -> set[type]:
+def _parts(annotation: Any) -> list[Any]:
     if get_origin(annotation) is Annotated:
-        return _types(get_args(annotation)[0])
+        return _parts(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
-        return {each for part in get_args(annotation) for each in _types(part)}
-    if get_origin(annotation) is Literal:
-        return {type(each) for each in get_args(annotation)}
-    return {get_origin(annotation) or annotation}
+        return [each for part in get_args(annotation) for each in _parts(part)]
+    return [annotation]
 
 
 def field_of(key: str, kind: str = "") -> FieldInfo | None:
