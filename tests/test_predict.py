@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,41 @@ def test_links_out_of_a_folder_are_followed_only_when_asked(folder, tmp_path):
     assert len(find_files([str(folder / "else*/out*.png")], follow_symlinks=True)) == 1
     # What stands before the pattern is named, as a file that is named by itself.
     assert len(find_files([str(folder / "elsewhere" / "out*.png")])) == 1
+
+
+def test_linked_folders_are_looked_into_only_when_asked_and_circles_end(folder, tmp_path):
+    shutil.move(folder / "below", tmp_path / "far")
+    (folder / "far").symlink_to(tmp_path / "far")
+    (folder / "circle").symlink_to(folder)
+    assert len(find_files([str(folder)])) == 69
+    names = [path.name for path in find_files([str(folder)], follow_symlinks=True)]
+    assert sorted(names) == [f"{at:02d}.png" for at in range(70)]
+
+
+def test_a_picture_counts_once_however_often_it_is_meant(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    once = find_files(["faces"])
+    again = ["faces", "faces/00.png", "./faces/00.png", "faces/0*.png", "faces/below/../00.png"]
+    assert find_files(again) == once
+
+
+@pytest.mark.parametrize("words", [[""], ["face.png", "--draw", ""]])
+def test_an_empty_path_is_not_the_current_folder(words, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    try:
+        code = main(words)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert "an empty path" in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_picture_too_small_for_a_face_is_skipped(finished_run, tmp_path, capsys):
+    Image.new("L", (48, 7), 90).save(tmp_path / "strip.png")
+    assert main([str(finished_run), str(tmp_path / "strip.png")]) == 1
+    assert "48 x 7 pixels show no face; expected at least 8" in capsys.readouterr().err
 
 
 def test_what_cannot_be_read_is_named_and_skipped(finished_run, folder, capsys):
@@ -376,6 +412,10 @@ def test_no_face_is_said_and_is_no_error(finished_run, tmp_path, capsys):
     Image.new("L", (200, 200), 90).save(tmp_path / "wall.png")
     assert main([str(finished_run), str(tmp_path / "wall.png"), "--detect"]) == 0
     assert "no face found in" in capsys.readouterr().out
+    assert main([str(finished_run), str(tmp_path / "wall.png"), "--detect", "--csv"]) == 0
+    found = capsys.readouterr()
+    assert len(found.out.splitlines()) == 1
+    assert "no face found in" in found.err
 
 
 @pytest.fixture
@@ -399,6 +439,16 @@ def test_a_video_is_looked_at_once_a_second(finished_run, video, capsys):
         assert list(prediction["probabilities"].values()) == pytest.approx(probabilities, abs=0.05)
     assert main([str(finished_run), str(video), "--json", "--every", "0"]) == 0
     assert len(lines(capsys.readouterr().out)) == 30
+
+
+def test_a_video_that_is_cut_off_is_said_to_be(finished_run, video, capfd):
+    content = video.read_bytes()
+    video.write_bytes(content[: len(content) * 3 // 4])
+    assert main([str(finished_run), str(video), "--json", "--every", "0"]) == 1
+    found = capfd.readouterr()
+    assert 0 < len(lines(found.out)) < 27
+    assert re.search(r"ends after \d+ of 30 frames; the file is cut off", found.err)
+    assert "mjpeg" not in found.err
 
 
 def test_no_more_is_read_ahead_than_the_threads_need(finished_run, folder):

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import DEFAULT, config_parser, configured, find_config, keys_given
 
@@ -137,7 +138,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a variant: its name and the settings that it changes; may be given again",
     )
     result.add_argument(
-        "--variants", type=Path, metavar="FILE", help="YAML file: NAME: {section.key: value, ...}"
+        "--variants",
+        type=named_path,
+        metavar="FILE",
+        help="YAML file: NAME: {section.key: value, ...}",
     )
     result.add_argument(
         "--between", nargs=2, metavar=("FIRST", "SECOND"),
@@ -155,9 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--hours", type=float, metavar="H", help="hours of training, in place of a number of seeds"
     )
-    result.add_argument("--output", type=Path, metavar="FOLDER", help="folder of the ablation")
     result.add_argument(
-        "--join", type=Path, metavar="FOLDER", help="work at the ablation in this folder"
+        "--output", type=named_path, metavar="FOLDER", help="folder of the ablation"
+    )
+    result.add_argument(
+        "--join", type=named_path, metavar="FOLDER", help="work at the ablation in this folder"
     )
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -35,3 +36,14 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{quoted(str(path), 200)}: not a path ({error})") from None
+
+
+def named_path(text: str) -> Path:
+    """An argument of a command that is a path; an empty one would mean the current folder.
+
+    Raises:
+        argparse.ArgumentTypeError: it is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path")
+    return Path(text)

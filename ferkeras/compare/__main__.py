@@ -15,9 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
+from ferkeras.cli.home import named_path
 
 
 @verb
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.compare", __doc__)
     result.add_argument("run", metavar="RUN", help="folder of a finished run")
     result.add_argument("others", metavar="RUN", nargs="+", help="folders of more of them")
-    result.add_argument("--output", type=Path, metavar="FILE", help="where to write the page")
+    result.add_argument("--output", type=named_path, metavar="FILE", help="where to write the page")
     return result
 
 

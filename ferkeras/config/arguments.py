@@ -93,6 +93,8 @@ def find_config(text: str) -> Path:
     Raises:
         InputError: it is neither; the message lists the names.
     """
+    if not text:
+        raise InputError("--config: an empty path; expected a YAML file or a name")
     path = expanded(text)
     try:
         if path.is_file():

@@ -20,9 +20,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
+from ferkeras.cli.home import named_path
 
 
 @verb
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--output",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="where to (default: RUN/export; for the network that comes along, "
         "saved_models/fer2013-results/export)",

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, configured
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--resume",
         nargs="?",
-        type=Path,
+        type=named_path,
         const=Path(),
         metavar="RUN",
         help="resume the run in this folder; without RUN, the newest unfinished one in "

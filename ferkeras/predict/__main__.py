@@ -27,7 +27,7 @@ from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.home import expanded
+from ferkeras.cli.home import expanded, named_path
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.streams import tell
 from ferkeras.cli.wording import shown
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.data.pictures import quiet_pillow
     from ferkeras.predict.cuts import chosen_cut
     from ferkeras.predict.network import load_network
-    from ferkeras.predict.output import Csv, Hints, JsonLines, Output, Table
+    from ferkeras.predict.output import Csv, Hints, JsonLines, Output, Table, WithoutFace
     from ferkeras.predict.predictions import predict_views
     from ferkeras.predict.sources import find_files, is_video, views_of
 
@@ -79,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.csv
             else Table(emotions, console)
         ]
+        if not arguments.json:
+            outputs.append(WithoutFace(console))
         if arguments.draw is not None:
             from ferkeras.predict.drawing import Drawing
 
@@ -122,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument("--csv", action="store_true", help="comma-separated values, a line a face")
     result.add_argument(
         "--draw",
-        type=Path,
+        type=named_path,
         metavar="DIR",
         help="draw into this folder: photographs with a frame around each face found, and sheets "
         "of the first 400 faces",
@@ -148,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--follow-symlinks",
         action="store_true",
-        help="allow symbolic links in a folder to lead out of it",
+        help="follow symbolic links to folders, and allow links in a folder to lead out of it",
     )
     result.add_argument(
         "--every",

@@ -15,14 +15,11 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MOST_FILLED_UP, toned_picture
 from ferkeras.data.task import ImageSpec
-from ferkeras.predict.sources import View, read_picture
+from ferkeras.predict.sources import View, large_enough, read_picture
 
 Picture = str | Path | Image.Image | np.ndarray
 """A path; a Pillow image; or uint8 pixels, 0 to 255: grey (H, W) or (H, W, 1), RGB (H, W, 3) or
 RGBA (H, W, 4), whose transparency is laid on white."""
-
-_SMALLEST = 8
-"""Pixels of a side below which nothing shows a face."""
 
 _CHANNELS = (1, 3, 4)
 
@@ -99,12 +96,12 @@ def _read(path: str | Path) -> Image.Image:
         raise InputError(
             f"a pattern; give the pictures that it matches: sorted(glob.glob({str(path)!r}))"
         )
-    return _large_enough(read_picture(file))
+    return read_picture(file)
 
 
 def _rgb_of(picture: object) -> Image.Image:
     if isinstance(picture, Image.Image):
-        return _large_enough(_toned(picture))
+        return large_enough(_toned(picture))
     if not isinstance(picture, np.ndarray):
         raise _no_picture(picture)
     shape = picture.shape
@@ -115,7 +112,7 @@ def _rgb_of(picture: object) -> Image.Image:
     if 0 in shape:
         raise InputError(f"a picture without pixels, of shape {shape}")
     image = Image.fromarray(picture[..., 0] if shape[2:] == (1,) else picture)
-    return _large_enough(toned_picture(image, 3))
+    return large_enough(toned_picture(image, 3))
 
 
 def _toned(picture: Image.Image) -> Image.Image:
@@ -124,15 +121,6 @@ def _toned(picture: Image.Image) -> Image.Image:
     # Pillow reads a file when its pixels are asked for: it may end early, or be closed by then.
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(f"a Pillow image whose pixels cannot be read ({error})") from None
-
-
-def _large_enough(picture: Image.Image) -> Image.Image:
-    if min(picture.size) < _SMALLEST:
-        raise InputError(
-            f"{picture.width} x {picture.height} pixels show no face; expected at least "
-            f"{_SMALLEST} a side"
-        )
-    return picture
 
 
 def _not_pixels(array: np.ndarray) -> InputError:

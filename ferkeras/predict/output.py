@@ -45,12 +45,9 @@ class Table:
         self._console = console
         self._rows: list[list[Cell]] = []
         self._counts: Counter[str] = Counter()
-        self._without: list[str] = []
 
     def add(self, seen: PredictedView) -> None:
         """Take one view that was readable."""
-        if not seen.predicted:
-            self._without.append(_place(seen))
         for prediction in seen.predicted:
             first, second = prediction.probabilities.argsort()[::-1][:2]
             self._counts[self._emotions[first]] += 1
@@ -85,8 +82,28 @@ class Table:
             ]
             self._console.table("All faces", ["class", "faces", "fraction"], by_emotion)
             self._console.print("every face by itself: --csv or --json")
-        if self._without:
-            self._console.print(f"no face found in {_few(self._without)}")
+
+
+class WithoutFace:
+    """Says in which pictures no face was found.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._names: list[str] = []
+
+    def add(self, seen: PredictedView) -> None:
+        """Take one view that was readable."""
+        if not seen.predicted:
+            self._names.append(_place(seen))
+
+    def close(self) -> None:
+        """Print one line, where there was one."""
+        if self._names:
+            self._console.print(f"no face found in {_few(self._names)}")
 
 
 class JsonLines:

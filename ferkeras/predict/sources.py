@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from ferkeras.data.readers.files import BESIDE_PICTURES, is_visible
 from ferkeras.runs.record import Run
 
 _RECORD = Run(Path()).environment.name
+
+_SMALLEST = 8
+"""Pixels of a side below which nothing shows a face."""
 
 VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
@@ -51,11 +55,11 @@ def find_files(
 
     A file stands for itself; a folder for the files in it and below, by name: those whose names
     say neither picture nor video too, so that whoever reads them tells what is skipped. Passed
-    over are hidden files, symbolic links to folders, and text, tables, documents and what
-    systems leave beside pictures. Left out are what ferkeras made itself: runs, whose curves are
-    pictures of no face, and what it drew before. Anything else is taken for a glob pattern (`*`,
-    `?`, `[...]`, `**`), which is searched likewise: its folder is what stands before the first of
-    these.
+    over are hidden files, symbolic links to folders unless links are followed, and text, tables,
+    documents and what systems leave beside pictures. Left out are what ferkeras made itself: runs,
+    whose curves are pictures of no face, and what it drew before. Anything else is taken for a glob
+    pattern (`*`, `?`, `[...]`, `**`), which is searched likewise: its folder is what stands before
+    the first of these. A file that is meant more than once counts once.
 
     Args:
         paths: as people write them.
@@ -68,9 +72,11 @@ def find_files(
     """
     found: list[Path] = []
     for each in paths:
+        if not each:
+            raise InputError("an empty path; expected a picture, a folder, a pattern or a video")
         path = expanded(each)
         if path.is_dir():
-            inside = _below(path, drawing, left_out)
+            inside = _below(path, drawing, left_out, follow_symlinks)
             if not follow_symlinks:
                 _refuse_links_out_of(path, inside)
             if not any(map(_known, inside)):
@@ -95,7 +101,10 @@ def find_files(
             if not follow_symlinks:
                 _refuse_links_out_of(_fixed_part(path), files)
             found += files
-    return found
+    once: dict[Path, Path] = {}
+    for path in found:
+        once.setdefault(path.parent.resolve() / path.name, path)
+    return list(once.values())
 
 
 def is_video(path: Path) -> bool:
@@ -121,7 +130,17 @@ def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
 
 def read_picture(path: Path) -> Image.Image:
     """The picture in a file, of mode RGB; raises InputError as `View.read`."""
-    return decode(read_bounded(path), 3)
+    return large_enough(decode(read_bounded(path), 3))
+
+
+def large_enough(picture: Image.Image) -> Image.Image:
+    """The picture; raises InputError where it is too small to show a face."""
+    if min(picture.size) < _SMALLEST:
+        raise InputError(
+            f"{picture.width} x {picture.height} pixels show no face; expected at least "
+            f"{_SMALLEST} a side"
+        )
+    return picture
 
 
 def read_bounded(path: Path) -> bytes:
@@ -145,8 +164,10 @@ def read_bounded(path: Path) -> bytes:
         raise InputError(f"not a path ({error})") from None
 
 
-def _below(folder: Path, drawing: Path | None, left_out: Callable[[Path], None]) -> list[Path]:
-    every = sorted(folder.rglob("*"))
+def _below(
+    folder: Path, drawing: Path | None, left_out: Callable[[Path], None], follow_symlinks: bool
+) -> list[Path]:
+    every = sorted(_every(folder) if follow_symlinks else folder.rglob("*"))
     own = {path.parent for path in every if _is_of_a_run(path)} - {folder}
     if drawing is not None:
         own |= {path for path in every if path.is_dir() and path.resolve() == drawing.resolve()}
@@ -159,6 +180,18 @@ def _below(folder: Path, drawing: Path | None, left_out: Callable[[Path], None])
         and is_visible(path.relative_to(folder).as_posix())
         and own.isdisjoint(path.parents)
     ]
+
+
+def _every(folder: Path) -> Iterator[Path]:
+    """What is below a folder, through links too; each folder once, so that no circle is endless."""
+    been: set[Path] = set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        place = Path(name)
+        if place.resolve() in been:
+            folders.clear()
+            continue
+        been.add(place.resolve())
+        yield from (place / each for each in (*folders, *files))
 
 
 def _is_of_a_run(path: Path) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+
+# It is read when OpenCV opens its first video; what FFmpeg says of a file is said here.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
@@ -15,6 +19,9 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import caught_stderr
 from ferkeras.data.pictures import MAX_PICTURE_PIXELS
 from ferkeras.predict.sources import View
+
+_CUT_OFF = 0.9
+"""Of the frames that a file says it has, which some only guess, the least that a whole one has."""
 
 
 def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
@@ -48,14 +55,24 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
             if readable:
                 shown_one = True
                 yield View(name, seconds, partial(_read, frame), frame.nbytes)
+        promised = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     finally:
         capture.release()
     if not shown_one:
         yield View(name, None, _unreadable)
+    elif number < _CUT_OFF * promised:
+        yield View(name, None, partial(_cut_off, number, round(promised)))
 
 
 def _read(frame: np.ndarray) -> Image.Image:
     return Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+def _cut_off(frames: int, promised: int) -> Image.Image:
+    raise InputError(
+        f"ends after {frames:,} of {promised:,} frames; the file is cut off or damaged there, and "
+        "only what stands before is predicted"
+    )
 
 
 def _unreadable() -> Image.Image:

@@ -15,10 +15,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from ferkeras.cli.command import parser, verb
-from ferkeras.cli.home import expanded
+from ferkeras.cli.home import expanded, named_path
 
 _PROBE = 500
 
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     result = parser("ferkeras.publish", __doc__)
     result.add_argument("run", metavar="RUN", help="folder of a finished run")
-    result.add_argument("folder", metavar="DIR", type=Path, help="where to; must not exist")
+    result.add_argument("folder", metavar="DIR", type=named_path, help="where to; must not exist")
     result.add_argument(
         "--data", metavar="PATH", help="where the faces are (default: as the run was configured)"
     )

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_parser, find_config, keys_given
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
@@ -115,7 +116,9 @@ def _joined(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> S
 
 def _parser() -> argparse.ArgumentParser:
     result = config_parser("ferkeras.search", __doc__)
-    result.add_argument("--space", type=Path, metavar="FILE", help="YAML file: section.key: range")
+    result.add_argument(
+        "--space", type=named_path, metavar="FILE", help="YAML file: section.key: range"
+    )
     result.add_argument("--trials", type=int, default=40, metavar="N", help="in all (default: 40)")
     result.add_argument(
         "--objective",
@@ -142,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
         "--confirm", type=int, default=3, metavar="N",
         help="other seeds that the best is trained again with (default: 3; 0: none)",
     )  # fmt: skip
-    result.add_argument("--output", type=Path, metavar="FOLDER", help="folder of the search")
+    result.add_argument("--output", type=named_path, metavar="FOLDER", help="folder of the search")
     result.add_argument("--store", metavar="ADDRESS", help="database that machines share")
     result.add_argument(
         "--join", metavar="STUDY", help="work at the search in this folder or database"

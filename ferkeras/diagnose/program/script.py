@@ -29,6 +29,7 @@ from typing import Any
 
 from ferkeras.cli.command import parser
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.home import named_path
 
 OPTION = "--script"
 
@@ -154,9 +155,11 @@ def _parser() -> argparse.ArgumentParser:
         help="of several outputs, the one that is examined (default: the first of classes)",
     )
     result.add_argument(
-        "--page", type=Path, metavar="FILE", help="write them as an HTML page, with the lines"
+        "--page", type=named_path, metavar="FILE", help="write them as an HTML page, with the lines"
     )
-    result.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON")
+    result.add_argument(
+        "--json", type=named_path, metavar="FILE", help="write the findings as JSON"
+    )
     return result
 
 
