@@ -310,6 +310,33 @@ def test_what_the_training_drops_leaks_no_more(tmp_path):
     assert [sum(record["counts"]["train"].values()) for record in found] == [70, 60]
 
 
+@pytest.mark.usefixtures("without_pictures")
+def test_what_is_dropped_is_not_checked(tmp_path):
+    path, output = tmp_path / "fer.csv", tmp_path / "found"
+    faces = patterned(140)
+    # Copies under other labels, between the splits alone.
+    faces.images[70:90], faces.labels[70:90] = faces.images[:20], (faces.labels[:20] + 1) % 7
+    write_csv(path, faces, np.repeat([TRAIN, VALIDATION], 70))
+    assert main([str(path), "--output", str(tmp_path / "with")]) == 1
+    assert main([str(path), "data.drop_leaked=true", "--output", str(output)]) == 0
+    record = json.loads((output / "check_data.json").read_text())
+    assert (record["faces"], record["dropped"]) == (120, 20)
+    found = {each["check"]: each["found"] for each in record["findings"]}
+    assert {found[name] for name in ("contradicting copies", "exact copies")} == {"none"}
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_where_all_of_training_leaked_that_is_said(tmp_path, capsys):
+    path = tmp_path / "fer.csv"
+    faces = patterned(28)
+    faces.images[14:] = faces.images[:14]
+    write_csv(path, faces, np.repeat([TRAIN, VALIDATION], 14))
+    assert main([str(path), "data.drop_leaked=true", "--output", str(tmp_path / "found")]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "there are no train faces" in said
+    assert "set data.drop_leaked=false, or add faces" in said
+
+
 def test_a_class_that_only_leaked_is_told_with_the_way_out(tmp_path, capsys):
     path, output = tmp_path / "fer.csv", tmp_path / "found"
     faces = patterned(28)

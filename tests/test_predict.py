@@ -25,6 +25,9 @@ from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.metrics.predictions import read_predictions
+
+# Before the first video is written: it tells FFmpeg to be quiet.
+from ferkeras.predict import videos  # noqa: F401
 from ferkeras.predict.__main__ import main
 from ferkeras.predict.cuts import as_it_looks
 from ferkeras.predict.drawing import Drawing

@@ -63,7 +63,7 @@ class DataCheck:
             "fingerprint": self.material.read.fingerprint,
             "faces": len(self.material.faces),
             "official_split": self.material.official,
-            "dropped": int((self.material.usage == 0).sum()),
+            "dropped": self.material.dropped,
             "level": self.level,
             "counts": {
                 split: dict(zip(self.material.faces.classes, counts.tolist(), strict=True))

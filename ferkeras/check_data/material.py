@@ -13,8 +13,9 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Data
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
 from ferkeras.data.load import DEMO
-from ferkeras.data.read import Wanted, read_readable
+from ferkeras.data.read import Wanted, read_readable, those_at
 from ferkeras.data.readers.source import Progress
+from ferkeras.data.selection import select
 from ferkeras.data.split import Fold, usage_as_split
 from ferkeras.data.synthetic.dataset import synthetic_faces
 
@@ -28,11 +29,12 @@ class Material:
 
     Attributes:
         read: all readable faces; its `usage` is the source's own.
-        usage: int8, shape (N,), index into `USAGES`: where training puts each face; 0 where it
-            leaves it out.
+        usage: int8, shape (N,), index into `USAGES`: where training puts each face.
         names: paths of the pictures below the folder; None for a table.
         unreadable: what is wrong with each picture that is not among the faces.
         fold: the fold that training validates on; None without folds.
+        dropped: faces that training leaves out since they leak (`data.drop_leaked`); they are not
+            among the faces here.
     """
 
     read: ReadFaces
@@ -40,6 +42,7 @@ class Material:
     names: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
     fold: Fold | None = None
+    dropped: int = 0
 
     @property
     def faces(self) -> Faces:
@@ -146,4 +149,9 @@ def gather(
         fold=fold,
         drop_leaked=drop_leaked,
     )
-    return Material(read, usage, names, unreadable, fold)
+    kept = np.flatnonzero(usage)
+    dropped = len(usage) - len(kept)
+    if dropped:
+        read, usage = those_at(read, kept, select(read.faces.images, kept)), usage[kept]
+        names = None if names is None else tuple(names[at] for at in kept)
+    return Material(read, usage, names, unreadable, fold, dropped)

@@ -37,7 +37,7 @@ def draw_pictures(checked: DataCheck, folder: Path) -> list[Path]:
     written += [
         _draw_class(material, label, folder)
         for label in range(len(material.faces.classes))
-        if (material.faces.labels[material.usage > 0] == label).any()
+        if (material.faces.labels == label).any()
     ]
     written += [_draw_exhibit(exhibit, material, folder) for exhibit in checked.exhibits]
     return written

@@ -51,7 +51,7 @@ def print_check(checked: DataCheck, console: Console) -> None:
 
 
 def _split(material: Material) -> str:
-    dropped = int((material.usage == 0).sum())
+    dropped = material.dropped
     left_out = f", {dropped:,} leaked training faces left out" if dropped else ""
     if material.fold is not None:
         return f"fold {material.fold.number} of {material.fold.of}, as in training{left_out}"

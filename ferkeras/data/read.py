@@ -268,7 +268,7 @@ def _read(
         notes=source.notes,
         dropped=found.dropped,
     )
-    expected = replace(_those_at(everything, index), groups=_numbered(source.groups, index))
+    expected = replace(those_at(everything, index), groups=_numbered(source.groups, index))
     read_so_far: list[Block] = []
 
     def images_of_blocks() -> Iterator[np.ndarray]:
@@ -284,7 +284,7 @@ def _read(
             raise InputError(
                 f"{shown(path)}: none of its {count:,} pictures can be read; the first: {first}"
             )
-        read = _those_at(expected, np.flatnonzero(np.isin(index, which)), images)
+        read = those_at(expected, np.flatnonzero(np.isin(index, which)), images)
         return replace(read, fingerprint=fingerprint_of(read.faces, read.usage))
 
     if len(index) * math.prod(spec.shape) > selection.LARGE:
@@ -315,7 +315,7 @@ def _in_memory(blocks: Iterator[np.ndarray], count: int, spec: ImageSpec) -> np.
     return images[:filled]
 
 
-def _those_at(read: ReadFaces, index: np.ndarray, images: np.ndarray | None = None) -> ReadFaces:
+def those_at(read: ReadFaces, index: np.ndarray, images: np.ndarray | None = None) -> ReadFaces:
     """Some of the faces of a reading, rising, with their images where these have come."""
     if len(index) < len(read.usage):
         faces, rows = read.faces, np.arange(len(read.usage)) if read.rows is None else read.rows

@@ -43,13 +43,14 @@ def check_classes(material: Material) -> Finding:
         for split, of_split in counts.items()
     }
     said = [f"{split} has no {listed(names)}" for split, names in lacking.items() if names]
-    if "validation" not in counts:
-        said.append("there are no validation faces")
+    said += [
+        f"there are no {split} faces" for split in ("train", "validation") if split not in counts
+    ]
     untrainable = "train" not in counts or lacking["train"] or "validation" not in counts
     level = Level.WRONG if untrainable else Level.LOOK if said else Level.OK
     fewer = "; or name the classes that are there in data.classes" if lacking.get("train") else ""
-    dropped = bool((material.usage == 0).any())
-    keep = "set data.drop_leaked=false, or " if lacking.get("train") and dropped else ""
+    emptied = material.dropped and ("train" not in counts or lacking["train"])
+    keep = "set data.drop_leaked=false, or " if emptied else ""
     advice = {
         Level.WRONG: f"{keep}add faces: every class needs at least two different images{fewer}",
         Level.LOOK: "what is not there is not measured: accuracy is not that of all classes",
