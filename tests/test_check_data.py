@@ -291,6 +291,32 @@ def test_a_validation_split_full_of_training_faces_is_wrong(make_faces):
 
 
 @pytest.mark.usefixtures("without_pictures")
+def test_test_faces_that_are_in_validation_are_told_of(tmp_path):
+    path, output = tmp_path / "fer.csv", tmp_path / "found"
+    faces = patterned(84)
+    faces.images[70:75], faces.labels[70:75] = faces.images[56:61], faces.labels[56:61]
+    write_csv(path, faces, np.repeat([TRAIN, VALIDATION, TEST], (56, 14, 14)))
+    assert main([str(path), "--output", str(output)]) == 0
+    record = json.loads((output / "check_data.json").read_text())
+    leaks = next(each for each in record["findings"] if "leaks" in each["check"])
+    assert leaks["test_in_validation"] == 5
+    assert leaks["level"] == "look"
+    assert "test: 5 of 14 faces are in validation" in leaks["found"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data.drop_leakd=true"], "did you mean data.drop_leaked?"),
+        (["elsewhere"], "one source is checked at a time"),
+    ],
+)
+def test_a_word_too_many_is_told_what_it_may_be(words, said, capsys):
+    assert main(["demo", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_pictures")
 def test_what_the_training_drops_leaks_no_more(tmp_path):
     path = tmp_path / "fer.csv"
     faces = patterned(140)
@@ -320,7 +346,7 @@ def test_what_is_dropped_is_not_checked(tmp_path):
     assert main([str(path), "--output", str(tmp_path / "with")]) == 1
     assert main([str(path), "data.drop_leaked=true", "--output", str(output)]) == 0
     record = json.loads((output / "check_data.json").read_text())
-    assert (record["faces"], record["dropped"]) == (120, 20)
+    assert (record["faces"], record["leaked"]) == (120, 20)
     found = {each["check"]: each["found"] for each in record["findings"]}
     assert {found[name] for name in ("contradicting copies", "exact copies")} == {"none"}
 
@@ -348,7 +374,7 @@ def test_a_class_that_only_leaked_is_told_with_the_way_out(tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "1 leaked training faces left out" in said
     assert "set data.drop_leaked=false, or add faces" in said
-    assert json.loads((output / "check_data.json").read_text())["dropped"] == 1
+    assert json.loads((output / "check_data.json").read_text())["leaked"] == 1
 
 
 def test_a_drawn_split_leaks_no_copies(make_faces):

@@ -75,7 +75,7 @@ def test_who_has_seen_what_is_left_out_here_may_know_what_is_held_out():
     read.faces.images[np.flatnonzero(read.usage == 1)[:3]] = read.faces.images[held_out]
     how = {"seed": 0, "validation_fraction": 0.2}
     whole, clean = split_faces(read, **how), split_faces(read, **how, drop_leaked=True)
-    assert (whole.dropped, clean.dropped) == (0, 3)
+    assert (whole.leaked, clean.leaked) == (0, 3)
     run = trained_on(whole)
     assert possibly_leaked([run], clean) == [run.name]
     assert was_trained_on_validation(run, clean)
@@ -148,7 +148,7 @@ def test_a_run_is_not_resumed_when_other_training_faces_leak(then, table):
     keys = [f"data.path={path}", "data.cache=false"]
     configs = [load_config(None, [*keys, f"data.drop_leaked={each}"]) for each in (False, True)]
     run = trained_on(load_splits(configs[then], Console(io.StringIO())), configs[then])
-    run.environment["data"]["dropped"] = 4 * then
+    run.environment["data"]["leaked"] = 4 * then
     resumed_on_what_is_there(run)
     with pytest.raises(InputError, match=f"leaves {4 * (not then)} .* out, and {4 * then} were"):
         resumed_on_what_is_there(replace(run, config=configs[not then]))

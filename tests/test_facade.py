@@ -405,3 +405,11 @@ def test_a_wrong_setting_is_answered_as_on_the_command_line(config, settings, ex
     with pytest.raises(ferkeras.InputError) as caught:
         ferkeras.train(config, settings)
     assert expected in str(caught.value)
+
+
+def test_faces_that_were_read_tell_what_they_are_in_a_line(tmp_path):
+    path = tmp_path / "faces.npz"
+    np.savez(path, images=np.zeros((4, 32, 32), np.uint8), labels=["sad", "happy"] * 2)
+    text = repr(ferkeras.load_data(path))
+    assert text.startswith("<ReadFaces: 4 faces of ")
+    assert text.endswith("32 x 32 grey, 2 classes>")

@@ -226,6 +226,18 @@ def test_lists_of_pictures_name_people_and_are_looked_for_below(tmp_path):
     assert "no column named 'persons'" in refusal(table, group_column="persons")
 
 
+def test_pictures_that_a_list_does_not_name_are_said_to_be_left_out(tmp_path):
+    for number in range(6):
+        put(tmp_path / f"{number}.png")
+    rows = [f"{number}.png,{('sad', 'happy')[number % 2]}" for number in range(2)]
+    table = written(tmp_path, "\n".join(["image,emotion", *rows]), "labels.csv")
+    (note,) = read(table).notes
+    assert note.startswith("4 of 6 pictures are in no row of ")
+    assert note.endswith("left out: 2.png, 3.png, 4.png and 1 more")
+    rows += [f"{number}.png,sad" for number in range(2, 6)]
+    assert read(written(tmp_path, "\n".join(["image,emotion", *rows]), "labels.csv")).notes == ()
+
+
 def test_a_column_of_people_is_asked_of_nothing_without_columns(tmp_path):
     for name in ("happy", "sad"):
         put(tmp_path / "folder" / name / "1.png")

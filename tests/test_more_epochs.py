@@ -139,7 +139,7 @@ def test_a_run_that_an_alarm_ended_is_not_gone_on_with(run, capsys):
     run.metrics.path.write_text(json.dumps({**metrics, "stopped": "collapse", "epochs": 2}))
     code, text = resumed(capsys, run, "train.epochs=9")
     assert code == 2
-    assert "an alarm ended this run (collapse), and would end it again" in text
+    assert "this run was ended early (collapse), and would be again" in text
 
 
 def test_without_the_state_of_its_end_it_names_another_way(run, capsys):

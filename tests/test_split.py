@@ -250,8 +250,8 @@ def test_dropping_leaked_faces_leaves_out_those_that_are_held_out_and_no_others(
     assert spelt(clean.train) == [each for each in spelt(kept.train) if each[0] not in held_out]
     assert spelt(clean.validation) == spelt(kept.validation)
     assert (clean.test is None) == (kept.test is None)
-    assert clean.dropped == len(kept.train) - len(clean.train)
-    assert (clean.division == kept.division) == (clean.dropped == 0)
+    assert clean.leaked == len(kept.train) - len(clean.train)
+    assert (clean.division == kept.division) == (clean.leaked == 0)
     assert clean.fingerprint == kept.fingerprint
 
 

@@ -125,7 +125,9 @@ def plan_between(
             its ways.
     """
     changes = grouped(differing(first, second), groups)
-    end = _changed(first, {k: v for each in changes.values() for k, v in each.items()}, "the end")
+    end = _changed_between(
+        first, {k: v for each in changes.values() for k, v in each.items()}, "the end"
+    )
     begin_values, end_values = flat(first), flat(end)
     # Keys that only the first kind of network has come back with the kind.
     only_first = {key: v for key, v in begin_values.items() if key not in end_values}
@@ -133,19 +135,19 @@ def plan_between(
     start_name, end_name = arms.add("first", first), arms.add("second", end)
     comparisons = [Comparison("all changes", end_name, start_name, "all")]
     for name, values in changes.items():
-        arm = arms.add(f"+ {name}", _changed(first, values, f"{quoted(name)} alone"))
+        arm = arms.add(f"+ {name}", _changed_between(first, values, f"{quoted(name)} alone"))
         comparisons.append(Comparison(name, arm, start_name, "alone"))
     for name, values in changes.items():
         without = {key: begin_values[key] for key in values if key in begin_values}
         if "network.kind" in values:
             without |= only_first
-        arm = arms.add(f"- {name}", _changed(end, without, f"all but {quoted(name)}"))
+        arm = arms.add(f"- {name}", _changed_between(end, without, f"all but {quoted(name)}"))
         # As for the others: what the change does, here on top of all others.
         comparisons.append(Comparison(name, end_name, arm, "last"))
     step, below = first, start_name
     for name, values in changes.items():
         title = f"the stairs up to {quoted(name)}"
-        step = _changed(step, {key: end_values[key] for key in values}, title)
+        step = _changed_between(step, {key: end_values[key] for key in values}, title)
         arm = arms.add(f"stairs: {name}", step)
         comparisons.append(Comparison(name, arm, below, "stairs"))
         below = arm
@@ -221,12 +223,19 @@ def _changed(config: Config, values: Mapping[str, Any], what: str) -> Config:
     try:
         changed = with_values(config, values)
     except InputError as error:
-        raise InputError(
-            f"{what}: {error}\nput what belongs together into one change (--group NAME KEY...)"
-        ) from None
+        raise InputError(f"{what}: {error}") from None
     if changed.train.learning_rate == "auto":
         raise InputError(
             "train.learning_rate=auto: arms would differ in what is found; give a number "
             "(python -m ferkeras.lr_find suggests one)"
         )
     return changed
+
+
+def _changed_between(config: Config, values: Mapping[str, Any], what: str) -> Config:
+    try:
+        return _changed(config, values, what)
+    except InputError as error:
+        raise InputError(
+            f"{error}\nput what belongs together into one change (--group NAME KEY...)"
+        ) from None

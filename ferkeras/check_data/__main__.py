@@ -29,7 +29,7 @@ from dataclasses import replace
 from ferkeras.cli.command import parser, verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
-from ferkeras.cli.wording import quoted
+from ferkeras.cli.wording import nearest, quoted
 
 _KEYS = (
     "data.classes",
@@ -115,9 +115,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refuse_keys_without_effect(overrides: Sequence[str]) -> None:
+    from ferkeras.config.keys import all_keys
+
     for each in overrides:
-        key = each.partition("=")[0]
-        if key not in _KEYS:
+        key, sign, _ = each.partition("=")
+        if not sign:
+            raise InputError(
+                f"{quoted(each, 80)}: one source is checked at a time; settings are key=value"
+            )
+        if key in _KEYS:
+            continue
+        if key not in all_keys() and (near := nearest(key, _KEYS)):
+            raise InputError(f"{quoted(key, 80)}: no such key here; did you mean {near}?")
+        if key:
             raise InputError(
                 f"{quoted(key, 80)}: changes nothing of what is checked; leave it out (seed and "
                 "links are --seed and --follow-symlinks here); the keys that act are "

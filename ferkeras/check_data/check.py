@@ -63,7 +63,7 @@ class DataCheck:
             "fingerprint": self.material.read.fingerprint,
             "faces": len(self.material.faces),
             "official_split": self.material.official,
-            "dropped": self.material.dropped,
+            "leaked": self.material.leaked,
             "level": self.level,
             "counts": {
                 split: dict(zip(self.material.faces.classes, counts.tolist(), strict=True))

@@ -33,7 +33,7 @@ class Material:
         names: paths of the pictures below the folder; None for a table.
         unreadable: what is wrong with each picture that is not among the faces.
         fold: the fold that training validates on; None without folds.
-        dropped: faces that training leaves out since they leak (`data.drop_leaked`); they are not
+        leaked: faces that training leaves out since they leak (`data.drop_leaked`); they are not
             among the faces here.
     """
 
@@ -42,7 +42,7 @@ class Material:
     names: tuple[str, ...] | None = None
     unreadable: tuple[str, ...] = ()
     fold: Fold | None = None
-    dropped: int = 0
+    leaked: int = 0
 
     @property
     def faces(self) -> Faces:
@@ -150,8 +150,8 @@ def gather(
         drop_leaked=drop_leaked,
     )
     kept = np.flatnonzero(usage)
-    dropped = len(usage) - len(kept)
-    if dropped:
+    leaked = len(usage) - len(kept)
+    if leaked:
         read, usage = those_at(read, kept, select(read.faces.images, kept)), usage[kept]
         names = None if names is None else tuple(names[at] for at in kept)
-    return Material(read, usage, names, unreadable, fold, dropped)
+    return Material(read, usage, names, unreadable, fold, leaked)

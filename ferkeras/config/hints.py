@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ferkeras.cli.bundled import bundled
 from ferkeras.cli.foreign_text import for_file_name
+from ferkeras.cli.invocation import command_line
 from ferkeras.cli.wording import nearest, quoted, shown
 
 CONFIGS = bundled("configs")
@@ -160,7 +161,8 @@ def hint_for_word(word: str, known: Sequence[str]) -> str:
     if word.lower().endswith((".yaml", ".yml")) or word in names_of_configs():
         return f"a configuration is named so: --config {shown(word)}"
     if is_run:
-        return f"to go on with a run: --resume {shown(word)}; else expected {_SETTING}"
+        go_on = command_line("fit", "--resume", word)
+        return f"this is a run, with which {go_on} goes on; else expected {_SETTING}"
     if there or word.lower().endswith(_DATA_SUFFIXES):
         return f"faces are named so: data.path={shown(word)}"
     if word in known:

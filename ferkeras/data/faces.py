@@ -62,7 +62,7 @@ class Faces:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReadFaces:
     """Everything a reader found in one source, before it is split.
 
@@ -97,6 +97,13 @@ class ReadFaces:
     dropped: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        task = self.faces.task
+        return (
+            f"<ReadFaces: {len(self.faces):,} faces of {self.source}, {task.image}, "
+            f"{len(task.classes)} classes>"
+        )
+
 
 @dataclass(frozen=True)
 class Splits:
@@ -117,12 +124,12 @@ class Splits:
     """Hexadecimal digest of targets and votes; None where there are none."""
     division: str = ""
     """Hexadecimal digest of which face of the source is in which split."""
-    dropped: int = 0
+    leaked: int = 0
     """Training faces that are in no split, since they are held out too (`data.drop_leaked`)."""
 
     def how(self) -> str:
         """Who drew the split and what was left out of it, for people."""
-        left_out = f", {self.dropped:,} leaked training faces left out" if self.dropped else ""
+        left_out = f", {self.leaked:,} leaked training faces left out" if self.leaked else ""
         if self.official:
             return f"official split{left_out}"
         return f"split by {'person' if self.by_person else 'ferkeras'} from the seed{left_out}"

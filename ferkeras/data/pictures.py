@@ -166,7 +166,8 @@ def decode(content: bytes, channels: int) -> Image.Image:
         raise
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"{_reason(error)}; expected at most {MAX_PICTURE_PIXELS:,} pixels"
+            f"many times larger than a picture may be; expected at most {MAX_PICTURE_PIXELS:,} "
+            "pixels in all"
         ) from error
     # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ... on
     # damaged content; all of them say the same about the file.

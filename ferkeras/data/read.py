@@ -315,7 +315,9 @@ def _in_memory(blocks: Iterator[np.ndarray], count: int, spec: ImageSpec) -> np.
     return images[:filled]
 
 
-def those_at(read: ReadFaces, index: np.ndarray, images: np.ndarray | None = None) -> ReadFaces:
+def those_at(
+    read: ReadFaces, index: np.ndarray, images: selection.Images | None = None
+) -> ReadFaces:
     """Some of the faces of a reading, rising, with their images where these have come."""
     if len(index) < len(read.usage):
         faces, rows = read.faces, np.arange(len(read.usage)) if read.rows is None else read.rows

@@ -73,8 +73,8 @@ def split_faces(
     train, validation, test = (
         read.faces.take(np.flatnonzero(usage == part)) for part in (_TRAIN, _VALIDATION, _TEST)
     )
-    dropped = len(usage) - len(train) - len(validation) - len(test)
-    _check(read.source, train, validation, dropped)
+    leaked = len(usage) - len(train) - len(validation) - len(test)
+    _check(read.source, train, validation, leaked)
     return Splits(
         train=train,
         validation=validation,
@@ -87,7 +87,7 @@ def split_faces(
         by_person=read.groups is not None,
         votes_fingerprint=votes_fingerprint_of(read.faces),
         division=division_of(usage),
-        dropped=dropped,
+        leaked=leaked,
     )
 
 
@@ -236,17 +236,17 @@ def _naming(train: Faces) -> str:
     )
 
 
-def _check(source: str, train: Faces, validation: Faces, dropped: int) -> None:
+def _check(source: str, train: Faces, validation: Faces, leaked: int) -> None:
     classes, counts = train.classes, train.counts()
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:
         found = ", ".join(f"{name} {count:,}" for name, count in zip(classes, counts, strict=True))
         left_out = (
-            f" after {dropped:,} that are held out too were left out (data.drop_leaked)"
-            if dropped
+            f" after {leaked:,} that are held out too were left out (data.drop_leaked)"
+            if leaked
             else ""
         )
-        keep = "set data.drop_leaked=false, or " if dropped else ""
+        keep = "set data.drop_leaked=false, or " if leaked else ""
         raise InputError(
             f"{source}: no training images of {', '.join(missing)}; expected at least one of each "
             f"class, found {found}{left_out}; {keep}add faces of the missing ones{_naming(train)}"

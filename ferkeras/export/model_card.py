@@ -214,11 +214,11 @@ def _data(finished: TrainedRun) -> str:
     how = "made by ferkeras from the seed"
     if data.get("official_split"):
         how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
-    if dropped := data.get("dropped"):
-        how += f", without {dropped:,} training faces that are validation or test faces too"
+    if leaked := data.get("leaked"):
+        how += f", without {leaked:,} training faces that are validation or test faces too"
     evaluated = finished.run.figures("test").exists()
     used = "Its test faces were not used"
-    if dropped and "test" in data["faces"]:
+    if leaked and "test" in data["faces"]:
         used = "Of its test faces only the pixels were looked at, to leave their copies out"
     test = "" if evaluated else f"{used}: no figure here is of them.\n"
     return (

@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _resume(arguments: argparse.Namespace) -> int:
     from ferkeras.runs.changes import changes_asked
+    from ferkeras.runs.records import MetricsRecord, read_record
     from ferkeras.runs.unfinished import find_run, reopened
 
     changes = changes_asked(arguments.overrides)
@@ -69,9 +70,13 @@ def _resume(arguments: argparse.Namespace) -> int:
             from ferkeras.cli.console import Console
 
             more = command_line("fit", "--resume", run.folder, "train.epochs=N")
+            stopped = read_record(run.metrics, MetricsRecord).get("stopped")
             with Console() as console:
                 console.print(
-                    f"{run.folder}: this run is complete; to train it for N epochs in all: {more}"
+                    f"{run.folder}: this run was ended early ({stopped}), and does not go on"
+                    if stopped
+                    else f"{run.folder}: this run is complete; to train it for N epochs in all: "
+                    f"{more}"
                 )
             return 0
         return _fit(unfinished.config, unfinished)

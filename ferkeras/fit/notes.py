@@ -18,7 +18,7 @@ def notes_on(config: Config, splits: Splits) -> list[str]:
             f"data.validation_fraction={fraction:g} is not used: {splits.source} has a split of "
             "its own (data.folds divides it anew)"
         )
-    if config.data.drop_leaked and not splits.dropped:
+    if config.data.drop_leaked and not splits.leaked:
         notes.append(
             "data.drop_leaked leaves nothing out: no training face is a validation or test face too"
         )

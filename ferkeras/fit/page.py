@@ -114,8 +114,8 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
     data = found["data"]
     who = "person" if data.get("by_person") else "ferkeras"
     counts = ", ".join(f"{name} {count:,}" for name, count in data["faces"].items())
-    if dropped := data.get("dropped"):
-        counts += f", {dropped:,} leaked training faces left out"
+    if leaked := data.get("leaked"):
+        counts += f", {leaked:,} leaked training faces left out"
     changes = "; ".join(
         f"{change['key']}: {change['was']}, from epoch {change['epoch'] + 1} on {change['now']}"
         for change in found.get("changes", [])

@@ -138,7 +138,7 @@ def _train(
                 "task": splits.task.as_json(),
                 "recognised": splits.recognised,
                 "by_person": splits.by_person,
-                "dropped": splits.dropped,
+                "leaked": splits.leaked,
                 "faces": {name: len(faces) for name, faces in faces_by_split(splits).items()},
                 "mean": setup.mean,
                 "std": setup.std,

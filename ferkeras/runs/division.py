@@ -21,5 +21,5 @@ def had_same_splits(environment: EnvironmentRecord, splits: Splits) -> bool:
     alike = data.get("division") == splits.division
     # A source divides its faces in one way only; but whoever has seen those that are left out here
     # has seen faces that are held out here.
-    official = data["official_split"] and splits.official and not splits.dropped
+    official = data["official_split"] and splits.official and not splits.leaked
     return had_same_faces(environment, splits) and (alike or official)

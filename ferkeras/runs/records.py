@@ -112,7 +112,7 @@ class DataRecord(TypedDict):
     division: NotRequired[str]
     recognised: NotRequired[str]
     by_person: NotRequired[bool]
-    dropped: NotRequired[Count]
+    leaked: NotRequired[Count]
     faces: dict[str, Count]
     mean: Fraction
     std: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]

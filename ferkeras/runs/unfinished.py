@@ -72,11 +72,11 @@ class UnfinishedRun:
                 f"{listed(names)}, and of {listed(then)} when the run began; restore the names of "
                 "the classes, or begin a new run"
             )
-        dropped = self.environment["data"].get("dropped", 0)
-        if splits.dropped != dropped:
+        leaked = self.environment["data"].get("leaked", 0)
+        if splits.leaked != leaked:
             raise InputError(
                 f"{self.run.folder}: data.drop_leaked = {as_yaml(self.config.data.drop_leaked)} "
-                f"leaves {splits.dropped:,} training faces out, and {dropped:,} were left out when "
+                f"leaves {splits.leaked:,} training faces out, and {leaked:,} were left out when "
                 "the run began; restore it in its config.yaml, or begin a new run"
             )
         if not had_same_splits(self.environment, splits):
@@ -205,8 +205,8 @@ def _complete(
     if asked:
         if reason := metrics.get("stopped"):
             raise InputError(
-                f"{run.folder}: an alarm ended this run ({reason}), and would end it again; begin "
-                "a new run with other settings"
+                f"{run.folder}: this run was ended early ({reason}), and would be again; "
+                "begin a new run with other settings"
             )
         _refuse_fewer(run, config, done)
     if config.train.epochs > done and not metrics.get("stopped"):

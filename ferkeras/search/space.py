@@ -154,7 +154,8 @@ def check_space(base: Config, space: Space) -> None:
     if not space:
         raise InputError(
             "nothing to search: give ranges, such as train.learning_rate=log(1e-4,1e-2) or "
-            "network.conv_dropout=[0,0.1,0.2], or a file of them with --space"
+            "network.conv_dropout=[0,0.1,0.2] (of a key that takes a list: "
+            "network.dense_units=[[128],[256]]), or a file of them with --space"
         )
     refuse_healing(base)
     alone = {key: each.ends()[0] for key, each in space.items()}

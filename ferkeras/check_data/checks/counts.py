@@ -49,7 +49,7 @@ def check_classes(material: Material) -> Finding:
     untrainable = "train" not in counts or lacking["train"] or "validation" not in counts
     level = Level.WRONG if untrainable else Level.LOOK if said else Level.OK
     fewer = "; or name the classes that are there in data.classes" if lacking.get("train") else ""
-    emptied = material.dropped and ("train" not in counts or lacking["train"])
+    emptied = material.leaked and ("train" not in counts or lacking["train"])
     keep = "set data.drop_leaked=false, or " if emptied else ""
     advice = {
         Level.WRONG: f"{keep}add faces: every class needs at least two different images{fewer}",

@@ -64,6 +64,14 @@ def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding
             )
         if exact.any():
             exhibits.append(_exhibit(material, copies, split, held_out[exact], training))
+    chosen_by, tested = (material.members(split) for split in ("validation", "test"))
+    overlap = int(np.isin(copies.image[tested], copies.image[chosen_by]).sum())
+    numbers["test_in_validation"] = overlap
+    if overlap:
+        found.append(
+            f"test: {overlap:,} of {len(tested):,} faces are in validation, by which the epoch and "
+            "a temperature are chosen"
+        )
     level = Level.WRONG if worst > TOO_MANY else Level.LOOK if found else Level.OK
     return Finding(
         "leaks into held-out splits",

@@ -52,10 +52,10 @@ def read_votes(path: str | Path, material: Material) -> Votes:
             f"--votes {shown(path)}: votes are compared with FER2013's seven emotions, and "
             f"{shown(material.read.source)} has the classes {', '.join(material.faces.classes)}"
         )
-    if material.dropped:
+    if material.leaked:
         raise InputError(
             f"--votes {shown(path)}: votes belong to all rows, of which data.drop_leaked leaves "
-            f"{material.dropped:,} out; check without it"
+            f"{material.leaked:,} out; check without it"
         )
     path = expanded(path)
     votes = read_ferplus(path)

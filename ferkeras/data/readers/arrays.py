@@ -246,6 +246,11 @@ def not_read(path: Path, error: Exception) -> InputError:
             f"{shown(path)}: an array of Python objects, which may carry code and is not read; "
             "save text as labels.astype(str) and pixels as images.astype('uint8')"
         )
+    if "pickle" in str(error):
+        return InputError(
+            f"{shown(path)}: not an array of NumPy's, but another kind of file of that name, or "
+            "Python objects, which may carry code and are not read"
+        )
     return InputError(f"{shown(path)}: damaged ({brief(error)})")
 
 

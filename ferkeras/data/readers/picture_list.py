@@ -105,6 +105,19 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
             files.root, [each.name for each in chosen], lambda which: files.content(chosen[which])
         ),
         labels.votes(table, columns),
+        _unnamed(table, files, chosen),
+    )
+
+
+def _unnamed(table: Path, files: Files, chosen: Sequence[Found]) -> tuple[str, ...]:
+    """A note on pictures that no row names."""
+    named = {each.name for each in chosen}
+    others = [shown(each.name) for each in files.pictures if each.name not in named]
+    if not others:
+        return ()
+    return (
+        f"{len(others):,} of {len(files.pictures):,} pictures are in no row of {shown(table)}, and "
+        f"left out: {listed(others, 3)}",
     )
 
 
