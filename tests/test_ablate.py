@@ -220,3 +220,10 @@ def test_variants_are_read_from_a_file(tmp_path):
     path.write_text("a: 3\n")
     with pytest.raises(InputError, match="expected settings"):
         read_variants([], path)
+
+
+def test_faces_that_are_not_there_are_named_before_anything_is_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["data.path=nowhere", "--variant", "a", "train.epochs=5"]) == 2
+    assert "nowhere: no such file or folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -359,3 +359,10 @@ def test_wrong_usage_is_answered_for_people(arguments, words, tmp_path, capsys, 
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+def test_faces_that_are_not_there_are_named_before_anything_is_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["data.path=nowhere", "train.learning_rate=log(1e-4,1e-2)"]) == 2
+    assert "nowhere: no such file or folder" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

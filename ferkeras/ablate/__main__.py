@@ -77,6 +77,7 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     from ferkeras.ablate.variants import read_groups, read_variants
     from ferkeras.config.file import load_config
     from ferkeras.config.idle import refuse_idle
+    from ferkeras.data.load import need_source
 
     if arguments.seeds is not None and arguments.hours is not None:
         raise InputError("--seeds and --hours: give one of them; hours decide the number of seeds")
@@ -110,9 +111,11 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
         )
         # What is turned off at one end may be turned on at the other.
         refuse_idle(first, keys, undecided=differing(first, second))
+        need_source(second.data)
         groups = read_groups(arguments.group)
         plan = plan_between(first, second, groups, seeds, arguments.hours)
         base, name = first, f"{first.name}-{second.name}"
+    need_source(base.data)
     return plan, arguments.output or Path(base.output.folder) / f"ablate-{arguments.name or name}"
 
 

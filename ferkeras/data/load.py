@@ -11,7 +11,7 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import ReadFaces, Splits
-from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.read import Wanted, read_faces, source_at
 from ferkeras.data.readers.source import NoPeople
 from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -28,6 +28,16 @@ DEMO = "demo"
 def are_here(data: Data) -> bool:
     """Whether the configured faces can be made, or something lies where they are read from."""
     return data.path == DEMO or expanded(data.path).exists()
+
+
+def need_source(data: Data) -> None:
+    """Refuse a configuration whose faces are not there, before anything is made for it.
+
+    Raises:
+        InputError: nothing lies where they are to be read from; it says what is near.
+    """
+    if data.path != DEMO:
+        source_at(data.path)
 
 
 def without_lost_votes(config: Config) -> Config:

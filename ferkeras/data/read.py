@@ -146,11 +146,11 @@ def read_readable(
         InputError: see `read_faces`; or none of the pictures can be read.
     """
     wanted = wanted or Wanted()
-    path, status = _found(path)
+    path, status = source_at(path)
     opened = _opened(path, status, wanted, follow_symlinks)
     before = {path: status}
     if opened.beside is not None:
-        before.update([_found(opened.beside)])
+        before.update([source_at(opened.beside)])
     key = _key(opened, wanted) if cache else None
     found = None if key is None else kept.load(key)
     if found is not None:
@@ -176,7 +176,7 @@ def _opened(path: Path, status: os.stat_result, wanted: Wanted, follow_symlinks:
 
 def _key(opened: Opened, wanted: Wanted) -> str:
     if _has_file_of_votes(wanted):
-        path, _ = _found(wanted.votes or "")
+        path, _ = source_at(wanted.votes or "")
         wanted = replace(wanted, votes=digest_of_file(path))
     return hashlib.sha256(f"{opened.digest()} {wanted!r}".encode()).hexdigest()
 
@@ -216,7 +216,7 @@ def _votes(path: Path, source: Source, wanted: str) -> Votes:
                 "labels of NumPy's, with a column for each class"
             )
         return source.votes
-    file, _ = _found(wanted)
+    file, _ = source_at(wanted)
     what = f"data.votes = {shown(file)}"
     if source.pictures.names is not None:
         raise OtherRows(
@@ -381,7 +381,7 @@ def _refuse_changed(files: Mapping[Path, os.stat_result]) -> None:
             raise InputError(f"{shown(path)}: changed while it was being read; read it again")
 
 
-def _found(path: str | Path) -> tuple[Path, os.stat_result]:
+def source_at(path: str | Path) -> tuple[Path, os.stat_result]:
     """Return the path with ``~`` expanded and what the system knows of it."""
     try:
         path = Path(path).expanduser()

@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _begun(arguments: argparse.Namespace) -> Search:
     from ferkeras.config.file import load_config
     from ferkeras.config.idle import refuse_idle
+    from ferkeras.data.load import need_source
     from ferkeras.search.space import check_space, read_space
 
     goals, limits = read_goals(arguments.objective), read_limits(arguments.limit)
@@ -88,6 +89,7 @@ def _begun(arguments: argparse.Namespace) -> Search:
     base = load_config(file, plain)
     check_space(base, space)
     refuse_idle(base, [*keys, *space], undecided=space)
+    need_source(base.data)
 
     from ferkeras.search.study import Search, Task
 
