@@ -336,7 +336,7 @@ class Run:
 
         if tta not in tuple(VIEWS):
             raise InputError(f"tta {tta!r}: expected one of {', '.join(VIEWS)}")
-        if detect not in (True, False, None):
+        if not (detect is None or isinstance(detect, bool)):
             raise InputError(f"detect: expected True, False or None, found {described(detect)}")
         cut = chosen_cut(detect)
         views = views_given(pictures, self._network.image)

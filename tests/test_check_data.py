@@ -301,7 +301,8 @@ def test_test_faces_that_are_in_validation_are_told_of(tmp_path):
     leaks = next(each for each in record["findings"] if "leaks" in each["check"])
     assert leaks["test_in_validation"] == 5
     assert leaks["level"] == "look"
-    assert "test: 5 of 14 faces are in validation" in leaks["found"]
+    assert leaks["found"].startswith("test: 5 of 14 faces are in validation")
+    assert leaks["advice"] == "take out of test what is in validation, or out of validation"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +373,7 @@ def test_a_class_that_only_leaked_is_told_with_the_way_out(tmp_path, capsys):
     write_csv(path, faces, np.repeat([TRAIN, VALIDATION], (21, 7)))
     assert main([str(path), "data.drop_leaked=true", "--output", str(output)]) == 1
     said = " ".join(capsys.readouterr().out.split())
-    assert "1 leaked training faces left out" in said
+    assert "1 left out of training as leaked" in said
     assert "set data.drop_leaked=false, or add faces" in said
     assert json.loads((output / "check_data.json").read_text())["leaked"] == 1
 

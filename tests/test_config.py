@@ -1,6 +1,7 @@
 """The configuration: what it refuses, how it says so, and that it documents itself."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,12 @@ from pydantic import ValidationError
 from ferkeras.cli.errors import InputError
 from ferkeras.config import processor
 from ferkeras.config.arguments import config_parser, configured, find_config
-from ferkeras.config.file import dump_config, load_config, with_values
+from ferkeras.config.file import dump_config, load_config, read_override, with_values
 from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
 from ferkeras.config.idle import IDLE, SYNTHETIC, refuse_idle
-from ferkeras.config.keys import all_keys, describe_keys, flat
+from ferkeras.config.keys import all_keys, as_arguments, describe_keys, flat
 from ferkeras.config.schema import Config
+from ferkeras.config.yaml_text import read_value
 from ferkeras.fit import __main__ as fit
 
 
@@ -538,3 +540,15 @@ def test_a_mistake_on_the_command_line_is_not_blamed_on_the_file(override):
         load_config(CONFIGS / "demo.yaml", [override])
     assert "command line: " in str(error.value)
     assert "demo.yaml" not in str(error.value)
+
+
+@given(st.text("0123456789+-.eEinfINFaxo_:#'\" ~,[]", max_size=12))
+def test_a_text_stays_the_same_in_a_file_and_in_a_printed_command(text):
+    assert read_value(yaml.safe_dump(text)) == text
+    (word,) = shlex.split(as_arguments({"data.group_column": text}))
+    assert read_override(word) == ("data.group_column", text)
+
+
+@pytest.mark.parametrize("text", ["null", "Null", "NULL", "~"])
+def test_no_value_is_written_as_in_a_file(text):
+    assert load_config(None, [f"network.start_from={text}"]).network.start_from is None

@@ -116,3 +116,9 @@ def test_goals_and_limits():
     for wrong in ("parameter=3", "minutes=-1", "minutes=x", "minutes=nan"):
         with pytest.raises(InputError, match="--limit"):
             read_limits([wrong])
+
+
+def test_a_list_of_texts_is_a_choice_too():
+    space, plain = read_space(["network.weights=[imagenet,none]", "data.path=[x].csv"], None)
+    assert space["network.weights"].values == ("imagenet", "none")
+    assert plain == ["data.path=[x].csv"]

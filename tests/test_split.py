@@ -303,7 +303,7 @@ def test_that_nothing_leaked_is_said_where_leaks_were_to_be_dropped(monkeypatch,
         with pytest.raises(Reached):
             fitting.fit(config, Console(said := io.StringIO()), splits=splits)
         assert ("leaves nothing out" in said.getvalue()) == noted
-        assert ("7 leaked training faces left out" in splits.how()) != noted
+        assert ("7 left out of training as leaked" in splits.how()) != noted
 
 
 def test_a_fraction_beside_an_official_split_is_said_to_do_nothing(monkeypatch, tmp_path):

@@ -197,6 +197,10 @@ def grouped(
     return found
 
 
+class _Contradiction(InputError):
+    """A change that breaks a rule with the settings that it meets."""
+
+
 class _Arms:
     """Arms by name; a configuration that is there already is not there twice."""
 
@@ -223,7 +227,7 @@ def _changed(config: Config, values: Mapping[str, Any], what: str) -> Config:
     try:
         changed = with_values(config, values)
     except InputError as error:
-        raise InputError(f"{what}: {error}") from None
+        raise _Contradiction(f"{what}: {error}") from None
     if changed.train.learning_rate == "auto":
         raise InputError(
             "train.learning_rate=auto: arms would differ in what is found; give a number "
@@ -235,7 +239,7 @@ def _changed(config: Config, values: Mapping[str, Any], what: str) -> Config:
 def _changed_between(config: Config, values: Mapping[str, Any], what: str) -> Config:
     try:
         return _changed(config, values, what)
-    except InputError as error:
+    except _Contradiction as error:
         raise InputError(
             f"{error}\nput what belongs together into one change (--group NAME KEY...)"
         ) from None

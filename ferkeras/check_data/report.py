@@ -52,7 +52,7 @@ def print_check(checked: DataCheck, console: Console) -> None:
 
 def _split(material: Material) -> str:
     leaked = material.leaked
-    left_out = f", {leaked:,} leaked training faces left out" if leaked else ""
+    left_out = f", {leaked:,} left out of training as leaked" if leaked else ""
     if material.fold is not None:
         return f"fold {material.fold.number} of {material.fold.of}, as in training{left_out}"
     return ("the source's own" if material.official else "seeded, as in training") + left_out

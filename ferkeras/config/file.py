@@ -19,6 +19,7 @@ from ferkeras.config.hints import (
     hint_for_word,
 )
 from ferkeras.config.keys import (
+    NULL,
     all_keys,
     as_yaml,
     field_of,
@@ -77,11 +78,15 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
     return config
 
 
-def read_override(text: str) -> tuple[str, Any]:
+def read_override(text: str, *, texts_alike: bool = False) -> tuple[str, Any]:
     """The dotted key and the value of ``section.key=value``; both are not checked.
 
     What takes nothing but text, such as a path, is taken as it stands, unless it is in quotes; the
     rest is read as YAML.
+
+    Args:
+        text: as it was given.
+        texts_alike: read them as YAML too, for what is a list of texts.
 
     Raises:
         InputError: it has another form, or the value is no YAML.
@@ -89,8 +94,9 @@ def read_override(text: str) -> tuple[str, Any]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise InputError(f"{quoted(text, 80)}: {hint_for_word(text[:_LONGEST], all_keys())}")
-    if is_text(key) and not value.startswith(('"', "'")):
-        return key, None if value == "null" and NoneType in types_of(key) else value
+    if is_text(key) and not texts_alike and not value.startswith(('"', "'")):
+        none = value in NULL and NoneType in types_of(key)
+        return key, None if none else value
     try:
         return key, read_value(value) if value else ""
     except UNREADABLE as error:
@@ -257,9 +263,10 @@ def _rule_between_keys(message: str, key: str, where: str, places: dict[str, str
         each: places[each]
         for each in all_keys()
         if each in places
-        and any(
-            re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", broken)
-            for name in (each, each.removeprefix(f"{key}."))
+        and (
+            re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", broken)
+            # Within its section a key goes by its own name, which may be an English word too.
+            or re.search(rf"(?:^|and ){re.escape(each.removeprefix(f'{key}.'))} [(]", broken)
         )
     }
     lowered = f"{message[0].lower()}{message[1:]}"

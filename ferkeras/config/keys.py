@@ -14,6 +14,9 @@ from pydantic.fields import FieldInfo
 from ferkeras.cli.invocation import shell_words
 from ferkeras.config.schema import IN_WORDS, Config, Section
 
+NULL = ("null", "Null", "NULL", "~")
+"""How YAML writes that there is no value."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -174,8 +177,14 @@ def with_dots(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def as_arguments(values: Mapping[str, Any]) -> str:
     """Values by dotted key as they stand on a command line, quoted, `section.key=value` each."""
-    words = (f"{key}={as_yaml(value)}".replace(", ", ",") for key, value in values.items())
-    return shell_words(words)
+    return shell_words(f"{key}={_as_given(key, value)}" for key, value in values.items())
+
+
+def _as_given(key: str, value: Any) -> str:
+    if isinstance(value, str):
+        as_it_stands = is_text(key) and value[:1] not in ("", "'", '"') and value not in NULL
+        return value if as_it_stands else as_yaml(value)
+    return as_yaml(value).replace(", ", ",")
 
 
 def describe_keys() -> str:

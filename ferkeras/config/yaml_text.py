@@ -121,8 +121,10 @@ _PlainLoader.add_implicit_resolver(
 )
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
+    # No more than the writer of YAML puts into quotes where it is text.
     re.compile(
-        rf"[-+]?(?:(?:{_WHOLE}\.[0-9]*|\.[0-9]+)(?:e[-+][0-9]+)?|\.inf)$|\.nan$", re.IGNORECASE
+        rf"[-+]?{_WHOLE}\.[0-9]*(?:[eE][-+][0-9]+)?$|\.[0-9]+(?:[eE][-+][0-9]+)?$"
+        r"|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
     ),
     list("-+0123456789."),
 )

@@ -129,7 +129,7 @@ class Splits:
 
     def how(self) -> str:
         """Who drew the split and what was left out of it, for people."""
-        left_out = f", {self.leaked:,} leaked training faces left out" if self.leaked else ""
+        left_out = f", {self.leaked:,} left out of training as leaked" if self.leaked else ""
         if self.official:
             return f"official split{left_out}"
         return f"split by {'person' if self.by_person else 'ferkeras'} from the seed{left_out}"

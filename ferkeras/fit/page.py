@@ -115,7 +115,7 @@ def environment_facts(finished: FinishedRun) -> dict[str, str]:
     who = "person" if data.get("by_person") else "ferkeras"
     counts = ", ".join(f"{name} {count:,}" for name, count in data["faces"].items())
     if leaked := data.get("leaked"):
-        counts += f", {leaked:,} leaked training faces left out"
+        counts += f", {leaked:,} left out of training as leaked"
     changes = "; ".join(
         f"{change['key']}: {change['was']}, from epoch {change['epoch'] + 1} on {change['now']}"
         for change in found.get("changes", [])

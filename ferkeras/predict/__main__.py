@@ -164,6 +164,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run_and_paths(paths: Sequence[str]) -> tuple[str | Path, Sequence[str]]:
     """Which network is asked, and what it is asked about."""
+    if "" in paths:
+        raise InputError("an empty path; expected a picture, a folder, a pattern or a video")
     first, *rest = paths
     networks = [each for each in paths if _is_network(located(expanded(each)))]
     if late := [each for each in networks if each in rest]:

@@ -72,8 +72,6 @@ def find_files(
     """
     found: list[Path] = []
     for each in paths:
-        if not each:
-            raise InputError("an empty path; expected a picture, a folder, a pattern or a video")
         path = expanded(each)
         if path.is_dir():
             inside = _below(path, drawing, left_out, follow_symlinks)
@@ -101,9 +99,10 @@ def find_files(
             if not follow_symlinks:
                 _refuse_links_out_of(_fixed_part(path), files)
             found += files
+    parents = {parent: parent.resolve() for parent in {path.parent for path in found}}
     once: dict[Path, Path] = {}
     for path in found:
-        once.setdefault(path.parent.resolve() / path.name, path)
+        once.setdefault(parents[path.parent] / path.name, path)
     return list(once.values())
 
 
@@ -191,6 +190,10 @@ def _every(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         been.add(place.resolve())
+        # Folders before links to them, so that what is found has one name on every machine.
+        folders[:] = sorted(
+            filter(is_visible, folders), key=lambda each: ((place / each).is_symlink(), each)
+        )
         yield from (place / each for each in (*folders, *files))
 
 

@@ -17,11 +17,13 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import caught_stderr
+from ferkeras.cli.streams import tell
+from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MAX_PICTURE_PIXELS
 from ferkeras.predict.sources import View
 
 _CUT_OFF = 0.9
-"""Of the frames that a file says it has, which some only guess, the least that a whole one has."""
+"""Of the frames that a file speaks of, the least that nothing is said about."""
 
 
 def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
@@ -61,18 +63,15 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
     if not shown_one:
         yield View(name, None, _unreadable)
     elif number < _CUT_OFF * promised:
-        yield View(name, None, partial(_cut_off, number, round(promised)))
+        # Not an error: some files only guess how many they have, or hide the first of them.
+        tell(
+            f"note: {shown(name)}: {number:,} frames were read, of {round(promised):,} that the "
+            "file speaks of; it may be cut off"
+        )
 
 
 def _read(frame: np.ndarray) -> Image.Image:
     return Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-
-
-def _cut_off(frames: int, promised: int) -> Image.Image:
-    raise InputError(
-        f"ends after {frames:,} of {promised:,} frames; the file is cut off or damaged there, and "
-        "only what stands before is predicted"
-    )
 
 
 def _unreadable() -> Image.Image:

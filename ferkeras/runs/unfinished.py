@@ -73,7 +73,7 @@ class UnfinishedRun:
                 "the classes, or begin a new run"
             )
         leaked = self.environment["data"].get("leaked", 0)
-        if splits.leaked != leaked:
+        if (splits.leaked > 0) != (leaked > 0):
             raise InputError(
                 f"{self.run.folder}: data.drop_leaked = {as_yaml(self.config.data.drop_leaked)} "
                 f"leaves {splits.leaked:,} training faces out, and {leaked:,} were left out when "

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _RANGE = re.compile(r"(log|linear)\(([^()]*)\)")
 _MOST_CHOICES = 100
 
+_NO_PART = ("name", "seed", "output", "data", "checkpoint")
+"""Sections that are no part of a recipe."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -137,7 +140,9 @@ def read_space(overrides: Sequence[str], file: Path | None) -> tuple[Space, list
     for text in overrides:
         key, _, value = text.partition("=")
         # What YAML takes for text as it stands: log(1e-4,1e-2).
-        found = _parsed(key, value if _RANGE.fullmatch(value) else read_override(text)[1])
+        recipe = key.split(".")[0] not in _NO_PART
+        given = value if _RANGE.fullmatch(value) else read_override(text, texts_alike=recipe)[1]
+        found = _parsed(key, given)
         if found is None:
             plain.append(text)
         else:
@@ -160,7 +165,7 @@ def check_space(base: Config, space: Space) -> None:
     refuse_healing(base)
     alone = {key: each.ends()[0] for key, each in space.items()}
     for key, each in space.items():
-        if key.split(".")[0] in ("name", "seed", "output", "data", "checkpoint"):
+        if key.split(".")[0] in _NO_PART:
             raise InputError(f"{key}: cannot be searched; it is no part of the recipe")
         for value in each.ends():
             try:

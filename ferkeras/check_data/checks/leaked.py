@@ -72,15 +72,20 @@ def check_leaks(material: Material, copies: Copies, near: NearCopies) -> Finding
             f"test: {overlap:,} of {len(tested):,} faces are in validation, by which the epoch and "
             "a temperature are chosen"
         )
+    advice = []
+    if len(found) > bool(overlap):
+        advice.append(
+            "leave them out of training (data.drop_leaked=true does with exact copies), or report "
+            "the accuracy without them (python -m ferkeras.evaluate gives both)"
+        )
+    if overlap:
+        advice.append("take out of test what is in validation, or out of validation")
     level = Level.WRONG if worst > TOO_MANY else Level.LOOK if found else Level.OK
     return Finding(
         "leaks into held-out splits",
         level,
         "; ".join(found) or "none",
-        "leave them out of training (data.drop_leaked=true does with exact copies), or report the "
-        "accuracy without them (python -m ferkeras.evaluate gives both)"
-        if found
-        else "",
+        "; ".join(advice),
         numbers,
         tuple(exhibits),
     )
