@@ -740,3 +740,12 @@ def test_the_split_that_is_checked_is_the_one_that_is_trained_on(settings, held_
     assert list(record["counts"]["validation"].values()) == splits.validation.counts().tolist()
     assert sum(record["counts"]["validation"].values()) == held_out
     assert not record["official_split"]
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize("name", ["\U0001f600 é.csv", "a #1.csv", "'x'.csv", "12"])
+def test_a_table_may_have_any_name(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / name, patterned(28), np.repeat([TRAIN, VALIDATION], 14))
+    main([name, "--output", "found"])
+    assert json.loads((tmp_path / "found" / "check_data.json").read_text())["source"] == name

@@ -71,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_output(arguments.output)
     _refuse_keys_without_effect(arguments.overrides)
     # Whether votes can be had depends on it. As JSON it is text to YAML, whatever it looks like.
-    config = load_config(None, [f"data.path={json.dumps(arguments.path)}", *arguments.overrides])
+    config = load_config(
+        None, [f"data.path={json.dumps(arguments.path, ensure_ascii=False)}", *arguments.overrides]
+    )
     if arguments.label_errors:
         need_extra("labels", "--label-errors")
     with Console() as console:
