@@ -42,6 +42,7 @@ def test_a_command_is_accepted_up_to_the_faces(verb, words, trained, tmp_path, m
 
     for module in ("ferkeras.data.load", fitting.__name__, training.__name__):
         monkeypatch.setattr(importlib.import_module(module), "load_splits", reached)
+    monkeypatch.setattr("ferkeras.data.load.need_source", lambda data: None)
     opened = fitting.open_teachers
 
     def open_teachers(settings):

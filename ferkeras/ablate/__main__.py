@@ -111,7 +111,6 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
         )
         # What is turned off at one end may be turned on at the other.
         refuse_idle(first, keys, undecided=differing(first, second))
-        need_source(second.data)
         groups = read_groups(arguments.group)
         plan = plan_between(first, second, groups, seeds, arguments.hours)
         base, name = first, f"{first.name}-{second.name}"
