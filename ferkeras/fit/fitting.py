@@ -75,8 +75,6 @@ def fit(
             else splits_of_run(config, console, "fit", "--resume", unfinished.run.folder)
         )
     need_same_task(teachers, splits.task)
-    for note in notes_on(config, splits):
-        console.print(f"note: {note}")
     run: Run | None = None
     if unfinished is not None:
         unfinished.check_faces(splits)
@@ -85,6 +83,8 @@ def fit(
             write_changes(run, config, config.train.epochs)
             console.print(f"{run.folder}: its faces are the same, now at {config.data.path}")
             return None
+    for note in notes_on(config, splits):
+        console.print(f"note: {note}")
     with console.working("loading TensorFlow"):
         import_tensorflow()
         from ferkeras.fit.outcome import print_outcome
