@@ -39,8 +39,8 @@ from ferkeras.config.file import load_config
 from ferkeras.data.faces import USAGES, Faces, ReadFaces
 from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE, TRAINING_COUNTS
-from ferkeras.data.read import Wanted
 from ferkeras.data.split import usage_as_split
+from ferkeras.data.wanted import Wanted
 
 TRAIN, VALIDATION, TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
 ALPHABETICAL = list(alphabetical(FER2013.classes))

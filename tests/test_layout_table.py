@@ -26,7 +26,8 @@ from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import affectnet, jaffe, kdef, rafdb
 from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.presets.ferplus import VOTED_FOR
-from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.read import read_faces
+from ferkeras.data.wanted import Wanted
 
 DOCS = Path(__file__).parents[1] / "docs/how_to/layouts.md"
 RNG = np.random.default_rng(0)

@@ -17,7 +17,8 @@ from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
 from ferkeras.data.load import load_other_faces
 from ferkeras.data.presets import affectnet
-from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.read import read_faces
+from ferkeras.data.wanted import Wanted
 
 RNG = np.random.default_rng(3)
 

@@ -19,7 +19,8 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import EXTRAS
 from ferkeras.data import selection
 from ferkeras.data.faces import USAGES
-from ferkeras.data.read import Wanted, read_faces, read_readable
+from ferkeras.data.read import read_faces, read_readable
+from ferkeras.data.wanted import Wanted
 
 RNG = np.random.default_rng(3)
 NAMES = ("sad", "happy", "surprise")

@@ -24,10 +24,11 @@ from ferkeras.data.box import Box
 from ferkeras.data.load import load_faces
 from ferkeras.data.photographs import FoundFace, look_at, the_finder
 from ferkeras.data.pictures import face_of
-from ferkeras.data.read import Wanted, read_faces, read_readable
+from ferkeras.data.read import read_faces, read_readable
 from ferkeras.data.readers.source import EncodedPictures
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.task import Classes, ImageSpec, Task
+from ferkeras.data.wanted import Wanted
 
 DETECT = Wanted(detect_faces=True)
 SPEC = ImageSpec(48, 48, 1)

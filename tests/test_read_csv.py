@@ -18,10 +18,12 @@ from PIL import Image
 
 from ferkeras.cli.errors import InputError
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
-from ferkeras.data.read import FER2013_PAGE, Wanted, read_faces
+from ferkeras.data.read import read_faces
 from ferkeras.data.readers import pixel_table, pixels, text_lines
 from ferkeras.data.readers.gunzip import Gunzip
+from ferkeras.data.source_path import FER2013_PAGE
 from ferkeras.data.task import Classes, Task
+from ferkeras.data.wanted import Wanted
 
 RNG = np.random.default_rng(7)
 IMAGES = RNG.integers(0, 256, (40, 48 * 48), dtype=np.uint8)

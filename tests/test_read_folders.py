@@ -23,8 +23,9 @@ from ferkeras.data import pictures
 from ferkeras.data.load import notes_on
 from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
-from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.read import read_faces
 from ferkeras.data.readers import files
+from ferkeras.data.wanted import Wanted
 
 RNG = np.random.default_rng(11)
 

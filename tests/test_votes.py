@@ -29,9 +29,10 @@ from ferkeras.data.faces import USAGES, ReadFaces, Splits
 from ferkeras.data.load import load_splits
 from ferkeras.data.pipeline import VOTES_WEIGHT, TrainingPipeline, training_targets
 from ferkeras.data.presets.fer2013 import EMOTIONS
-from ferkeras.data.read import Wanted, read_faces
+from ferkeras.data.read import read_faces
 from ferkeras.data.readers.votes import Votes
 from ferkeras.data.votes import fractions, labelled_by_votes
+from ferkeras.data.wanted import Wanted
 from ferkeras.evaluate.subject import find_subject
 from ferkeras.export.model_card import model_card
 from ferkeras.export.probe import find_probe

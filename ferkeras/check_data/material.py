@@ -11,13 +11,14 @@ import numpy as np
 from ferkeras.check_data.thumbnails import thumbnails
 from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Data
-from ferkeras.data.faces import USAGES, Faces, ReadFaces
+from ferkeras.data.faces import USAGES, Faces, ReadFaces, those_at
 from ferkeras.data.load import DEMO
-from ferkeras.data.read import Wanted, read_readable, those_at
+from ferkeras.data.read import read_readable
 from ferkeras.data.readers.source import Progress
 from ferkeras.data.selection import select
 from ferkeras.data.split import Fold, usage_as_split
 from ferkeras.data.synthetic.dataset import synthetic_faces
+from ferkeras.data.wanted import Wanted
 
 HELD_OUT = ("validation", "test")
 SPLITS = ("train", *HELD_OUT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,25 @@ class ReadFaces:
             f"<ReadFaces: {len(self.faces):,} faces of {self.source}, {task.image}, "
             f"{len(task.classes)} classes>"
         )
+
+
+def those_at(read: ReadFaces, index: np.ndarray, images: Images | None = None) -> ReadFaces:
+    """Some of the faces of a reading, rising, with their images where these have come."""
+    if len(index) < len(read.usage):
+        faces, rows = read.faces, np.arange(len(read.usage)) if read.rows is None else read.rows
+        read = replace(
+            read,
+            faces=replace(
+                faces,
+                labels=faces.labels[index],
+                targets=None if faces.targets is None else faces.targets[index],
+                votes=None if faces.votes is None else faces.votes[index],
+            ),
+            usage=read.usage[index],
+            groups=None if read.groups is None else read.groups[index],
+            rows=rows[index].astype(np.int32),
+        )
+    return read if images is None else replace(read, faces=replace(read.faces, images=images))
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.config.schema import Config, Data
 from ferkeras.data.faces import ReadFaces, Splits
-from ferkeras.data.read import Wanted, read_faces, source_at
+from ferkeras.data.read import read_faces
 from ferkeras.data.readers.source import NoPeople
+from ferkeras.data.source_path import source_at
 from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.data.task import Task
 from ferkeras.data.votes import COLUMNS
+from ferkeras.data.wanted import Wanted
 
 _NAMED = 5
 """Pictures that are named in a line."""

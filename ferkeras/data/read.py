@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import cannot_read, nearest, quoted, shown
+from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data import cache as kept
 from ferkeras.data import selection
-from ferkeras.data.classes import DROPPED, ClassesWanted, choose_classes
+from ferkeras.data.classes import DROPPED
 from ferkeras.data.cut_out import cut_out_faces, sampled, second_half
 from ferkeras.data.digests import digest_of_file, fingerprint_of
-from ferkeras.data.faces import Faces, ReadFaces
-from ferkeras.data.presets import ferplus
-from ferkeras.data.readers.ferplus import read_ferplus
+from ferkeras.data.faces import Faces, ReadFaces, those_at
+from ferkeras.data.labelling import labelled
 from ferkeras.data.readers.recognise import Opened, open_file, open_folder
 from ferkeras.data.readers.source import (
     MAX_PICTURES,
@@ -31,44 +30,10 @@ from ferkeras.data.readers.source import (
     Progress,
     Source,
 )
-from ferkeras.data.readers.votes import OtherRows, Votes, check_rows
-from ferkeras.data.task import ImageSpec, Task
-from ferkeras.data.votes import COLUMNS, Labelled, VotesAs, fractions, labelled_by_votes
-
-_MAX_NEIGHBOURS = 10_000
-
-FER2013_PAGE = (
-    "https://www.kaggle.com/competitions/"
-    "challenges-in-representation-learning-facial-expression-recognition-challenge/data"
-)
-"""Where FER2013's makers offer it."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked of a source; the keys of the section `data` of the same names.
-
-    Attributes:
-        classes: a preset's name, names to keep, names with what becomes them, or None.
-        size: height and width, or None for what suits the source.
-        color: whether faces are in colour, or None for what suits the source.
-        group_column: the column of a table that says who is seen.
-        expected: the task of a network that is to see these faces; before all others.
-        votes: path of FER+'s votes for the rows of the source; `ferkeras.data.votes.COLUMNS` for
-            columns of its own; or None for none.
-        votes_as: what is made of them; None without votes.
-        detect_faces: cut out the largest face of each picture that is a photograph. Pixels, whose
-            faces were cut out already, are refused, unless a network's task is expected.
-    """
-
-    classes: ClassesWanted = None
-    size: tuple[int, int] | None = None
-    color: bool | None = None
-    group_column: str | None = None
-    expected: Task | None = None
-    votes: str | None = None
-    votes_as: VotesAs | None = None
-    detect_faces: bool = False
+from ferkeras.data.source_path import source_at
+from ferkeras.data.task import ImageSpec
+from ferkeras.data.votes import COLUMNS
+from ferkeras.data.wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -185,49 +150,6 @@ def _has_file_of_votes(wanted: Wanted) -> bool:
     return wanted.votes is not None and wanted.votes != COLUMNS
 
 
-def _labelled(path: Path, source: Source, wanted: Wanted) -> Labelled:
-    expected = None if wanted.expected is None else wanted.expected.classes
-    votes = None if wanted.votes is None else _votes(path, source, wanted.votes)
-    if votes is not None and wanted.votes_as != "auxiliary":
-        return labelled_by_votes(
-            shown(path), votes, wanted.classes, expected, soft=wanted.votes_as == "soft"
-        )
-    if votes is not None and not any(source.labels):
-        raise InputError(
-            f"{shown(path)}: data.votes_as=auxiliary: its faces have no labels beside the votes; "
-            "expected a column named emotion, or data.votes_as=filter or soft"
-        )
-    chosen = choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
-    labels = chosen.indices(source.labels)
-    found = Labelled(
-        chosen.classes, labels, chosen.summary(), dropped=chosen.dropped(source.labels)
-    )
-    if votes is None:
-        return found
-    summary = "; ".join(filter(None, (found.summary, "votes for a second head in training")))
-    return replace(found, summary=summary, votes=fractions(votes), usage=votes.usage)
-
-
-def _votes(path: Path, source: Source, wanted: str) -> Votes:
-    if wanted == COLUMNS:
-        if source.votes is None:
-            raise InputError(
-                f"{shown(path)}: data.votes=columns: it has one label a face; expected a table, or "
-                "labels of NumPy's, with a column for each class"
-            )
-        return source.votes
-    file, _ = source_at(wanted)
-    what = f"data.votes = {shown(file)}"
-    if source.pictures.names is not None:
-        raise OtherRows(
-            f"{what}: votes belong to the rows of a table, and {shown(path)} is of picture files; "
-            "give the fer2013.csv they belong to as data.path"
-        )
-    votes = read_ferplus(file)
-    check_rows(what, votes, source.usage)
-    return votes
-
-
 def _read(
     path: Path,
     before: Mapping[Path, os.stat_result],
@@ -237,7 +159,7 @@ def _read(
     at_most_unreadable: int,
     key: str | None,
 ) -> Reading:
-    found = _labelled(path, source, wanted)
+    found = labelled(path, source, wanted)
     index = np.flatnonzero(found.labels != DROPPED)
     if not len(index):
         raise InputError(f"{shown(path)}: none of its faces is of a class that is kept")
@@ -315,27 +237,6 @@ def _in_memory(blocks: Iterator[np.ndarray], count: int, spec: ImageSpec) -> np.
     return images[:filled]
 
 
-def those_at(
-    read: ReadFaces, index: np.ndarray, images: selection.Images | None = None
-) -> ReadFaces:
-    """Some of the faces of a reading, rising, with their images where these have come."""
-    if len(index) < len(read.usage):
-        faces, rows = read.faces, np.arange(len(read.usage)) if read.rows is None else read.rows
-        read = replace(
-            read,
-            faces=replace(
-                faces,
-                labels=faces.labels[index],
-                targets=None if faces.targets is None else faces.targets[index],
-                votes=None if faces.votes is None else faces.votes[index],
-            ),
-            usage=read.usage[index],
-            groups=None if read.groups is None else read.groups[index],
-            rows=rows[index].astype(np.int32),
-        )
-    return read if images is None else replace(read, faces=replace(read.faces, images=images))
-
-
 def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | None:
     if groups is None:
         return None
@@ -379,39 +280,3 @@ def _refuse_changed(files: Mapping[Path, os.stat_result]) -> None:
             raise cannot_read(path, error) from error
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise InputError(f"{shown(path)}: changed while it was being read; read it again")
-
-
-def source_at(path: str | Path) -> tuple[Path, os.stat_result]:
-    """Return the path with ``~`` expanded and what the system knows of it."""
-    try:
-        path = Path(path).expanduser()
-        return path, path.stat()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _missing(Path(path)) from error
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"{quoted(str(path), 200)}: not a path ({error})") from error
-
-
-def _missing(path: Path) -> InputError:
-    above = path.parent
-    while not above.is_dir() and above != above.parent:
-        above = above.parent
-    if above != path.parent:
-        return InputError(
-            f"{shown(path)}: no such file or folder; there is {shown(above)}, but no "
-            f"{quoted(path.relative_to(above).parts[0], 200)} in it"
-        )
-    try:
-        with os.scandir(above) as entries:
-            names = [entry.name for entry, _ in zip(entries, range(_MAX_NEIGHBOURS), strict=False)]
-    except OSError:
-        names = []
-    near = nearest(path.name, names, cutoff=0.8)
-    hint = f"; did you mean {shown(above / near)}?" if near else f" in {shown(above.absolute())}"
-    if not near and path.name.lower().startswith(("fer2013new", "ferplus")):
-        hint += f"; FER+ is had from {ferplus.PAGE}"
-    elif not near and path.name.lower().startswith(("fer2013", "icml_face_data", "train.csv")):
-        hint += f"; FER2013 is had from {FER2013_PAGE}"
-    return InputError(f"{shown(path)}: no such file or folder{hint}")
