@@ -70,9 +70,10 @@ def test_a_learning_rate_is_a_number_or_auto(value):
     assert load_config(None, ["train.learning_rate=auto"]).train.learning_rate == "auto"
     text = problems(None, f"train.learning_rate={value}", "train.epochs=0")
     assert text.startswith("2 errors")
+    hint = "did you mean auto?; " if value == "atuo" else ""
     assert (
         f"command line: train.learning_rate = {value}: expected number, above 0 to 10, or auto; "
-        "default 0.001" in text
+        f"{hint}default 0.001" in text
     )
 
 
@@ -169,6 +170,9 @@ def test_a_rule_that_file_and_command_line_break_together_names_both(tmp_path):
     [
         ("train.learning_rate=0,001", "; the decimal point is a dot: 0.001; default"),
         ("name=mein lauf", "expected text of letters a to z, digits, "),
+        ("train.optimizer=adma", "one of adam, adamw, sgd; did you mean adam?; default"),
+        ("monitor.trackers=[mlfow]", "; did you mean mlflow?; default []"),
+        ("network.kind=resdual", "; did you mean residual?"),
         ("name=Müllers Lauf!", "; for example name=Mullers-Lauf; default"),
     ],
 )

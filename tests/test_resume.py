@@ -412,9 +412,10 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
     code, text = resume(capsys, run.folder, "seed=9")
     assert (code, text.count("\n")) == (2, 1)
     assert "'seed': --resume continues a run as it was configured" in text
-    code, text = resume(capsys, run.folder, "--name=b")
-    assert (code, text.count("\n")) == (2, 1)
-    assert "leave out --config and --name" in text
+    for named in ("--name=b", "--config=demo"):
+        code, text = resume(capsys, run.folder, named)
+        assert (code, text.count("\n")) == (2, 1)
+        assert "leave out --config and --name" in text
     with exclusive_lock(run.folder):
         code, text = resume(capsys, tmp_path / "saved_models")
     assert code == 2

@@ -31,7 +31,7 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import DEFAULT, config_parser, configured, find_config, keys_given
+from ferkeras.config.arguments import config_parser, configured, find_config, keys_given
 
 _SEEDS = 3
 
@@ -103,7 +103,7 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
             raise InputError(
                 "--between and --variant: give one of them; --between makes its variants itself"
             )
-        if arguments.config != DEFAULT:
+        if arguments.config is not None:
             raise InputError("--between and --config: give one of them; --between names both ends")
         keys = keys_given(arguments.overrides)
         first, second = (

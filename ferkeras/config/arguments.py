@@ -35,7 +35,6 @@ def config_parser(module: str, documentation: str | None) -> argparse.ArgumentPa
     )
     result.add_argument(
         "--config",
-        default=DEFAULT,
         metavar="FILE",
         help="YAML file, or the name of a configuration that comes along (default: demo, synthetic "
         "faces)",
@@ -61,9 +60,14 @@ def configured(arguments: argparse.Namespace) -> Config:
     if arguments.name is not None:
         overrides.append(f"name={arguments.name}")
     keys = keys_given(overrides)
-    config = load_config(find_config(arguments.config), overrides)
+    config = load_config(find_config(config_of(arguments)), overrides)
     refuse_idle(config, keys)
     return config
+
+
+def config_of(arguments: argparse.Namespace) -> str:
+    """The --config of a `config_parser`, or the one that holds where none is named."""
+    return DEFAULT if arguments.config is None else arguments.config
 
 
 def keys_given(overrides: Sequence[str]) -> list[str]:

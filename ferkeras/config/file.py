@@ -22,6 +22,7 @@ from ferkeras.config.keys import (
     NULL,
     all_keys,
     as_yaml,
+    choices_of,
     field_of,
     is_text,
     kinds_of,
@@ -239,7 +240,8 @@ def _explain(item: Any, location: list[str], places: dict[str, str], kind: str) 
     if item["type"] == "value_error":
         return f"{where}{value}: {message} (rule: {rule_of(field)})"
     return (
-        f"{where}{value}: expected {rule_of(field)}{hint_for_value(key, item['input'])}; default "
+        f"{where}{value}: expected {rule_of(field)}"
+        f"{hint_for_value(key, item['input'], choices_of(field))}; default "
         f"{as_yaml(field.get_default())}"
     )
 

@@ -142,12 +142,20 @@ def hint_for_section(section: str, value: object) -> str:
     return f"; did you mean {key}={shown(value)}?" if key else ""
 
 
-def hint_for_value(key: str, value: object) -> str:
-    """What to say of a value that a key does not take; empty where nothing is known."""
+def hint_for_value(key: str, value: object, choices: Sequence[str] = ()) -> str:
+    """What to say of a value that a key does not take; empty where nothing is known.
+
+    Args:
+        key: the dotted key.
+        value: what was given.
+        choices: the words that it takes, alone or in a list.
+    """
     if not isinstance(value, str):
         return ""
     if re.fullmatch(r"[+-]?\d+,\d+(e[+-]?\d+)?", value):
         return f"; the decimal point is a dot: {value.replace(',', '.')}"
+    if meant := _alike(value.lower(), choices):
+        return f"; did you mean {meant[0]}?"
     plain = for_file_name(value).lstrip("_.-")[:64]
     return f"; for example name={plain}" if key == "name" and plain else ""
 

@@ -98,6 +98,13 @@ def types_of(key: str) -> set[type]:
     return found
 
 
+def choices_of(field: FieldInfo) -> list[str]:
+    """The words that a key takes, alone or in a list; empty where it takes others too."""
+    parts = [part for each in _parts(field.annotation) for part in _items(each)]
+    texts = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
+    return [] if str in parts else [word for word in texts if isinstance(word, str)]
+
+
 def is_text(key: str) -> bool:
     """Whether a dotted key takes any text, such as a path, and nothing else but null."""
     parts = _alternatives(key)
@@ -114,6 +121,11 @@ def _alternatives(key: str) -> list[Any]:
     kinds = kinds_of(section).values()
     fields = (kind.model_fields[name] for kind in kinds if name in kind.model_fields)
     return [each for field in fields for each in _parts(field.annotation)]
+
+
+def _items(part: Any) -> list[Any]:
+    """What a list is of; anything else as it is."""
+    return _parts(get_args(part)[0]) if get_origin(part) is tuple else [part]
 
 
 def _parts(annotation: Any) -> list[Any]:

@@ -34,7 +34,7 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.cli.wording import shown
-from ferkeras.config.arguments import DEFAULT, config_parser, configured
+from ferkeras.config.arguments import config_of, config_parser, configured
 from ferkeras.diagnose.program.script import OPTION, diagnose_script
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _open_run(arguments: argparse.Namespace) -> FinishedRun:
         f"section.key=value other than {PATH} and {VOTES} (the same at another place), or leave "
         "out the run"
     )
-    if arguments.name is not None or arguments.config != DEFAULT:
+    if arguments.name is not None or arguments.config is not None:
         raise InputError(refusal)
     moved = settings_asked(given, (PATH, VOTES), refusal)
     finished = open_run(folder)
@@ -181,11 +181,11 @@ def _examined(arguments: argparse.Namespace, config: Config, finished: FinishedR
     if finished is not None:
         return f"Examined: the run {shown(finished.run.folder)}, on {faces}"
     text = (
-        f"Examined: no run, but {_STEPS} steps of a training with --config {arguments.config}, "
+        f"Examined: no run, but {_STEPS} steps of a training with --config {config_of(arguments)}, "
         f"on {faces}"
     )
     newest = newest_in(Path(config.output.folder))
-    named = arguments.overrides or arguments.name is not None or arguments.config != DEFAULT
+    named = arguments.overrides or arguments.name is not None or arguments.config is not None
     if named or newest is None:
         return text
     return f"{text}\nTo examine the newest run: {command_line('diagnose', newest)}"
@@ -196,7 +196,7 @@ def _command(arguments: argparse.Namespace, finished: FinishedRun | None) -> str
     if finished is not None:
         words = [str(finished.run.config)]
     else:
-        words = [arguments.config, *arguments.overrides]
+        words = [config_of(arguments), *arguments.overrides]
     return command_line("fit", "--config", *words)
 
 

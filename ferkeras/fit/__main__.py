@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.resume = Path()
     if arguments.resume is None:
         return _fit(configured(arguments))
-    _refuse_settings(arguments, parser.get_default("config"))
+    _refuse_settings(arguments)
     return _resume(arguments)
 
 
@@ -91,8 +91,8 @@ def _fit(config: Config, unfinished: UnfinishedRun | None = None) -> int:
     return 1 if outcome is not None and outcome.failed else 0
 
 
-def _refuse_settings(arguments: argparse.Namespace, default: str) -> None:
-    if arguments.name is not None or arguments.config != default:
+def _refuse_settings(arguments: argparse.Namespace) -> None:
+    if arguments.name is not None or arguments.config is not None:
         raise InputError(
             "--resume continues a run as it was configured: leave out --config and --name, or "
             "begin a new run without --resume"

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import config_parser, configured
+from ferkeras.config.arguments import config_of, config_parser, configured
 from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, STEPS
 
 
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _training_command(arguments: argparse.Namespace, rate: float) -> str:
     """The same configuration, to be trained at this rate."""
-    words = ["--config", arguments.config]
+    words = ["--config", config_of(arguments)]
     if arguments.name is not None:
         words += ["--name", arguments.name]
     words += [each for each in arguments.overrides if each.split("=")[0] != "train.learning_rate"]

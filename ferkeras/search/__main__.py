@@ -32,7 +32,7 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import config_parser, find_config, keys_given
+from ferkeras.config.arguments import config_of, config_parser, find_config, keys_given
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _begun(arguments: argparse.Namespace) -> Search:
             f"--trials {arguments.trials}, --confirm {arguments.confirm}: expected at least 1 "
             "trial, and at least 2 seeds, which tell a difference from chance, or 0 for none"
         )
-    file = find_config(arguments.config)
+    file = find_config(config_of(arguments))
     space, plain = read_space(arguments.overrides, arguments.space)
     if arguments.name is not None:
         plain.append(f"name={arguments.name}")
