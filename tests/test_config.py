@@ -269,8 +269,11 @@ def test_the_configuration_cannot_be_changed():
         Config().train.epochs = 3
 
 
-def test_help_documents_every_key_with_its_default():
-    text = describe_keys()
+@pytest.mark.parametrize("width", [40, 78, 200])
+def test_help_documents_every_key_with_its_default_on_lines_that_fit(width):
+    text = describe_keys(width)
+    words = (line for line in text.splitlines() if " " in line.strip())
+    assert max(map(len, words)) <= width
     for key, value in flat(Config()).items():
         assert f"  {key}=" in text, key
         if isinstance(value, str):

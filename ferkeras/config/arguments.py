@@ -6,6 +6,7 @@ What reads it is imported when it is needed: verbs import this, and end well wit
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +28,12 @@ def config_parser(module: str, documentation: str | None) -> argparse.ArgumentPa
     from ferkeras.config.keys import all_keys, describe_keys
 
     known = all_keys()
+    # As wide as argparse makes the options above.
+    width = max(shutil.get_terminal_size().columns - 2, 40)
     result = parser(
         module,
         documentation,
-        epilog=f"Keys, with what holds where none is given:\n\n{describe_keys()}",
+        epilog=f"Keys, with what holds where none is given:\n\n{describe_keys(width)}",
         hint=lambda option, value: hint_for_option(option, value, known),
     )
     result.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
@@ -199,15 +200,30 @@ def _as_given(key: str, value: Any) -> str:
     return as_yaml(value).replace(", ", ",")
 
 
-def describe_keys() -> str:
-    """Every key with its default, meaning, type and range, one block a section."""
+def describe_keys(width: int) -> str:
+    """Every key with its default, meaning, type and range, one block a section.
+
+    Args:
+        width: most characters on a line, where words allow it.
+    """
+
+    def wrapped(text: str, indent: str = "") -> list[str]:
+        return textwrap.wrap(
+            text,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
     lines: list[str] = []
     for block in blocks():
         if block.title:
-            lines += ["", f"{block.title}: {block.about}"]
+            lines += ["", *wrapped(f"{block.title}: {block.about}")]
         for key, field in block.fields.items():
             lines.append(f"  {key}={as_yaml(field.get_default())}")
-            lines.append(f"      {field.description} ({rule_of(field)})")
+            lines += wrapped(f"{field.description} ({rule_of(field)})", " " * 6)
     return "\n".join(lines)
 
 
