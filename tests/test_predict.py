@@ -233,6 +233,14 @@ def test_what_ferkeras_made_in_a_folder_is_left_out_and_named(
     assert f"left out: {drawn}: " in said.err
     # Named by itself, a folder of such pictures is searched as any other.
     assert len(find_files([str(drawn)])) == 4
+    # Wherever they lie, and beside whatever.
+    shutil.move(drawn, folder / "elsewhere")
+    shutil.copy(folder / "elsewhere" / "faces-1.png", folder / "sheet.png")
+    told = []
+    assert len(find_files([str(folder)], left_out=told.append)) == 71
+    assert told == [run, folder / "elsewhere", folder / "sheet.png"]
+    assert len(find_files([str(folder / "*")], left_out=told.append)) == 70
+    assert told[3:] == [folder / "sheet.png"]
 
 
 def test_a_pattern_skips_nothing_in_silence(finished_run, folder, capsys):

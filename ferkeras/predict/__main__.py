@@ -10,7 +10,7 @@ network that comes with ferkeras is used, saved_models/fer2013. PATH is a pictur
 what is below it), a glob pattern or a video. A picture that is not cut out closely is searched for
 faces; where none is found, the prediction is for all of it, and the last line says so. --detect
 searches every picture and --no-detect none. What cannot be read is named on stderr and skipped, and
-so are runs of ferkeras in a folder, and what --draw drew there before.
+so are runs of ferkeras in a folder, and what --draw drew before.
 Exit codes: 0 done, 1 something could not be read, 2 wrong usage or input.
 
 A network that recognises facial expressions is often wrong, and does not know what people feel:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         paths,
         follow_symlinks=arguments.follow_symlinks,
         drawing=arguments.draw,
-        left_out=lambda folder: tell(f"left out: {shown(folder)}: what ferkeras itself made"),
+        left_out=lambda path: tell(f"left out: {shown(path)}: what ferkeras itself made"),
     )
     # What is for programs alone goes to stdout.
     with Console(sys.stderr) as console:

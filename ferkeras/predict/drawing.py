@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.figures import percent
@@ -15,6 +16,7 @@ from ferkeras.cli.foreign_text import for_file_name
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import decode
 from ferkeras.files.writing import atomic_file, demand_room
+from ferkeras.predict.drawn import DRAWN
 from ferkeras.predict.predictions import PredictedView, Prediction
 from ferkeras.predict.sources import read_bounded
 from ferkeras.report.mosaic import mosaic_figure
@@ -71,7 +73,7 @@ class Drawing:
             name = f"{self._photographs:03d}-{for_file_name(Path(seen.name).stem)}"
             picture = self._annotated(seen)
             with atomic_file(self._free(name)) as file:
-                picture.save(file, format="PNG")
+                picture.save(file, format="PNG", pnginfo=_texts())
 
     def close(self) -> None:
         """Draw the last sheet."""
@@ -89,7 +91,7 @@ class Drawing:
         self._sheets += 1
         images, captions, colors = zip(*faces, strict=True)
         figure = mosaic_figure(np.stack(images), captions, colors=colors)
-        save(figure, self._free(f"faces-{self._sheets}"))
+        save(figure, self._free(f"faces-{self._sheets}"), DRAWN)
 
     def _free(self, stem: str) -> Path:
         """A path that is not taken: nothing that is there is replaced."""
@@ -125,6 +127,13 @@ class Drawing:
             place = (at_x + pad - left, at_y + pad - top)
             pen.text(place, caption, font=font, fill=_ink(color))
         return picture
+
+
+def _texts() -> PngInfo:
+    texts = PngInfo()
+    for keyword, text in DRAWN.items():
+        texts.add_text(keyword, text)
+    return texts
 
 
 def _ink(color: str) -> str:

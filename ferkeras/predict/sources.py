@@ -17,6 +17,7 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode
 from ferkeras.data.readers.files import BESIDE_PICTURES, is_visible
+from ferkeras.predict.drawn import is_drawn
 from ferkeras.runs.record import Run
 
 _RECORD = Run(Path()).environment.name
@@ -49,7 +50,7 @@ def find_files(
     *,
     follow_symlinks: bool = False,
     drawing: Path | None = None,
-    left_out: Callable[[Path], None] = lambda folder: None,
+    left_out: Callable[[Path], None] = lambda path: None,
 ) -> list[Path]:
     """The files that these paths mean, in order.
 
@@ -57,7 +58,8 @@ def find_files(
     say neither picture nor video too, so that whoever reads them tells what is skipped. Passed
     over are hidden files, symbolic links to folders unless links are followed, and text, tables,
     documents and what systems leave beside pictures. Left out are what ferkeras made itself: runs,
-    whose curves are pictures of no face, and what it drew before. Anything else is taken for a glob
+    whose curves are pictures of no face, and what it drew before, unless there is nothing else.
+    Anything else is taken for a glob
     pattern (`*`, `?`, `[...]`, `**`), which is searched likewise: its folder is what stands before
     the first of these. A file that is meant more than once counts once.
 
@@ -65,7 +67,8 @@ def find_files(
         paths: as people write them.
         follow_symlinks: allow symbolic links in a folder to lead out of it.
         drawing: the folder that predictions are drawn into.
-        left_out: is told each folder of ferkeras's own that lies in one of the paths.
+        left_out: is told each folder of ferkeras's own that lies in one of the paths, and each
+            picture that it drew beside others.
 
     Raises:
         InputError: a path means no file, or a link leads out of a folder.
@@ -91,6 +94,7 @@ def find_files(
             # Path.glob knows no absolute patterns.
             matches = glob.glob(str(path), recursive=True)  # noqa: PTH207
             files = [match for match in map(Path, sorted(matches)) if _is_meant(match)]
+            files = _without_drawn(files, left_out)
             if not any(map(_known, files)):
                 raise InputError(
                     f"{shown(each)}: no picture or video matches this pattern; looked for "
@@ -172,13 +176,26 @@ def _below(
         own |= {path for path in every if path.is_dir() and path.resolve() == drawing.resolve()}
     for each in sorted(own):
         left_out(each)
-    return [
+    files = [
         path
         for path in every
         if _is_meant(path)
         and is_visible(path.relative_to(folder).as_posix())
         and own.isdisjoint(path.parents)
     ]
+    return _without_drawn(files, left_out)
+
+
+def _without_drawn(files: Sequence[Path], left_out: Callable[[Path], None]) -> list[Path]:
+    """The files that predict did not draw; all of them, where there is nothing else."""
+    drawn = {path for path in files if is_drawn(path)}
+    rest = [path for path in files if path not in drawn]
+    if not any(map(_known, rest)):
+        return list(files)
+    mixed = {path.parent for path in rest}
+    for each in sorted({path if path.parent in mixed else path.parent for path in drawn}):
+        left_out(each)
+    return rest
 
 
 def _every(folder: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ matplotlib is imported when something is drawn, and its global state is left alo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
@@ -169,8 +169,13 @@ def as_array(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def save(figure: Figure, path: AnyPath) -> None:
+def save(figure: Figure, path: AnyPath, texts: Mapping[str, str] | None = None) -> None:
     """Write a figure as PNG, whole or not at all; an older file is replaced.
+
+    Args:
+        figure: to be written.
+        path: where to.
+        texts: written into the file, by PNG's keyword.
 
     Raises:
         OSError: the folder is missing or cannot be written to.
@@ -178,4 +183,4 @@ def save(figure: Figure, path: AnyPath) -> None:
     canvas: Any = figure.canvas
     with atomic_file(path) as file, every_letter(without_mathematics(figure)):
         # What `figure.savefig` does, with one layout of the figure in place of two.
-        canvas.print_png(file)
+        canvas.print_png(file, metadata=texts)
