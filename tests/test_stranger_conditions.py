@@ -47,6 +47,17 @@ def test_as_it_was_nothing_is_said_and_no_path_is_kept(environment):
     assert not {"data.path", "output.folder", "distill.teachers"} & set(environment["settings"])
 
 
+def test_a_mapping_of_classes_is_as_it_was(tmp_path):
+    classes = "data.classes={smile: [happy], other: [sad, fear]}"
+    config = load_config(None, ["name=b", "data.path=faces", f"output.folder={tmp_path}", classes])
+    run = create_run(config)
+    record_start(run, config, DATA)
+    assert changed_conditions(read_record(run.environment, EnvironmentRecord), config) == []
+    other = load_config(None, ["data.path=faces", classes.replace("fear", "angry")])
+    (change,) = changed_conditions(read_record(run.environment, EnvironmentRecord), other)
+    assert change.key == "data.classes"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [

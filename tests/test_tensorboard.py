@@ -35,7 +35,7 @@ from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # no
 from tensorboard.util import tensor_util  # noqa: E402
 from werkzeug.test import Client  # noqa: E402
 
-from ferkeras.config.file import dump_config  # noqa: E402
+from ferkeras.config.file import dump_config, load_config  # noqa: E402
 from ferkeras.config.schema import Config  # noqa: E402
 from ferkeras.data.faces import Faces  # noqa: E402
 from ferkeras.data.presets.fer2013 import EMOTIONS  # noqa: E402
@@ -237,6 +237,25 @@ def test_hyperparameters_are_the_configuration_and_the_trial_is_the_run_folder(r
     assert start.hparams["augment.flip"].bool_value is True
     assert "train.global_clip_norm" not in start.hparams
     assert "name" not in start.hparams
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (
+            "data.classes={smile: [happy], other: [sad, fear]}",
+            "{other: [sad, fear], smile: [happy]}",
+        ),
+        ("data.classes=[happy, sad]", "happy sad"),
+        ("data.classes=ferplus", "ferplus"),
+    ],
+)
+def test_classes_in_whatever_form_are_a_hyperparameter(given, text):
+    summary = summaries.hyperparameters(load_config(None, ["data.path=faces", given]), "a-001")
+    found = {value.tag: value.metadata.plugin_data.content for value in summary.value}
+    content = found[hparams_metadata.SESSION_START_INFO_TAG]
+    start = hparams_metadata.parse_session_start_info_plugin_data(content)
+    assert start.hparams["data.classes"].string_value == text
 
 
 def test_every_key_is_a_column_whose_values_of_other_runs_are_not_filtered_out(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 from typing import Any, NamedTuple
@@ -44,9 +45,9 @@ def versions() -> dict[str, str | None]:
 
 
 def settings_of(config: Config) -> dict[str, Any]:
-    """Every key of a configuration with its value for JSON, but for paths and names."""
+    """Every key of a configuration with its value as JSON has it, but for paths and names."""
     return {
-        key: list(value) if isinstance(value, tuple) else value
+        key: json.loads(json.dumps(value))
         for key, value in flat(config).items()
         if key not in _OF_THIS_MACHINE
     }

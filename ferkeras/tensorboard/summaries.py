@@ -24,7 +24,7 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.util import tensor_util
 
-from ferkeras.config.keys import blocks, flat
+from ferkeras.config.keys import as_yaml, blocks, flat
 from ferkeras.config.schema import Config
 from ferkeras.report.columns import is_sparse, tag_of
 from ferkeras.report.panels import PANELS, Panel
@@ -200,12 +200,18 @@ class _Anything(hp.Domain):
 
 
 def _values(config: Config) -> dict[str, float | bool | str]:
-    """`section.key` to value; sequences as text, null and the run's name left out."""
+    """`section.key` to value; sequences and mappings as text, null and the run's name left out."""
     return {
-        key: (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else value
+        key: _in_words(value)
         for key, value in flat(config).items()
         if value is not None and key != "name"
     }
+
+
+def _in_words(value: Any) -> float | bool | str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
+    return value if isinstance(value, float | int | str) else as_yaml(value)
 
 
 def _kind(field: FieldInfo) -> type:
