@@ -182,6 +182,8 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--variant", "a", "seed=3"], "the same for all arms"),
         (["--variant", "a", "data.path=x"], "the same for all arms"),
         (["--variant", "a", "train.learning_rate=auto"], "give a number"),
+        (["train.learning_rate=auto", "--variant", "a", "train.learning_rate=0.1"],
+         "give a number"),
         (["--variant", "a", "monitor.collapse_action=heal"], "changes its own settings"),
         (["--seeds", "1", "--variant", "a", "train.epochs=3"], "at least 2"),
         (["--seeds", "0", "--variant", "a", "train.epochs=3"], "at least 2"),
@@ -194,7 +196,8 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--between", "fer2013-fast", "fer2013-teacher", "distill.weight=0.3"], "has no effect"),
         (["--variant", "a", "distill.weight=0.3"], "variant 'a': distill.weight: has no effect"),
         (["--join", "no-such-folder"], "no study"),
-        (["--join", "x", "--seeds", "2"], "takes nothing else"),
+        *((["--join", "x", *each], "takes nothing else")
+          for each in (["--seeds", "2"], ["--seeds", "0"], ["--hours", "0"], ["--config=demo"])),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_answered_for_people(arguments, words, tmp_path, capsys):

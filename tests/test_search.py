@@ -10,19 +10,23 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import optuna
 import pytest
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from ferkeras.ablate.ablation import Ablation
 from ferkeras.cli.console import Console
 from ferkeras.cli.endings import words_for
 from ferkeras.cli.errors import InputError, MachineError
 from ferkeras.config.file import load_config
+from ferkeras.runs.create import create_run
 from ferkeras.runs.finished import open_run
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.search.__main__ import main
+from ferkeras.search.confirm import confirm
 from ferkeras.search.space import read_space
 from ferkeras.search.study import Search, Task
 from ferkeras.study import storage
@@ -340,6 +344,123 @@ def test_one_too_many_begun_in_one_moment_does_not_count(tmp_path, monkeypatch):
     assert len(asked) == len(other.done) == 2
 
 
+def test_two_processes_that_begin_in_one_moment_try_different_values(tmp_path, monkeypatch):
+    both_are_here = threading.Barrier(2)
+
+    def result(config):
+        both_are_here.wait(60)
+        return peak(config)
+
+    asked = pretend(monkeypatch, result)
+    searches = [Search.begin(tmp_path / "s", None, task(tmp_path, trials=2))]
+    searches.append(Search.join(str(tmp_path / "s")))
+    workers = [threading.Thread(target=each.work, args=(Console(),)) for each in searches]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    first, second = (config.train.learning_rate for config in asked)
+    assert first != second
+
+
+def test_a_trial_s_values_are_the_same_whichever_process_tries_them(tmp_path, monkeypatch):
+    tried = []
+    for name, joined in (("alone", False), ("helped", True)):
+        asked = pretend(monkeypatch, peak)
+        search = Search.begin(tmp_path / name, None, task(tmp_path, trials=6))
+        if joined:
+            monkeypatch.setattr(search, "_next", iter(["trial"] * 4 + ["done"]).__next__)
+        search.work(Console())
+        if joined:
+            Search.join(str(tmp_path / name)).work(Console())
+        tried.append([config.train.learning_rate for config in asked])
+    assert tried[0] == tried[1]
+
+
+def test_a_training_of_another_process_is_waited_for_and_never_removed(tmp_path, monkeypatch):
+    config = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    folder = tmp_path / "s" / "runs"
+    looks, trained = [], []
+
+    def train_one(config, splits, console, run, *, watch, epoch_done):
+        trained.append(run.folder)
+        raise MachineError("trained", "here")
+
+    trainer = Trainer(folder, [], Console(), train_one)
+    own = config.model_copy(
+        update={"output": config.output.model_copy(update={"folder": str(folder)})}
+    )
+    theirs = create_run(own)
+    # What is told here is told of a process that ends after the second look.
+    lock = ExitStack()
+    lock.enter_context(exclusive_lock(theirs.folder))
+
+    def look(seconds):
+        looks.append(seconds)
+        trainer.discard(config)
+        assert theirs.config.is_file()
+        if len(looks) == 2:
+            lock.close()
+
+    monkeypatch.setattr("ferkeras.study.training.time.sleep", look)
+    with pytest.raises(MachineError, match="trained"):
+        trainer.obtain(config, "trial 0")
+    assert len(looks) == 2
+    assert trained == [theirs.folder]
+    trainer.discard(config)
+    assert not theirs.folder.exists()
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_how_long_a_training_took_that_was_no_trial_is_not_known(timed, tmp_path, monkeypatch):
+    pretend(monkeypatch, peak)
+    folders = []
+    begun = Trainer.__init__
+
+    def noted(self, folder, others, console, train):
+        folders.extend(others)
+        begun(self, folder, others, console, train)
+
+    monkeypatch.setattr(Trainer, "__init__", noted)
+    limits = {"minutes": 5.0} if timed else {}
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=1, limits=limits))
+    search.work(Console())
+    assert folders == ([] if timed else [tmp_path])
+    (trial,) = search.done
+    assert trial.user_attrs["figures"].get("minutes") == (0.0 if timed else None)
+
+
+def test_what_has_no_effect_in_the_best_is_left_out_of_its_confirmation(tmp_path, monkeypatch):
+    base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    space, _ = read_space(
+        ["class_weight.rule=[none,cube_root]", "class_weight.max=linear(1.1,2)"], None
+    )
+    pretend(monkeypatch, lambda config: (0.9 if config.class_weight.rule == "none" else 0.1, 9))
+    search = Search.begin(
+        tmp_path / "s", None, Task.of(base, space, ["accuracy"], {}, 6, "none", 2)
+    )
+    search.work(Console())
+    planned = []
+    monkeypatch.setattr(Ablation, "begin", lambda folder, plan: planned.append(plan))
+    with pytest.raises(AttributeError):  # there is nothing to be worked at
+        confirm(search, Console())
+    (plan,) = planned
+    assert plan.arms["best"].class_weight.rule == "none"
+    assert plan.arms["best"].class_weight.max == base.class_weight.max
+
+
+@pytest.mark.parametrize(
+    ("address", "joined"),
+    [
+        ("sqlite:///x.db", "sqlite:///x.db#search-demo"),
+        ("postgresql://me:secret@host/base", "postgresql://me:***@host/base#search-demo"),
+        ("postgresql://me@host/base#search-demo", "postgresql://me@host/base#search-demo"),
+    ],
+)
+def test_a_search_in_a_database_is_joined_there_and_no_password_is_printed(address, joined):
+    assert storage.without_password(address, "search-demo") == joined
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -350,9 +471,12 @@ def test_one_too_many_begun_in_one_moment_does_not_count(tmp_path, monkeypatch):
         (["distill.weight=linear(0.1,0.9)"], "has no effect"),
         (["train.epochs=1", "train.epochs=2", "train.learning_rate=log(1e-4,1e-2)"], "twice"),
         (["--join", "no-such-folder"], "no study"),
-        (["--join", "x", "--trials=3"], "takes nothing else"),
+        (["train.learning_rate=auto", "network.conv_dropout=[0,0.1]"], "give a number"),
+        *((["--join", "x", each], "takes nothing else")
+          for each in ("--trials=3", "--trials=40", "--confirm=0", "--pruner=median",
+                       "--config=demo", "train.epochs=3")),
     ],
-)
+)  # fmt: skip
 def test_wrong_usage_is_answered_for_people(arguments, words, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2

@@ -96,6 +96,7 @@ def test_every_suggestion_lies_in_the_space_and_is_a_configuration():
         (["network.conv_dropout=[0]"], "2 to 100 choices"),
         (["network.conv_dropout=[0,2]"], "expected number"),
         (["seed=linear(0,5)"], "no part of the recipe"),
+        (["train.learning_rate=[auto, 0.01]"], "give a number"),
         (["monitor.collapse_action=[warn, heal]"], "changes its own settings"),
     ],
 )

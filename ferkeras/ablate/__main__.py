@@ -31,7 +31,13 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import config_parser, configured, find_config, keys_given
+from ferkeras.config.arguments import (
+    config_parser,
+    configured,
+    find_config,
+    given_beside,
+    keys_given,
+)
 
 _SEEDS = 3
 
@@ -39,15 +45,14 @@ _SEEDS = 3
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (default: the process's); return its exit code."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments = _parser().parse_args(argv)
 
     from ferkeras.ablate.ablation import Ablation
     from ferkeras.cli.console import Console
     from ferkeras.study.endings import going_on
 
     if arguments.join is not None:
-        _refuse_more(arguments, parser)
+        _refuse_more(arguments)
         ablation = Ablation.join(arguments.join)
     else:
         plan, folder = _plan(arguments)
@@ -118,11 +123,8 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     return plan, arguments.output or Path(base.output.folder) / f"ablate-{arguments.name or name}"
 
 
-def _refuse_more(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    own = ("overrides", "name", "config", "variant", "variants", "between", "group", "seeds",
-           "hours", "output")  # fmt: skip
-    if any(getattr(arguments, key) != parser.get_default(key) and getattr(arguments, key)
-           for key in own):  # fmt: skip
+def _refuse_more(arguments: argparse.Namespace) -> None:
+    if given_beside(arguments, "join"):
         raise InputError(
             "--join FOLDER: takes nothing else, as the ablation is the one that was begun; leave "
             "the rest out"

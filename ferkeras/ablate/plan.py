@@ -16,7 +16,7 @@ from ferkeras.config.idle import refuse_idle
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.study.effects import Comparison
-from ferkeras.study.training import identity, refuse_healing
+from ferkeras.study.training import identity, refuse_found_rate, refuse_healing
 
 _FIXED = ("name", "seed", "output", "data", "checkpoint")
 """What no variant changes: it would compare other things than recipes."""
@@ -210,6 +210,7 @@ class _Arms:
 
     def add(self, name: str, config: Config) -> str:
         """The name under which the configuration stands."""
+        refuse_found_rate(config)
         refuse_healing(config)
         known = self._names.setdefault(identity(config), name)
         if known == name:
@@ -228,11 +229,6 @@ def _changed(config: Config, values: Mapping[str, Any], what: str) -> Config:
         changed = with_values(config, values)
     except InputError as error:
         raise _Contradiction(f"{what}: {error}") from None
-    if changed.train.learning_rate == "auto":
-        raise InputError(
-            "train.learning_rate=auto: arms would differ in what is found; give a number "
-            "(python -m ferkeras.lr_find suggests one)"
-        )
     return changed
 
 

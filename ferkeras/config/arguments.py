@@ -73,6 +73,15 @@ def config_of(arguments: argparse.Namespace) -> str:
     return DEFAULT if arguments.config is None else arguments.config
 
 
+def given_beside(arguments: argparse.Namespace, key: str) -> list[str]:
+    """The arguments that were given, other than this one, of a parser whose defaults are none."""
+    return [
+        other
+        for other, value in vars(arguments).items()
+        if other != key and value is not None and value != []
+    ]
+
+
 def keys_given(overrides: Sequence[str]) -> list[str]:
     """The dotted keys of some section.key=value.
 

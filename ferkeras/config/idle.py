@@ -58,19 +58,35 @@ def refuse_idle(
         InputError: there is one; it names the key that turns it off.
     """
     keys = set(given)
-    for switch, off, idle in IDLE:
-        for key in idle.split():
-            if key in keys and switch not in undecided and _value(config, switch) == off:
-                raise InputError(
-                    f"{key}: has no effect while {switch}={as_yaml(off)}; set that too, or leave "
-                    f"{key} out"
-                )
+    for key, (switch, off) in idle_keys(config, undecided).items():
+        if key in keys:
+            raise InputError(
+                f"{key}: has no effect while {switch}={as_yaml(off)}; set that too, or leave "
+                f"{key} out"
+            )
     for key in SYNTHETIC:
         if key in keys and config.data.path != "demo":
             raise InputError(
                 f"{key}: has no effect on the faces of data.path={as_yaml(config.data.path)}; it "
                 f"is for synthetic faces, data.path=demo; leave {key} out"
             )
+
+
+def idle_keys(
+    config: Config, undecided: Container[str] = frozenset()
+) -> dict[str, tuple[str, object]]:
+    """Each dotted key that changes nothing, with the key that turns it off and that one's value.
+
+    Args:
+        config: the configuration.
+        undecided: see `refuse_idle`.
+    """
+    return {
+        key: (switch, off)
+        for switch, off, idle in IDLE
+        if switch not in undecided and _value(config, switch) == off
+        for key in idle.split()
+    }
 
 
 def _value(config: Config, key: str) -> object:

@@ -17,6 +17,10 @@ LOCK_FILE = ".ferkeras.lock"
 _LONGEST = 32
 
 
+class AtWork(InputError):
+    """Another process has the folder."""
+
+
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
     """Keep every other process (and every other block) out of `folder` while the block runs.
@@ -25,7 +29,8 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     however that ends, and is never stale. A link in the file's place is refused.
 
     Raises:
-        InputError: somebody else holds it, or the folder cannot be written.
+        AtWork: somebody else holds it.
+        InputError: the folder cannot be written.
     """
     path = folder / LOCK_FILE
     _check(InnerPath(folder, LOCK_FILE))
@@ -33,7 +38,7 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(
+        raise AtWork(
             f"{folder}: {_holder(path)} is at work in this folder; wait for it or stop it"
         ) from None
     except OSError as error:

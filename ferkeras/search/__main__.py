@@ -32,11 +32,21 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import named_path
 from ferkeras.cli.invocation import command_line
-from ferkeras.config.arguments import config_of, config_parser, find_config, keys_given
+from ferkeras.config.arguments import (
+    config_of,
+    config_parser,
+    find_config,
+    given_beside,
+    keys_given,
+)
 from ferkeras.search.goals import LIMITED, read_goals, read_limits
 
 if TYPE_CHECKING:
     from ferkeras.search.study import Search
+
+
+_DEFAULTS = {"trials": 40, "objective": ["accuracy"], "pruner": "median", "confirm": 3}
+"""What holds where a search is begun and nothing is said of it."""
 
 
 @verb
@@ -44,12 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (default: the process's); return its exit code."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    search = _joined(arguments, parser) if arguments.join is not None else _begun(arguments)
+    search = _joined(arguments) if arguments.join is not None else _begun(arguments)
 
+    from ferkeras.ablate.report import report as report_ablation
     from ferkeras.cli.console import Console
     from ferkeras.search.confirm import confirm
-    from ferkeras.search.report import report
+    from ferkeras.search.report import print_found, write_found
     from ferkeras.study.endings import going_on
+    from ferkeras.study.storage import is_address, without_password
 
     with Console() as console:
         task = search.task
@@ -62,10 +74,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "trials": f"{task.trials}, {len(search.done)} of them done",
             },
         )
-        again = command_line("search", "--join", arguments.join or search.folder)
+        store = arguments.store or arguments.join or ""
+        to_join = without_password(store, search.folder.name) if is_address(store) else None
+        again = command_line("search", "--join", to_join or search.folder)
         with going_on("search", again):
             search.work(console)
-            report(search, confirm(search, console), console)
+            # What is found is written before more is trained.
+            write_found(search, None)
+            confirmation = confirm(search, console)
+            if confirmation is not None:
+                report_ablation(confirmation, console)
+                write_found(search, confirmation)
+            print_found(search, console)
     return 0
 
 
@@ -75,6 +95,9 @@ def _begun(arguments: argparse.Namespace) -> Search:
     from ferkeras.data.load import need_source
     from ferkeras.search.space import check_space, read_space
 
+    for key, value in _DEFAULTS.items():
+        if getattr(arguments, key) is None:
+            setattr(arguments, key, value)
     goals, limits = read_goals(arguments.objective), read_limits(arguments.limit)
     if arguments.trials < 1 or arguments.confirm < 0 or arguments.confirm == 1:
         raise InputError(
@@ -100,12 +123,8 @@ def _begun(arguments: argparse.Namespace) -> Search:
     return Search.begin(folder, arguments.store, task)
 
 
-def _joined(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> Search:
-    others = [key for key in vars(arguments) if key != "join"]
-    if any(
-        getattr(arguments, key) and getattr(arguments, key) != parser.get_default(key)
-        for key in others
-    ):
+def _joined(arguments: argparse.Namespace) -> Search:
+    if given_beside(arguments, "join"):
         raise InputError(
             "--join STUDY: takes nothing else, as the search is the one that was begun; leave the "
             "rest out"
@@ -121,11 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--space", type=named_path, metavar="FILE", help="YAML file: section.key: range"
     )
-    result.add_argument("--trials", type=int, default=40, metavar="N", help="in all (default: 40)")
+    result.add_argument("--trials", type=int, metavar="N", help="in all (default: 40)")
     result.add_argument(
         "--objective",
         nargs="+",
-        default=["accuracy"],
         metavar="NAME",
         help="accuracy (default), balanced_accuracy, log_loss, parameters, minutes, litert_ms; two "
         "give a Pareto front",
@@ -140,11 +158,10 @@ def _parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--pruner",
         choices=("median", "hyperband", "none"),
-        default="median",
-        help="ends trainings that fall behind",
+        help="ends trainings that fall behind (default: median)",
     )
     result.add_argument(
-        "--confirm", type=int, default=3, metavar="N",
+        "--confirm", type=int, metavar="N",
         help="other seeds that the best is trained again with (default: 3; 0: none)",
     )  # fmt: skip
     result.add_argument("--output", type=named_path, metavar="FOLDER", help="folder of the search")

@@ -10,7 +10,6 @@ import pandas as pd
 
 import ferkeras
 from ferkeras.ablate.plan import BASE
-from ferkeras.ablate.report import report as report_ablation
 from ferkeras.ablate.tables import effect_text
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
@@ -34,8 +33,12 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-def report(search: Search, confirmation: Ablation | None, console: Console) -> None:
-    """Write down and print what was found.
+def write_found(search: Search, confirmation: Ablation | None) -> None:
+    """Write down what was found.
+
+    Args:
+        search: whose trials are done.
+        confirmation: the best and the base with other seeds; None: not trained, or not yet.
 
     Raises:
         RunError: no trial was trained to its end within the limits.
@@ -50,17 +53,16 @@ def report(search: Search, confirmation: Ablation | None, console: Console) -> N
             f"{search.folder}: no trial was trained to its end within the limits; trials.csv "
             "says what became of each; wider limits or other ranges may help"
         )
-    if confirmation is not None:
-        report_ablation(confirmation, console)
     for at, trial in enumerate(best):
         name = "best.yaml" if at == 0 else f"front-{at + 1}.yaml"
         text = _evidence(search, trial, confirmation if at == 0 else None)
         config = search.config(trial).model_copy(update={"name": Path(name).stem})
         write_text(search.folder / name, text + dump_config(config))
-    _print(search, best, console)
 
 
-def _print(search: Search, best: list[optuna.trial.FrozenTrial], console: Console) -> None:
+def print_found(search: Search, console: Console) -> None:
+    """Print the best, or the Pareto front."""
+    best = search.best()
     goals = search.task.goals
     rows: list[list[Cell]] = [
         [
@@ -113,6 +115,11 @@ def _evidence(
             lines.append(
                 f"{name}, {len(figures)} seeds that the search did not use: accuracy "
                 f"{percent(float(np.mean(figures)))}{spread if len(figures) > 1 else ''}."
+            )
+        if any(run.environment["data"]["official_split"] for run in runs.values()):
+            lines.append(
+                "All on the validation faces that the source names, by which the best was chosen "
+                "too: what it owes to them is still in these figures."
             )
         lines += [
             f"Difference in {COMPARED[effect.key].name}: {effect_text(effect)}, 95 % interval"

@@ -22,7 +22,7 @@ from ferkeras.config.file import read_override, with_values
 from ferkeras.config.keys import types_of, with_dots
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import read_yaml
-from ferkeras.study.training import refuse_healing
+from ferkeras.study.training import refuse_found_rate, refuse_healing
 
 if TYPE_CHECKING:
     import optuna
@@ -163,13 +163,17 @@ def check_space(base: Config, space: Space) -> None:
             "network.dense_units=[[128],[256]]), or a file of them with --space"
         )
     refuse_healing(base)
+    if "train.learning_rate" not in space:
+        refuse_found_rate(base)
     alone = {key: each.ends()[0] for key, each in space.items()}
     for key, each in space.items():
         if key.split(".")[0] in _NO_PART:
             raise InputError(f"{key}: cannot be searched; it is no part of the recipe")
         for value in each.ends():
             try:
-                refuse_healing(with_values(base, {**alone, key: value}))
+                config = with_values(base, {**alone, key: value})
+                refuse_healing(config)
+                refuse_found_rate(config)
             except InputError as error:
                 raise InputError(f"{key}: {error}") from None
 

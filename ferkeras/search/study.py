@@ -109,7 +109,6 @@ class Search:
         self.folder = folder
         self.task, self.base, self.space = stored(study, "search", _read, _MISSING)
         self._study = study
-        study.sampler = _sampler(self.base.seed + len(self._all()))
         study.pruner = _pruner(self.task)
 
     @classmethod
@@ -216,7 +215,10 @@ class Search:
             Interrupted: a signal came.
             MachineError: a training could not be written.
         """
-        trainer = Trainer(self.folder / RUNS, [Path(self.base.output.folder)], console, train_one)
+        timed = "minutes" in (*self.task.goals, *self.task.limits)
+        # How long a training took that was no trial, nobody knows.
+        others = [] if timed else [Path(self.base.output.folder)]
+        trainer = Trainer(self.folder / RUNS, others, console, train_one)
         work(self._study, lambda trial: self._try(trial, trainer, console), self._next, console)
 
     def _all(self) -> list[optuna.trial.FrozenTrial]:
@@ -240,6 +242,9 @@ class Search:
         if sum(t.number < trial.number for t in self.trials) >= self.task.trials:
             raise Surplus
         task = self.task
+        # Of each trial its own draws, whichever process it falls to: two that begin in one moment
+        # do not try the same.
+        self._study.sampler = _sampler(self.base.seed + trial.number)
         values = {key: each.suggest(trial, key) for key, each in self.space.items()}
         title = f"trial {trial.number}"
         console.print(f"{title}: {as_arguments(values)}")
@@ -295,7 +300,11 @@ class Search:
             raise optuna.TrialPruned from None
         if "minutes" not in figures:  # trained before, for another trial
             twin = next((t for t in self.done if t.user_attrs.get("run") == finished.name), None)
-            remember(minutes=twin.user_attrs["figures"].get("minutes", 0.0) if twin else 0.0)
+            known = twin.user_attrs.get("figures", {}).get("minutes") if twin else None
+            if known is not None:
+                remember(minutes=known)
+            elif "minutes" in (*task.goals, *task.limits):
+                remember(minutes=minutes_before)
         results = finished.metrics["validation"]
         remember(
             parameters=float(finished.metrics["parameters"]),

@@ -217,6 +217,19 @@ def stored(study: optuna.Study, key: str, read: Callable[[Any], Stored], missing
         ) from None
 
 
+def without_password(address: str, name: str) -> str:
+    """What --join takes to find a study in a database; where it has a password, `***` for it.
+
+    Args:
+        address: of the database; what follows a `#` is left out.
+        name: of the study.
+    """
+    import sqlalchemy
+
+    url = sqlalchemy.engine.make_url(address.partition("#")[0])
+    return f"{url.render_as_string(hide_password=True)}#{name}"
+
+
 def is_address(store: str | Path) -> bool:
     """Whether a store is a database's address and no folder."""
     return "://" in str(store)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.figures import percent
+from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import load_config
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
@@ -22,6 +24,7 @@ from ferkeras.files.inner import InnerPath, folder_of
 from ferkeras.files.writing import demand_room
 from ferkeras.runs.division import had_same_splits
 from ferkeras.runs.finished import FinishedRun, open_run
+from ferkeras.runs.lock import AtWork, exclusive_lock
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.unfinished import reopened
@@ -40,6 +43,10 @@ _ELSEWHERE = (
     "monitor.trackers",
 )
 """Keys that do not change what a training on the same faces comes to."""
+
+
+LOOK_SECONDS = 1.0
+"""Between two looks at what other processes do."""
 
 
 class Train(Protocol):
@@ -64,6 +71,19 @@ def identity(config: Config) -> str:
     return json.dumps(values, sort_keys=True)
 
 
+def refuse_found_rate(config: Config) -> None:
+    """Refuse a configuration whose learning rate is found by its training.
+
+    Raises:
+        InputError: it is.
+    """
+    if config.train.learning_rate == "auto":
+        raise InputError(
+            "train.learning_rate=auto: trainings would differ in what is found; give a number "
+            f"({command_line('lr_find')} suggests one)"
+        )
+
+
 def refuse_healing(config: Config) -> None:
     """Refuse a configuration that would not stay the one that it is compared as.
 
@@ -80,6 +100,18 @@ def refuse_healing(config: Config) -> None:
 def slug(title: str) -> str:
     """A title as the name of a run."""
     return (re.sub(r"[^A-Za-z0-9.-]+", "-", title).strip("-.") or "run")[:50]
+
+
+class _OfAnother(Exception):
+    """A training that another process is at work on.
+
+    Attributes:
+        folder: of its run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
 
 
 class Trainer:
@@ -118,6 +150,8 @@ class Trainer:
     ) -> FinishedRun:
         """The finished run of a configuration: found, gone on with, or trained.
 
+        One that another process trains is waited for.
+
         Args:
             config: without a name or a folder of its own.
             title: what the training is called.
@@ -135,6 +169,33 @@ class Trainer:
             }
         )
         splits = self.splits(config)
+        waited_for: set[Path] = set()
+        while True:
+            try:
+                return self._obtained(config, splits, title, watch)
+            except _OfAnother as other:
+                if other.folder not in waited_for:
+                    self._console.print(f"{title}: waiting for another process, which trains it")
+                waited_for.add(other.folder)
+                time.sleep(LOOK_SECONDS)
+
+    def discard(self, config: Config) -> None:
+        """Remove what a training that is not gone on with has left of itself.
+
+        One that another process is at work on is its own.
+        """
+        for run in self._runs([self._folder], identity(config)):
+            if not run.metrics.is_file():
+                with suppress(OSError, AtWork), exclusive_lock(run.folder):
+                    run.inner.remove_tree()
+
+    def _obtained(
+        self,
+        config: Config,
+        splits: Splits,
+        title: str,
+        watch: Callable[[Run | None], Sequence[keras.callbacks.Callback]],
+    ) -> FinishedRun:
         wanted = identity(config)
         for run in self._runs([self._folder, *self._others], wanted):
             if run.metrics.is_file() and _trained_on(run, splits):
@@ -142,19 +203,16 @@ class Trainer:
         for run in self._runs([self._folder], wanted):
             if run.metrics.is_file():
                 continue
-            with reopened(run) as unfinished:
+            with ExitStack() as stack:
+                try:
+                    unfinished = stack.enter_context(reopened(run))
+                except AtWork as error:
+                    raise _OfAnother(run.folder) from error
                 if unfinished is None:
                     return open_run(run.folder)
                 unfinished.check_faces(splits)
                 return self._train(unfinished.config, splits, title, watch(run), run)
         return self._train(config, splits, title, watch(None), None)
-
-    def discard(self, config: Config) -> None:
-        """Remove what a training that is not gone on with has left of itself."""
-        for run in self._runs([self._folder], identity(config)):
-            if not run.metrics.is_file():
-                with suppress(OSError):
-                    run.inner.remove_tree()
 
     def _train(
         self,

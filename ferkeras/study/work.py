@@ -16,11 +16,10 @@ from ferkeras.study.storage import (
     sign_of_life,
     take_from_the_dead,
 )
+from ferkeras.study.training import LOOK_SECONDS
 
 if TYPE_CHECKING:
     import optuna
-
-_LOOK_SECONDS = 1.0
 
 Next = Literal["trial", "wait", "done"]
 """What a process does next: one trial, wait for those of others, or nothing."""
@@ -63,7 +62,7 @@ def work(
             if not waiting:
                 console.print("waiting for trials of other processes")
             waiting = True
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
             continue
         waiting = False
         _one_trial(study, objective)
