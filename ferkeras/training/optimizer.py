@@ -35,9 +35,10 @@ def build_optimizer(
         "learning_rate": settings.first_learning_rate,
         "global_clipnorm": settings.global_clip_norm,
     }
+    kind = _KINDS[settings.optimizer]
     if settings.ema_momentum is not None:
         common |= {"use_ema": True, "ema_momentum": settings.ema_momentum}
-    kind = _KINDS[settings.optimizer]
+        kind = with_averages_found(kind)
     if factors is not None:
         kind = with_rates(kind, factors)
     if settings.optimizer == "adam":
@@ -50,3 +51,27 @@ def build_optimizer(
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def with_averages_found(
+    kind: type[keras.optimizers.Optimizer],
+) -> type[keras.optimizers.Optimizer]:
+    """The same optimizer, which gives every weight its own average where some are frozen.
+
+    At the end of `fit` Keras pairs the weights that are trained then with the averages of all that
+    the optimizer was built with, in order: those of frozen layers would go to others.
+
+    Args:
+        kind: Keras's class.
+    """
+    # Where Keras writes it down, as it does for a copy of the model, it is the class of Keras.
+    return type(kind.__name__, (_AveragesFound, kind), {"__module__": kind.__module__})
+
+
+class _AveragesFound:
+    """Goes before a class of optimizer."""
+
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
+        super().finalize_variable_values(  # type: ignore[misc]
+            self._trainable_variables  # type: ignore[attr-defined]
+        )
