@@ -1,8 +1,8 @@
 """Keras callbacks for classifiers, drop-in for any compiled Keras 3 model.
 
 Labels may be class indices, one-hot, or 0 and 1 (one sigmoid or one logit). Figures of the
-validation are published as ``val_...``, with the same keys every epoch (NaN where nothing was
-measured, or a prediction is NaN); stand loggers after what publishes. What Keras masks, and labels
+validation are published as ``val_...`` in the epochs that have one, as Keras does (NaN where a
+prediction is NaN); stand loggers after what publishes. What Keras masks, and labels
 that are no index of a class, are not counted.
 
 | callback | reads | publishes |

@@ -52,7 +52,7 @@ class AveragedWeights(keras.callbacks.Callback):
     Reads: nothing. Publishes: nothing. Costs at most three copies of the weights an epoch.
 
     Raises:
-        ValueError: the optimizer keeps no average.
+        ValueError: the optimizer keeps no average, or is made of several.
 
     Example:
 
@@ -85,6 +85,12 @@ class AveragedWeights(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Make sure that there is an average."""
         self._in_training = False
+        if hasattr(self._optimizer(), "optimizers"):
+            raise ValueError(
+                "AveragedWeights needs one optimizer, which keeps the average of all weights; for "
+                "several, keras.callbacks.SwapEMAWeights swaps theirs. "
+                f"Received: {type(self._optimizer()).__name__}"
+            )
         if not self._optimizer().use_ema:
             raise ValueError(
                 "AveragedWeights needs an optimizer that keeps a moving average of the weights. "

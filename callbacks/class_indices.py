@@ -11,6 +11,9 @@ from keras.src.backend import get_keras_mask
 _ABOVE_ZERO = ("hinge", "squared_hinge")
 """Losses whose predictions change from one class to the other at 0."""
 
+_BY_SHAPE = ("crossentropy", "ce")
+"""Names of `compile` alone, for the cross-entropy that suits the model's output."""
+
 
 def mask_of(y_pred: Any) -> Any:
     """Keras's mask of predictions (..., K): False where there is nothing to predict; or None."""
@@ -90,6 +93,8 @@ def decision_threshold(model: keras.Model) -> float:
     """
     losses = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if loss is not None]
     loss = losses[0] if losses else None
+    if loss in _BY_SHAPE:
+        return 0.5
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):

@@ -127,8 +127,8 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
-    Publishes, every epoch: ``val_collapse_fraction``, the fraction of the predictions that the
-    most frequent one has; NaN in an epoch without validation, or where a prediction is NaN.
+    Publishes, in every epoch with a validation: ``val_collapse_fraction``, the fraction of the
+    predictions that the most frequent one has; NaN where a prediction is NaN.
 
     Args:
         names: names of the classes in the order of their indices, at least two.
@@ -222,11 +222,12 @@ class CollapseAlarm(keras.callbacks.Callback):
                 f"epoch {epoch + 1}: predictions of the validation are not numbers (NaN); lower "
                 "the learning rate or look at the data"
             )
-        if matrix is None or not matrix.any():
             logs["val_collapse_fraction"] = math.nan
+        if matrix is None:
             return
         logs["val_collapse_fraction"] = float(matrix.sum(axis=0).max() / matrix.sum())
-        if epoch + 1 >= (self.params or {}).get("epochs", 0) or not self._average_is_to_come():
+        ends = epoch + 1 >= (self.params or {}).get("epochs", 0) or self.model.stop_training
+        if ends or not self._average_is_to_come():
             self._report(epoch + 1, find_collapse(matrix, self.fraction))
 
     @property

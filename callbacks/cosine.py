@@ -89,10 +89,12 @@ class CosineLearningRate(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Refuse an optimizer whose rate cannot be set."""
-        if not hasattr(self.model.optimizer.learning_rate, "assign"):
+        # A `MultiOptimizer` has none, and says so by an AttributeError.
+        if not hasattr(getattr(self.model.optimizer, "learning_rate", None), "assign"):
             raise ValueError(
-                "CosineLearningRate sets the optimizer's learning rate, which has a schedule. Give "
-                "the optimizer a number, or leave the callback out. Received: optimizer="
+                "CosineLearningRate sets the optimizer's learning rate, and this one has a "
+                "schedule, or none of its own. Give the optimizer a number, or leave the callback "
+                "out. Received: optimizer="
                 f"{self.model.optimizer.name}"
             )
 

@@ -47,7 +47,8 @@ class DivergenceGuard(keras.callbacks.Callback):
     stop; many in a row mean that the weights have gone where there is no way on. Any other model
     applies a broken step and is lost with it: there the guard looks at the running mean of the
     loss, which stays NaN or infinite once it is: at any metric called "loss", or, where the model
-    has none, at the logs of the epoch.
+    has none, at the logs of the epoch. A loss-scaling optimizer (``mixed_float16``) applies none:
+    there the guard looks at the weights too, and raises where these are not finite.
 
     Reads and publishes no logs. Costs: one scalar read every `in_a_row` steps, so that up to
     twice as many may be broken before it is seen; with ``steps_per_execution=n``, up to n more.
@@ -107,7 +108,7 @@ class DivergenceGuard(keras.callbacks.Callback):
     def _look(self, step: int, losses: list[float]) -> None:
         counter = self._counter()
         if counter is None:
-            if not all(map(math.isfinite, losses)):
+            if not all(map(math.isfinite, losses)) and not self._is_unharmed():
                 raise Diverged(self._epoch, step, None)
             return
         skipped = int(keras.ops.convert_to_numpy(counter))
@@ -116,6 +117,14 @@ class DivergenceGuard(keras.callbacks.Callback):
 
     def _counter(self) -> Any:
         return getattr(getattr(self.model, "gradient_norms", None), "skipped_in_a_row", None)
+
+    def _is_unharmed(self) -> bool:
+        """Whether an optimizer that scales the loss has kept a broken step from all weights."""
+        return isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) and all(
+            bool(keras.ops.all(keras.ops.isfinite(each)))
+            for each in self.model.weights
+            if keras.backend.is_float_dtype(each.dtype)
+        )
 
     def _mean_losses(self) -> list[float]:
         # A model may have one of its own beside that of Keras.

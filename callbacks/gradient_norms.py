@@ -146,9 +146,14 @@ class GradientNormMonitor(keras.callbacks.Callback):
         clipped = float(logs["gradient_clipped"])
         skipped = float(logs["gradient_skipped"])
         if skipped:
+            advice = "lower the learning rate or look at the data"
+            if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer):
+                advice = (
+                    f"one now and then is how the loss scale finds its bound; of many, {advice}"
+                )
             self.alarm(
                 f"epoch {epoch}: {skipped:.0f} step(s) had a loss or gradient that was not "
-                "finite and were skipped; lower the learning rate or look at the data"
+                f"finite and were skipped; {advice}"
             )
         self._report(
             epoch,

@@ -22,9 +22,9 @@ class MonitoredModel(keras.Model):
     within an epoch. Where a batch reads a row of an embedding several times, its gradients are
     added before they are measured, clipped and applied; Keras would clip them one by one.
 
-    With ``clipnorm`` a step is clipped where that shortens any gradient; with ``clipvalue`` or
-    clipping and ``gradient_accumulation_steps``, ``gradient_clipped`` is NaN, because it is not
-    known.
+    With ``clipnorm`` a step is clipped where that shortens any gradient; with ``clipvalue``, a
+    `keras.optimizers.MultiOptimizer`, or clipping and ``gradient_accumulation_steps``,
+    ``gradient_clipped`` is NaN, because it is not known.
 
     Build it as any functional model and set the clip norm where Keras has it, on the optimizer:
     that is saved, loaded and cloned with the compiled model. A loss-scaling optimizer
@@ -32,8 +32,9 @@ class MonitoredModel(keras.Model):
     unscaled loss. If every step of an epoch was skipped, its loss and metrics are NaN.
 
     Any functional or sequential model becomes one by one line, before it is compiled:
-    ``model = MonitoredModel(model.inputs, model.outputs)``. Layers and weights are shared, so
-    that what is trained can be saved as the plain model that it was made of.
+    ``model = MonitoredModel(model.inputs, model.outputs)``; where a functional model names its
+    inputs or outputs by dicts, ``MonitoredModel(model.input, model.output)`` keeps them. Layers and
+    weights are shared, so that what is trained can be saved as the plain model that it was made of.
 
     With metric objects (not names such as ``"accuracy"``) the step is traced once.
     It needs the TensorFlow backend, because it holds the gradient tape itself, and one device:
@@ -107,7 +108,10 @@ class MonitoredModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # The losses of several outputs are counted where the loss is computed.
         losses = self._loss_variables()
-        kept = [*self.non_trainable_weights, *losses]
+        # Those of layers, or of a `compute_loss` of one's own, are updated before it is known.
+        metrics = [v for each in self.metrics if each is not self.gradient_norms
+                   for v in each.variables]  # fmt: skip
+        kept = [*self.non_trainable_weights, *losses, *metrics]
         before = [tf.convert_to_tensor(v.value) for v in kept]
         loss_scale = self.optimizer.scale_loss(1.0)
 
@@ -185,6 +189,8 @@ class MonitoredModel(keras.Model):
     def _clipped(self, norms: list[Any], global_norm: Any) -> Any:
         """Whether the optimizer shortens this step; NaN if that is not known."""
         optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if hasattr(optimizer, "optimizers"):  # each with a norm of its own
+            return np.nan
         if not (optimizer.clipvalue or optimizer.clipnorm or self.global_clip_norm):
             return False
         if optimizer.clipvalue or optimizer.gradient_accumulation_steps:

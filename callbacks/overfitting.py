@@ -51,8 +51,9 @@ def inference_accuracy(
         # Unlike `evaluate`, this leaves metrics and callbacks of the running `fit` alone.
         scores = _only(model(x, training=False) if masked else model.predict_on_batch(x))
         mask = mask_of(scores)
-        scores = keras.ops.convert_to_tensor(scores)
-        truths = true_classes(keras.ops.convert_to_tensor(np.asarray(y)), scores, mask)
+        # Under a `tf.distribute` strategy each device predicts the whole batch.
+        scores = keras.ops.convert_to_tensor(scores)[: len(y := np.asarray(y))]
+        truths = true_classes(keras.ops.convert_to_tensor(y), scores, mask)
         truths = keras.ops.convert_to_numpy(truths)
         found = keras.ops.convert_to_numpy(predicted_classes(scores, threshold))
         counted = truths >= 0

@@ -90,9 +90,9 @@ class PerClassReport(keras.callbacks.Callback):
 
     Reads: a compiled `ConfusionMatrix`; where there is none, the callback adds one that leaves
     logs and files alone.
-    Publishes, every epoch: ``val_recall/<name>``, ``val_precision/<name>``, ``val_f1/<name>`` and
-    ``val_predicted/<name>`` (fraction of all predictions); NaN in an epoch without validation, or
-    where a prediction is not a number.
+    Publishes, in every epoch with a validation: ``val_recall/<name>``, ``val_precision/<name>``,
+    ``val_f1/<name>`` and ``val_predicted/<name>`` (fraction of all predictions); NaN where a
+    prediction is not a number.
 
     Args:
         names: names of the classes in the order of their labels, at least two, all different.
@@ -158,9 +158,13 @@ class PerClassReport(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Publish the scores; log the table every few epochs."""
+        if not self._fresh:
+            # As Keras's own ``val_...``: `EarlyStopping` and `ModelCheckpoint` take a NaN of the
+            # first epoch for the best that there is.
+            return
         logs = {} if logs is None else logs
         scores = None
-        if self._fresh and self.matrix is not None and self.matrix.any():
+        if self.matrix is not None and self.matrix.any():
             scores = score_classes(self.matrix)
         for key in ("recall", "precision", "f1", "predicted"):
             for index, name in enumerate(self.names):
@@ -170,5 +174,5 @@ class PerClassReport(keras.callbacks.Callback):
             if scores is not None:
                 table = format_table(scores, self.names)
                 self.log(f"epoch {epoch + 1}: validation by class\n{table}")
-            elif self._fresh and self.matrix is None:
+            elif self.matrix is None:
                 self.log(f"epoch {epoch + 1}: predictions of the validation are not numbers (NaN)")

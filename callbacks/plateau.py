@@ -17,8 +17,9 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
     that a plateau which began earlier is acted on in `from_epoch`.
 
     Reads: the monitored key. Publishes: ``learning_rate``, the one in force during the epoch,
-    every epoch. Costs nothing that can be measured. Conflicts with a learning-rate schedule in
-    the optimizer.
+    every epoch (of a `keras.optimizers.MultiOptimizer` one for each, as Keras names them). A
+    monitored key that is NaN counts as not measured. Costs nothing that can be measured. Conflicts
+    with a learning-rate schedule in the optimizer.
 
     Args:
         from_epoch: first epoch that may lower the learning rate, counted from 1.
@@ -72,7 +73,12 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Publish the learning rate; lower it for the next epoch if it is time."""
         logs = {} if logs is None else logs
-        before = self._learning_rate()
+        before = self._learning_rates()
+        if math.isnan(float(logs.get(self.monitor, 0.0))):
+            # Not measured, as `inference_accuracy` between two measurements: Keras would take it
+            # for the best where it comes first.
+            logs.update(before)
+            return
         patience: float = self.patience
         if epoch + 1 < self.from_epoch:
             self.patience = math.inf
@@ -80,13 +86,13 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
             super().on_epoch_end(epoch, logs)
         finally:
             self.patience = patience
-        after = self._learning_rate()
-        if after < before:
-            self.log(
-                f"epoch {epoch + 1}: learning rate lowered from {before:.3g} to {after:.3g}: "
-                f"{self.monitor} was not better than {float(self.best):.4g} for at least "
-                f"{patience} epochs"
-            )
+        for key, after in self._learning_rates().items():
+            if after < before[key]:
+                self.log(
+                    f"epoch {epoch + 1}: {key.replace('_', ' ')} lowered from "
+                    f"{before[key]:.3g} to {after:.3g}: {self.monitor} was not better than "
+                    f"{float(self.best):.4g} for at least {patience} epochs"
+                )
 
     def get_state(self) -> dict[str, Any]:
         """The counters, for JSON."""
@@ -107,5 +113,12 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
         self.wait = state["wait"]
         self.cooldown_counter = state["cooldown_counter"]
 
-    def _learning_rate(self) -> float:
-        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+    def _learning_rates(self) -> dict[str, float]:
+        """Those that Keras publishes: of a `MultiOptimizer` one for each."""
+        optimizer = self.model.optimizer
+        several = getattr(optimizer, "optimizers", None)
+        named = {f"learning_rate_{each.name}": each for each in several or ()}
+        return {
+            key: float(keras.ops.convert_to_numpy(each.learning_rate))
+            for key, each in (named or {"learning_rate": optimizer}).items()
+        }

@@ -130,10 +130,11 @@ class VariableRamp(keras.callbacks.Callback):
         epoch += 1
         if self.started_epoch is None and epoch >= self.from_epoch:
             if self._gate_passed:
-                self.started_epoch = epoch
+                # Also where `fit` begins at a later epoch.
+                self.started_epoch = epoch if self.gate is not None else self.from_epoch
                 self.log(
                     f"epoch {epoch}: {self.name} goes from {self.begin:g} to {self.end:g} by "
-                    f"epoch {epoch + self.over_epochs}"
+                    f"epoch {self.started_epoch + self.over_epochs}"
                 )
             elif not self._logged_waiting:
                 self._logged_waiting = True
@@ -176,7 +177,7 @@ class VariableRamp(keras.callbacks.Callback):
         if self.gate is None or self._gate_passed:
             return
         if self.monitor not in logs:
-            # Other callbacks publish NaN in an epoch without validation.
+            # Nothing of the validation is there in an epoch without one, or NaN.
             figures = [float(logs[key]) for key in logs if key.startswith("val_")]
             if self.monitor.startswith("val_") and all(map(math.isnan, figures)):
                 return

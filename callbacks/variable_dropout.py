@@ -21,8 +21,8 @@ class VariableDropout(keras.layers.Layer):
     by 1 / (1 - rate). In inference the inputs pass unchanged and no random operation remains.
 
     Args:
-        rate: fraction of the inputs to drop at first, 0 <= rate < 1. At 0 all of them pass; one
-            that is assigned later may be 1, at which none does.
+        rate: fraction of the inputs to drop at first, 0 to 1. At 0 all of them pass, at 1 none
+            does.
         seed: integer for a reproducible order of masks, or None to draw one from Keras's
             global seed.
         group: name of the layers that it belongs to, by which a program finds those whose rates
@@ -33,7 +33,7 @@ class VariableDropout(keras.layers.Layer):
         training: whether to drop.
 
     Raises:
-        ValueError: the rate is outside [0, 1).
+        ValueError: the rate is outside [0, 1].
 
     Example:
 
@@ -52,10 +52,10 @@ class VariableDropout(keras.layers.Layer):
         self, rate: float, seed: int | None = None, group: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
+        if not 0 <= rate <= 1:
             raise ValueError(
-                "Invalid value received for argument `rate`. Expected a float of at least 0 and "
-                f"below 1. Received: rate={rate}"
+                "Invalid value received for argument `rate`. Expected a float from 0 to 1. "
+                f"Received: rate={rate}"
             )
         self.seed = seed
         self.group = group

@@ -71,5 +71,7 @@ def test_a_training_that_goes_on_has_the_rates_it_would_have_had():
 
 def test_an_optimizer_with_a_schedule_is_refused():
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
-    with pytest.raises(ValueError, match=r"which has a schedule\. Give the optimizer a number"):
+    with pytest.raises(
+        ValueError, match=r"a schedule, or none of its own. Give the optimizer a number"
+    ):
         fit(CosineLearningRate(0.1, 3, 3), optimizer=keras.optimizers.SGD(schedule))

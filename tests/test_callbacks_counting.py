@@ -51,6 +51,27 @@ def test_a_model_is_as_it_was_after_an_error_and_counts_rightly_from_then_on():
     model.evaluate(X, Y, verbose=0)
 
 
+@pytest.mark.usefixtures("eager")
+def test_a_step_that_hands_weights_to_every_metric_is_counted_without_them():
+    class Own(keras.Sequential):
+        def test_step(self, data):
+            x, y, weights = data
+            y_pred = self(x)
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(self.compute_loss(x, y, y_pred))
+                else:
+                    metric.update_state(y, y_pred, sample_weight=weights)
+            return {"loss": 0.0}
+
+    model = Own([keras.Input((4,)), keras.layers.Dense(3, "softmax")])
+    model.compile("sgd", SPARSE)
+    counted = report()
+    weighted = (X, Y, np.full(len(Y), 0.5, "float32"))
+    model.fit(X, Y, validation_data=weighted, verbose=0, callbacks=[counted])
+    assert counted.matrix.sum() == len(Y)
+
+
 def test_the_way_out_for_several_outputs_leads_out():
     inputs = keras.Input((4,))
     outputs = {name: keras.layers.Dense(3, "softmax", name=name)(inputs) for name in "pq"}
@@ -212,6 +233,8 @@ def of_ones_own(y_true, y_pred):
         (keras.losses.SquaredHinge(), "tanh", 0.0),
         ("binary_crossentropy", "sigmoid", 0.5),
         (keras.losses.BinaryCrossentropy(), "sigmoid", 0.5),
+        ("crossentropy", "sigmoid", 0.5),
+        ("ce", "sigmoid", 0.5),
         ("mse", None, 0.5),  # of labels 0 and 1
         (None, "sigmoid", 0.5),
     ],

@@ -68,6 +68,22 @@ def test_models_with_losses_of_their_own_are_guarded(cls, steps):
         fit(model, X * np.nan, in_a_row=2)
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_step_that_loss_scaling_skips_is_no_divergence(normalised):
+    layers = [keras.layers.BatchNormalization()] if normalised else []
+    model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(3)])
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), LOSS)
+    broken = X.copy()
+    broken[4:8] = np.inf
+    if not normalised:
+        fit(model, broken, in_a_row=1)
+        assert all(np.isfinite(each).all() for each in model.get_weights())
+        return
+    # Nothing protects the statistics of BatchNormalization.
+    with pytest.raises(Diverged, match="the loss is not finite"):
+        fit(model, broken, in_a_row=1)
+
+
 def test_steps_that_are_executed_together_do_not_put_the_look_off():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model.compile("sgd", LOSS, steps_per_execution=4)

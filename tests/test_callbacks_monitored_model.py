@@ -143,6 +143,43 @@ def test_a_broken_step_leaves_no_trace_in_the_epoch():
         np.testing.assert_array_equal(a, b)
 
 
+def test_metrics_of_layers_and_losses_of_ones_own_are_put_back_too():
+    class Watched(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.mean = keras.metrics.Mean(name="mean")
+
+        def call(self, inputs):
+            self.mean.update_state(inputs)
+            return inputs
+
+    def own():
+        tracker = keras.metrics.Mean(name="own")
+
+        class Own(MonitoredModel):
+            def compute_loss(self, *args, **kwargs):
+                loss = super().compute_loss(*args, **kwargs)
+                tracker.update_state(loss)
+                return loss
+
+            @property
+            def metrics(self):
+                return [*super().metrics, tracker]
+
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6,))
+        model = Own(inputs, keras.layers.Dense(3)(Watched()(inputs)))
+        model.compile("sgd", SmoothedCrossentropy(), run_eagerly=True)
+        return model
+
+    broken = X.copy()
+    broken[:8] = np.nan
+    got, expected = train(own(), broken), train(own(), X[8:], Y[8:])
+    assert got["gradient_skipped"] == [1]
+    for key in ("mean", "own", "loss"):
+        assert got[key] == pytest.approx(expected[key])
+
+
 def test_a_loss_that_is_not_finite_is_enough_to_skip():
     class LossOverflows(MonitoredModel):
         def compute_loss(self, *args, **kwargs):
@@ -301,6 +338,7 @@ def test_a_broken_step_leaves_no_trace_in_the_losses_of_several_outputs():
         ({"clipnorm": 1e-9}, 1.0),
         ({"clipnorm": 1e9}, 0.0),
         ({"clipvalue": 1e-9}, math.nan),
+        ({}, 0.0),
         ({"global_clipnorm": 1e-9, "gradient_accumulation_steps": 2}, math.nan),
     ],
 )

@@ -55,6 +55,15 @@ def test_alarm_when_the_gap_opens_and_a_line_when_it_closes():
     assert said[0].startswith("epoch 4: the gap since epoch 2 has closed")
 
 
+def test_what_each_device_predicts_of_a_whole_batch_counts_once():
+    class OnTwoDevices(Predicts):
+        def predict_on_batch(self, x):
+            return np.concatenate([super().predict_on_batch(x)] * 2)
+
+    batches = [(np.zeros((10, 1)), np.zeros(10))]
+    assert inference_accuracy(OnTwoDevices(0.7, 0.5), batches) == pytest.approx(0.7)
+
+
 def test_measures_every_few_epochs_and_is_nan_between():
     watch = OverfittingWatch([(np.zeros((10, 1)), np.zeros(10))], every=2)
     logs = watch_run(watch, [(0.5, 0.5)] * 4)

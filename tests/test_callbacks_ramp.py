@@ -1,5 +1,8 @@
 """Ramps of dropout and label smoothing, and the plateau that begins late."""
 
+import math
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -53,6 +56,11 @@ def test_variables_stay_until_the_first_epoch_of_the_ramp():
     assert run(ramp, [0.9] * 5) == pytest.approx([0.05, 0.1, 0.2, 0.3, 0.3])
     assert ramp.started_epoch == 2
     assert lines == ["epoch 2: dropout goes from 0.1 to 0.3 by epoch 4"]
+
+
+def test_a_fit_that_begins_later_finds_the_ramp_where_it_would_be():
+    ramp, _ = make_ramp(over_epochs=4, gate=None)
+    assert run(ramp, [0.9] * 4, first=4) == pytest.approx([0.2, 0.25, 0.3, 0.3])
 
 
 def test_waits_for_the_gate_and_says_so_once():
@@ -185,6 +193,29 @@ def test_plateau_does_nothing_while_the_metric_improves():
     plateau, lines = make_plateau()
     assert plateau_run(plateau, [1 / n for n in range(1, 8)]) == pytest.approx([0.1] * 7)
     assert lines == []
+
+
+def test_a_key_that_is_nan_is_neither_the_best_nor_worse():
+    plateau, lines = make_plateau(from_epoch=1)
+    losses = [math.nan, 1.0, math.nan, 0.9, math.nan, math.nan, 0.8]
+    assert plateau_run(plateau, losses) == pytest.approx([0.1] * 7)
+    assert (plateau.best, lines) == (0.8, [])
+
+
+def test_each_of_several_optimizers_is_lowered_and_told():
+    one, two = keras.optimizers.SGD(0.1, name="one"), keras.optimizers.Adam(0.01, name="two")
+    model = Optimizing()
+    model.optimizer = SimpleNamespace(optimizers=[one, two])
+    plateau, lines = make_plateau(from_epoch=1, patience=1)
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    for epoch in range(2):
+        plateau.on_epoch_end(epoch, {"val_loss": 1.0})
+    assert [float(each.learning_rate) for each in (one, two)] == pytest.approx([0.05, 0.005])
+    assert [line.split(" lowered")[0] for line in lines] == [
+        "epoch 2: learning rate one",
+        "epoch 2: learning rate two",
+    ]
 
 
 def test_plateau_goes_on_from_its_state():

@@ -89,14 +89,15 @@ def test_gradients_pass_at_every_rate():
         np.testing.assert_array_equal(*gradient(tf.constant(ONES)))
 
 
-def test_the_rate_in_force_is_saved_and_cloned(tmp_path):
+@pytest.mark.parametrize("rate", [0.35, 1.0])
+def test_the_rate_in_force_is_saved_and_cloned(rate, tmp_path):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, VariableDropout(0.1, name="drop")(inputs))
-    model.get_layer("drop").rate.assign(0.35)
+    model.get_layer("drop").rate.assign(rate)
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)
     for copy in (loaded, keras.models.clone_model(model)):
-        assert float(copy.get_layer("drop").rate) == pytest.approx(0.35)
+        assert float(copy.get_layer("drop").rate) == pytest.approx(rate)
 
 
 def test_export_holds_no_random_operation(tmp_path):
@@ -109,7 +110,7 @@ def test_export_holds_no_random_operation(tmp_path):
     assert not [kind for kind in kinds if "Random" in kind]
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan")])
+@pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
 def test_refuses_a_rate_out_of_range(rate):
     with pytest.raises(ValueError, match="Received: rate="):
         VariableDropout(rate)
