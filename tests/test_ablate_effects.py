@@ -113,6 +113,22 @@ def test_arms_without_a_common_seed_are_not_compared():
         assert each.verdict == "open"
 
 
+def test_an_arm_that_mostly_never_gets_there_is_not_praised_for_the_seed_that_does():
+    arms = ablation(np.random.default_rng(6), ["base", "quick", "fails"])
+    early = {seed: 3.0 if seed == 0 else math.nan for seed in range(3)}
+    arms["fails"] = {
+        seed: replace(run, epochs_to_half=early[seed]) for seed, run in arms["fails"].items()
+    }
+    found = {
+        each.comparison.name: each
+        for each in effects(arms, against_base(arms), resamples=50)
+        if each.key == "epochs_to_half"
+    }
+    assert math.isnan(found["fails"].value)
+    assert found["fails"].verdict == "open"
+    assert found["quick"].seeds == 3
+
+
 def test_the_spread_of_runs_is_that_of_a_two_way_table():
     rng = np.random.default_rng(5)
     table = rng.normal(size=(4, 3))

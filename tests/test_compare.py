@@ -14,6 +14,7 @@ from ferkeras.compare.folds import cross_validation
 from ferkeras.files.writing import write_npz
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
+from ferkeras.study.measure import measured
 
 
 @pytest.fixture
@@ -120,6 +121,31 @@ def test_another_split_of_the_same_data_is_compared_and_not_paired(runs, capsys)
     out = " ".join(capsys.readouterr().out.split())
     assert "the split gave them different validation faces" in out
     assert " points" in out
+
+
+def test_faces_with_the_same_labels_may_be_others(runs, capsys):
+    # Of class folders every draw has the same labels in the same order.
+    for number, folder in enumerate(runs):
+        path = Run(folder).environment.path
+        environment = json.loads(path.read_text())
+        environment["data"] |= {"official_split": False, "division": f"{number}" * 16}
+        path.write_text(json.dumps(environment))
+    assert main([str(each) for each in runs]) == 0
+    assert "the split gave them different validation faces" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert len({measured(open_run(each)).faces for each in runs}) == 2
+
+
+def test_runs_of_one_name_in_folders_of_one_name_are_distinguished(runs, tmp_path):
+    first, _ = runs
+    folders = []
+    for above in ("a/x", "b/x", "b/y"):
+        folders.append(tmp_path / above / "tiny-001")
+        folders[-1].parent.mkdir(parents=True)
+        shutil.copytree(first, folders[-1])
+    names = [each.name for each in load_compared([open_run(folder) for folder in folders])]
+    assert names == ["a/x/tiny-001", "b/x/tiny-001", "y/tiny-001"]
 
 
 def test_runs_of_one_name_are_distinguished(runs, tmp_path, capsys):

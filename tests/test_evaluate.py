@@ -157,6 +157,21 @@ def test_the_model_card_tells_of_test_time_augmentation(evaluated):
         assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \|", card)
 
 
+def test_figures_of_other_faces_than_its_own_are_none_of_the_card(evaluated):
+    folder, _ = evaluated
+    run = Run(folder)
+    path = run.figures("validation").path
+    before = path.read_text()
+    evaluation = json.loads(before)
+    try:
+        path.write_text(json.dumps({**evaluation, "same_data_as_training": False}))
+        card = model_card(open_run(folder), {})
+    finally:
+        path.write_text(before)
+    assert "--tta" not in card
+    assert f"{open_run(folder).accuracy:.1%}" in card
+
+
 def test_copies_of_training_faces_are_counted_and_left_out(copied, tmp_path, make_faces, capsys):
     train = load_splits(load_config(copied / "config.yaml"), Console()).train
     strange = make_faces([0, 1, 2, 3, 4, 5, 6, 0])

@@ -28,7 +28,7 @@ from ferkeras.export.card_file import current_card, is_edited
 from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
-from ferkeras.export.probe import Probe, find_probe
+from ferkeras.export.probe import Probe, find_probe, mixed
 from ferkeras.export.saved_model import decode_face_in_graph
 from ferkeras.files import writing
 from ferkeras.files.inner import inside
@@ -405,6 +405,14 @@ def test_faces_of_another_size_and_colour_are_brought_to_those_of_the_network(tr
     # The network knows nothing of smugness.
     assert found.images.shape == (6, SIZE, SIZE, 1)
     assert found.kind == "faces of other data"
+
+
+def test_of_faces_in_folders_every_class_is_compared():
+    sorted_by_class = np.repeat(np.arange(7, dtype=np.uint8), 300)[:, None, None, None]
+    some = mixed(sorted_by_class, 0)
+    assert len(some) == 800
+    for part in (some[:64], some[-300:]):
+        assert set(part.ravel().tolist()) == set(range(7))
 
 
 def test_synthetic_faces_are_no_faces_of_another_task(trained, monkeypatch):

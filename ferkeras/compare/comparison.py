@@ -13,6 +13,7 @@ from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.measures import FEWEST, MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
+from ferkeras.runs.division import held_out
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
 
@@ -96,7 +97,7 @@ def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
 def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) -> bool:
     """Whether a run was validated on the first one's faces, in the same order."""
     return (
-        first.finished.fingerprint == finished.fingerprint
+        held_out(first.finished.environment) == held_out(finished.environment)
         and first.validation.classes == validation.classes
         and np.array_equal(first.validation.labels, validation.labels)
     )
@@ -191,13 +192,16 @@ def _value(results: dict[str, Any], key: str) -> float | None:
 
 
 def _names(runs: Sequence[FinishedRun]) -> list[str]:
-    """Folder names, as they print; the folder above goes before those that are not unique."""
-    plain = [finished.name for finished in runs]
-    return [
-        shown(
-            name
-            if plain.count(name) == 1
-            else f"{finished.run.folder.resolve().parent.name}/{name}"
-        )
-        for name, finished in zip(plain, runs, strict=True)
-    ]
+    """Folder names, as they print; folders above go before those that are not unique."""
+    parts = [(*run.run.folder.resolve().parent.parts, run.name) for run in runs]
+    taken = [1] * len(runs)
+    while True:
+        names = ["/".join(each[-count:]) for each, count in zip(parts, taken, strict=True)]
+        alike = [names.count(name) > 1 for name in names]
+        longer = [
+            count + 1 if twice and count < len(each) else count
+            for twice, count, each in zip(alike, taken, parts, strict=True)
+        ]
+        if longer == taken:
+            return [shown(name) for name in names]
+        taken = longer

@@ -123,8 +123,8 @@ def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -
         path = finished.run.figures(split)
         if path.is_file():
             evaluation = read_record(path, EvaluationRecord)
-            # A run that went on may have another network now.
-            if evaluation["epoch"] == finished.best_epoch:
+            # A run that went on may have another network now, and other faces are not its own.
+            if evaluation["epoch"] == finished.best_epoch and evaluation["same_data_as_training"]:
                 evaluated = evaluated or split == "validation"
                 parts += _evaluation(split, evaluation)
     if not evaluated and isinstance(finished, FinishedRun):

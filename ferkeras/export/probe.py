@@ -15,7 +15,7 @@ from ferkeras.data.synthetic.dataset import synthetic_faces
 from ferkeras.runs.finished import TrainedRun
 
 _FACES = 800
-"""How many are drawn, or taken of other data."""
+"""How many are drawn, or taken."""
 
 VALIDATION, SYNTHETIC, OTHER = "validation faces", "synthetic faces", "faces of other data"
 
@@ -60,13 +60,17 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         data = data.model_copy(update={"path": path})
     read = load_other_faces(config.model_copy(update={"data": data}), console, finished.task)
     if read.fingerprint == finished.fingerprint:
-        return Probe(split_as_configured(read, config).validation.images)
+        return Probe(mixed(split_as_configured(read, config).validation.images, config.seed))
     console.print(
         f"note: {read.source} is not what this run was trained on; its faces are used to check "
         "the export all the same"
     )
-    some = np.random.default_rng(finished.config.seed).permutation(len(read.faces))[:_FACES]
-    return Probe(select(read.faces.images, some), OTHER)
+    return Probe(mixed(read.faces.images, config.seed), OTHER)
+
+
+def mixed(images: Images, seed: int) -> Images:
+    """At most 800 of the images in an order by chance: folders give one class after the other."""
+    return select(images, np.random.default_rng(seed).permutation(len(images))[:_FACES])
 
 
 def _synthetic(finished: TrainedRun) -> np.ndarray:

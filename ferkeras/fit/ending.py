@@ -16,7 +16,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.export.card_file import note_on
 from ferkeras.export.folder import write_model_card
 from ferkeras.export.formats import export_network
-from ferkeras.export.probe import Probe
+from ferkeras.export.probe import Probe, mixed
 from ferkeras.files.made import Made
 from ferkeras.files.writing import write_json, write_npz
 from ferkeras.fit.first_batch import first_batch
@@ -163,7 +163,7 @@ def _export(
         ("saved_model", "litert"),
         run.exports,
         finished.about(),
-        probe=Probe(splits.validation.images[:_PROBE]),
+        probe=Probe(mixed(splits.validation.images, config.seed)[:_PROBE]),
     )
     if note := note_on(write_model_card(run.exports, finished, exported)):
         console.print(f"note: {note}")

@@ -23,3 +23,13 @@ def had_same_splits(environment: EnvironmentRecord, splits: Splits) -> bool:
     # has seen faces that are held out here.
     official = data["official_split"] and splits.official and not splits.leaked
     return had_same_faces(environment, splits) and (alike or official)
+
+
+def held_out(environment: EnvironmentRecord) -> str:
+    """A name for the faces that a run was validated on, as far as its record tells.
+
+    Two runs with the same one had the same faces, but for those of before divisions were recorded.
+    """
+    data = environment["data"]
+    how = "official" if data["official_split"] else data.get("division", "")
+    return f"{data['fingerprint']}-{how}"

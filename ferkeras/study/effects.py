@@ -87,7 +87,7 @@ class Effect:
         comparison: which change.
         key: of `COMPARED`.
         value: mean over the seeds that both arms have, of the measure with less that without;
-            NaN where there is none.
+            NaN where there is none, or one of these trainings has no such figure.
         low: lower end of its 95 % interval, NaN where there is none.
         high: upper end.
         p: of no difference, before the correction; NaN where it cannot be tested.
@@ -152,9 +152,14 @@ def effects(
             }
         spread, freedom = spread_of_runs(values)
         for each in comparisons:
-            seeds = sorted(
-                seed for arm, seed in values if arm == each.arm and (each.reference, seed) in values
-            )
+            pairs = {
+                seed: ((each.arm, seed), (each.reference, seed))
+                for arm, seed in runs
+                if arm == each.arm and (each.reference, seed) in runs
+            }
+            # Where one never got so far, the others alone would praise the arm that fails.
+            complete = all(key in values for pair in pairs.values() for key in pair)
+            seeds = sorted(pairs) if complete else []
             found.append(_effect(each, measure, seeds, values, drawn, runs, spread, freedom))
     return holm(found)
 

@@ -8,6 +8,7 @@ import zlib
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.metrics.predictions import read_predictions
+from ferkeras.runs.division import held_out
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
 from ferkeras.study.effects import Measured
@@ -34,11 +35,11 @@ def measured(run: FinishedRun) -> Measured:
         )
     reached = history["epoch"][history["val_accuracy"] >= _HALF]
     threshold = run.config.monitor.collapse_fraction
-    # A split that is drawn from the seed has the same fingerprint and other rows.
+    # Of runs from before divisions were recorded the labels tell.
     rows = zlib.crc32(predictions.labels.tobytes())
     return Measured(
         predictions,
-        f"{run.fingerprint}-{rows:08x}",
+        f"{held_out(run.environment)}-{rows:08x}",
         float(reached.iloc[0]) if len(reached) else math.nan,
         find_collapse(predictions.matrix(), threshold) is not None,
     )
