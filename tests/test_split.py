@@ -313,3 +313,44 @@ def test_a_fraction_beside_an_official_split_is_said_to_do_nothing(monkeypatch, 
         with pytest.raises(Reached):
             fitting.fit(config, Console(said := io.StringIO()), splits=official)
         assert ("is not used: somewhere/faces.csv has a split" in said.getvalue()) == noted
+
+
+def with_people(people, labels, usage=None) -> ReadFaces:
+    numbers = np.unique(np.asarray(people), return_inverse=True)[1].astype(np.int32)
+    return replace(reading(np.arange(len(numbers)), labels, usage), groups=numbers)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whoever_has_most_pictures_is_not_the_validation(seed):
+    people = [0] * 400 + [1 + number // 20 for number in range(600)]
+    labels = np.random.default_rng(seed).integers(0, 7, 1000)
+    usage = usage_as_split(with_people(people, labels), seed=seed, validation_fraction=0.15)
+    held_out = np.mean([USAGES[each] == "validation" for each in usage.tolist()])
+    assert 0.05 < held_out < 0.2
+
+
+def test_the_classes_of_one_person_alone_stay_in_training():
+    people = [number // 10 for number in range(100)]
+    labels = [number % 6 for number in range(90)] + [6] * 10
+    for seed in range(8):
+        found = split_faces(with_people(people, labels), seed=seed, validation_fraction=0.15)
+        assert (found.train.counts() > 0).all()
+
+
+def test_few_faces_of_people_are_divided_as_far_as_they_go():
+    labels = [number % 7 for number in range(42)]
+    people = [number // 4 for number in range(42)]
+    found = split_faces(with_people(people, labels), seed=0, validation_fraction=0.15)
+    assert len(found.validation)
+    with pytest.raises(InputError, match="no class has more than 6 faces"):
+        split_faces(with_people(people, labels), seed=0, validation_fraction=0.15, fold=Fold(1, 8))
+    with pytest.raises(InputError, match="no class has two faces"):
+        split_faces(with_people(range(7), range(7)), seed=0, validation_fraction=0.15)
+
+
+def test_a_source_of_test_faces_alone_has_nothing_to_train_on():
+    source = with_people([0, 0, 1, 2], [0, 1, 2, 3], [USAGES.index("test")] * 4)
+    usage = usage_as_split(source, seed=0, validation_fraction=0.15)
+    assert {USAGES[each] for each in usage.tolist()} == {"test"}
+    with pytest.raises(InputError, match="no training images"):
+        split_faces(source, seed=0, validation_fraction=0.15)

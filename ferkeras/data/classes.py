@@ -181,6 +181,9 @@ def _names(
 ) -> dict[str, str | None]:
     """Name of the class that each label stands for; None for what is to be left out."""
     numbers = {label: number for label in written if (number := _number(label)) is not None}
+    if all(label.isascii() and label.isdigit() and len(label) < 7 for label in written):
+        # Folders are numbered 01, 02, ... too.
+        numbers = {label: str(int(label)) for label in written}
     names: dict[str, str | None] = {}
     for label in written:
         if label not in numbers:
@@ -280,6 +283,12 @@ def _merged(
     """Wanted class by name that occurs."""
     there = {name: name for name in names.values() if name is not None}
     there |= {label: name for label, name in names.items() if name is not None}
+    # Of 1.0, as tables write it, also 1.
+    there |= {
+        number: name
+        for label, name in names.items()
+        if name is not None and (number := _number(label)) is not None
+    }
     becomes: dict[str, str] = {}
     for new, olds in wanted.items():
         for old in olds:

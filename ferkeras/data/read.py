@@ -187,7 +187,7 @@ def _read(
         ),
         left_out=cut.left_out if cut else (),
         sample=sample,
-        notes=source.notes,
+        notes=(*source.notes, *_nameless(source.groups)),
         dropped=found.dropped,
     )
     expected = replace(those_at(everything, index), groups=_numbered(source.groups, index))
@@ -238,10 +238,24 @@ def _in_memory(blocks: Iterator[np.ndarray], count: int, spec: ImageSpec) -> np.
 
 
 def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | None:
+    """Who is seen in each face, as a number; a face of nobody in particular is of somebody else."""
     if groups is None:
         return None
-    numbers = np.unique(np.asarray(groups, object)[index].astype(str), return_inverse=True)[1]
-    return numbers.astype(np.int32)
+    names = np.asarray(groups, object)[index].astype(str)
+    numbers = np.unique(names, return_inverse=True)[1]
+    nameless = np.flatnonzero(names == "")
+    if len(nameless) == len(names):
+        return None
+    numbers[nameless] = len(names) + np.arange(len(nameless))
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int32)
+
+
+def _nameless(groups: Sequence[str] | None) -> tuple[str, ...]:
+    """A note on faces that have no name where others have one."""
+    count = sum(1 for each in groups or () if not each)
+    if not count:
+        return ()
+    return (f"{count:,} of {len(groups or ()):,} faces do not say who is seen: somebody else each",)
 
 
 def _spec(pictures: Pictures, numbers: np.ndarray, wanted: Wanted) -> ImageSpec:

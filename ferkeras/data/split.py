@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ class Fold(NamedTuple):
 
 
 _LONGEST_PROPOSAL = 200
+_ABOUT = 0.25
 
 _NONE, _TRAIN, _VALIDATION, _TEST = map(USAGES.index, ("", "train", "validation", "test"))
 
@@ -47,7 +49,8 @@ def split_faces(
     order of the faces and the format they were stored in do not matter. Copies of one image
     (equal pixels, whatever their labels) fall on one side together. Where the source says who is
     seen, all faces of a person do too, and classes are as balanced as people allow
-    (scikit-learn's StratifiedGroupKFold); so it is with `folds`. Else each class gets
+    (scikit-learn's StratifiedGroupKFold, of whose folds one of about its share is held out); so
+    it is with `fold`. Else each class gets
     its fraction to within the size of its largest group of copies, keeps one group in training, and
     has one in validation if it has two; a group whose labels differ counts for the majority.
 
@@ -116,7 +119,9 @@ def usage_as_split(
     if fold is not None or not (usage == _VALIDATION).any():
         pool = np.flatnonzero(usage != _TEST)
         faces = read.faces.take(pool)
-        if fold is None and read.groups is None:
+        if not len(pool):
+            held_out = np.zeros(0, bool)
+        elif fold is None and read.groups is None:
             held_out = _draw(faces, seed, validation_fraction)
         else:
             groups = None if read.groups is None else read.groups[pool]
@@ -153,25 +158,54 @@ def _fold(
             (np.ones(len(copy)), (copy, count + groups)), shape=2 * [count + int(groups.max()) + 1]
         )
         together = connected_components(links, directed=False)[1][copy]
-    most = len(np.unique(together))
-    wanted, fold = fold, fold or Fold(1, min(max(2, round(1 / fraction)), max(2, most)))
-    if most < fold.of:
-        raise _too_few(most, groups is not None, wanted)
-    splitter = StratifiedGroupKFold(fold.of, shuffle=True, random_state=seed)
+    most, largest = len(np.unique(together)), int(faces.counts().max())
+    # scikit-learn wants a class with as many faces as there are folds.
+    of = fold.of if fold else min(max(2, round(1 / fraction)), max(2, min(most, largest)))
+    if most < of or largest < of:
+        raise _too_few(most, largest, groups is not None, fold)
+    splitter = StratifiedGroupKFold(of, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # That a class has fewer faces than there are folds.
         warnings.simplefilter("ignore", UserWarning)
         folds = list(splitter.split(order, faces.labels[order], together[order]))
+    parts = [order[part] for _, part in folds]
     held_out = np.zeros(len(faces), bool)
-    held_out[order[folds[fold.number - 1][1]]] = True
+    held_out[parts[fold.number - 1] if fold else _of_its_size(faces, parts)] = True
     return held_out
 
 
-def _too_few(found: int, people: bool, wanted: Fold | None) -> InputError:
+def _of_its_size(faces: Faces, parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The first part that has about its share of the faces, or else the one nearest to it.
+
+    Whoever has more pictures than all others together would be a part alone. One that leaves
+    every class in training goes before one that does not.
+    """
+    counts = faces.counts()
+    whole = [
+        part
+        for part in parts
+        if (counts > np.bincount(faces.labels[part], minlength=len(counts)))[counts > 0].all()
+    ]
+    off = [abs(len(part) * len(parts) / len(faces) - 1) for part in whole or parts]
+    place = next((at for at, each in enumerate(off) if each <= _ABOUT), int(np.argmin(off)))
+    return (whole or parts)[place]
+
+
+def _too_few(found: int, largest: int, people: bool, wanted: Fold | None) -> InputError:
+    if wanted is None and largest < 2 <= found:
+        return InputError(
+            "nothing can be held out for validation: no class has two faces; add faces, or give "
+            "the source a split of its own"
+        )
     if wanted is None:
         return InputError(
             "nobody can be held out for validation: all faces are of one person, or of people who "
             "share pictures; add faces of others, or give the source a split of its own"
+        )
+    if largest < wanted.of <= found:
+        return InputError(
+            f"no class has more than {largest} faces, which cannot be divided into {wanted.of} "
+            "folds; set data.folds lower, or add faces"
         )
     what = ("person" if found == 1 else "people") if people else "different pictures"
     return InputError(

@@ -79,6 +79,8 @@ def source_of(
     if labels.ndim == 2:
         votes = _votes(path, labels, names)
         labels = np.full(len(labels), "")
+    if labels.dtype.kind == "f" and np.equal(np.mod(labels, 1), 0).all():
+        labels = labels.astype(np.int64)
     if names is not None and labels.dtype.kind in "iu" and names.ndim == 1:
         if labels.min() < 0 or labels.max() >= len(names):
             raise InputError(

@@ -51,6 +51,8 @@ _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "
 
 _NUMBER_AND_NAME = re.compile(r"[0-9]+[ _-]+(.+)")
 _FEWEST_PEOPLE = 3
+_TWICE = 2
+_MOSTLY = 0.5
 
 
 class _Naming(NamedTuple):
@@ -78,16 +80,17 @@ def read_class_folders(files: Files) -> Source:
     """Find out what each picture shows.
 
     The level of folders whose names are emotions, or else numbers, or else the one with the
-    fewest different names, is that of the classes. Folders named train, validation or test are
-    the official split; folders at any other level are people. Names of the pictures say the split
-    (FER2013, RAF-DB where no folder does), what is shown (KDEF, JAFFE) and who is seen (CK+).
+    fewest different names, is that of the classes. Folders named train, validation or
+    test are the official split; those at another level are people. Names of the pictures say the
+    split (FER2013, RAF-DB where no folder does), what is shown (KDEF, JAFFE) and who is seen (CK+).
 
     Args:
         files: at least one picture.
 
     Raises:
         InputError: pictures outside of class folders, contradictory splits, or a name that does
-            not say what is shown where those of most others do.
+            not say what is shown where those of most others do; or two levels of folders may be
+            the classes.
     """
     found = files.pictures
     splits = [_split_of_folders(each) for each in found]
@@ -105,9 +108,15 @@ def read_class_folders(files: Files) -> Source:
             _refuse_other_names(files, naming, matches, rests)
         level = _class_level(files, rests)
         labels = [_label(rest[level]) for rest in rests]
-        people = ["/".join((*rest[:level], *rest[level + 1 :])) for rest in rests]
+        _refuse_sequences(files, naming, matches, labels)
+        people, passed = _people_in_folders(rests, level)
         title, preset = _title(names, people)
         notes = _notes(files, people, labels, split=bool(usage.any()))
+        if passed and _are_people(people):
+            notes.append(
+                f"folders such as {listed([f'{shown(each)}/' for each in sorted(set(people))], 3)} "
+                f"taken for people, and not those such as {passed}"
+            )
         if naming is not None:
             people, said = _people_in_names(files, naming, matches, people)
             notes += said
@@ -138,6 +147,14 @@ def says_classes(files: Files) -> bool:
     rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
     names = [each.file for each in files.pictures]
     return any(rests) or _by_file_name(*_naming_of(names)) is not None
+
+
+def says_emotions(files: Files) -> bool:
+    """Whether folders at some level are mostly named after emotions, or the pictures are."""
+    rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
+    if _by_file_name(*_naming_of([each.file for each in files.pictures])) is not None:
+        return True
+    return any(part >= _MOSTLY for part in _parts_known(rests))
 
 
 def split_of(name: str) -> int | None:
@@ -258,15 +275,80 @@ def _class_level(files: Files, rests: Sequence[tuple[str, ...]]) -> int:
             "(image,emotion)"
         )
     levels = [{_label(rest[level]) for rest in rests} for level in range(depth)]
-    known = [sum(known_emotion(name) is not None for name in each) / len(each) for each in levels]
+    known = _parts_known(rests)
     best = max(range(depth), key=lambda level: (known[level], -level))
-    if known[best] >= 0.5:
+    if known[best] >= _MOSTLY:
         return best
     numbers = [level for level in range(depth) if all(name.isdigit() for name in levels[level])]
     if numbers:
         return min(numbers, key=lambda level: len(levels[level]))
     several = [level for level in range(depth) if len(levels[level]) > 1] or [0]
-    return min(several, key=lambda level: (len(levels[level]), level))
+    classes = [level for level in several if not all(map(_LIKE_A_SPLIT.match, levels[level]))]
+    fewest = min(classes or several, key=lambda level: (len(levels[level]), level))
+    outer = min(classes or several)
+    # People lie in the folders of the classes, or there are more of them.
+    if outer != fewest and len(levels[outer]) < _TWICE * len(levels[fewest]):
+        one, other = (
+            listed([f"{shown(name)}/" for name in sorted(levels[level])], 3)
+            for level in (outer, fewest)
+        )
+        raise InputError(
+            f"{shown(files.root)}: either {one} or, in them, {other} may be the classes: none of "
+            "these names is of an emotion, and there are about as many of both; list the pictures "
+            "in a table (image,emotion,person), or name the classes with the emotions' English "
+            "names (data.classes renames them)"
+        )
+    return fewest
+
+
+def _parts_known(rests: Sequence[tuple[str, ...]]) -> list[float]:
+    """What part of the names at each level of folders is of emotions."""
+    levels = [{_label(rest[level]) for rest in rests} for level in range(min(map(len, rests)))]
+    return [sum(known_emotion(name) is not None for name in each) / len(each) for each in levels]
+
+
+def _people_in_folders(rests: Sequence[tuple[str, ...]], class_level: int) -> tuple[list[str], str]:
+    """Who is seen by the folders, and folders that were passed over for that, for people.
+
+    Of several levels besides that of the classes one is of people: the one with the most names,
+    or one around it, in which each of these lies once, such as a person's around those of its
+    recordings. Names of all levels together would take one person for several.
+    """
+    others = [(*rest[:class_level], *rest[class_level + 1 :]) for rest in rests]
+    depth = min(map(len, others))
+    if depth < 2:
+        return ["/".join(each) for each in others], ""
+    levels = [[each[level] for each in others] for level in range(depth)]
+    counts = [len(set(each)) for each in levels]
+    chosen = max(range(depth), key=lambda level: (counts[level], -level))
+    for around in sorted(range(depth), key=lambda level: -counts[level]):
+        lies_once = len(set(zip(levels[chosen], levels[around], strict=True))) == counts[chosen]
+        if lies_once and _FEWEST_PEOPLE <= counts[around] < counts[chosen]:
+            chosen = around
+    passed = sorted({n for at, each in enumerate(levels) if at != chosen for n in each})
+    several = any(counts[at] > 1 for at in range(depth) if at != chosen)
+    return levels[chosen], listed([f"{shown(name)}/" for name in passed], 3) if several else ""
+
+
+def _refuse_sequences(
+    files: Files,
+    naming: _Naming | None,
+    matches: Sequence[re.Match[str] | None],
+    labels: Sequence[str],
+) -> None:
+    """Refuse CK+ as its authors give it away: its folders are people and their recordings."""
+    told = [(m, label) for m, label in zip(matches, labels, strict=False) if m]
+    if (
+        naming is not None
+        and naming.data_set == "CK+"
+        and all(label in m[0].split("_")[:2] for m, label in told)
+    ):
+        raise InputError(
+            f"{shown(files.root)}: {naming.data_set} as its authors distribute it: folders of "
+            "people and recordings, with the emotions in text files elsewhere, which are not read; "
+            "put the pictures into folders named after what they show, or list them in a table "
+            "(image,emotion)"
+        )
 
 
 def _label(folder: str) -> str:

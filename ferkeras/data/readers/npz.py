@@ -20,6 +20,7 @@ _IMAGES = ("images", "x", "X", "faces", "data", "pixels")
 _LABELS = ("labels", "y", "Y", "label", "emotions", "emotion", "targets", "classes")
 _NAMES = ("class_names", "names", "label_names")
 _GROUPS = ("groups", "people", "persons", "subjects")
+_USAGES = ("usage", "split", "splits", "subset", "partition")
 _LIKE_A_PART = tuple(f"{name}_" for name in ("images", "x", "X", "labels", "y", "Y", "groups"))
 _EXPECTED = "expected images and labels, or x_train, y_train, x_test, y_test and the like"
 
@@ -70,12 +71,21 @@ def read_npz(path: Path, group_column: str | None = None, *, votes: bool = False
             f"{did_you_mean(group_column, arrays)} there are {listed(sorted(arrays), 12)}"
         )
     read = {name for each in parts for name in each.arrays}
-    unread = [name for name in sorted(arrays) if name.startswith(_LIKE_A_PART) and name not in read]
+    usage = np.repeat([each.usage for each in parts], [len(each.images) for each in parts])
+    of_usage = next((name for name in _USAGES if name in arrays), None)
+    if of_usage is not None and not usage.any():
+        usage = _usages(f"{shown(path)}, {of_usage}", arrays[of_usage], len(images))
+        read.add(of_usage)
+    unread = [
+        name
+        for name in sorted(arrays)
+        if (name.startswith(_LIKE_A_PART) or name in _USAGES) and name not in read
+    ]
     return source_of(
         path,
         images,
         labels,
-        np.repeat([each.usage for each in parts], [len(each.images) for each in parts]),
+        usage,
         names=next((arrays[name] for name in _NAMES if name in arrays), None),
         groups=np.concatenate(groups) if groups else None,
         notes=(f"{listed(unread)} not read: {_EXPECTED}",) if unread else (),
@@ -127,6 +137,22 @@ def _parts(
             f"{shown(path)}: holds {', '.join(sorted(arrays)) or 'nothing'}; {_EXPECTED}"
         )
     return parts
+
+
+def _usages(at: str, names: np.ndarray, count: int) -> np.ndarray:
+    """The split of each image, as an array names it."""
+    if names.shape != (count,):
+        raise InputError(
+            f"{at}: {count:,} images and splits of shape {names.shape}; expected one an image"
+        )
+    written, places = np.unique(as_text(at, names).astype(str), return_inverse=True)
+    known = [usage_of(name) for name in written.tolist()]
+    if None in known:
+        raise InputError(
+            f"{at}: {quoted(str(written[known.index(None)]))} is no split; expected Training, "
+            "PublicTest or PrivateTest, or train, validation and test"
+        )
+    return np.array(known, np.int8)[places]
 
 
 def _name(

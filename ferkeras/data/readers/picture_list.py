@@ -94,6 +94,8 @@ def read_picture_list(table: Path, columns: Columns, files: Files) -> Source:
     title, preset = _title(table, columns, labels)
     if preset is rafdb.PRESET and not usage:
         usage = [_split_of_rafdb(table, found) for found in chosen]
+    if not usage:
+        usage = _splits_of_folders(table, chosen)
     return Source(
         title,
         labels.of_rows,
@@ -119,6 +121,19 @@ def _unnamed(table: Path, files: Files, chosen: Sequence[Found]) -> tuple[str, .
         f"{len(others):,} of {len(files.pictures):,} pictures are in no row of {shown(table)}, and "
         f"left out: {listed(others, 3)}",
     )
+
+
+def _splits_of_folders(table: Path, chosen: Sequence[Found]) -> list[int]:
+    """The split of each picture by the folders it lies in; none where these tell none."""
+    splits = [_split(found.folders) for found in chosen]
+    silent = [found for found, split in zip(chosen, splits, strict=True) if split is None]
+    if silent and len(silent) < len(chosen):
+        raise InputError(
+            f"{shown(table)}: {shown(silent[0].name)} lies in no folder of a split, as "
+            f"{len(chosen) - len(silent):,} of {len(chosen):,} pictures do; move it into train, "
+            "validation or test, or give the list a column named split"
+        )
+    return [split for split in splits if split is not None]
 
 
 def _split_of_rafdb(table: Path, found: Found) -> int:

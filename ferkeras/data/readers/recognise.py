@@ -6,16 +6,18 @@ import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import listed, quoted, shown
 from ferkeras.data.digests import digest_of_file
+from ferkeras.data.emotions import known_emotion
 from ferkeras.data.pictures import SUFFIXES
 from ferkeras.data.presets import rafdb
 from ferkeras.data.readers.arrays import labels_beside, read_npy
-from ferkeras.data.readers.class_folders import read_class_folders, says_classes
-from ferkeras.data.readers.columns import Columns, columns_of
+from ferkeras.data.readers.class_folders import read_class_folders, says_classes, says_emotions
+from ferkeras.data.readers.columns import Columns, columns_of, fields_below
 from ferkeras.data.readers.files import (
     Files,
     FolderFiles,
@@ -31,6 +33,7 @@ from ferkeras.data.readers.pixel_table import read_pixel_table
 from ferkeras.data.readers.rows import rows_of
 from ferkeras.data.readers.source import NoPeople, Progress, Source
 
+_ROWS_LOOKED_AT = 20
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zip")
 
 
@@ -77,9 +80,9 @@ def open_folder(
             aligned = [each for each in files.pictures if rafdb.ALIGNED in each.file]
             chosen = FolderFiles(root, aligned or files.pictures, files.others)
             return _listed(root / found.name, chosen, group_column, votes)
-    if says_classes(files):
-        return _class_folders(files, group_column)
     lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
+    if says_classes(files) and (says_emotions(files) or not _names_emotions(lists)):
+        return _class_folders(files, group_column)
     if len(lists) > 1:
         raise InputError(
             f"{shown(root)}: several lists of its pictures ({listed([p.name for p in lists], 5)})"
@@ -120,7 +123,15 @@ def open_file(
             path, [path], lambda: _together(digest_of_file(path), path.name), group_column
         )
     if holds_pictures(path):
-        return _class_folders(ZipFiles(path), group_column)
+        packed = ZipFiles(path)
+        tables = [each for each in packed.others if each.name.lower().endswith(_TABLES)]
+        if tables and not says_emotions(packed):
+            raise InputError(
+                f"{shown(path)}: pictures whose folders name no emotions, and beside them "
+                f"{shown(tables[0].name)}; a list is not read in an archive: unpack it, and give "
+                "the folder or the list"
+            )
+        return _class_folders(packed, group_column)
     columns = read_columns(path, group_column, votes=votes)
     if columns.pixels is None:
         files = list_folder(path.parent, follow_symlinks=follow_symlinks, strict=False)
@@ -189,3 +200,22 @@ def _is_picture_list(path: Path) -> bool:
         return read_columns(path).image is not None
     except InputError:
         return False
+
+
+def _names_emotions(lists: list[Path]) -> bool:
+    """Whether there is a list of pictures whose first rows name emotions, by name or number."""
+    for path in lists:
+        columns = read_columns(path)
+        with closing(rows_of(path)) as rows:  # type: ignore[type-var]
+            first = [row for _, row in islice(rows, columns.header, _ROWS_LOOKED_AT)]
+        if columns.one_hot or (first and all(_says_emotion(columns, row) for row in first)):
+            return True
+    return False
+
+
+def _says_emotion(columns: Columns, row: bytes) -> bool:
+    try:
+        label = fields_below(columns, row)[columns.label or 0].decode("utf-8", "replace").strip()
+    except InputError:
+        return False
+    return columns.label is not None and (label.isdigit() or known_emotion(label) is not None)

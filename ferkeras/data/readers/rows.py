@@ -17,7 +17,7 @@ def rows_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int,
     """Yield (number of its first line, row), without a byte order mark, blank lines left out.
 
     Raises:
-        InputError: see `lines_of`; or a quoted field goes on for more than 64 KiB.
+        InputError: see `lines_of`; or a quoted field goes on for more than 2 MiB.
     """
     begun, row = 0, b""
     with closing(lines_of(path, progress)) as lines:  # type: ignore[type-var]

@@ -14,8 +14,8 @@ from ferkeras.cli.wording import cannot_read, quoted, shown
 from ferkeras.data.readers.gunzip import Gunzip
 from ferkeras.data.readers.source import Progress
 
-# A face takes 5 to 9 KB.
-MAX_LINE_BYTES = 2**16
+# A face of 48 x 48 pixels takes 5 to 9 KB, one of 512 x 512 at most 1.3 MB.
+MAX_LINE_BYTES = 2**21
 MAX_BLANK_LINES = 1000
 MAX_TEXT_BYTES = 16 * 2**30
 # Digits compress about three times, a dataset of flat faces a few dozen times.
@@ -44,7 +44,7 @@ def lines_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int
         progress: called now and then with (bytes of the file consumed, bytes of the file).
 
     Raises:
-        InputError: the file cannot be read, is damaged, or exceeds a bound (64 KiB a line, 1000
+        InputError: the file cannot be read, is damaged, or exceeds a bound (2 MiB a line, 1000
             blank lines, 16 GiB of text, 100 times its compressed size).
     """
     number = 0
@@ -76,7 +76,7 @@ def lines_of(path: Path, progress: Progress | None = None) -> Iterator[tuple[int
             if len(line) > MAX_LINE_BYTES:
                 raise InputError(
                     f"{shown(path)}, line {number}: longer than {MAX_LINE_BYTES:,} bytes; "
-                    "expected one face a line, with 2304 pixels"
+                    "expected one face a line, of at most 512 x 512 pixels"
                 )
             if text is not file:
                 _refuse_bomb(path, number, text_bytes, file.tell())

@@ -1,0 +1,163 @@
+"""What folders and lists of strangers tell: who is seen, what is shown, which split it is of."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_layouts import pixels, put, read, refusal
+
+from ferkeras.data.faces import USAGES
+
+
+def put_all(root: Path, *names: str) -> Path:
+    for name in names:
+        put(root / name)
+    return root
+
+
+def people_of(found) -> int:
+    return 1 if found.groups is None else len(set(found.groups.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "people", "passed"),
+    [
+        # MUG: subject, emotion, take.
+        (["001", "002", "003"], ["take000", "take001"], 3, "take000"),
+        # Oulu-CASIA: light, subject, emotion.
+        (["Dark", "Strong", "Weak"], [f"P{n:03d}" for n in range(5)], 5, "Dark"),
+        # A recording is of one person, whatever it is called.
+        (["ann", "bob", "eve"], None, 3, "ann-1"),
+    ],
+)
+def test_of_several_levels_one_is_of_people(tmp_path, outer, inner, people, passed):
+    takes = [(who, take) for who in outer for take in inner or (f"{who}-1", f"{who}-2")]
+    for who, take in takes:
+        for emotion in ("happy", "sad"):
+            put_all(tmp_path, f"{who}/{emotion}/{take}/1.png")
+    found = read(tmp_path)
+    assert people_of(found) == people
+    assert any("taken for people" in note and passed in note for note in found.notes)
+
+
+def test_levels_of_unknown_names_are_not_guessed_at(tmp_path):
+    for emotion in ("freude", "trauer", "wut", "angst"):
+        put_all(tmp_path, *(f"{emotion}/{who}/1.png" for who in ("anna", "ben", "carl")))
+    message = refusal(tmp_path)
+    assert "either angst/, freude/, trauer/" in message
+    assert "or, in them, anna/, ben/, carl/ may be the classes" in message
+    # More than twice as many people as classes leave no doubt.
+    for number in range(8):
+        put_all(tmp_path / "b", *(f"p{number}/{each}/1.png" for each in ("freude", "wut")))
+    found = read(tmp_path / "b")
+    assert [*found.faces.classes] == ["freude", "wut"]
+    assert people_of(found) == 8
+
+
+def test_splits_by_other_names_are_no_classes(tmp_path):
+    for split in ("Trainingsdaten", "Testdaten"):
+        put_all(tmp_path, *(f"{split}/{each}/1.png" for each in ("freude", "trauer", "wut")))
+    assert "Testdaten/, Trainingsdaten/ look like splits" in refusal(tmp_path)
+
+
+def test_recordings_of_ckplus_are_no_emotions(tmp_path):
+    for who, recording in (("S005", "001"), ("S005", "002"), ("S010", "001"), ("S011", "003")):
+        put_all(tmp_path, f"images/{who}/{recording}/{who}_{recording}_00000001.png")
+    assert "CK+ as its authors distribute it" in refusal(tmp_path)
+
+
+def test_numbered_folders_are_class_indices(tmp_path):
+    put_all(tmp_path, *(f"0{number}/1.png" for number in range(3)))
+    assert "class indices without names (0, 1, 2)" in refusal(tmp_path)
+    found = read(tmp_path, classes={"one": ["00"], "two": ["01", "2"]})
+    assert [*found.faces.classes] == ["one", "two"]
+
+
+def listed(root: Path, rows: Sequence[str], head: str = "image,emotion") -> Path:
+    table = root / "labels.csv"
+    table.write_text("\n".join([head, *rows]) + "\n")
+    return table
+
+
+def test_a_list_has_the_splits_of_the_folders_of_its_pictures(tmp_path):
+    names = ["train/0.png", "train/1.png", "valid/2.png", "test/3.png"]
+    put_all(tmp_path, *names)
+    table = listed(tmp_path, [f"{name},{'sad' if n else 'happy'}" for n, name in enumerate(names)])
+    for path in (tmp_path, table):
+        usage = [USAGES[each] for each in read(path).usage.tolist()]
+        assert usage == ["train", "train", "validation", "test"]
+    put_all(tmp_path, "4.png")
+    listed(tmp_path, [*(f"{name},sad" for name in names), "4.png,happy"])
+    assert "4.png lies in no folder of a split, as 4 of 5 pictures do" in refusal(table)
+
+
+@pytest.mark.parametrize("folders", [("session1", "session2"), ("all",)])
+def test_a_list_of_emotions_goes_before_folders_that_name_none(tmp_path, folders):
+    names = [f"{folder}/{number}.png" for folder in folders for number in range(2)]
+    put_all(tmp_path, *names)
+    labels = ["happy", "sad"] * len(folders)
+    listed(tmp_path, [f"{name},{label}" for name, label in zip(names, labels, strict=True)])
+    found = read(tmp_path)
+    assert [*found.faces.classes] == ["happy", "sad"]
+    assert "list of picture files" in found.recognised
+    archive = shutil.make_archive(str(tmp_path.with_name("packed")), "zip", tmp_path)
+    assert "labels.csv; a list is not read in an archive: unpack it" in refusal(Path(archive))
+
+
+def test_folders_of_emotions_go_before_a_list_beside_them(tmp_path):
+    put_all(tmp_path, "happy/0.png", "sad/1.png")
+    listed(tmp_path, ["happy/0.png,sad", "sad/1.png,happy"])
+    found = read(tmp_path)
+    assert "class folders" in found.recognised
+
+
+def test_who_is_not_named_is_somebody_else_each(tmp_path):
+    names = [f"{number}.png" for number in range(6)]
+    put_all(tmp_path, *names)
+    who = ["ann", "ann", "bob", "", "", ""]
+    rows = [f"{name},{'sad' if at % 2 else 'happy'},{who[at]}" for at, name in enumerate(names)]
+    found = read(listed(tmp_path, rows, "image,emotion,person"))
+    assert people_of(found) == 5
+    assert found.groups[0] == found.groups[1]
+    assert any("3 of 6 faces do not say who is seen" in note for note in found.notes)
+    rows = [f"{name},{'sad' if at % 2 else 'happy'}," for at, name in enumerate(names)]
+    assert read(listed(tmp_path, rows, "image,emotion,person")).groups is None
+
+
+def test_a_table_of_large_faces_is_read(tmp_path):
+    table = tmp_path / "faces.csv"
+    shown = np.full((512, 512), 255, np.uint8)
+    text = " ".join(map(str, shown.ravel().tolist()))
+    table.write_text(f"emotion,pixels\nhappy,{text}\nsad,{text}\n")
+    assert read(table).faces.images.shape == (2, 512, 512, 1)
+
+
+@pytest.mark.parametrize("name", ["usage", "split"])
+def test_an_array_that_names_the_split_is_read(tmp_path, name):
+    arrays = {"images": np.stack([pixels() for _ in range(3)]), "labels": ["happy", "sad", "sad"]}
+    np.savez(tmp_path / "a.npz", **arrays, **{name: ["Training", "val", "test"]})
+    usage = [USAGES[each] for each in read(tmp_path / "a.npz").usage.tolist()]
+    assert usage == ["train", "validation", "test"]
+    np.savez(tmp_path / "b.npz", **arrays, **{name: ["Training", "vall", "test"]})
+    assert f"{name}: 'vall' is no split" in refusal(tmp_path / "b.npz")
+    np.savez(tmp_path / "c.npz", **arrays, **{name: ["Training", "val"]})
+    assert "expected one an image" in refusal(tmp_path / "c.npz")
+
+
+def test_whole_numbers_with_a_point_are_mapped_as_those_without(tmp_path):
+    images = np.stack([pixels() for _ in range(3)])
+    labels = np.array([0.0, 1.0, 3.0])
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    found = read(tmp_path / "a.npz", classes={"low": ["0", "1"], "high": ["3"]})
+    assert found.faces.labels.tolist() == [0, 0, 1]
+    np.savez(
+        tmp_path / "b.npz", images=images, labels=labels / 2 * 2 // 2, class_names=["no", "yes"]
+    )
+    assert [*read(tmp_path / "b.npz").faces.classes] == ["no", "yes"]
+    table = tmp_path / "faces.csv"
+    text = " ".join(map(str, pixels().ravel().tolist()))
+    table.write_text("emotion,pixels\n" + "".join(f"{each}.0,{text}\n" for each in range(1, 8)))
+    mapping = {"low": ["1", "2", "3"], "high": ["4.0", "5", "6", "7"]}
+    assert read(table, classes=mapping).faces.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
