@@ -32,8 +32,9 @@ from ferkeras.fit import heal
 from ferkeras.fit.page import run_page
 from ferkeras.fit.run import train
 from ferkeras.metrics.predictions import read_predictions
+from ferkeras.runs.create import create_run, record_start
 from ferkeras.runs.finished import open_run
-from ferkeras.runs.healings import healing_text
+from ferkeras.runs.healings import healing_text, healings_to_come, record_new_start
 from ferkeras.runs.history import read_history
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
@@ -305,6 +306,75 @@ def test_cut_off_and_resumed_it_ends_the_same(
         run, said = resume(tmp_path / place / "heals-001")
         assert ("healed (1 of" in said) == (place == "tried")
         assert left(run) == left(whole)
+
+
+def test_a_moving_average_of_the_start_is_no_alarm(planted, tmp_path):
+    found = planted({"train.learning_rate": LOWER})
+    _, said = begin(tmp_path, "train.ema_momentum=0.999", "train.epochs=2")
+    # The alarm speaks at the end, when the average of the start is what is kept.
+    assert [case.history["epoch"].iloc[-1] for case in found.cases] == [2]
+    assert "epoch 1: healed" not in said
+
+
+def test_what_leaves_out_a_ramp_is_not_taken_from_a_good_state_that_has_it(planted, tmp_path):
+    found = planted({"schedule.dropout_from_epoch": None}, first=3)
+    run, said = begin(tmp_path)
+    assert len(found.cases) == 1
+    assert "epoch 3: not healed" in said
+    assert open_run(run.folder).metrics["epochs"] == 3
+
+
+def test_where_the_last_network_is_kept_the_good_state_stays_one(planted, tmp_path, monkeypatch):
+    found = planted({"train.learning_rate": LOWER}, {"train.learning_rate": LOWER}, first=2)
+    monkeypatch.setattr(found, "works", False)
+    monkeypatch.setattr(heal.HealOnAlarm, "_go_on", then_helping(heal.HealOnAlarm._go_on, found))
+    run, said = begin(tmp_path, "train.keep=last", "train.epochs=4")
+    assert "epoch 4: healed" in said
+    assert "goes on from the end of epoch 1" in said
+    assert open_run(run.folder).best_epoch == 4
+
+
+def then_helping(go_on, found):
+    """Let the next remedy help."""
+
+    def helping(self, healing):
+        found.works = True
+        go_on(self, healing)
+
+    return helping
+
+
+def test_epochs_that_are_asked_for_after_a_healing_stay_asked_for(planted, tmp_path):
+    planted({"train.learning_rate": LOWER, "train.epochs": 2})
+    with pytest.raises(Killed):
+        begin(tmp_path, "train.epochs=1", watch=[Kill("train_batch_begin", 2, 1)])
+    run = Run(tmp_path / "heals-001")
+    planted()
+    with reopened(run, {"train.epochs": 4}) as found, pytest.raises(Killed):
+        go(found.config, found.run, [Kill("train_batch_begin", 3, 1)])
+    again, said = resume(run.folder)
+    assert open_run(again.folder).metrics["epochs"] == 4
+    assert "another condition" not in said
+    # What somebody has written into the file since goes before what healing had.
+    environment = read_record(run.environment, EnvironmentRecord)
+    config = open_run(run.folder).config
+    assert healings_to_come(environment, config) == {}
+    before = with_values(config, {"train.learning_rate": HIGH})
+    assert healings_to_come(environment, before) == {"train.learning_rate": LOWER}
+    own = with_values(config, {"train.learning_rate": LOWEST})
+    assert healings_to_come(environment, own) == {}
+
+
+def test_a_run_that_begins_anew_is_recorded_as_one(tmp_path):
+    config = load_config(None, [*SETTINGS, f"output.folder={tmp_path}"])
+    run = create_run(config)
+    data = {"source": "demo", "official_split": False, "faces": {}, "fingerprint": "0" * 64}
+    start = {"run": "x", "sha256": "0" * 64}
+    record_start(run, config, {**data, "mean": 0.3, "std": 0.1}, (), start)
+    record_new_start(run, 0.5, 0.25)
+    environment = read_record(run.environment, EnvironmentRecord)
+    assert (environment["data"]["mean"], environment["data"]["std"]) == (0.5, 0.25)
+    assert environment["start_from"] is None
 
 
 class KillHealed(Kill):

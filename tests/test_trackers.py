@@ -186,10 +186,31 @@ def test_what_goes_on_is_told_once(begin):
     assert tracker.runs == {"run-0": {**tracker.runs["run-0"], "epochs": [1, 2, 3]}}
 
 
+def test_an_epoch_that_is_done_anew_is_told_anew(begin):
+    tracker = Remembered()
+    told = begin(tracker)
+    told.epoch(1)
+    told.epoch(2)
+    told.history.set_state({"rows": told.history.rows[:1]})  # it diverged
+    told.epoch(2)
+    told.epoch(3)
+    assert tracker.runs["run-0"]["epochs"] == [1, 2, 2, 3]
+
+
+def test_mlflow_takes_classes_of_any_name(mlflow_at, client, begin):
+    from ferkeras.trackers.mlflow_tracker import MLflowTracker
+
+    tracker = MLflowTracker()
+    begin(tracker).epoch(1, **{"val_recall/don't know (joy & love)": 0.5})
+    told = client.get_run(tracker._run).data.metrics
+    assert told["val_recall/don_t know _joy _ love_"] == 0.5
+
+
 def test_a_healed_training_is_another_run(begin):
     tracker = Remembered()
     begin(tracker).epoch(1)
-    begin(tracker, healings=[{}]).epoch(1)
+    begin(tracker, healings=[{"changes": []}]).epoch(2)
+    begin(tracker, healings=[{"changes": [{}]}]).epoch(1)
     assert [each["training"].name for each in tracker.runs.values()] == [
         "tiny-001",
         "tiny-001-healed-1",

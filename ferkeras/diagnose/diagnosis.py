@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import ferkeras
+from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.case import Advance, Case
 from ferkeras.diagnose.causes import (
     balance,
@@ -194,7 +195,15 @@ def diagnose(case: Case, advance: Advance | None = None) -> Diagnosis:
 
 def measured(measurements: Measurements) -> list[Finding]:
     """What is found by measuring alone, in the order in which one explains another."""
-    return [finding for probe in MEASURED if (finding := probe(measurements))]
+    return [finding for probe in MEASURED if (finding := _asked(probe, measurements))]
+
+
+def _asked(probe: Callable[[Measurements], Finding | None], m: Measurements) -> Finding | None:
+    """What a probe finds; nothing where it would try what cannot be built here."""
+    try:
+        return probe(m)
+    except InputError:
+        return None
 
 
 def _tried(measurements: Measurements) -> list[Finding]:
@@ -202,7 +211,7 @@ def _tried(measurements: Measurements) -> list[Finding]:
     for steps in _STEPS:
         measurements.trial_steps = min(steps, measurements.case.steps)
         for probe in TRIED:
-            if finding := probe(measurements):
+            if finding := _asked(probe, measurements):
                 return [finding]
         more = is_not_learning(measurements) or held_back.is_far_from_usual(measurements)
         if measurements.case.steps <= steps or not more:
@@ -211,4 +220,4 @@ def _tried(measurements: Measurements) -> list[Finding]:
 
 
 def _left(measurements: Measurements) -> list[Finding]:
-    return [finding for probe in LEFT if (finding := probe(measurements))][:1]
+    return [finding for probe in LEFT if (finding := _asked(probe, measurements))][:1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.causes.regularisation import as_ended
 from ferkeras.diagnose.finding import UNEXPLAINED, Evidence, Finding, Severity
 from ferkeras.diagnose.measurements import TRIAL_STEPS, Measurements
@@ -94,10 +95,13 @@ def tried(m: Measurements, findings: Sequence[Finding]) -> Mapping[str, tuple[Tr
         values = each.remedies[0].overrides
         times = steps_for_one(m.case.config, values)
         steps = min(most, times * m.trial_steps)
-        pairs[each.cause] = (
-            m.trial(ended, max(1, steps // times)),
-            m.trial(ended | dict(values), steps),
-        )
+        try:
+            pairs[each.cause] = (
+                m.trial(ended, max(1, steps // times)),
+                m.trial(ended | dict(values), steps),
+            )
+        except InputError:
+            continue  # It cannot be built here, where weights may be missing, say.
     return pairs
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.case import Advance, isolated_rng, train_briefly
 from ferkeras.diagnose.causes.regularisation import as_ended, as_it_would_end
 from ferkeras.diagnose.diagnosis import Diagnosis, measured
@@ -103,14 +104,11 @@ def what_remains(diagnosis: Diagnosis, advance: Advance | None = None) -> tuple[
 
 
 def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatment]:
-    """Try the first remedies from the same start, each alone.
+    """Try the first remedies from the same start, each alone; those that can be built here.
 
     Args:
         diagnosis: whose remedies.
         advance: called with the steps of each trial.
-
-    Raises:
-        InputError: a remedy contradicts the rest of the configuration.
     """
     remedies, steps = can_be_tried(diagnosis), steps_of(diagnosis)
     if not remedies:
@@ -132,7 +130,10 @@ def treat(diagnosis: Diagnosis, advance: Advance | None = None) -> list[Treatmen
             fewer = _steps_without(diagnosis, remedy)
             if fewer not in untreated:
                 untreated[fewer] = attempt(ended, fewer)
-            ends = as_it_would_end(m, remedy.applied_to(diagnosis.case.config))
-            treated = attempt({**remedy.overrides, **ends}, steps)
+            try:
+                ends = as_it_would_end(m, remedy.applied_to(diagnosis.case.config))
+                treated = attempt({**remedy.overrides, **ends}, steps)
+            except InputError:
+                continue  # It contradicts the rest, or cannot be built here.
             treatments.append(Treatment(cause, remedy, untreated[fewer], treated))
     return treatments

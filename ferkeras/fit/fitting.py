@@ -57,6 +57,10 @@ def fit(
         RunError: see `ferkeras.fit.run.train`.
         Interrupted: likewise.
     """
+    if unfinished is not None and unfinished.complete:
+        # Nothing is trained: what that needs may be gone.
+        _move(config, console, unfinished)
+        return None
     teachers = open_teachers(config.distill)
     start = open_start(config.network.start_from)
     find_weights(config.network)
@@ -79,10 +83,6 @@ def fit(
     if unfinished is not None:
         unfinished.check_faces(splits)
         run = unfinished.run
-        if unfinished.complete:
-            write_changes(run, config, config.train.epochs)
-            console.print(f"{run.folder}: its faces are the same, now at {config.data.path}")
-            return None
     for note in notes_on(config, splits):
         console.print(f"note: {note}")
     with console.working("loading TensorFlow"):
@@ -94,6 +94,15 @@ def fit(
     outcome = train(config, splits, console, run, watch=watch)
     print_outcome(outcome, config, console)
     return outcome
+
+
+def _move(config: Config, console: Console, unfinished: UnfinishedRun) -> None:
+    """Write down that the faces of a complete run lie elsewhere now, if they are the same."""
+    folder = unfinished.run.folder
+    demand_room(unfinished.run.inner)
+    unfinished.check_faces(splits_of_run(config, console, "fit", "--resume", folder))
+    write_changes(unfinished.run, config, config.train.epochs)
+    console.print(f"{folder}: its faces are the same, now at {config.data.path}")
 
 
 def _reporting(reports: Reports, epochs: int) -> keras.callbacks.Callback:

@@ -6,6 +6,7 @@ import keras
 
 from ferkeras.callbacks import CollapseAlarm
 from ferkeras.cli.console import Alarm, Console
+from ferkeras.cli.errors import InputError
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.diagnose.case import Begin, isolated_rng
@@ -30,21 +31,49 @@ def checkpoints_of(run: Run, config: Config, environment: EnvironmentRecord) -> 
     )
 
 
-def good_state(checkpoints: CheckpointFolder, run: Run) -> Checkpoint | None:
+def good_state(checkpoints: CheckpointFolder, run: Run, config: Config) -> Checkpoint | None:
     """The end of the last epoch that was no collapse; None if there was none."""
     checkpoint = checkpoints.newest_kept()
     if checkpoint is None or not run.best.is_file():
         return None
+    if config.train.keep == "last":
+        # The next epoch's network takes the place of whatever is kept now.
+        return checkpoint
     best = enclosed_in(run.best.read_bytes(), run.best).provenance.get("epoch")
     # Else the best network is of an epoch that would be lost.
     return checkpoint if best is not None and best < checkpoint.epoch else None
 
 
-def fits(checkpoint: Checkpoint, config: Config, splits: Splits) -> bool:
-    """Whether a training of this configuration could go on from a checkpoint."""
-    with isolated_rng(config):
-        model = build_setup(config, splits).model
+def fits(checkpoint: Checkpoint, before: Config, config: Config, splits: Splits) -> bool:
+    """Whether a training of a configuration could go on from a checkpoint.
+
+    Args:
+        checkpoint: of a training.
+        before: the configuration of that training.
+        config: of the one that would go on.
+        splits: the faces.
+    """
+    if _callbacks_of(before) != _callbacks_of(config):
+        return False
+    try:
+        with isolated_rng(config):
+            model = build_setup(config, splits).model
+    except InputError:
+        return False
     return state.fits(model, checkpoint)
+
+
+def _callbacks_of(config: Config) -> tuple[object, ...]:
+    """What says which callbacks there are, whose states a checkpoint holds."""
+    schedule, train = config.schedule, config.train
+    return (
+        schedule.dropout_from_epoch is None,
+        schedule.smoothing_from_epoch is None,
+        schedule.plateau_from_epoch is None,
+        train.learning_rate_schedule,
+        train.ema_momentum is None,
+        train.keep,
+    )
 
 
 def begin_from(checkpoint: Checkpoint, config: Config) -> Begin:

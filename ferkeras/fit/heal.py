@@ -142,7 +142,8 @@ class HealOnAlarm(keras.callbacks.Callback):
         """Heal if a collapse is on."""
         epoch += 1
         text = self._alarm.description
-        if text is None or not self._is_due(epoch):
+        # As long as an average is of its start the alarm says nothing.
+        if text is None or self._alarm.collapsed_since is None or not self._is_due(epoch):
             return
         row = {"epoch": epoch} | {key: float(value) for key, value in (logs or {}).items()}
         self._heal(epoch, text, pd.DataFrame([*self._history.rows, row]))
@@ -174,7 +175,7 @@ class HealOnAlarm(keras.callbacks.Callback):
         )
         with self._console.working("looking for the cause"):
             diagnosis = diagnose(case)
-        good = good_state(self._checkpoints, self._run)
+        good = good_state(self._checkpoints, self._run, self._config)
         treatments = self._try(diagnosis, good)
         self._run.diagnosis.mkdir(exist_ok=True)
         command = command_line("fit", "--config", self._run.config)
@@ -206,7 +207,8 @@ class HealOnAlarm(keras.callbacks.Callback):
             [
                 each
                 for each in treatments
-                if each.works and (good is None or fits(good, self._after(each), self._splits))
+                if each.works
+                and (good is None or fits(good, self._config, self._after(each), self._splits))
             ]
         )
 

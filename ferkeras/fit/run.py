@@ -32,7 +32,7 @@ from ferkeras.runs.changes import CHANGEABLE, EPOCHS, remove_end, write_changes
 from ferkeras.runs.conditions import Change
 from ferkeras.runs.create import create_run, record_start
 from ferkeras.runs.finished import about_training
-from ferkeras.runs.healings import last_change
+from ferkeras.runs.healings import START, healed_settings, last_change, record_new_start
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
@@ -152,6 +152,8 @@ def _train(
         with console.working("augmenting a batch of faces"):
             draw_first_batch(run, setup)
     while True:
+        if START in healed_settings(read_record(run.environment, EnvironmentRecord)):
+            record_new_start(run, setup.mean, setup.std)
         try:
             return _train_as_configured(config, splits, setup, run, console, watch, trackers, brief)
         except Healed as healed:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
-from ferkeras.runs.healings import healed_settings
 from ferkeras.runs.records import EnvironmentRecord
 
 PACKAGES = ("keras", "tensorflow", "tensorflow-addons", "numpy", "scikit-learn", "pandas")
@@ -67,8 +66,13 @@ def changed_conditions(environment: EnvironmentRecord, config: Config) -> list[C
         "machine": environment["platform"],
         "processor cores": environment["processor_cores"],
     }
-    before |= {change["key"]: change["now"] for change in environment.get("changes", [])}
-    before |= healed_settings(environment)
+    done = [
+        (healing["when"], change["key"], change["now"])
+        for healing in environment.get("healings", [])
+        for change in healing["changes"]
+    ]
+    done += [(each["when"], each["key"], each["now"]) for each in environment.get("changes", [])]
+    before |= {key: value for _, key, value in sorted(done, key=lambda each: each[0])}
     now = {
         **settings_of(config),
         **versions(),

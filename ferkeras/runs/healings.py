@@ -7,12 +7,16 @@ up to the recorded number are of the time before.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ferkeras.config.keys import as_yaml
+from ferkeras.config.keys import as_yaml, flat
+from ferkeras.config.schema import Config
 from ferkeras.files.writing import write_json
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, HealingRecord, read_record
+
+START = "network.start_from"
 
 
 def healed_settings(environment: EnvironmentRecord) -> dict[str, Any]:
@@ -22,6 +26,43 @@ def healed_settings(environment: EnvironmentRecord) -> dict[str, Any]:
         for healing in environment.get("healings", [])
         for change in healing["changes"]
     }
+
+
+def healings_to_come(environment: EnvironmentRecord, config: Config) -> dict[str, Any]:
+    """The keys that healing has changed and `config.yaml` does not have yet, with their values.
+
+    Whatever else stands there was changed since, by whoever asked for more epochs, say.
+
+    Args:
+        environment: the record of the run.
+        config: as it stands in the run's folder.
+    """
+    values = json.loads(json.dumps(flat(config)))
+    former = {
+        (change["key"], json.dumps(change["was"]))
+        for healing in environment.get("healings", [])
+        for change in healing["changes"]
+    }
+    return {
+        key: value
+        for key, value in healed_settings(environment).items()
+        if (key, json.dumps(values.get(key))) in former
+    }
+
+
+def record_new_start(run: Run, mean: float, std: float) -> None:
+    """Write down that a run which began from another's network has begun anew, by healing.
+
+    Its pixels are standardised by its own faces from then on.
+
+    Raises:
+        InputError: `environment.json` is damaged.
+    """
+    environment = read_record(run.environment, EnvironmentRecord)
+    data = {**environment["data"], "mean": mean, "std": std}
+    content = {**environment, "data": data, "start_from": None}
+    if content != environment:
+        write_json(run.environment, content)
 
 
 def last_change(environment: EnvironmentRecord) -> HealingRecord | None:

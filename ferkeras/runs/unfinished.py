@@ -24,7 +24,7 @@ from ferkeras.runs.changes import EPOCHS, moved
 from ferkeras.runs.configured import config_of
 from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import FinishedRun, check_name, check_task, task_of
-from ferkeras.runs.healings import healed_settings
+from ferkeras.runs.healings import START, healed_settings, healings_to_come
 from ferkeras.runs.history import read_so_far
 from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.moved import PATH, VOTES
@@ -115,6 +115,8 @@ class UnfinishedRun:
         Raises:
             InputError: `network.start_from` has another network.
         """
+        if self.environment is not None and START in healed_settings(self.environment):
+            return
         now = None if start is None else record_of([start])[0]
         if self.environment is not None and self.environment.get("start_from", now) != now:
             raise InputError(
@@ -182,7 +184,7 @@ def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
     environment = _environment(run)
     if environment is not None and not run.metrics.exists():
         # Healing is written down before the configuration is: see `ferkeras.runs.healings`.
-        before = with_values(before, healed_settings(environment))
+        before = with_values(before, healings_to_come(environment, before))
     config = with_values(before, changes) if changes else before
     if run.metrics.exists():
         return _complete(run, before, config, environment, asked=EPOCHS in changes)

@@ -99,6 +99,7 @@ class MLflowTracker(Tracker):
         """See `Tracker`; pictures, pages and files are artifacts, the network a logged model."""
         have = self._client.get_run(self._run)
         figures = {"best_epoch": float(results.epoch), **results.figures}
+        figures = {_as_mlflow_takes(key): value for key, value in figures.items()}
         # It may have got them, and the process may have been killed afterwards.
         if not figures.items() <= have.data.metrics.items():
             self._log(results.epoch, figures)
@@ -118,7 +119,7 @@ class MLflowTracker(Tracker):
         self._client.log_batch(
             self._run,
             metrics=[
-                self._mlflow.entities.Metric(key, value, now, epoch)
+                self._mlflow.entities.Metric(_as_mlflow_takes(key), value, now, epoch)
                 for key, value in values.items()
             ],
         )
@@ -145,3 +146,8 @@ class MLflowTracker(Tracker):
                 pip_requirements=needed,
                 step=epoch,
             )
+
+
+def _as_mlflow_takes(key: str) -> str:
+    """The name of a figure without what MLflow refuses in one, which classes may have."""
+    return re.sub(r"[^\w/.\- :]", "_", key)

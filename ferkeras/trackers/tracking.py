@@ -52,6 +52,7 @@ class Tracking(keras.callbacks.Callback):
         self._history = history
         self._console = console
         self._told: dict[str, int] = {}
+        self._ended = 0
         self._failing: set[str] = set()
         if trackers:
             self._begin(trackers, run, config, environment)
@@ -63,7 +64,7 @@ class Tracking(keras.callbacks.Callback):
         config: Config,
         environment: EnvironmentRecord,
     ) -> None:
-        healings = len(environment.get("healings", []))
+        healings = sum(bool(each["changes"]) for each in environment.get("healings", []))
         known: dict[str, Any] = {}
         if run.trackers.exists():
             known.update(read_record(run.trackers, TrackersRecord))
@@ -85,7 +86,10 @@ class Tracking(keras.callbacks.Callback):
             write_json(run.trackers, known)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Tell what is new in the history."""
+        """Tell what is new in the history; of an epoch that is done anew, what it comes to now."""
+        if epoch + 1 <= self._ended:
+            self._told = {name: min(told, epoch) for name, told in self._told.items()}
+        self._ended = epoch + 1
         self._each(self._tell_new, "goes on, and is told it with the next epoch")
 
     def conclude(self, results: Results) -> None:
