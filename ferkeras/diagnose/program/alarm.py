@@ -95,7 +95,10 @@ class DiagnoseOnAlarm(keras.callbacks.Callback):
 
     def _diagnose(self) -> ProgramDiagnosis:
         steps = self.params.get("steps")
-        rows = len(self.train[1]) if isinstance(self.train, tuple) else None
+        rows = None
+        if isinstance(self.train, tuple):
+            # Of several outputs there are labels for each.
+            rows = len(keras.tree.flatten(self.train[1])[0])
         with untouched(self.model):
             for variable, value in self._start:
                 variable.assign(value)

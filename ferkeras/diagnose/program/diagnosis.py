@@ -220,6 +220,8 @@ def _no_classes(program: Program) -> str | None:
     several = not labels.columns and len(labels.classes) > _SCALED
     if labels.is_a_quantity or (labels.form == "fractions" and of_a_distance and several):
         return "measured quantities (many different fractions)"
+    if labels.form == "index" and of_a_distance and several and program.head.units == 1:
+        return "measured quantities (many different numbers, one linear unit and a distance)"
     return None
 
 

@@ -132,9 +132,26 @@ class _Reached(BaseException):
 
 def first_input(model: keras.Model, x: Any) -> Any:
     """What reaches the first layer with weights; None where it looks up tokens or scales."""
-    scaling = (keras.layers.Normalization, keras.layers.BatchNormalization)
     layer, values = _first(model, x)
+    if isinstance(layer, keras.layers.Normalization) and not _is_adapted(layer):
+        return values
+    scaling = (keras.layers.Normalization, keras.layers.BatchNormalization)
     return None if isinstance(layer, (keras.layers.Embedding, *scaling)) else values
+
+
+def unadapted(model: keras.Model, x: Any) -> keras.layers.Normalization | None:
+    """The first layer with weights where it normalises, and was never told by what."""
+    layer, _ = _first(model, x)
+    normalises = isinstance(layer, keras.layers.Normalization)
+    return layer if normalises and not _is_adapted(layer) else None
+
+
+def _is_adapted(layer: keras.layers.Normalization) -> bool:
+    """Whether it does anything: as Keras builds it, it takes away 0 and divides by 1."""
+    mean, variance = (getattr(layer, name, None) for name in ("adapt_mean", "adapt_variance"))
+    if mean is None or variance is None:
+        return True
+    return bool(np.any(mean.numpy() != 0) or np.any(variance.numpy() != 1))
 
 
 def tokens_of(model: keras.Model, x: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
-from ferkeras.diagnose.program.head import first_input, passed_before, tokens_of
+from ferkeras.diagnose.program.head import first_input, passed_before, tokens_of, unadapted
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
@@ -38,6 +38,11 @@ class Inputs:
             program.model,
             program.train.take(program.portions(program.judged_rows(256))[0]),
         )
+
+    @cached_property
+    def unadapted(self) -> keras.layers.Normalization | None:
+        """The layer that is to scale them, and does not."""
+        return unadapted(self._program.model, self._program.train.take(np.arange(1)))
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -164,7 +169,7 @@ def standardised(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind not in "biuf":
         return values
     numbers = values.astype(np.float64)
-    axes = (0,) if values.ndim == 2 else tuple(range(values.ndim - 1))
+    axes = (0,) if values.ndim <= 2 else tuple(range(values.ndim - 1))
     mean = np.nanmean(numbers, axis=axes, keepdims=True)
     std = np.nanstd(numbers, axis=axes, keepdims=True)
     # A column that hardly varies beside its size is rounding, not information.

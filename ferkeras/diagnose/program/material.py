@@ -20,6 +20,7 @@ MOST_ROWS = 4096
 
 MOST_BYTES = 256 << 20
 _MOST_SECONDS = 8.0
+_MOST_DENSE = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ def _from_arrays(x: Any, y: Any, weight: Any = None, *, batch: int | None, role:
     if y is None:
         raise InputError(f"{role}: there are no labels (y is None), so nothing can be examined")
     y = _single(y, role)
-    x, y = keras.tree.map_structure(_array, _without_frames(x)), _array(y)
+    x = keras.tree.map_structure(_array, _without_frames(_thinned(x, role)))
+    y = _array(y)
     rows = {len(each) for each in keras.tree.flatten(x)} | {len(y)}
     if len(rows) > 1:
         raise InputError(
@@ -186,7 +188,7 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
             raise InputError(f"{role}: a batch holds no labels; expected (x, y)")
         x, y = keras.tree.map_structure(_array, batch[0]), _array(_single(batch[1], role))
         first = keras.tree.flatten(x)[0]
-        if y.ndim == 0 or first.ndim < 2 or len(first) != len(y):
+        if y.ndim == 0 or first.ndim == 0 or len(first) != len(y):
             raise InputError(f"{role}: the data is not in batches; call .batch(32) on the dataset")
         xs.append(x)
         ys.append(y)
@@ -240,7 +242,22 @@ def _without_frames(x: Any) -> Any:
     return values.astype(np.float32) if values.dtype.hasobject and kinds <= set("biuf") else values
 
 
+def _thinned(x: Any, role: str) -> Any:
+    """Sparse rows, as `TfidfVectorizer` makes them, where they fit into memory as a whole."""
+    if not hasattr(x, "toarray"):
+        return x
+    size = x.dtype.itemsize * int(np.prod(x.shape, dtype=np.float64))
+    if size > _MOST_DENSE:
+        raise InputError(
+            f"{role}: a sparse matrix of {x.shape[0]:,} x {x.shape[1]:,}; some of its rows are "
+            "enough: give x[:2000], y[:2000], mixed"
+        )
+    return x
+
+
 def _array(value: Any) -> np.ndarray:
     if hasattr(value, "to_numpy"):
         value = value.to_numpy()
+    if hasattr(value, "toarray"):  # SciPy's sparse matrices
+        value = value.toarray()
     return np.asarray(value)

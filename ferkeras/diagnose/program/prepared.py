@@ -64,8 +64,8 @@ def labelled(material: Material, model: keras.Model) -> Material:
         return material
     ignored = getattr(model.loss, "ignore_class", None)
     there = labels >= 0 if has_own_step(model) else (labels >= 0) | (labels != ignored)
-    if there.all() or not there.any():
-        return material
+    if there.all() or len(np.unique(labels[there])) < 2:
+        return material  # -1 and 1 are two classes
     rows = np.flatnonzero(there)
     everywhere = material.all_labels.reshape(-1)
     return replace(

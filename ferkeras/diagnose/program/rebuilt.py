@@ -91,6 +91,24 @@ def another_optimizer(optimizer: Any) -> Any:
     return type(inner).from_config(inner.get_config())
 
 
+def places_of(layer: keras.layers.Layer, model: keras.Model) -> int:
+    """How often a layer stands in a model's own graph, those of the models in it included.
+
+    0 where it is in none. A layer's own nodes are of every model that it was called in: of each
+    step in which a Sequential was built, say.
+    """
+    graph = getattr(model, "_functional", None) or model
+    count = 0
+    for node in (
+        node for depth in getattr(graph, "_nodes_by_depth", {}).values() for node in depth
+    ):
+        if node.operation is layer:
+            count += 1
+        elif isinstance(node.operation, keras.Model):
+            count += places_of(layer, node.operation)
+    return count
+
+
 def used_inputs(model: keras.Model) -> set[int]:
     """Identities of the tensors that some layer on the way to the outputs of a model is given."""
     nodes = [node for depth in model._nodes_by_depth.values() for node in depth]

@@ -146,7 +146,7 @@ class OneOutput:
                 CodeRemedy(
                     f"let the loss of {largest} count less, or scale what it predicts",
                     "layers that are trained for every output",
-                    code=f"loss_weights={{{largest!r}: {share:.0e}, {self._name!r}: 1.0}}",
+                    code=f"loss_weights={self._weights(weights, largest, share)}",
                     tried=f"alone {alone.accuracy:.1%} of the training rows are right after "
                     f"{alone.steps:,} steps from the same start, {accuracy:.1%} together",
                 ),
@@ -155,6 +155,17 @@ class OneOutput:
             source="Kendall et al. 2018, Multi-task learning using uncertainty to weigh losses",
             confidence=MEASURED,
         )
+
+    def _weights(self, before: Any, largest: str, share: float) -> Any:
+        """Weights of all outputs, in the form that `compile` takes beside its losses."""
+        names = outputs_of(self.whole)
+        if not isinstance(before, Mapping):
+            before = dict(zip(names, before or (), strict=False))
+        weights = {name: float(before.get(name) or 1.0) for name in names}
+        if largest in weights:
+            weights[largest] = float(f"{share * weights[largest]:.0e}")
+        by_name = isinstance(self.whole.loss, Mapping) or isinstance(self.whole.output, Mapping)
+        return weights if by_name else list(weights.values())
 
     def _batch(self, x: Any, y: Any = None, weight: Any = None) -> tuple[Any, ...]:
         if y is not None and not isinstance(y, (Mapping, list, tuple)):

@@ -36,6 +36,8 @@ def readable(program: Program) -> float | None:
         return read_by_trees(program.train, labels.index)
     if program.inputs.looked_up is None or len(program.train.arrays) != 1:
         return None
+    if len(program.inputs.looked_up) != len(program.inputs.rows):
+        return None  # what is looked up are places, say, and no words of a row
     counts = _counts(program.inputs.looked_up)
     skill = read_rows_by_trees(counts, labels.index[program.inputs.rows])
     # Where the order of the words is what tells, their counts say nothing.
@@ -69,6 +71,8 @@ def read_rows_by_trees(values: np.ndarray, labels: np.ndarray) -> float:
     """The same for rows of any shape (N, ...), of which some columns are taken."""
     from sklearn.model_selection import cross_val_predict
 
+    if np.unique(labels, return_counts=True)[1].max() < 2:
+        return 0.0  # nobody reads what is there once from anything
     columns = _some_columns(values.reshape(len(values), -1))
     return _skill(cross_val_predict(_trees(), columns, labels, cv=2), labels)
 

@@ -18,6 +18,8 @@ def untouched(model: keras.Model) -> Iterator[None]:
 
     Layers' attributes are not in this; what changes one gives it back itself.
     """
+    others = _other_optimizers(model)
+    new = [(each, _state_of(each)) for each in others if not each.built]
     variables = variables_of(model)
     values = [variable.numpy() for variable in variables]
     shared = keras.src.backend.common.global_state.get_global_attribute("global_seed_generator")
@@ -29,6 +31,9 @@ def untouched(model: keras.Model) -> Iterator[None]:
     finally:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+        for optimizer, state in new:
+            vars(optimizer).clear()
+            vars(optimizer).update(state)
         if seed is not None:
             shared.state.assign(seed)
         random.setstate(states[0])
@@ -42,7 +47,27 @@ def variables_of(model: keras.Model) -> list[Any]:
     found = [*model.variables, *model.metrics_variables]
     if getattr(model, "optimizer", None) is not None:
         found += model.optimizer.variables
+    found += [variable for each in _other_optimizers(model) for variable in each.variables]
     return list({id(variable): variable for variable in found}.values())
+
+
+def _other_optimizers(model: keras.Model) -> list[keras.optimizers.Optimizer]:
+    """Optimizers that a model of somebody's own has besides the compiled one."""
+    held = []
+    for value in vars(model).values():
+        several = value.values() if isinstance(value, dict) else value
+        held += list(several) if isinstance(value, (dict, list, tuple)) else [value]
+    own = getattr(model, "optimizer", None)
+    found = [e for e in held if isinstance(e, keras.optimizers.Optimizer) and e is not own]
+    return list({id(each): each for each in found}.values())
+
+
+def _state_of(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
+    """The attributes of one that is not built, with its lists as they are now."""
+    return {
+        name: type(value)(value) if type(value) in (list, dict) else value
+        for name, value in vars(optimizer).items()
+    }
 
 
 def _tensorflow_state() -> Any:

@@ -57,6 +57,11 @@ def unscaled_inputs(program: Program) -> ProgramFinding | None:
         what = "standardise the inputs"
         verdict = f"Inputs reach the first layer unscaled, as {low:.4g} to {high:.4g}"
         code = "x = (x - x_train.mean(0)) / x_train.std(0)"
+    if (layer := program.inputs.unadapted) is not None:
+        what = f"adapt {layer.name!r} to the training rows before the model is built from it"
+        verdict = f"{layer.name!r} was never adapted and changes nothing: inputs pass it unscaled, "
+        verdict += f"as {low:.4g} to {high:.4g}"
+        code = f"{layer.name}.adapt(x_train)"
     return ProgramFinding(
         cause="unscaled_inputs",
         verdict=f"{verdict}; with a mean of 0 and a standard deviation of 1 the same steps "
@@ -276,7 +281,8 @@ def channels_first(program: Program) -> ProgramFinding | None:
 def validation_scaled_otherwise(program: Program) -> ProgramFinding | None:
     """Validation inputs of another size than those that are trained on."""
     held = program.validation
-    if held is None or program.inputs.first is None:
+    # Of words one number says nothing of another.
+    if held is None or program.inputs.looked_up is not None:
         return None
     sizes = [
         (_size(train), _size(other))

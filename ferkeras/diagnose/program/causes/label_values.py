@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ferkeras.diagnose.program.causes.order import begins_with_one_class
 from ferkeras.diagnose.program.causes.units import padding_classes, units_are_wrong
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
-from ferkeras.diagnose.program.labels import shown
+from ferkeras.diagnose.program.labels import Labels, shown
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
 
@@ -14,6 +15,7 @@ _SEEN = 200
 """Training rows below which a class may be missing by chance."""
 
 _SHARE = 0.03
+_CHANCE = 3
 
 
 def labels_out_of_range(program: Program) -> ProgramFinding | None:
@@ -126,9 +128,9 @@ def class_missing_in_training(program: Program) -> ProgramFinding | None:
     everything = program.all_index
     if everything is None or len(everything) < _SEEN:
         return None
-    missing = np.setdiff1d(held.classes, labels.classes)
+    missing = np.setdiff1d(held.classes, _known_classes(program))
     share = float(np.isin(held.classes[held.index], missing).mean())
-    if not len(missing) or share < _SHARE:
+    if not len(missing) or share < max(_SHARE, _CHANCE * _missed_by_chance(program, held)):
         return None
     return ProgramFinding(
         cause="class_missing_in_training",
@@ -153,6 +155,25 @@ def class_missing_in_training(program: Program) -> ProgramFinding | None:
         source="-",
         confidence=PROVEN,
     )
+
+
+def _known_classes(program: Program) -> np.ndarray:
+    """Classes of all training labels that are at hand, not of the rows looked at alone."""
+    labels, every = program.labels, program.train.all_labels
+    if labels.form == "index" and not labels.columns:
+        return np.union1d(labels.classes, every.reshape(-1))
+    if labels.columns and every.ndim == 2 and every.shape[1] == labels.values.shape[-1]:
+        return np.union1d(labels.classes, np.flatnonzero((every > 0).any(axis=0)))
+    return labels.classes
+
+
+def _missed_by_chance(program: Program, held: Labels) -> float:
+    """What part of validation rows is of classes that chance leaves out of the rows at hand."""
+    train = program.train
+    if train.total is not None and train.total <= len(train.all_labels):
+        return 0.0
+    parts = np.bincount(held.index) / len(held.index)
+    return float((parts * (1 - parts) ** len(train.all_labels)).sum())
 
 
 def rows_without_class(program: Program) -> ProgramFinding | None:
@@ -199,6 +220,8 @@ def labels_ill_defined(program: Program) -> ProgramFinding | None:
     labels = program.labels
     unused = padding_classes(program)
     if len(labels.classes) == 1 and labels.exclusive:
+        if begins_with_one_class(program) or len(_known_classes(program)) > 1:
+            return None  # Others come later, or were not drawn.
         only = labels.classes[0]
         return ProgramFinding(
             cause="labels_ill_defined",

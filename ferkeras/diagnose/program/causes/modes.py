@@ -7,6 +7,7 @@ import numpy as np
 
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.rebuilt import places_of
 
 _SAME, _ROUNDED = 1e-3, 0.05
 """Of the outputs, by what they differ at most that are the same; computed in half precision."""
@@ -125,17 +126,13 @@ def running_statistics(program: Program) -> ProgramFinding | None:
     gap = basis.training_accuracy - basis.accuracy
     if gap < _APART:
         return None
-    shared = [layer for layer in norms if len(layer._inbound_nodes) > 1]
+    shared = [layer for layer in norms if places_of(layer, program.model) > 1]
     if shared and basis.training_skill > _KNOWN:
+        places = places_of(shared[0], program.model)
         return _finding(
-            f"{shared[0].name!r} stands in {len(shared[0]._inbound_nodes)} places, and its running "
+            f"{shared[0].name!r} stands in {places} places, and its running "
             "statistics are a mixture of what passes there: right for none in use.",
-            Evidence(
-                "places of one BatchNormalization",
-                f"{len(shared[0]._inbound_nodes)}",
-                "1",
-                float(len(shared[0]._inbound_nodes)),
-            ),
+            Evidence("places of one BatchNormalization", f"{places}", "1", float(places)),
             "give each place a layer of its own",
             "a, b = BatchNormalization()(a), BatchNormalization()(b)",
             gap,

@@ -14,9 +14,33 @@ _SURE = 0.5
 def not_shuffled(program: Program) -> ProgramFinding | None:
     """Batches of one class each, or a validation split of classes that training never sees."""
     labels = program.all_index
-    if labels is None or len(np.unique(labels)) < 2:
+    if labels is None:
         return None
+    if len(np.unique(labels)) < 2:
+        return _begins_with_one_class(program)
     return _split_by_order(program) or _batches_by_class(program, labels)
+
+
+def begins_with_one_class(program: Program) -> bool:
+    """Whether all rows that were read are of one class, and others are still to come."""
+    train, held = program.train, program.validation_labels
+    read_to_its_end = train.total is not None and train.total <= len(train.all_labels)
+    others = program.head.units > 1 or (held is not None and len(held.classes) > 1)
+    return train.streamed and not read_to_its_end and others
+
+
+def _begins_with_one_class(program: Program) -> ProgramFinding | None:
+    if not begins_with_one_class(program):
+        return None
+    rows = len(program.train.all_labels)
+    return _finding(
+        f"The first {rows:,} rows are all of one class, and there are more: they come class by "
+        "class, and each step unlearns what the ones before it learnt.",
+        Evidence("classes of the first rows", "1", f"several in {rows:,} rows", 1.0),
+        "mix the rows, or the files before they are read",
+        "image_dataset_from_directory(..., shuffle=True)  # or "
+        "dataset.shuffle(number_of_rows) before .batch()",
+    )
 
 
 def splits_by_order(program: Program) -> tuple[float, float] | None:
@@ -65,14 +89,20 @@ def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | 
         return None
     batches = np.split(labels[: sum(sizes)], np.cumsum(sizes)[:-1])
     told = _told(batches)
-    if told < _SURE:
+    mixed = np.random.default_rng(0).permutation(np.concatenate(batches))
+    # Of many classes a small batch holds few in any order.
+    by_chance = _told(np.split(mixed, np.cumsum(sizes)[:-1]))
+    if told - by_chance < _SURE * (1 - by_chance):
         return None
     alone = float(np.mean([len(np.unique(batch)) == 1 for batch in batches]))
     return _finding(
         f"{alone:.0%} of the batches hold one class only, as the rows are not mixed before they "
         "are put into batches: each step unlearns what the ones before it learnt.",
         Evidence(
-            "how far the batch alone tells the class of a row", f"{told:.0%}", "a few percent", told
+            "how far the batch alone tells the class of a row",
+            f"{told:.0%}",
+            f"{by_chance:.0%} in a mixed order",
+            told,
         ),
         "mix the rows",
         "dataset.shuffle(number_of_rows) before .batch()"

@@ -74,6 +74,8 @@ def tokens_alike(program: Program) -> ProgramFinding | None:
     looked_up = program.inputs.looked_up
     if looked_up is None or program.labels.counted.ndim > 1:
         return None
+    if looked_up.size <= len(looked_up):
+        return None  # one number a row is a category, and no text
     words = np.trunc(looked_up[looked_up != 0])
     if len(words) < 100 or tokens_cut_off(program) is not None:
         return None

@@ -16,9 +16,16 @@ def units_are_wrong(program: Program) -> bool:
         return False
     if labels.columns:
         return labels.values.shape[-1] != units
+    if labels.form == "fractions" and units == 1 and _are_shares(labels.values):
+        return False
     if program.loss.kind == "sparse" and units > 1:
         return len(labels.classes) > units
     return len(labels.classes) > max(2, units)
+
+
+def _are_shares(values: np.ndarray) -> bool:
+    """Whether fractions are parts of a whole, as those of several raters' answers are."""
+    return bool(values.min() >= 0 and values.max() <= 1)
 
 
 def output_units(program: Program) -> ProgramFinding | None:
