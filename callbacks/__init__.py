@@ -2,7 +2,8 @@
 
 Labels may be class indices, one-hot, or 0 and 1 (one sigmoid or one logit). Figures of the
 validation are published as ``val_...`` in the epochs that have one, as Keras does (NaN where a
-prediction is NaN); stand loggers after what publishes. What Keras masks, and labels
+prediction is NaN); stand loggers after what publishes (Keras's `CSVLogger` has the columns of the
+first epoch alone, and of ``val_...`` those of the metrics). What Keras masks, and labels
 that are no index of a class, are not counted.
 
 | callback | reads | publishes |

@@ -223,7 +223,7 @@ class CollapseAlarm(keras.callbacks.Callback):
                 "the learning rate or look at the data"
             )
             logs["val_collapse_fraction"] = math.nan
-        if matrix is None:
+        if matrix is None or not matrix.any():
             return
         logs["val_collapse_fraction"] = float(matrix.sum(axis=0).max() / matrix.sum())
         ends = epoch + 1 >= (self.params or {}).get("epochs", 0) or self.model.stop_training

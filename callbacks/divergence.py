@@ -48,11 +48,13 @@ class DivergenceGuard(keras.callbacks.Callback):
     applies a broken step and is lost with it: there the guard looks at the running mean of the
     loss, which stays NaN or infinite once it is: at any metric called "loss", or, where the model
     has none, at the logs of the epoch. A loss-scaling optimizer (``mixed_float16``) applies none:
-    there the guard looks at the weights too, and raises where these are not finite.
+    there the guard looks at the weights too, and raises where these are not finite, or where no
+    step was applied since it looked last.
 
-    Reads and publishes no logs. Costs: one scalar read every `in_a_row` steps, so that up to
-    twice as many may be broken before it is seen; with ``steps_per_execution=n``, up to n more.
-    Steps that were skipped before `fit` was called do not count.
+    Reads and publishes no logs. Costs: one scalar read every `in_a_row` steps (with loss scaling
+    all weights, in an epoch with a broken step), so that up to twice as many may be broken before
+    it is seen; with ``steps_per_execution=n``, up to n more. Steps that were skipped before `fit`
+    was called do not count.
 
     Args:
         in_a_row: skipped steps in a row from which it has diverged, at least 1; also, how many
@@ -79,10 +81,12 @@ class DivergenceGuard(keras.callbacks.Callback):
         self.in_a_row = in_a_row
         self._epoch = 1
         self._looked = 0
+        self._applied: int | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the steps that were skipped in an earlier training."""
         counter = self._counter()
+        self._applied = self._steps_applied()
         if counter is not None:
             counter.assign(0)
 
@@ -100,6 +104,10 @@ class DivergenceGuard(keras.callbacks.Callback):
         # JAX keeps the state outside of the model while an epoch runs.
         getattr(self.model, "jax_state_sync", lambda: None)()
         self._look(batch, self._mean_losses())
+        applied, before = self._steps_applied(), self._applied
+        self._applied = applied
+        if applied is not None and applied == before:
+            raise Diverged(self._epoch, batch, None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, since an epoch may have fewer steps."""
@@ -119,12 +127,20 @@ class DivergenceGuard(keras.callbacks.Callback):
         return getattr(getattr(self.model, "gradient_norms", None), "skipped_in_a_row", None)
 
     def _is_unharmed(self) -> bool:
-        """Whether an optimizer that scales the loss has kept a broken step from all weights."""
-        return isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer) and all(
+        """Whether an optimizer that scales the loss goes on, and keeps broken steps away."""
+        applied = self._steps_applied()
+        return applied is not None and all(
             bool(keras.ops.all(keras.ops.isfinite(each)))
             for each in self.model.weights
             if keras.backend.is_float_dtype(each.dtype)
         )
+
+    def _steps_applied(self) -> int | None:
+        """Steps that an optimizer which scales the loss has applied; None for any other."""
+        optimizer = self.model.optimizer
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return None
+        return int(keras.ops.convert_to_numpy(optimizer.inner_optimizer.iterations))
 
     def _mean_losses(self) -> list[float]:
         # A model may have one of its own beside that of Keras.

@@ -76,12 +76,19 @@ def test_a_step_that_loss_scaling_skips_is_no_divergence(normalised):
     broken = X.copy()
     broken[4:8] = np.inf
     if not normalised:
-        fit(model, broken, in_a_row=1)
+        fit(model, broken, in_a_row=2)
         assert all(np.isfinite(each).all() for each in model.get_weights())
         return
     # Nothing protects the statistics of BatchNormalization.
     with pytest.raises(Diverged, match="the loss is not finite"):
         fit(model, broken, in_a_row=1)
+
+
+def test_loss_scaling_that_never_applies_a_step_has_diverged():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), LOSS)
+    with pytest.raises(Diverged, match="epoch 1, 3 steps done"):
+        fit(model, X * np.nan, in_a_row=3)
 
 
 def test_steps_that_are_executed_together_do_not_put_the_look_off():

@@ -135,6 +135,11 @@ def test_faces_with_the_same_labels_may_be_others(runs, capsys):
         capsys.readouterr().out.split()
     )
     assert len({measured(open_run(each)).faces for each in runs}) == 2
+    # What is left out of training alone is no part of validation.
+    environment["data"]["leaked"] = 3
+    path.write_text(json.dumps(environment))
+    assert main([str(each) for each in runs]) == 0
+    assert "the split gave them" not in capsys.readouterr().out
 
 
 def test_runs_of_one_name_in_folders_of_one_name_are_distinguished(runs, tmp_path):

@@ -79,6 +79,13 @@ def test_classes_that_a_sample_misses_are_there():
     )
 
 
+def test_a_class_of_held_out_rows_alone_is_missing():
+    y = np.concatenate([RNG.permutation(np.arange(920) % 9), np.full(80, 9)])
+    x = RNG.normal(size=(1000, 6)).astype("float32")
+    found = causes(network(units=10), (x, y), validation_split=0.2)
+    assert "class_missing_in_training" in found
+
+
 def test_of_a_stream_only_what_chance_excludes_is_missing(monkeypatch):
     monkeypatch.setattr(material, "MOST_BYTES", 6 * 4 * 440)
     y = RNG.permutation(np.arange(4000) % 200)
@@ -94,9 +101,14 @@ def test_a_stream_that_begins_with_one_class_is_not_mixed(monkeypatch):
     monkeypatch.setattr(material, "MOST_BYTES", 6 * 4 * 100)
     x, y = blobs(900)
     x, y = x[np.argsort(y)], np.sort(y)
-    found = causes(network(), tf.data.Dataset.from_tensor_slices((x, y)).batch(20))
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(20)
+    found = causes(network(), data, blobs(60, 1))
     assert "not_shuffled" in found
     assert "labels_ill_defined" not in found
+    # Where nothing says that there are others, they may have been lost.
+    lost = tf.data.Dataset.from_tensor_slices((x, 0 * y)).batch(20)
+    for validation in (None, (x[:60], 0 * y[:60])):
+        assert "labels_ill_defined" in causes(network(), lost, validation)
     alone = tf.data.Dataset.from_tensor_slices((x[:60], y[:60])).batch(20)
     assert "labels_ill_defined" in causes(network(), alone)
 

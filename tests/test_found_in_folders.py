@@ -22,24 +22,37 @@ def people_of(found) -> int:
 
 
 @pytest.mark.parametrize(
-    ("outer", "inner", "people", "passed"),
+    ("form", "outer", "inner", "people", "passed"),
     [
         # MUG: subject, emotion, take.
-        (["001", "002", "003"], ["take000", "take001"], 3, "take000"),
+        ("{0}/{2}/{1}", ["001", "002", "003"], ["take000", "take001"], 3, "take000"),
         # Oulu-CASIA: light, subject, emotion.
-        (["Dark", "Strong", "Weak"], [f"P{n:03d}" for n in range(5)], 5, "Dark"),
-        # A recording is of one person, whatever it is called.
-        (["ann", "bob", "eve"], None, 3, "ann-1"),
+        ("{0}/{1}/{2}", ["Dark", "Strong", "Weak"], [f"P{n:03d}" for n in range(5)], 5, "Dark"),
     ],
 )
-def test_of_several_levels_one_is_of_people(tmp_path, outer, inner, people, passed):
-    takes = [(who, take) for who in outer for take in inner or (f"{who}-1", f"{who}-2")]
+def test_of_several_levels_one_is_of_people(tmp_path, form, outer, inner, people, passed):
+    takes = [(who, take) for who in outer for take in inner]
     for who, take in takes:
         for emotion in ("happy", "sad"):
-            put_all(tmp_path, f"{who}/{emotion}/{take}/1.png")
+            put_all(tmp_path, f"{form.format(who, take, emotion)}/1.png")
     found = read(tmp_path)
     assert people_of(found) == people
     assert any("taken for people" in note and passed in note for note in found.notes)
+
+
+def test_people_lie_around_the_classes_or_have_most_names(tmp_path):
+    for who in ("ann", "bob", "eve"):
+        put_all(tmp_path / "a", *(f"{who}/happy/take{n}/1.png" for n in range(6)))
+        put_all(tmp_path / "a", f"{who}/sad/1.png")
+    assert people_of(read(tmp_path / "a")) == 3
+    for site in ("bonn", "lyon", "rome"):
+        for n in range(3):
+            put_all(tmp_path / "b", *(f"{site}/{site}{n}/{e}/1.png" for e in ("happy", "sad")))
+    assert people_of(read(tmp_path / "b")) == 9
+    for n in range(9):
+        for take in range(2):
+            put_all(tmp_path / "c", *(f"{e}/p{n}/p{n}-{take}/1.png" for e in ("happy", "sad")))
+    assert people_of(read(tmp_path / "c")) == 9
 
 
 def test_levels_of_unknown_names_are_not_guessed_at(tmp_path):
@@ -73,6 +86,7 @@ def test_numbered_folders_are_class_indices(tmp_path):
     assert "class indices without names (0, 1, 2)" in refusal(tmp_path)
     found = read(tmp_path, classes={"one": ["00"], "two": ["01", "2"]})
     assert [*found.faces.classes] == ["one", "two"]
+    assert len(read(tmp_path, classes="fer2013").faces.classes) == 7
 
 
 def listed(root: Path, rows: Sequence[str], head: str = "image,emotion") -> Path:
@@ -103,7 +117,24 @@ def test_a_list_of_emotions_goes_before_folders_that_name_none(tmp_path, folders
     assert [*found.faces.classes] == ["happy", "sad"]
     assert "list of picture files" in found.recognised
     archive = shutil.make_archive(str(tmp_path.with_name("packed")), "zip", tmp_path)
-    assert "labels.csv; a list is not read in an archive: unpack it" in refusal(Path(archive))
+    assert "labels.csv; it is not read in an archive: unpack it" in refusal(Path(archive))
+
+
+def test_folders_of_rafdb_and_of_own_classes_go_before_lists_of_numbers(tmp_path):
+    for split in ("train", "test"):
+        names = [f"{split}/{n}/{split}_0000{n}_aligned.jpg" for n in range(1, 8)]
+        put_all(tmp_path / "r", *names)
+        rows = "\n".join(f"{Path(name).name},{name.split('/')[1]}" for name in names)
+        (tmp_path / "r" / f"{split}_labels.csv").write_text(f"image,label\n{rows}\n")
+    assert "RAF-DB's class folders" in read(tmp_path / "r").recognised
+    put_all(tmp_path / "o", "engaged/1.png", "bored/2.png")
+    (tmp_path / "o" / "metadata.csv").write_text(
+        "file_name,label\nengaged/1.png,0\nbored/2.png,1\n"
+    )
+    (tmp_path / "o" / "README.txt").write_text("about these pictures\n")
+    archive = shutil.make_archive(str(tmp_path / "own"), "zip", tmp_path / "o")
+    for path in (tmp_path / "o", Path(archive)):
+        assert [*read(path).faces.classes] == ["bored", "engaged"]
 
 
 def test_folders_of_emotions_go_before_a_list_beside_them(tmp_path):
@@ -123,7 +154,13 @@ def test_who_is_not_named_is_somebody_else_each(tmp_path):
     assert found.groups[0] == found.groups[1]
     assert any("3 of 6 faces do not say who is seen" in note for note in found.notes)
     rows = [f"{name},{'sad' if at % 2 else 'happy'}," for at, name in enumerate(names)]
-    assert read(listed(tmp_path, rows, "image,emotion,person")).groups is None
+    unnamed = read(listed(tmp_path, rows, "image,emotion,person"))
+    assert unnamed.groups is None
+    assert not any("who is seen" in note for note in unnamed.notes)
+    images = np.stack([pixels() for _ in range(4)])
+    groups = np.array([1.0, 1.0, np.nan, np.nan])
+    np.savez(tmp_path / "a.npz", images=images, labels=["happy", "sad"] * 2, groups=groups)
+    assert people_of(read(tmp_path / "a.npz")) == 3
 
 
 def test_a_table_of_large_faces_is_read(tmp_path):

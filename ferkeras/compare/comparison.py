@@ -13,7 +13,7 @@ from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
 from ferkeras.metrics.measures import FEWEST, MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
-from ferkeras.runs.division import held_out
+from ferkeras.runs.division import may_have_held_out_alike
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
 
@@ -97,7 +97,7 @@ def load_compared(runs: Sequence[FinishedRun]) -> list[Compared]:
 def same_faces(first: Compared, finished: FinishedRun, validation: Predictions) -> bool:
     """Whether a run was validated on the first one's faces, in the same order."""
     return (
-        held_out(first.finished.environment) == held_out(finished.environment)
+        may_have_held_out_alike(first.finished.environment, finished.environment)
         and first.validation.classes == validation.classes
         and np.array_equal(first.validation.labels, validation.labels)
     )

@@ -105,7 +105,7 @@ def choose_classes(
     names = _names(source, written, places, preset, wanted, lenient=expected is not None)
     if wanted is None:
         there = {name for name in names.values() if name is not None}
-        if preset is not None and any(_number(label) for label in written):
+        if preset is not None and any(_number(label) or label.isdigit() for label in written):
             there |= {name for name in preset.names.values() if name is not None}
         becomes: Mapping[str, str] = {name: name for name in there}
         ordered = _ordered(there)

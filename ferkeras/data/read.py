@@ -187,7 +187,7 @@ def _read(
         ),
         left_out=cut.left_out if cut else (),
         sample=sample,
-        notes=(*source.notes, *_nameless(source.groups)),
+        notes=(*source.notes, *_nameless(source.groups, index)),
         dropped=found.dropped,
     )
     expected = replace(those_at(everything, index), groups=_numbered(source.groups, index))
@@ -241,7 +241,7 @@ def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | N
     """Who is seen in each face, as a number; a face of nobody in particular is of somebody else."""
     if groups is None:
         return None
-    names = np.asarray(groups, object)[index].astype(str)
+    names = _names(groups, index)
     numbers = np.unique(names, return_inverse=True)[1]
     nameless = np.flatnonzero(names == "")
     if len(nameless) == len(names):
@@ -250,12 +250,18 @@ def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | N
     return np.unique(numbers, return_inverse=True)[1].astype(np.int32)
 
 
-def _nameless(groups: Sequence[str] | None) -> tuple[str, ...]:
+def _nameless(groups: Sequence[str] | None, index: np.ndarray) -> tuple[str, ...]:
     """A note on faces that have no name where others have one."""
-    count = sum(1 for each in groups or () if not each)
-    if not count:
+    if groups is None:
         return ()
-    return (f"{count:,} of {len(groups or ()):,} faces do not say who is seen: somebody else each",)
+    count = int((_names(groups, index) == "").sum())
+    if not 0 < count < len(index):
+        return ()
+    return (f"{count:,} of {len(index):,} faces do not say who is seen: somebody else each",)
+
+
+def _names(groups: Sequence[str], index: np.ndarray) -> np.ndarray:
+    return np.asarray(groups, object)[index].astype(str)
 
 
 def _spec(pictures: Pictures, numbers: np.ndarray, wanted: Wanted) -> ImageSpec:

@@ -220,9 +220,12 @@ class HealOnAlarm(keras.callbacks.Callback):
         add_healing(self._run, healing)
         tried = len(healing["tried"])
         self._console.print(self._said("not healed", healing))
+        works = [each["remedy"] for each in healing["tried"] if each["works"]]
+        said = f"none of {tried} remedies helped" if tried else "no setting is a remedy"
+        if works:
+            said = f"{works[0]} helps, but not from a good state with another network or ramps"
         self._console.print(
-            f"{f'none of {tried} remedies helped' if tried else 'no setting is a remedy'}: goes on "
-            f"as it was; what was measured and tried: {self._run.diagnosis}"
+            f"{said}: goes on as it was; what was measured and tried: {self._run.diagnosis}"
         )
 
     def _go_on_with(

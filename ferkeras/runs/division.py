@@ -33,3 +33,13 @@ def held_out(environment: EnvironmentRecord) -> str:
     data = environment["data"]
     how = "official" if data["official_split"] else data.get("division", "")
     return f"{data['fingerprint']}-{how}"
+
+
+def may_have_held_out_alike(one: EnvironmentRecord, other: EnvironmentRecord) -> bool:
+    """Whether nothing in two records says that the runs were validated on different faces."""
+    first, second = one["data"], other["data"]
+    # A division is of all faces: also of those that were left out of training alone.
+    silent = not (first.get("division") and second.get("division"))
+    silent |= first.get("leaked", 0) != second.get("leaked", 0)
+    alike = silent or held_out(one) == held_out(other)
+    return first["fingerprint"] == second["fingerprint"] and alike

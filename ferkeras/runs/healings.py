@@ -89,6 +89,8 @@ def healing_text(healing: HealingRecord) -> str:
     done = (
         f"Changed {changes_text(healing)}; went on {restart_text(healing)}"
         if healing["changes"]
+        else "What helps does not fit the good state; went on as it was"
+        if any(each["works"] for each in healing["tried"])
         else "Nothing helped; went on as it was"
     )
     return f"epoch {healing['epoch']}: {healing['verdict']} {done}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from ferkeras.search.cost import cost_of
 from ferkeras.search.goals import GOALS, LIMITED, excess
 from ferkeras.search.space import Space, check_space, from_json, to_json, values_of
 from ferkeras.study.storage import RUNS, begin_study, is_address, join_study, make_folder, stored
-from ferkeras.study.training import Trainer
+from ferkeras.study.training import LOOK_SECONDS, Trainer
 from ferkeras.study.trials import trials_of
 from ferkeras.study.work import Next, Surplus, work
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 Pruner = Literal["median", "hyperband", "none"]
 """What ends trainings that fall behind."""
 
+_LOOKS = 30
 _FIRST_EPOCHS = 2
 """Of every training, before a pruner may end it."""
 
@@ -228,6 +230,16 @@ class Search:
             [(GOALS[name].direction, GOALS[name].most) for name in self.task.goals],
         )
 
+    def _twin(self, trial: optuna.Trial, run: str) -> optuna.trial.FrozenTrial | None:
+        """The trial that a run was trained for; one that is just being told is waited for."""
+        for _ in range(_LOOKS):
+            twin = next((t for t in self.done if t.user_attrs.get("run") == run), None)
+            others = (t for t in self.trials if t.number != trial.number)
+            if twin is not None or all(t.state.name != "RUNNING" for t in others):
+                return twin
+            time.sleep(LOOK_SECONDS)
+        return None
+
     def _next(self) -> Next:
         names = [trial.state.name for trial in self.trials]
         if "WAITING" in names or len(names) < self.task.trials:
@@ -299,7 +311,7 @@ class Search:
             console.alarm(f"{title}: {error}")
             raise optuna.TrialPruned from None
         if "minutes" not in figures:  # trained before, for another trial
-            twin = next((t for t in self.done if t.user_attrs.get("run") == finished.name), None)
+            twin = self._twin(trial, finished.name)
             known = twin.user_attrs.get("figures", {}).get("minutes") if twin else None
             if known is not None:
                 remember(minutes=known)

@@ -9,7 +9,7 @@ import numpy as np
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.data import selection
-from ferkeras.data.readers.source import ArrayPictures, Source
+from ferkeras.data.readers.source import ArrayPictures, Source, who_is
 from ferkeras.data.readers.votes import Votes, check_votes
 from ferkeras.data.task import LARGEST_SIDE, SMALLEST_SIDE
 
@@ -97,7 +97,7 @@ def source_of(
         written,
         places,
         usage.astype(np.int8),
-        None if groups is None else [str(each) for each in groups.tolist()],
+        None if groups is None else [who_is(each) for each in groups.tolist()],
         None,
         ArrayPictures(images),
         votes,

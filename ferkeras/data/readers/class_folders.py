@@ -51,6 +51,7 @@ _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "
 
 _NUMBER_AND_NAME = re.compile(r"[0-9]+[ _-]+(.+)")
 _FEWEST_PEOPLE = 3
+_MANY_PEOPLE = 8
 _TWICE = 2
 _MOSTLY = 0.5
 
@@ -152,7 +153,8 @@ def says_classes(files: Files) -> bool:
 def says_emotions(files: Files) -> bool:
     """Whether folders at some level are mostly named after emotions, or the pictures are."""
     rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
-    if _by_file_name(*_naming_of([each.file for each in files.pictures])) is not None:
+    names = [each.file for each in files.pictures]
+    if all(map(rafdb.PICTURE.fullmatch, names)) or _by_file_name(*_naming_of(names)) is not None:
         return True
     return any(part >= _MOSTLY for part in _parts_known(rests))
 
@@ -311,22 +313,27 @@ def _people_in_folders(rests: Sequence[tuple[str, ...]], class_level: int) -> tu
     """Who is seen by the folders, and folders that were passed over for that, for people.
 
     Of several levels besides that of the classes one is of people: the one with the most names,
-    or one around it, in which each of these lies once, such as a person's around those of its
-    recordings. Names of all levels together would take one person for several.
+    first of those around the classes; or one around it with many names, in which each of its own
+    lies once, such as a person's around those of its recordings. Names of all levels together
+    would take one person for several.
     """
+    around = [rest[:class_level] for rest in rests]
     others = [(*rest[:class_level], *rest[class_level + 1 :]) for rest in rests]
     depth = min(map(len, others))
-    if depth < 2:
+    if depth < 1 or {len(each) for each in others} == {1}:
         return ["/".join(each) for each in others], ""
     levels = [[each[level] for each in others] for level in range(depth)]
     counts = [len(set(each)) for each in levels]
-    chosen = max(range(depth), key=lambda level: (counts[level], -level))
-    for around in sorted(range(depth), key=lambda level: -counts[level]):
-        lies_once = len(set(zip(levels[chosen], levels[around], strict=True))) == counts[chosen]
-        if lies_once and _FEWEST_PEOPLE <= counts[around] < counts[chosen]:
-            chosen = around
+    # Recordings lie in the folders of the classes, where people lie around these.
+    outer = [level for level in range(len(around[0])) if counts[level] >= _FEWEST_PEOPLE]
+    chosen = max(outer or range(depth), key=lambda level: (counts[level], -level))
+    for other in sorted(outer or range(depth), key=lambda level: -counts[level]):
+        lies_once = len(set(zip(levels[chosen], levels[other], strict=True))) == counts[chosen]
+        if lies_once and _MANY_PEOPLE <= counts[other] < counts[chosen]:
+            chosen = other
     passed = sorted({n for at, each in enumerate(levels) if at != chosen for n in each})
     several = any(counts[at] > 1 for at in range(depth) if at != chosen)
+    several |= any(len(each) > depth for each in others)
     return levels[chosen], listed([f"{shown(name)}/" for name in passed], 3) if several else ""
 
 

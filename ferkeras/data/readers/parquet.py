@@ -24,7 +24,14 @@ from ferkeras.data.readers.arrays import as_faces
 from ferkeras.data.readers.class_folders import split_of
 from ferkeras.data.readers.columns import Columns, columns_named
 from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages, pixels_of_text, preset_of
-from ferkeras.data.readers.source import ArrayPictures, EncodedPictures, Pictures, Progress, Source
+from ferkeras.data.readers.source import (
+    ArrayPictures,
+    EncodedPictures,
+    Pictures,
+    Progress,
+    Source,
+    who_is,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -125,7 +132,7 @@ def read_parquet(
         else:
             usage += [_split(table.path, root)] * table.rows
         if columns.group is not None:
-            groups += [str(each)[:100] for each in table.column(columns.group)]
+            groups += [who_is(each) for each in table.column(columns.group)]
     if groups and len(groups) < len(usage):
         raise InputError(f"{shown(root)}: only some of its tables say who is seen")
     if 0 in usage and any(usage):

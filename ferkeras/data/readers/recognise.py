@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -59,6 +59,8 @@ def open_folder(
 ) -> Opened:
     """Recognise a folder: Parquet tables, RAF-DB's, class folders, named pictures, or a list.
 
+    A list that names emotions goes before folders and pictures that name none.
+
     Raises:
         InputError: none of them; the message says what it was taken for.
     """
@@ -80,8 +82,10 @@ def open_folder(
             aligned = [each for each in files.pictures if rafdb.ALIGNED in each.file]
             chosen = FolderFiles(root, aligned or files.pictures, files.others)
             return _listed(root / found.name, chosen, group_column, votes)
+    if says_classes(files) and says_emotions(files):
+        return _class_folders(files, group_column)
     lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
-    if says_classes(files) and (says_emotions(files) or not _names_emotions(lists)):
+    if says_classes(files) and not any(map(_is_of_emotions, lists)):
         return _class_folders(files, group_column)
     if len(lists) > 1:
         raise InputError(
@@ -124,12 +128,11 @@ def open_file(
         )
     if holds_pictures(path):
         packed = ZipFiles(path)
-        tables = [each for each in packed.others if each.name.lower().endswith(_TABLES)]
-        if tables and not says_emotions(packed):
+        if not says_emotions(packed) and (table := _list_in(packed)) is not None:
             raise InputError(
-                f"{shown(path)}: pictures whose folders name no emotions, and beside them "
-                f"{shown(tables[0].name)}; a list is not read in an archive: unpack it, and give "
-                "the folder or the list"
+                f"{shown(path)}: pictures whose folders name no emotions, and beside them a list "
+                f"that does, {shown(table)}; it is not read in an archive: unpack it, and give the "
+                "folder or the list"
             )
         return _class_folders(packed, group_column)
     columns = read_columns(path, group_column, votes=votes)
@@ -202,20 +205,37 @@ def _is_picture_list(path: Path) -> bool:
         return False
 
 
-def _names_emotions(lists: list[Path]) -> bool:
-    """Whether there is a list of pictures whose first rows name emotions, by name or number."""
-    for path in lists:
-        columns = read_columns(path)
-        with closing(rows_of(path)) as rows:  # type: ignore[type-var]
-            first = [row for _, row in islice(rows, columns.header, _ROWS_LOOKED_AT)]
-        if columns.one_hot or (first and all(_says_emotion(columns, row) for row in first)):
-            return True
-    return False
+def _is_of_emotions(path: Path) -> bool:
+    with closing(rows_of(path)) as rows:  # type: ignore[type-var]
+        return _lists_emotions(shown(path), (row for _, row in rows))
 
 
-def _says_emotion(columns: Columns, row: bytes) -> bool:
+def _list_in(packed: ZipFiles) -> str | None:
+    """The first list of pictures in an archive that names emotions."""
+    plain = (each for each in packed.others if each.name.lower().endswith(_TABLES[:3]))
+    for each in plain:
+        try:
+            rows = packed.content(each).splitlines()
+        except (InputError, OSError):
+            continue
+        if _lists_emotions(each.name, rows):
+            return each.name
+    return None
+
+
+def _lists_emotions(at: str, rows: Iterable[bytes]) -> bool:
+    """Whether rows are those of a list of pictures, the first of which name emotions."""
+    first, *rest = [*islice(rows, _ROWS_LOOKED_AT)] or [b""]
     try:
-        label = fields_below(columns, row)[columns.label or 0].decode("utf-8", "replace").strip()
+        columns = columns_of(at, first, None)
+        if columns.image is None:
+            return False
+        if columns.label is None:
+            named = [name for _, name in columns.one_hot]
+        else:
+            labelled = rest if columns.header else [first, *rest]
+            fields = [fields_below(columns, row)[columns.label] for row in labelled]
+            named = [each.decode("utf-8", "replace").strip() for each in fields]
     except InputError:
         return False
-    return columns.label is not None and (label.isdigit() or known_emotion(label) is not None)
+    return bool(named) and all(known_emotion(name) is not None for name in named)

@@ -243,3 +243,8 @@ class EncodedPictures:
         if isinstance(error, InputError):
             return InputError(f"{shown(path)}: {error}")
         return cannot_read(path, error)
+
+
+def who_is(value: object) -> str:
+    """A person's name in a column or an array; empty where there is none."""
+    return "" if value is None or value != value else str(value).strip()[:100]

@@ -159,7 +159,7 @@ def class_missing_in_training(program: Program) -> ProgramFinding | None:
 
 def _known_classes(program: Program) -> np.ndarray:
     """Classes of all training labels that are at hand, not of the rows looked at alone."""
-    labels, every = program.labels, program.train.all_labels
+    labels, every = program.labels, _trained_on(program)
     if labels.form == "index" and not labels.columns:
         return np.union1d(labels.classes, every.reshape(-1))
     if labels.columns and every.ndim == 2 and every.shape[1] == labels.values.shape[-1]:
@@ -174,6 +174,12 @@ def _missed_by_chance(program: Program, held: Labels) -> float:
         return 0.0
     parts = np.bincount(held.index) / len(held.index)
     return float((parts * (1 - parts) ** len(train.all_labels)).sum())
+
+
+def _trained_on(program: Program) -> np.ndarray:
+    """All labels at hand, without those that `validation_split` holds out."""
+    every, held = program.train.all_labels, program.fit.validation_split
+    return every[: int(len(every) * (1 - held))] if held else every
 
 
 def rows_without_class(program: Program) -> ProgramFinding | None:

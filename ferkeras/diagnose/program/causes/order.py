@@ -22,10 +22,10 @@ def not_shuffled(program: Program) -> ProgramFinding | None:
 
 
 def begins_with_one_class(program: Program) -> bool:
-    """Whether all rows that were read are of one class, and others are still to come."""
+    """Whether all rows that were read are of one class, and more rows and classes are to come."""
     train, held = program.train, program.validation_labels
     read_to_its_end = train.total is not None and train.total <= len(train.all_labels)
-    others = program.head.units > 1 or (held is not None and len(held.classes) > 1)
+    others = held is not None and len(held.classes) > 1
     return train.streamed and not read_to_its_end and others
 
 
@@ -34,8 +34,9 @@ def _begins_with_one_class(program: Program) -> ProgramFinding | None:
         return None
     rows = len(program.train.all_labels)
     return _finding(
-        f"The first {rows:,} rows are all of one class, and there are more: they come class by "
-        "class, and each step unlearns what the ones before it learnt.",
+        f"The first {rows:,} rows are all of one class, validation rows are of several, and more "
+        "rows follow: they come class by class, and each step unlearns what the ones before it "
+        "learnt.",
         Evidence("classes of the first rows", "1", f"several in {rows:,} rows", 1.0),
         "mix the rows, or the files before they are read",
         "image_dataset_from_directory(..., shuffle=True)  # or "
