@@ -14,8 +14,8 @@ class Diverged(Exception):
     Attributes:
         epoch: the epoch, counted from 1.
         step: steps of that epoch that are done.
-        in_a_row: how many steps were skipped since one was applied; None where the model skips
-            none.
+        in_a_row: how many steps were skipped since one was applied; None where it is not known,
+            as the model skips none.
 
     Example:
 
@@ -48,8 +48,8 @@ class DivergenceGuard(keras.callbacks.Callback):
     applies a broken step and is lost with it: there the guard looks at the running mean of the
     loss, which stays NaN or infinite once it is: at any metric called "loss", or, where the model
     has none, at the logs of the epoch. A loss-scaling optimizer (``mixed_float16``) applies none:
-    there the guard looks at the weights too, and raises where these are not finite, or where no
-    step was applied since it looked last.
+    there the guard looks at the weights too, and raises where these are not finite, or where that
+    many steps in a row were not applied.
 
     Reads and publishes no logs. Costs: one scalar read every `in_a_row` steps (with loss scaling
     all weights, in an epoch with a broken step), so that up to twice as many may be broken before
@@ -82,11 +82,12 @@ class DivergenceGuard(keras.callbacks.Callback):
         self._epoch = 1
         self._looked = 0
         self._applied: int | None = None
+        self._unseen = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the steps that were skipped in an earlier training."""
         counter = self._counter()
-        self._applied = self._steps_applied()
+        self._applied, self._unseen = self._steps_applied(), 0
         if counter is not None:
             counter.assign(0)
 
@@ -100,24 +101,23 @@ class DivergenceGuard(keras.callbacks.Callback):
         # Not at the end of a batch: Keras would fetch the logs for it in every step.
         if batch - self._looked < self.in_a_row:
             return
+        self._unseen += batch - self._looked
         self._looked = batch
         # JAX keeps the state outside of the model while an epoch runs.
         getattr(self.model, "jax_state_sync", lambda: None)()
         self._look(batch, self._mean_losses())
-        applied, before = self._steps_applied(), self._applied
-        self._applied = applied
-        if applied is not None and applied == before:
-            raise Diverged(self._epoch, batch, None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, since an epoch may have fewer steps."""
-        self._look(self.params.get("steps") or 0, [(logs or {}).get("loss", 0.0)])
+        steps = self.params.get("steps") or 0
+        self._unseen += max(0, steps - self._looked)
+        self._look(steps, [(logs or {}).get("loss", 0.0)])
 
     def _look(self, step: int, losses: list[float]) -> None:
         counter = self._counter()
         if counter is None:
-            if not all(map(math.isfinite, losses)) and not self._is_unharmed():
-                raise Diverged(self._epoch, step, None)
+            if not all(map(math.isfinite, losses)):
+                self._look_at_scaled(step)
             return
         skipped = int(keras.ops.convert_to_numpy(counter))
         if skipped >= self.in_a_row:
@@ -126,21 +126,27 @@ class DivergenceGuard(keras.callbacks.Callback):
     def _counter(self) -> Any:
         return getattr(getattr(self.model, "gradient_norms", None), "skipped_in_a_row", None)
 
-    def _is_unharmed(self) -> bool:
-        """Whether an optimizer that scales the loss goes on, and keeps broken steps away."""
+    def _look_at_scaled(self, step: int) -> None:
+        """Raise, unless an optimizer that scales the loss goes on and keeps broken steps away."""
         applied = self._steps_applied()
-        return applied is not None and all(
+        if applied is None or not all(
             bool(keras.ops.all(keras.ops.isfinite(each)))
             for each in self.model.weights
             if keras.backend.is_float_dtype(each.dtype)
-        )
+        ):
+            raise Diverged(self._epoch, step, None)
+        if applied != self._applied:
+            self._applied, self._unseen = applied, 0
+        elif self._unseen >= self.in_a_row:
+            raise Diverged(self._epoch, step, self._unseen)
 
     def _steps_applied(self) -> int | None:
         """Steps that an optimizer which scales the loss has applied; None for any other."""
         optimizer = self.model.optimizer
         if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             return None
-        return int(keras.ops.convert_to_numpy(optimizer.inner_optimizer.iterations))
+        # `iterations` counts updates, of which gradients that are accumulated make few.
+        return int(keras.ops.convert_to_numpy(optimizer.inner_optimizer._iterations))
 
     def _mean_losses(self) -> list[float]:
         # A model may have one of its own beside that of Keras.

@@ -76,19 +76,29 @@ def test_a_step_that_loss_scaling_skips_is_no_divergence(normalised):
     broken = X.copy()
     broken[4:8] = np.inf
     if not normalised:
-        fit(model, broken, in_a_row=2)
+        fit(model, broken, in_a_row=2, shuffle=False)
         assert all(np.isfinite(each).all() for each in model.get_weights())
         return
     # Nothing protects the statistics of BatchNormalization.
     with pytest.raises(Diverged, match="the loss is not finite"):
-        fit(model, broken, in_a_row=1)
+        fit(model, broken, in_a_row=1, shuffle=False)
 
 
 def test_loss_scaling_that_never_applies_a_step_has_diverged():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), LOSS)
-    with pytest.raises(Diverged, match="epoch 1, 3 steps done"):
+    with pytest.raises(Diverged, match="epoch 1, 3 steps done: the last 3 steps"):
         fit(model, X * np.nan, in_a_row=3)
+    # Also over epochs that have fewer steps.
+    with pytest.raises(Diverged, match="epoch 2, 6 steps done: the last 12 steps"):
+        fit(model, X * np.nan, in_a_row=10, epochs=3)
+
+
+def test_accumulated_gradients_are_applied_steps():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    inner = keras.optimizers.SGD(0.1, gradient_accumulation_steps=16)
+    model.compile(keras.optimizers.LossScaleOptimizer(inner), LOSS)
+    fit(model, X, in_a_row=2, epochs=2)
 
 
 def test_steps_that_are_executed_together_do_not_put_the_look_off():

@@ -136,7 +136,7 @@ def test_faces_with_the_same_labels_may_be_others(runs, capsys):
     )
     assert len({measured(open_run(each)).faces for each in runs}) == 2
     # What is left out of training alone is no part of validation.
-    environment["data"]["leaked"] = 3
+    environment["settings"] = {**environment["settings"], "data.drop_leaked": True}
     path.write_text(json.dumps(environment))
     assert main([str(each) for each in runs]) == 0
     assert "the split gave them" not in capsys.readouterr().out

@@ -86,6 +86,14 @@ def test_a_class_of_held_out_rows_alone_is_missing():
     assert "class_missing_in_training" in found
 
 
+def test_rows_in_the_order_of_their_classes_are_not_lost():
+    x, y = blobs(1000)
+    y = (np.arange(1000) >= 600).astype(int)
+    found = causes(network(units=2), (x, y), validation_split=0.4)
+    assert "not_shuffled" in found
+    assert "labels_ill_defined" not in found
+
+
 def test_of_a_stream_only_what_chance_excludes_is_missing(monkeypatch):
     monkeypatch.setattr(material, "MOST_BYTES", 6 * 4 * 440)
     y = RNG.permutation(np.arange(4000) % 200)

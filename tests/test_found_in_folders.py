@@ -46,13 +46,23 @@ def test_people_lie_around_the_classes_or_have_most_names(tmp_path):
         put_all(tmp_path / "a", f"{who}/sad/1.png")
     assert people_of(read(tmp_path / "a")) == 3
     for site in ("bonn", "lyon", "rome"):
-        for n in range(3):
+        for n in range(6):
             put_all(tmp_path / "b", *(f"{site}/{site}{n}/{e}/1.png" for e in ("happy", "sad")))
-    assert people_of(read(tmp_path / "b")) == 9
+    assert people_of(read(tmp_path / "b")) == 18
     for n in range(9):
         for take in range(2):
             put_all(tmp_path / "c", *(f"{e}/p{n}/p{n}-{take}/1.png" for e in ("happy", "sad")))
     assert people_of(read(tmp_path / "c")) == 9
+    for who in ("ann", "bob", "eve", "ida"):
+        put_all(
+            tmp_path / "d", *(f"{e}/{who}/{who}-{n}/1.png" for e in ("happy", "sad") for n in "12")
+        )
+    assert people_of(read(tmp_path / "d")) == 4
+    for lab in ("lab1", "lab2", "lab3"):
+        put_all(
+            tmp_path / "e", *(f"{lab}/{e}/S{n}/1.png" for e in ("happy", "sad") for n in range(9))
+        )
+    assert people_of(read(tmp_path / "e")) == 9
 
 
 def test_levels_of_unknown_names_are_not_guessed_at(tmp_path):
@@ -67,6 +77,11 @@ def test_levels_of_unknown_names_are_not_guessed_at(tmp_path):
     found = read(tmp_path / "b")
     assert [*found.faces.classes] == ["freude", "wut"]
     assert people_of(found) == 8
+
+
+def test_numbered_people_in_own_classes_are_not_taken_for_these(tmp_path):
+    put_all(tmp_path, *(f"{e}/{n}/1.png" for e in ("engaged", "bored") for n in range(1, 7)))
+    assert "either bored/, engaged/ or, in them, 1/, 2/, 3/" in refusal(tmp_path)
 
 
 def test_splits_by_other_names_are_no_classes(tmp_path):
@@ -117,7 +132,7 @@ def test_a_list_of_emotions_goes_before_folders_that_name_none(tmp_path, folders
     assert [*found.faces.classes] == ["happy", "sad"]
     assert "list of picture files" in found.recognised
     archive = shutil.make_archive(str(tmp_path.with_name("packed")), "zip", tmp_path)
-    assert "labels.csv; it is not read in an archive: unpack it" in refusal(Path(archive))
+    assert "labels.csv, which is not read in an archive: unpack it" in refusal(Path(archive))
 
 
 def test_folders_of_rafdb_and_of_own_classes_go_before_lists_of_numbers(tmp_path):
@@ -135,6 +150,24 @@ def test_folders_of_rafdb_and_of_own_classes_go_before_lists_of_numbers(tmp_path
     archive = shutil.make_archive(str(tmp_path / "own"), "zip", tmp_path / "o")
     for path in (tmp_path / "o", Path(archive)):
         assert [*read(path).faces.classes] == ["bored", "engaged"]
+
+
+def test_lists_of_numbers_go_before_folders_that_are_no_classes(tmp_path):
+    head = "subDirectory_filePath,face_x,face_width,expression,valence,arousal"
+    names = [f"{n % 3}/{n}.jpg" for n in range(7)]
+    put_all(tmp_path / "a" / "Manually_Annotated", *names)
+    rows = "\n".join(f"{name},0,0,{n},0,0" for n, name in enumerate(names))
+    (tmp_path / "a" / "training.csv").write_text(f"{head}\n{rows}\n")
+    assert "AffectNet's table" in read(tmp_path / "a").recognised
+    put_all(tmp_path / "p", *(f"crops/{n}.png" for n in range(7)))
+    listed(tmp_path / "p", [f"crops/{n}.png,{n}" for n in range(7)])
+    assert len(read(tmp_path / "p", classes="fer2013").faces.classes) == 7
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "p"))
+    assert "unpack it" in refusal(archive)
+    put_all(tmp_path / "g", "x/0.png", "y/1.png")
+    listed(tmp_path / "g", ["x/0.png,0,ann", "y/1.png,1,bob"], "image,emotion,who")
+    found = read(tmp_path / "g", classes={"no": ["0"], "yes": ["1"]}, group_column="who")
+    assert "list of picture files" in found.recognised
 
 
 def test_folders_of_emotions_go_before_a_list_beside_them(tmp_path):

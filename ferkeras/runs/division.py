@@ -38,8 +38,14 @@ def held_out(environment: EnvironmentRecord) -> str:
 def may_have_held_out_alike(one: EnvironmentRecord, other: EnvironmentRecord) -> bool:
     """Whether nothing in two records says that the runs were validated on different faces."""
     first, second = one["data"], other["data"]
+    if first["fingerprint"] != second["fingerprint"]:
+        return False
+    settings, others = (each.get("settings", {}) for each in (one, other))
+    differing = {
+        key
+        for key in settings.keys() | others.keys()
+        if (key == "seed" or key.startswith("data.")) and settings.get(key) != others.get(key)
+    }
     # A division is of all faces: also of those that were left out of training alone.
     silent = not (first.get("division") and second.get("division"))
-    silent |= first.get("leaked", 0) != second.get("leaked", 0)
-    alike = silent or held_out(one) == held_out(other)
-    return first["fingerprint"] == second["fingerprint"] and alike
+    return silent or differing == {"data.drop_leaked"} or held_out(one) == held_out(other)

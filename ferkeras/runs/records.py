@@ -173,9 +173,10 @@ class SettingRecord(TypedDict):
 class HealingRecord(TypedDict):
     """What was done about an alarm, with `monitor.collapse_action=heal`.
 
-    `epoch` is that of the alarm; `changes` are empty where nothing helped and the training went on
-    as it was; else it went on after `restored` epochs, 0 from the start, and `lost` epochs were
-    done in vain. Checkpoints with a number up to `checkpoint` are of the time before.
+    `epoch` is that of the alarm; `changes` are empty where nothing helped, or nothing that fits the
+    good state, and the training went on as it was; else it went on after `restored` epochs, 0 from
+    the start, and `lost` epochs were done in vain. Checkpoints with a number up to `checkpoint` are
+    of the time before.
     """
 
     __pydantic_config__ = _AS_WRITTEN  # type: ignore[misc]

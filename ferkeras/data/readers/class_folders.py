@@ -52,6 +52,7 @@ _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "
 _NUMBER_AND_NAME = re.compile(r"[0-9]+[ _-]+(.+)")
 _FEWEST_PEOPLE = 3
 _MANY_PEOPLE = 8
+_MANY_RECORDINGS = 5
 _TWICE = 2
 _MOSTLY = 0.5
 
@@ -154,9 +155,23 @@ def says_emotions(files: Files) -> bool:
     """Whether folders at some level are mostly named after emotions, or the pictures are."""
     rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
     names = [each.file for each in files.pictures]
-    if all(map(rafdb.PICTURE.fullmatch, names)) or _by_file_name(*_naming_of(names)) is not None:
+    if _by_file_name(*_naming_of(names)) is not None:
         return True
-    return any(part >= _MOSTLY for part in _parts_known(rests))
+    rafdb_numbers = all(map(rafdb.PICTURE.fullmatch, names)) and any(
+        set(level) <= rafdb.PRESET.names.keys() for level in _levels(rests)
+    )
+    return rafdb_numbers or any(part >= _MOSTLY for part in _parts_known(rests))
+
+
+def says_names(files: Files) -> bool:
+    """Whether folders at some level have two names or more, as those of classes have."""
+    rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
+    return any(len(level) > 1 for level in _levels(rests))
+
+
+def _levels(rests: Sequence[tuple[str, ...]]) -> list[set[str]]:
+    """The names at each level of folders that all pictures lie in."""
+    return [{_label(rest[level]) for rest in rests} for level in range(min(map(len, rests)))]
 
 
 def split_of(name: str) -> int | None:
@@ -276,46 +291,42 @@ def _class_level(files: Files, rests: Sequence[tuple[str, ...]]) -> int:
             "a folder named after what it shows, or list it with its class in a table "
             "(image,emotion)"
         )
-    levels = [{_label(rest[level]) for rest in rests} for level in range(depth)]
+    levels = _levels(rests)
     known = _parts_known(rests)
     best = max(range(depth), key=lambda level: (known[level], -level))
     if known[best] >= _MOSTLY:
         return best
     numbers = [level for level in range(depth) if all(name.isdigit() for name in levels[level])]
     if numbers:
-        return min(numbers, key=lambda level: len(levels[level]))
+        fewest = min(numbers, key=lambda level: len(levels[level]))
+        named = [at for at in range(fewest) if 1 < len(levels[at]) < len(levels[fewest])]
+        if named:
+            raise _either(files, levels, named[-1], fewest)
+        return fewest
     several = [level for level in range(depth) if len(levels[level]) > 1] or [0]
     classes = [level for level in several if not all(map(_LIKE_A_SPLIT.match, levels[level]))]
     fewest = min(classes or several, key=lambda level: (len(levels[level]), level))
     outer = min(classes or several)
     # People lie in the folders of the classes, or there are more of them.
     if outer != fewest and len(levels[outer]) < _TWICE * len(levels[fewest]):
-        one, other = (
-            listed([f"{shown(name)}/" for name in sorted(levels[level])], 3)
-            for level in (outer, fewest)
-        )
-        raise InputError(
-            f"{shown(files.root)}: either {one} or, in them, {other} may be the classes: none of "
-            "these names is of an emotion, and there are about as many of both; list the pictures "
-            "in a table (image,emotion,person), or name the classes with the emotions' English "
-            "names (data.classes renames them)"
-        )
+        raise _either(files, levels, outer, fewest)
     return fewest
 
 
 def _parts_known(rests: Sequence[tuple[str, ...]]) -> list[float]:
     """What part of the names at each level of folders is of emotions."""
-    levels = [{_label(rest[level]) for rest in rests} for level in range(min(map(len, rests)))]
-    return [sum(known_emotion(name) is not None for name in each) / len(each) for each in levels]
+    return [
+        sum(known_emotion(name) is not None for name in each) / len(each) for each in _levels(rests)
+    ]
 
 
 def _people_in_folders(rests: Sequence[tuple[str, ...]], class_level: int) -> tuple[list[str], str]:
     """Who is seen by the folders, and folders that were passed over for that, for people.
 
-    Of several levels besides that of the classes one is of people: the one with the most names,
-    first of those around the classes; or one around it with many names, in which each of its own
-    lies once, such as a person's around those of its recordings. Names of all levels together
-    would take one person for several.
+    Of several levels besides that of the classes one is of people: the one with the most names, or
+    one around the classes with hardly fewer; or one around it, in which each of its names lies
+    once, such as a person's around those of his recordings. Names of all levels together would
+    take one person for several.
     """
     around = [rest[:class_level] for rest in rests]
     others = [(*rest[:class_level], *rest[class_level + 1 :]) for rest in rests]
@@ -324,12 +335,16 @@ def _people_in_folders(rests: Sequence[tuple[str, ...]], class_level: int) -> tu
         return ["/".join(each) for each in others], ""
     levels = [[each[level] for each in others] for level in range(depth)]
     counts = [len(set(each)) for each in levels]
+    chosen = max(range(depth), key=lambda level: (counts[level], -level))
+    outer = max(range(len(around[0])), key=lambda level: counts[level], default=chosen)
     # Recordings lie in the folders of the classes, where people lie around these.
-    outer = [level for level in range(len(around[0])) if counts[level] >= _FEWEST_PEOPLE]
-    chosen = max(outer or range(depth), key=lambda level: (counts[level], -level))
-    for other in sorted(outer or range(depth), key=lambda level: -counts[level]):
+    if counts[outer] >= _FEWEST_PEOPLE and _TWICE * counts[outer] >= counts[chosen]:
+        chosen = outer
+    for other in sorted(range(depth), key=lambda level: -counts[level]):
         lies_once = len(set(zip(levels[chosen], levels[other], strict=True))) == counts[chosen]
-        if lies_once and _MANY_PEOPLE <= counts[other] < counts[chosen]:
+        # Many people of few places are told apart; a few recordings of each person are his.
+        few = counts[other] >= _MANY_PEOPLE or counts[chosen] < _MANY_RECORDINGS * counts[other]
+        if lies_once and few and _FEWEST_PEOPLE <= counts[other] < counts[chosen]:
             chosen = other
     passed = sorted({n for at, each in enumerate(levels) if at != chosen for n in each})
     several = any(counts[at] > 1 for at in range(depth) if at != chosen)
@@ -356,6 +371,18 @@ def _refuse_sequences(
             "put the pictures into folders named after what they show, or list them in a table "
             "(image,emotion)"
         )
+
+
+def _either(files: Files, levels: Sequence[set[str]], outer: int, inner: int) -> InputError:
+    one, other = (
+        listed([f"{shown(name)}/" for name in sorted(levels[level])], 3) for level in (outer, inner)
+    )
+    return InputError(
+        f"{shown(files.root)}: either {one} or, in them, {other} may be the classes: none of these "
+        "names is of an emotion, and there are about as many of both; list the pictures in a table "
+        "(image,emotion,person), or name the classes with the emotions' English names, which "
+        "data.classes renames"
+    )
 
 
 def _label(folder: str) -> str:

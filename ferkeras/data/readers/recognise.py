@@ -16,7 +16,12 @@ from ferkeras.data.emotions import known_emotion
 from ferkeras.data.pictures import SUFFIXES
 from ferkeras.data.presets import rafdb
 from ferkeras.data.readers.arrays import labels_beside, read_npy
-from ferkeras.data.readers.class_folders import read_class_folders, says_classes, says_emotions
+from ferkeras.data.readers.class_folders import (
+    read_class_folders,
+    says_classes,
+    says_emotions,
+    says_names,
+)
 from ferkeras.data.readers.columns import Columns, columns_of, fields_below
 from ferkeras.data.readers.files import (
     Files,
@@ -59,7 +64,8 @@ def open_folder(
 ) -> Opened:
     """Recognise a folder: Parquet tables, RAF-DB's, class folders, named pictures, or a list.
 
-    A list that names emotions goes before folders and pictures that name none.
+    Where folders and pictures name no emotions, a list goes before them: one that names emotions,
+    or AffectNet's, or any where one folder holds all pictures, or people of a column are asked for.
 
     Raises:
         InputError: none of them; the message says what it was taken for.
@@ -85,7 +91,8 @@ def open_folder(
     if says_classes(files) and says_emotions(files):
         return _class_folders(files, group_column)
     lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
-    if says_classes(files) and not any(map(_is_of_emotions, lists)):
+    asked = group_column is not None and bool(lists)
+    if says_names(files) and not asked and not any(map(_is_of_emotions, lists)):
         return _class_folders(files, group_column)
     if len(lists) > 1:
         raise InputError(
@@ -130,9 +137,9 @@ def open_file(
         packed = ZipFiles(path)
         if not says_emotions(packed) and (table := _list_in(packed)) is not None:
             raise InputError(
-                f"{shown(path)}: pictures whose folders name no emotions, and beside them a list "
-                f"that does, {shown(table)}; it is not read in an archive: unpack it, and give the "
-                "folder or the list"
+                f"{shown(path)}: pictures whose folders name no emotions, and with them a list "
+                f"of them, {shown(table)}, which is not read in an archive: unpack it, and give "
+                "the folder, or the list in it"
             )
         return _class_folders(packed, group_column)
     columns = read_columns(path, group_column, votes=votes)
@@ -211,16 +218,28 @@ def _is_of_emotions(path: Path) -> bool:
 
 
 def _list_in(packed: ZipFiles) -> str | None:
-    """The first list of pictures in an archive that names emotions."""
+    """The first list in an archive that a folder's would go before: see `open_folder`."""
     plain = (each for each in packed.others if each.name.lower().endswith(_TABLES[:3]))
     for each in plain:
+        if RAFDB_LIST.fullmatch(each.file):
+            return each.name
         try:
-            rows = packed.content(each).splitlines()
+            content = packed.content(each).removeprefix(b"\xef\xbb\xbf")
         except (InputError, OSError):
             continue
-        if _lists_emotions(each.name, rows):
+        rows = [row for row in content.splitlines() if row.strip()]
+        if _lists_emotions(each.name, rows) or (
+            not says_names(packed) and _has_pictures(each.name, rows[:1])
+        ):
             return each.name
     return None
+
+
+def _has_pictures(at: str, rows: list[bytes]) -> bool:
+    try:
+        return bool(rows) and columns_of(at, rows[0], None).image is not None
+    except InputError:
+        return False
 
 
 def _lists_emotions(at: str, rows: Iterable[bytes]) -> bool:
@@ -228,8 +247,8 @@ def _lists_emotions(at: str, rows: Iterable[bytes]) -> bool:
     first, *rest = [*islice(rows, _ROWS_LOOKED_AT)] or [b""]
     try:
         columns = columns_of(at, first, None)
-        if columns.image is None:
-            return False
+        if columns.image is None or columns.affectnet:
+            return columns.affectnet
         if columns.label is None:
             named = [name for _, name in columns.one_hot]
         else:

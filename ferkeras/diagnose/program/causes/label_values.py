@@ -128,7 +128,7 @@ def class_missing_in_training(program: Program) -> ProgramFinding | None:
     everything = program.all_index
     if everything is None or len(everything) < _SEEN:
         return None
-    missing = np.setdiff1d(held.classes, _known_classes(program))
+    missing = np.setdiff1d(held.classes, _known_classes(program, _trained_on(program)))
     share = float(np.isin(held.classes[held.index], missing).mean())
     if not len(missing) or share < max(_SHARE, _CHANCE * _missed_by_chance(program, held)):
         return None
@@ -157,9 +157,9 @@ def class_missing_in_training(program: Program) -> ProgramFinding | None:
     )
 
 
-def _known_classes(program: Program) -> np.ndarray:
-    """Classes of all training labels that are at hand, not of the rows looked at alone."""
-    labels, every = program.labels, _trained_on(program)
+def _known_classes(program: Program, every: np.ndarray) -> np.ndarray:
+    """Classes of all labels that are at hand, not of the rows looked at alone."""
+    labels = program.labels
     if labels.form == "index" and not labels.columns:
         return np.union1d(labels.classes, every.reshape(-1))
     if labels.columns and every.ndim == 2 and every.shape[1] == labels.values.shape[-1]:
@@ -226,7 +226,8 @@ def labels_ill_defined(program: Program) -> ProgramFinding | None:
     labels = program.labels
     unused = padding_classes(program)
     if len(labels.classes) == 1 and labels.exclusive:
-        if begins_with_one_class(program) or len(_known_classes(program)) > 1:
+        every = program.train.all_labels
+        if begins_with_one_class(program) or len(_known_classes(program, every)) > 1:
             return None  # Others come later, or were not drawn.
         only = labels.classes[0]
         return ProgramFinding(

@@ -34,7 +34,7 @@ def leakage(program: Program) -> ProgramFinding | None:
     shared = float(np.isin(found, known).mean())
     within = 1 - len(set(known)) / len(known)
     # Of a sample of the training rows as many are missed as were not drawn.
-    seen = len(train) / (train.total or len(train))
+    seen = min(1.0, len(train) / (program.rows or len(train)))
     if seen < 1:
         # So are those that repeat: one half is held against the other, as the splits are.
         mixed = np.random.default_rng(0).permutation(known)
