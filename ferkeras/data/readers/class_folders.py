@@ -16,6 +16,16 @@ from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import ckplus, jaffe, kdef, rafdb
 from ferkeras.data.presets.preset import Preset
 from ferkeras.data.readers.files import Files, Found
+from ferkeras.data.readers.folder_levels import (
+    FEWEST_PEOPLE,
+    LIKE_A_SPLIT,
+    MOSTLY,
+    class_level,
+    label_of,
+    levels_of,
+    parts_known,
+    people_in_folders,
+)
 from ferkeras.data.readers.source import EncodedPictures, Source
 
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
@@ -34,11 +44,6 @@ _SPLITS = {
     "privatetest": _TEST,
 }
 _SPLIT_IN_NAME = re.compile(r"(training|publictest|privatetest)_", re.IGNORECASE)
-_LIKE_A_SPLIT = re.compile(
-    r"(train|val|test|dev)(ings?|id|idation|idierungs?|elopment)?"
-    r"(s?(sets?|data|daten|splits?|images|bilder|imgs|pictures|faces|folder)|x)?(?![^\W\d_])",
-    re.IGNORECASE,
-)
 _AS_SPLITS = "if they are splits, name them train, validation and test"
 _TOLD_APART = (
     "people need three folders, or a list with data.group_column; splits are called train, "
@@ -48,13 +53,6 @@ _AROUND_A_SPLIT = re.compile(r"^(fer2013|ferplus|fer|rafdb|affectnet)|(set|data|
 
 _WRAPPERS = {"images", "image", "imgs", "img", "pictures", "faces", "aligned", "original", "data"}
 """Folders that say nothing of what is in them."""
-
-_NUMBER_AND_NAME = re.compile(r"[0-9]+[ _-]+(.+)")
-_FEWEST_PEOPLE = 3
-_MANY_PEOPLE = 8
-_MANY_RECORDINGS = 5
-_TWICE = 2
-_MOSTLY = 0.5
 
 
 class _Naming(NamedTuple):
@@ -108,10 +106,10 @@ def read_class_folders(files: Files) -> Source:
     else:
         if naming is not None and naming.emotion_of is not None:
             _refuse_other_names(files, naming, matches, rests)
-        level = _class_level(files, rests)
-        labels = [_label(rest[level]) for rest in rests]
+        level = class_level(files, rests)
+        labels = [label_of(rest[level]) for rest in rests]
         _refuse_sequences(files, naming, matches, labels)
-        people, passed = _people_in_folders(rests, level)
+        people, passed = people_in_folders(rests, level)
         title, preset = _title(names, people)
         notes = _notes(files, people, labels, split=bool(usage.any()))
         if passed and _are_people(people):
@@ -158,20 +156,15 @@ def says_emotions(files: Files) -> bool:
     if _by_file_name(*_naming_of(names)) is not None:
         return True
     rafdb_numbers = all(map(rafdb.PICTURE.fullmatch, names)) and any(
-        set(level) <= rafdb.PRESET.names.keys() for level in _levels(rests)
+        set(level) <= rafdb.PRESET.names.keys() for level in levels_of(rests)
     )
-    return rafdb_numbers or any(part >= _MOSTLY for part in _parts_known(rests))
+    return rafdb_numbers or any(part >= MOSTLY for part in parts_known(rests))
 
 
 def says_names(files: Files) -> bool:
     """Whether folders at some level have two names or more, as those of classes have."""
     rests = _without_wrapper([_rest(each.folders) for each in files.pictures])
-    return any(len(level) > 1 for level in _levels(rests))
-
-
-def _levels(rests: Sequence[tuple[str, ...]]) -> list[set[str]]:
-    """The names at each level of folders that all pictures lie in."""
-    return [{_label(rest[level]) for rest in rests} for level in range(min(map(len, rests)))]
+    return any(len(level) > 1 for level in levels_of(rests))
 
 
 def split_of(name: str) -> int | None:
@@ -196,7 +189,7 @@ def _without_wrapper(rests: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     while (
         all(len(rest) > 1 for rest in rests)
         and len({rest[0] for rest in rests}) == 1
-        and known_emotion(_label(rests[0][0])) is None
+        and known_emotion(label_of(rests[0][0])) is None
     ):
         rests = [rest[1:] for rest in rests]
     return rests
@@ -233,7 +226,7 @@ def _refuse_other_names(
     if _are_classes(files, matches, rests):
         return
     for each, match in zip(files.pictures, matches, strict=True):
-        if match is None and not any(known_emotion(_label(name)) for name in each.folders):
+        if match is None and not any(known_emotion(label_of(name)) for name in each.folders):
             raise InputError(
                 f"{shown(files.root / each.name)}: not named as most pictures here are, those of "
                 f"{naming.data_set}, whose names tell what is shown; move it away, or all of them "
@@ -247,9 +240,9 @@ def _are_classes(
     """Whether folders divide the pictures by what the names tell, as those of people do not."""
     if not all(rests):
         return False
-    level = _class_level(files, rests)
+    level = class_level(files, rests)
     told = {
-        (m[2].upper(), _label(rest[level])) for m, rest in zip(matches, rests, strict=True) if m
+        (m[2].upper(), label_of(rest[level])) for m, rest in zip(matches, rests, strict=True) if m
     }
     return len({emotion for emotion, _ in told}) == len(told) and len({f for _, f in told}) > 1
 
@@ -281,77 +274,6 @@ def _usage_in_names(names: Sequence[str], usage: np.ndarray) -> np.ndarray:
     return told if len(np.unique(told)) > 1 else usage
 
 
-def _class_level(files: Files, rests: Sequence[tuple[str, ...]]) -> int:
-    """Which level of folders names the classes, counted from 0, the outermost."""
-    depth = min(map(len, rests))
-    if not depth:
-        stray = next(each for each, rest in zip(files.pictures, rests, strict=True) if not rest)
-        raise InputError(
-            f"{shown(files.root / stray.name)}: a picture outside the class folders; put it into "
-            "a folder named after what it shows, or list it with its class in a table "
-            "(image,emotion)"
-        )
-    levels = _levels(rests)
-    known = _parts_known(rests)
-    best = max(range(depth), key=lambda level: (known[level], -level))
-    if known[best] >= _MOSTLY:
-        return best
-    numbers = [level for level in range(depth) if all(name.isdigit() for name in levels[level])]
-    if numbers:
-        fewest = min(numbers, key=lambda level: len(levels[level]))
-        named = [at for at in range(fewest) if 1 < len(levels[at]) < len(levels[fewest])]
-        if named:
-            raise _either(files, levels, named[-1], fewest)
-        return fewest
-    several = [level for level in range(depth) if len(levels[level]) > 1] or [0]
-    classes = [level for level in several if not all(map(_LIKE_A_SPLIT.match, levels[level]))]
-    fewest = min(classes or several, key=lambda level: (len(levels[level]), level))
-    outer = min(classes or several)
-    # People lie in the folders of the classes, or there are more of them.
-    if outer != fewest and len(levels[outer]) < _TWICE * len(levels[fewest]):
-        raise _either(files, levels, outer, fewest)
-    return fewest
-
-
-def _parts_known(rests: Sequence[tuple[str, ...]]) -> list[float]:
-    """What part of the names at each level of folders is of emotions."""
-    return [
-        sum(known_emotion(name) is not None for name in each) / len(each) for each in _levels(rests)
-    ]
-
-
-def _people_in_folders(rests: Sequence[tuple[str, ...]], class_level: int) -> tuple[list[str], str]:
-    """Who is seen by the folders, and folders that were passed over for that, for people.
-
-    Of several levels besides that of the classes one is of people: the one with the most names, or
-    one around the classes with hardly fewer; or one around it, in which each of its names lies
-    once, such as a person's around those of his recordings. Names of all levels together would
-    take one person for several.
-    """
-    around = [rest[:class_level] for rest in rests]
-    others = [(*rest[:class_level], *rest[class_level + 1 :]) for rest in rests]
-    depth = min(map(len, others))
-    if depth < 1 or {len(each) for each in others} == {1}:
-        return ["/".join(each) for each in others], ""
-    levels = [[each[level] for each in others] for level in range(depth)]
-    counts = [len(set(each)) for each in levels]
-    chosen = max(range(depth), key=lambda level: (counts[level], -level))
-    outer = max(range(len(around[0])), key=lambda level: counts[level], default=chosen)
-    # Recordings lie in the folders of the classes, where people lie around these.
-    if counts[outer] >= _FEWEST_PEOPLE and _TWICE * counts[outer] >= counts[chosen]:
-        chosen = outer
-    for other in sorted(range(depth), key=lambda level: -counts[level]):
-        lies_once = len(set(zip(levels[chosen], levels[other], strict=True))) == counts[chosen]
-        # Many people of few places are told apart; a few recordings of each person are his.
-        few = counts[other] >= _MANY_PEOPLE or counts[chosen] < _MANY_RECORDINGS * counts[other]
-        if lies_once and few and _FEWEST_PEOPLE <= counts[other] < counts[chosen]:
-            chosen = other
-    passed = sorted({n for at, each in enumerate(levels) if at != chosen for n in each})
-    several = any(counts[at] > 1 for at in range(depth) if at != chosen)
-    several |= any(len(each) > depth for each in others)
-    return levels[chosen], listed([f"{shown(name)}/" for name in passed], 3) if several else ""
-
-
 def _refuse_sequences(
     files: Files,
     naming: _Naming | None,
@@ -373,25 +295,6 @@ def _refuse_sequences(
         )
 
 
-def _either(files: Files, levels: Sequence[set[str]], outer: int, inner: int) -> InputError:
-    one, other = (
-        listed([f"{shown(name)}/" for name in sorted(levels[level])], 3) for level in (outer, inner)
-    )
-    return InputError(
-        f"{shown(files.root)}: either {one} or, in them, {other} may be the classes: none of these "
-        "names is of an emotion, and there are about as many of both; list the pictures in a table "
-        "(image,emotion,person), or name the classes with the emotions' English names, which "
-        "data.classes renames"
-    )
-
-
-def _label(folder: str) -> str:
-    """The class that a folder is named after; without the number that may stand before it."""
-    name = folder.strip()
-    match = _NUMBER_AND_NAME.fullmatch(name)
-    return match[1].strip() if match and known_emotion(match[1]) else name
-
-
 def _title(names: Sequence[str], people: Sequence[str]) -> tuple[str, Preset | None]:
     if all(rafdb.PICTURE.fullmatch(name) for name in names):
         return "RAF-DB's class folders, by its file names", rafdb.PRESET
@@ -402,7 +305,7 @@ def _title(names: Sequence[str], people: Sequence[str]) -> tuple[str, Preset | N
 
 
 def _are_people(names: Sequence[str]) -> bool:
-    return len(set(names)) >= _FEWEST_PEOPLE and all(names)
+    return len(set(names)) >= FEWEST_PEOPLE and all(names)
 
 
 def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split: bool) -> list[str]:
@@ -411,7 +314,7 @@ def _notes(files: Files, people: Sequence[str], labels: Sequence[str], *, split:
     shown_in = _classes_in(people, labels)
     names = listed([f"{shown(each)}/" for each in sorted(shown_in) if each])
     several = _are_people(people)
-    if not names or (several and len(shown_in) > _FEWEST_PEOPLE):
+    if not names or (several and len(shown_in) > FEWEST_PEOPLE):
         return notes
     if not several:
         return [*notes, f"{names} not told apart ({_TOLD_APART})"]
@@ -449,14 +352,14 @@ def _refuse_other_names_of_splits(
     files: Files,
     rests: Sequence[tuple[str, ...]],
     labels: Sequence[str],
-    class_level: int | None,
+    level_of_classes: int | None,
 ) -> None:
     """Refuse a level of `Trainingsdaten` and `Testdaten` alone, which would pass for people."""
     for level in range(min(map(len, rests))):
-        if level == class_level:
+        if level == level_of_classes:
             continue
         classes_in = _classes_in([rest[level] for rest in rests], labels)
-        stems = {m[1].lower() for name in classes_in if (m := _LIKE_A_SPLIT.match(name))}
+        stems = {m[1].lower() for name in classes_in if (m := LIKE_A_SPLIT.match(name))}
         if len(stems) == len(classes_in) and _alike(classes_in):
             names = listed([f"{shown(name)}/" for name in sorted(classes_in)])
             raise InputError(
