@@ -230,12 +230,14 @@ class Search:
             [(GOALS[name].direction, GOALS[name].most) for name in self.task.goals],
         )
 
-    def _twin(self, trial: optuna.Trial, run: str) -> optuna.trial.FrozenTrial | None:
-        """The trial that a run was trained for; one that is just being told is waited for."""
+    def _twin(
+        self, trial: optuna.Trial, run: str, *, patient: bool
+    ) -> optuna.trial.FrozenTrial | None:
+        """The trial that a run was trained for; if patient, one that is just being told too."""
         for _ in range(_LOOKS):
             twin = next((t for t in self.done if t.user_attrs.get("run") == run), None)
             others = (t for t in self.trials if t.number != trial.number)
-            if twin is not None or all(t.state.name != "RUNNING" for t in others):
+            if twin or not patient or all(t.state.name != "RUNNING" for t in others):
                 return twin
             time.sleep(LOOK_SECONDS)
         return None
@@ -311,11 +313,12 @@ class Search:
             console.alarm(f"{title}: {error}")
             raise optuna.TrialPruned from None
         if "minutes" not in figures:  # trained before, for another trial
-            twin = self._twin(trial, finished.name)
+            wanted = "minutes" in (*task.goals, *task.limits)
+            twin = self._twin(trial, finished.name, patient=wanted)
             known = twin.user_attrs.get("figures", {}).get("minutes") if twin else None
             if known is not None:
                 remember(minutes=known)
-            elif "minutes" in (*task.goals, *task.limits):
+            elif wanted:
                 remember(minutes=minutes_before)
         results = finished.metrics["validation"]
         remember(
