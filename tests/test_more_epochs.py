@@ -1,6 +1,7 @@
 """A run that goes on: more epochs after its end, faces at another place; what is written of it."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
@@ -15,6 +16,7 @@ from ferkeras.config.file import load_config, with_values
 from ferkeras.data.load import load_splits
 from ferkeras.fit.__main__ import main
 from ferkeras.fit.makes import but_an_edited_card, what_a_training_makes
+from ferkeras.fit.outcome import print_outcome
 from ferkeras.fit.page import environment_facts
 from ferkeras.fit.run import say_changes, train
 from ferkeras.runs import changes
@@ -133,6 +135,28 @@ def test_nothing_to_do_is_said_with_how_to_go_on(run, capsys):
         assert "this run is complete" in text
         assert "train.epochs=N" in text
     assert content(run) == before
+
+
+def test_fewer_epochs_than_the_one_that_it_was_cut_off_in_are_refused(run, capsys):
+    folder = CheckpointFolder(run.checkpoints)
+    folder.save(dataclasses.replace(folder.newest(pytest.fail), step=1))
+    run.metrics.path.unlink()
+    before = content(run)
+    code, text = resumed(capsys, run, "train.epochs=3")
+    assert code == 2
+    assert "cut off inside a later epoch (epoch 4, 1 step done)" in " ".join(text.split())
+    assert "name at least 4" in text
+    assert content(run) == before
+
+
+def test_more_epochs_after_an_export_name_the_saved_model_that_they_made(run, splits):
+    shutil.copytree(run.export.path, run.exports.path / "2")
+    with reopened(run, {"train.epochs": 4}) as found:
+        outcome = train(found.config, splits, Console(io.StringIO()), run)
+        print_outcome(outcome, found.config, Console(said := io.StringIO()))
+    assert not run.export.exists()
+    assert f"--dir {run.exports / '3'} --all" in said.getvalue()
+    assert (run.exports / "3").is_dir()
 
 
 def test_a_run_that_an_alarm_ended_is_not_gone_on_with(run, capsys):

@@ -26,7 +26,7 @@ from ferkeras.runs.embedded import About
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.litert import LiteRtNetwork
 from ferkeras.runs.litert_check import fault_of, remember_litert
-from ferkeras.runs.record import FILES
+from ferkeras.runs.record import FILES, newest_version
 
 _LARGEST_DIFFERENCE = {"litert-float16": 0.02, "litert-int8": 1.0}
 """Of a probability, where more is allowed than `_ROUNDING`."""
@@ -98,7 +98,8 @@ def export_network(
     exact = expected if _is_float32(model) else served.predict(_batches(faces), verbose=0)
     folder = folder_of(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / (FILES.get(name) or str(_next_version(folder))) for name in formats}
+    version = str(newest_version(folder) + 1)
+    paths = {name: folder / FILES.get(name, version) for name in formats}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         places = {name: stack.enter_context(atomic_place(path)) for name, path in paths.items()}
         kept = "saved_model" in places
@@ -179,12 +180,6 @@ def _is_float32(model: keras.Model) -> bool:
 def _batches(faces: np.ndarray) -> tf.data.Dataset:
     # Given an array, a deterministic TensorFlow writes an error about its own graph to stderr.
     return untuned(tf.data.Dataset.from_tensor_slices(faces).batch(256))
-
-
-def _next_version(folder: InnerPath) -> int:
-    return (
-        max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0) + 1
-    )
 
 
 def _size(path: InnerPath) -> int:

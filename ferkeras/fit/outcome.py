@@ -8,6 +8,7 @@ from ferkeras.cli.invocation import command_line, opening, program_line
 from ferkeras.config.schema import Config
 from ferkeras.fit.ending import Outcome
 from ferkeras.report.verdict import verdict_on
+from ferkeras.runs.record import newest_version
 
 
 def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
@@ -33,6 +34,7 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
             f"validation faces {name}"
         )
     run = outcome.run
+    saved_model = run.exports / str(newest_version(run.exports))
     console.print()
     show = opening(run.report)
     if show is None:
@@ -50,7 +52,7 @@ def print_outcome(outcome: Outcome, config: Config, console: Console) -> None:
             "predict pictures": command_line("predict", run.folder, "PATH..."),
             "see every curve": program_line("tensorboard", "--logdir", config.output.folder),
             "inspect the export": program_line(
-                "saved_model_cli", "show", "--dir", run.export, "--all"
+                "saved_model_cli", "show", "--dir", saved_model, "--all"
             ),
         },
     )

@@ -31,6 +31,11 @@ FILES = {
 """Formats of one file and how the file is called; `saved_model`, a folder, is numbered."""
 
 
+def newest_version(folder: InnerPath) -> int:
+    """The highest number of a SavedModel in a folder, TensorFlow Serving's version; 0 for none."""
+    return max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
+
+
 @dataclass(frozen=True)
 class Run:
     """One folder that a training fills; every name in it stands here.

@@ -9,7 +9,7 @@ import keras
 
 from ferkeras.callbacks import CosineLearningRate, Diverged
 from ferkeras.cli.console import Alarm, Console
-from ferkeras.cli.errors import RunError
+from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.signals import StopRequest
 from ferkeras.config.schema import Config
 from ferkeras.training.checkpointing import TrainingCheckpoint
@@ -76,11 +76,18 @@ class TrainingLoop:
         """Continue from the newest checkpoint; False if there is none.
 
         Raises:
-            InputError: see `CheckpointFolder.newest` and `TrainingState.restore`.
+            InputError: see `CheckpointFolder.newest` and `TrainingState.restore`; or it is inside
+                an epoch past the last one that is asked for.
         """
         checkpoint = self._folder.newest(self._console.alarm)
         if checkpoint is None:
             return False
+        epochs = self._config.train.epochs
+        if checkpoint.step and checkpoint.epoch > epochs:
+            raise InputError(
+                f"train.epochs={epochs}: the run was cut off inside a later epoch "
+                f"({checkpoint.place}), and goes on from there; name at least {checkpoint.epoch}"
+            )
         self._state.restore(checkpoint)
         self._epoch, self._step = checkpoint.epoch, checkpoint.step
         self._checkpointing.start_from((self._epoch, self._step))
