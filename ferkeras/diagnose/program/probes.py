@@ -9,6 +9,7 @@ from ferkeras.diagnose.program.causes import (
     callback,
     class_weight,
     cut_off,
+    divided_again,
     hidden,
     hooks,
     inputs,
@@ -102,6 +103,7 @@ MEASURED: tuple[Probe, ...] = (
 
 TRIED: tuple[Probe, ...] = (
     inputs.unscaled_inputs,
+    divided_again.divided_again,
     reach.frozen_layers,
     cut_off.normalised_away,
     cut_off.input_unused,
