@@ -37,7 +37,7 @@ from ferkeras.runs.finished import open_run as open_finished
 from ferkeras.runs.history import read_history
 from ferkeras.runs.moved import PATH
 from ferkeras.runs.records import HealingRecord, MetricsRecord
-from ferkeras.runs.shipped import SHIPPED
+from ferkeras.runs.shipped import SHIPPED, located
 from ferkeras.runs.so_far import open_trained
 from ferkeras.runs.unfinished import reopened
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ferkeras.evaluate.assessment import Assessment
+    from ferkeras.predict.cuts import Source
     from ferkeras.predict.given import Picture
     from ferkeras.predict.network import Network
 
@@ -59,6 +60,9 @@ class Prediction:
         probabilities: of every emotion, in class order; they sum to 1.
         picture: index of the picture that the face is in.
         box: where it is, in pixels of the upright picture; None: the whole picture.
+        source: ``detected``: a face that was found in the picture; ``crop``: a picture that looks
+            like one face, cut out already, or was said to be one; ``uncertain``: one in which no
+            face was found, and that looks like none: it was taken whole all the same.
     """
 
     emotion: str
@@ -66,6 +70,7 @@ class Prediction:
     probabilities: dict[str, float]
     picture: int
     box: Box | None
+    source: Source
 
 
 def train(
@@ -192,7 +197,7 @@ def open_run(path: str | Path | None = None) -> Run:
         'fer2013'
     """
     # A program may change its folder afterwards.
-    folder = SHIPPED if path is None else expanded(path_given("path", path))
+    folder = SHIPPED if path is None else located(expanded(path_given("path", path)))
     return Run(open_trained(folder.absolute()))
 
 
@@ -349,7 +354,11 @@ class Run:
                 for each in seen.predicted:
                     probabilities = dict(zip(emotions, each.probabilities.tolist(), strict=True))
                     best = emotions[int(each.probabilities.argmax())]
-                    found.append(Prediction(best, probabilities[best], probabilities, at, each.box))
+                    found.append(
+                        Prediction(
+                            best, probabilities[best], probabilities, at, each.box, seen.source
+                        )
+                    )
         return found
 
     def evaluate(
@@ -434,7 +443,7 @@ class Run:
                 self._finished,
                 format,
                 console,
-                folder=None if target is None else Path(target),
+                folder=None if target is None else expanded(target),
                 data=None if data is None else path_given("data", data),
             )
 

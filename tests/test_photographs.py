@@ -220,7 +220,7 @@ def test_what_cannot_be_is_refused(tmp_path):
 def test_without_opencv_only_what_needs_it_is_refused(
     folder, tmp_path, monkeypatch, content, said_of_it
 ):
-    monkeypatch.setattr(photographs, "_without_opencv", photographs._without_opencv.__wrapped__)
+    monkeypatch.setattr(photographs, "without_opencv", photographs.without_opencv.__wrapped__)
     monkeypatch.delitem(sys.modules, "cv2.data", raising=False)
     monkeypatch.setitem(sys.modules, "cv2", None)
     if content:

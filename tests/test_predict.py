@@ -416,7 +416,7 @@ def test_a_large_picture_of_nothing_but_a_face_is_one(photograph):
 def test_without_a_detector_nothing_large_is_taken_for_certain(
     monkeypatch, finished_run, tmp_path, capsys
 ):
-    monkeypatch.setattr(photographs, "_without_opencv", lambda: "is not installed")
+    monkeypatch.setattr(photographs, "without_opencv", lambda: "is not installed")
     path = tmp_path / "large.png"
     Image.new("L", (400, 400), 90).save(path)
     assert main([str(finished_run), str(path), "--json"]) == 0

@@ -39,11 +39,14 @@ def expanded(path: str | Path) -> Path:
 
 
 def named_path(text: str) -> Path:
-    """An argument of a command that is a path; an empty one would mean the current folder.
+    """A path that is an argument, without `~`; an empty one would mean the current folder.
 
     Raises:
-        argparse.ArgumentTypeError: it is empty.
+        argparse.ArgumentTypeError: it is empty, or `~name` and nobody has that name.
     """
     if not text:
         raise argparse.ArgumentTypeError("an empty path")
-    return Path(text)
+    try:
+        return expanded(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -25,7 +25,8 @@ class FaceDetector:
 
     It finds frontal faces. It misses faces from the side, tilted by more than
     about 20 degrees, half covered, in deep shadow, or smaller than 1/24 of the picture's short
-    side, and now and then takes something else for a face. How often it finds a face depends on
+    side or than 24 pixels (of the picture made smaller, where its long side has more than 1280),
+    and now and then takes something else for a face. How often it finds a face depends on
     skin tone, age and glasses too: a face that is missing from the predictions is not a face that
     is missing from the picture.
 

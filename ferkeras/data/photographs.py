@@ -178,7 +178,7 @@ def table_of(names: Sequence[str], looked: Sequence[Looked]) -> str:
 
 
 @cache
-def _without_opencv() -> str | None:
+def without_opencv() -> str | None:
     """Why there is no OpenCV, on which the detector is built, and what to do; None where it is."""
     try:
         import_module("cv2.data")
@@ -195,7 +195,7 @@ def _without_opencv() -> str | None:
 
 def has_opencv() -> bool:
     """Whether the detector can be had; imports OpenCV, which takes a moment."""
-    return _without_opencv() is None
+    return without_opencv() is None
 
 
 def need_opencv(purpose: str) -> None:
@@ -204,7 +204,7 @@ def need_opencv(purpose: str) -> None:
     Raises:
         InputError: OpenCV is not installed, or cannot be imported.
     """
-    if why := _without_opencv():
+    if why := without_opencv():
         raise InputError(f"{purpose} needs OpenCV, which {why}")
 
 

@@ -88,6 +88,9 @@ def write_evaluation(
             folder / "mistakes.png",
             title="The most confident wrong predictions: truth, then prediction",
         )
+    else:
+        # One of an evaluation before would be taken for these.
+        (folder / "mistakes.png").unlink(missing_ok=True)
     chosen = examples_of_each(plain, _EXAMPLES, finished.config.seed)
     draw_grad_cam(
         faces.images[chosen],

@@ -136,8 +136,8 @@ def _parser() -> argparse.ArgumentParser:
         help="find the faces first, in every picture; --no-detect: take every picture for one "
         "face, cut out already; neither: as each picture looks. OpenCV's cascade for frontal faces "
         "misses faces from the side, tilted by more than about 20 degrees, half covered, dark, or "
-        "smaller than 1/24 of the picture, more often of some groups of people than of "
-        "others, and now and then takes something else for a face",
+        "smaller than 1/24 of the picture or than 24 pixels, more often of some groups of people "
+        "than of others, and now and then takes something else for a face",
     )
     result.add_argument(
         "--tta",

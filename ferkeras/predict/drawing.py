@@ -66,7 +66,7 @@ class Drawing:
         for prediction in seen.predicted:
             label, caption = self._caption(prediction)
             self._faces.append((prediction.face, caption, self._color_of[label]))
-        if len(self._faces) >= _SHEET:
+        while len(self._faces) >= _SHEET:
             self._draw_sheet()
         if seen.seconds is None and any(prediction.box for prediction in seen.predicted):
             self._photographs += 1

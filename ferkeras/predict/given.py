@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
 from ferkeras.data.pictures import MOST_FILLED_UP, toned_picture
 from ferkeras.data.task import ImageSpec
-from ferkeras.predict.sources import View, large_enough, read_picture
+from ferkeras.predict.sources import View, is_folder, is_there, large_enough, read_picture
 
 Picture = str | Path | Image.Image | np.ndarray
 """A path; a Pillow image; or uint8 pixels, 0 to 255: grey (H, W) or (H, W, 1), RGB (H, W, 3) or
@@ -39,11 +40,29 @@ def views_given(pictures: Picture | Iterable[Picture], face: ImageSpec) -> Itera
     Raises:
         InputError: it is neither a picture nor many, or the shape of an array may mean one or many.
     """
+    # They are read later, when whoever makes one after another may have the next in its place.
+    lasting = isinstance(pictures, Sequence | np.ndarray)
     for at, each in enumerate(_each(pictures, face)):
         if isinstance(each, str | Path):
             yield View(str(each), None, partial(_read, each))
         else:
-            yield View(f"picture {at}", None, partial(_rgb_of, each))
+            picture = each if lasting else _copy(each)
+            yield View(f"picture {at}", None, partial(_rgb_of, picture), _bytes_of(picture))
+
+
+def _copy(picture: object) -> object:
+    if not isinstance(picture, np.ndarray | Image.Image):
+        return picture
+    # What cannot be copied cannot be read either, and is told of where it is.
+    with suppress(OSError, ValueError, SyntaxError):
+        return picture.copy()
+    return picture
+
+
+def _bytes_of(picture: object) -> int:
+    if isinstance(picture, Image.Image):
+        return picture.width * picture.height * len(picture.getbands())
+    return picture.nbytes if isinstance(picture, np.ndarray) else 0
 
 
 def _each(pictures: Picture | Iterable[Picture], face: ImageSpec) -> Iterable[Picture]:
@@ -88,11 +107,11 @@ def _pictures_in(array: np.ndarray, face: ImageSpec) -> Iterable[np.ndarray]:
 
 def _read(path: str | Path) -> Image.Image:
     file = expanded(path)
-    if file.is_dir():
+    if is_folder(file):
         raise InputError(
             f"a folder; give the pictures in it: sorted(pathlib.Path({str(path)!r}).iterdir())"
         )
-    if glob.has_magic(str(path)) and not file.exists():
+    if glob.has_magic(str(path)) and not is_there(file):
         raise InputError(
             f"a pattern; give the pictures that it matches: sorted(glob.glob({str(path)!r}))"
         )

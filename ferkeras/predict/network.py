@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -57,7 +58,7 @@ def load_network(path: str | Path, console: Console | None = None) -> Network:
     path = expanded(path)
     if path.suffix == ".tflite":
         # Whoever names a link knows where it leads.
-        return LiteRtNetwork(path.resolve())
+        return LiteRtNetwork(Path(os.path.realpath(path)))
     if path.suffix == ".keras" or (path / "saved_model.pb").is_file():
         raise InputError(
             f"{path}: a Keras file or SavedModel can carry code and is not loaded by its path; "

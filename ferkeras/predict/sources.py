@@ -6,6 +6,7 @@ import glob
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
+from ferkeras.data.photographs import without_opencv
 from ferkeras.data.pictures import MAX_PICTURE_BYTES, SUFFIXES, decode
 from ferkeras.data.readers.files import BESIDE_PICTURES, is_visible
 from ferkeras.predict.drawn import is_drawn
@@ -76,7 +78,7 @@ def find_files(
     found: list[Path] = []
     for each in paths:
         path = expanded(each)
-        if path.is_dir():
+        if is_folder(path):
             inside = _below(path, drawing, left_out, follow_symlinks)
             if not follow_symlinks:
                 _refuse_links_out_of(path, inside)
@@ -86,8 +88,8 @@ def find_files(
                     f"{', '.join((*SUFFIXES, *VIDEO_SUFFIXES))}"
                 )
             found += inside
-        elif path.exists() or not glob.has_magic(each):
-            if not path.exists():
+        elif is_there(path) or not glob.has_magic(each):
+            if not is_there(path):
                 raise InputError(f"{shown(each)}: no such file or folder")
             found.append(path)
         else:
@@ -110,6 +112,23 @@ def find_files(
     return list(once.values())
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; one that cannot be reached is none."""
+    with suppress(OSError):
+        return path.is_dir()
+    return False
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this path; what cannot be reached is told from nothing by reading."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+
+
 def is_video(path: Path) -> bool:
     """Whether the name is that of a video."""
     return path.name.lower().endswith(VIDEO_SUFFIXES)
@@ -123,12 +142,18 @@ def views_of(files: Sequence[Path], every_seconds: float) -> Iterator[View]:
         every_seconds: time between two frames of a video, 0 for every frame.
     """
     for path in files:
-        if is_video(path):
+        if is_video(path) and (why := without_opencv()):
+            yield View(str(path), None, partial(_needs_opencv, why))
+        elif is_video(path):
             from ferkeras.predict.videos import frames_of
 
             yield from frames_of(path, every_seconds)
         else:
             yield View(str(path), None, partial(read_picture, path))
+
+
+def _needs_opencv(why: str) -> Image.Image:
+    raise InputError(f"a video needs OpenCV, which {why}")
 
 
 def read_picture(path: Path) -> Image.Image:
@@ -154,6 +179,8 @@ def read_bounded(path: Path) -> bytes:
     """
     try:
         state = path.stat()
+        if stat.S_ISDIR(state.st_mode):
+            raise InputError("a folder that cannot be opened")
         if not stat.S_ISREG(state.st_mode):
             raise InputError("not a regular file")
         if state.st_size > MAX_PICTURE_BYTES:
@@ -170,7 +197,8 @@ def read_bounded(path: Path) -> bytes:
 def _below(
     folder: Path, drawing: Path | None, left_out: Callable[[Path], None], follow_symlinks: bool
 ) -> list[Path]:
-    every = sorted(_every(folder) if follow_symlinks else folder.rglob("*"))
+    closed: list[Path] = []
+    every = sorted(_every(folder, follow_symlinks, closed))
     own = {path.parent for path in every if _is_of_a_run(path)} - {folder}
     if drawing is not None:
         own |= {path for path in every if path.is_dir() and path.resolve() == drawing.resolve()}
@@ -183,7 +211,8 @@ def _below(
         and is_visible(path.relative_to(folder).as_posix())
         and own.isdisjoint(path.parents)
     ]
-    return _without_drawn(files, left_out)
+    # Whoever reads them says that they cannot be.
+    return [*_without_drawn(files, left_out), *closed]
 
 
 def _without_drawn(files: Sequence[Path], left_out: Callable[[Path], None]) -> list[Path]:
@@ -198,15 +227,26 @@ def _without_drawn(files: Sequence[Path], left_out: Callable[[Path], None]) -> l
     return rest
 
 
-def _every(folder: Path) -> Iterator[Path]:
-    """What is below a folder, through links too; each folder once, so that no circle is endless."""
-    been: set[Path] = set()
-    for name, folders, files in os.walk(folder, followlinks=True):
+def _every(folder: Path, through_links: bool, closed: list[Path]) -> Iterator[Path]:
+    """What is below a folder; each folder once, so that no circle of links is endless.
+
+    Args:
+        folder: the folder.
+        through_links: whether links to folders are followed.
+        closed: gets the folders that cannot be opened.
+    """
+    been: set[str] = set()
+    for name, folders, files in os.walk(
+        folder,
+        followlinks=through_links,
+        onerror=lambda error: closed.append(Path(error.filename)),
+    ):
         place = Path(name)
-        if place.resolve() in been:
+        real = os.path.realpath(place)
+        if real in been:
             folders.clear()
             continue
-        been.add(place.resolve())
+        been.add(real)
         # Folders before links to them, so that what is found has one name on every machine.
         folders[:] = sorted(
             filter(is_visible, folders), key=lambda each: ((place / each).is_symlink(), each)
@@ -229,7 +269,10 @@ def _refuse_links_out_of(folder: Path, files: Sequence[Path]) -> None:
     root = folder.resolve()
     parents = {parent: parent.resolve() for parent in {path.parent for path in files}}
     for path in files:
-        real = path.resolve() if path.is_symlink() else parents[path.parent] / path.name
+        # Of a link that leads to itself this is the link.
+        real = (
+            Path(os.path.realpath(path)) if path.is_symlink() else parents[path.parent] / path.name
+        )
         if not real.is_relative_to(root):
             raise InputError(
                 f"{shown(path)}: a link out of the folder {shown(folder)}, to "

@@ -23,7 +23,7 @@ from ferkeras.data.pictures import MAX_PICTURE_PIXELS
 from ferkeras.predict.sources import View
 
 _CUT_OFF = 0.9
-"""Of the frames that a file speaks of, the least that nothing is said about."""
+"""Of the time that a file speaks of, the least that nothing is said about."""
 
 
 def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
@@ -36,23 +36,34 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
         every_seconds: time between two frames, 0 or more; the first frame always comes.
     """
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    # A local file and nothing else: the name may resemble an address.
-    with caught_stderr():
-        capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     name = str(path)
+    # A local file and nothing else: the name may resemble an address.
+    place = os.path.realpath(path)
+    try:
+        place.encode()
+    except UnicodeEncodeError:
+        # OpenCV ends the process over one.
+        yield View(name, None, _unnameable)
+        return
+    with caught_stderr():
+        capture = cv2.VideoCapture(place, cv2.CAP_FFMPEG)
     pixels = capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
     rate = capture.get(cv2.CAP_PROP_FPS)
     if not rate or not math.isfinite(rate):
         rate = 25.0
-    number, next_wanted, shown_one = 0, 0.0, False
+    number, seconds, next_wanted, shown_one = 0, 0.0, 0.0, False
     try:
         while 0 < pixels <= MAX_PICTURE_PIXELS and capture.grab():
-            seconds = number / rate
+            # Frames need not come at one rate: a phone takes fewer in the dark.
+            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            seconds = stamp if math.isfinite(stamp) and stamp > 0 else number / rate
             number += 1
             # Half a frame early, so that 1 s at 29.97 frames/s is the 30th frame.
-            if seconds + 0.5 / rate < next_wanted:
+            late = seconds + 0.5 / rate - next_wanted
+            if late < 0:
                 continue
-            next_wanted += every_seconds
+            if every_seconds:
+                next_wanted += every_seconds * (1 + late // every_seconds)
             readable, frame = capture.retrieve()
             if readable:
                 shown_one = True
@@ -62,7 +73,7 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
         capture.release()
     if not shown_one:
         yield View(name, None, _unreadable)
-    elif number < _CUT_OFF * promised:
+    elif max(number, seconds * rate) < _CUT_OFF * promised:
         # Not an error: some files only guess how many they have, or hide the first of them.
         tell(
             f"note: {shown(name)}: {number:,} frames were read, of {round(promised):,} that the "
@@ -72,6 +83,10 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
 
 def _read(frame: np.ndarray) -> Image.Image:
     return Image.fromarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+
+
+def _unnameable() -> Image.Image:
+    raise InputError("a video whose name has bytes that are no UTF-8; rename it")
 
 
 def _unreadable() -> Image.Image:
