@@ -287,7 +287,7 @@ class Run:
 
     @property
     def stopped(self) -> str | None:
-        """Why an alarm ended the training early; None: it did not."""
+        """Why the training ended early; None: it did not."""
         return None if self.unfinished else self.metrics.get("stopped")
 
     @property

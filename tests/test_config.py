@@ -559,3 +559,49 @@ def test_a_text_stays_the_same_in_a_file_and_in_a_printed_command(text):
 @pytest.mark.parametrize("text", ["null", "Null", "NULL", "~"])
 def test_no_value_is_written_as_in_a_file(text):
     assert load_config(None, [f"network.start_from={text}"]).network.start_from is None
+
+
+@pytest.mark.parametrize(
+    "value", ["{happy: [a], happy: [b]}", "{1: [a], '1': [b]}", "{a: {b: 1, b: 2}}"]
+)
+def test_a_key_given_twice_is_refused_wherever_it_stands(write, value):
+    assert "stands twice" in problems(None, f"data.classes={value}")
+    assert "stands twice" in problems(write(f"data:\n  classes: {value}\n"))
+
+
+def test_classes_called_yes_and_no_keep_their_names():
+    named = load_config(None, ["data.path=faces", "data.classes={yes: [happy], no: [sad, off]}"])
+    assert named.data.classes == {"yes": ("happy",), "no": ("sad", "off")}
+    for word in ("true", "null", "1.50", "~"):
+        assert "stands in quotes" in problems(
+            None, "data.path=faces", f"data.classes=[{word}, happy]"
+        )
+    assert load_config(None, ["data.path=faces", "data.classes=['true', 1]"]).data.classes == (
+        "true",
+        "1",
+    )
+
+
+@pytest.mark.parametrize("word", ["yes", "on", "true", "True"])
+def test_yes_is_still_a_truth_value(word):
+    assert load_config(None, [f"data.follow_symlinks={word}"]).data.follow_symlinks is True
+
+
+def test_the_folder_of_runs_may_be_in_a_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert load_config(None, ["output.folder=~/runs"]).output.folder == "/home/ann/runs"
+    assert load_config(None, ["output.folder=./runs/"]).output.folder == "./runs/"
+
+
+def test_a_name_taken_from_the_file_says_so(tmp_path):
+    path = tmp_path / "my faces.yaml"
+    path.write_text("seed: 1\n")
+    assert f"{path}, called so: name = my faces: expected" in problems(path)
+
+
+def test_a_gate_without_a_ramp_has_no_effect():
+    off = [f"schedule.{what}_from_epoch=null" for what in ("dropout", "smoothing")]
+    given = ["schedule.gate_accuracy"]
+    refuse_idle(load_config(None, off[:1]), given)
+    with pytest.raises(InputError, match="has no effect while"):
+        refuse_idle(load_config(None, off), given)

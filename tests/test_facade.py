@@ -19,7 +19,7 @@ from PIL import Image
 import ferkeras
 from ferkeras import facade
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import RunError
+from ferkeras.cli.errors import InputError, RunError
 from ferkeras.config.file import load_config
 from ferkeras.data.load import load_splits
 from ferkeras.data.read_before import read_with, taken_over
@@ -413,3 +413,30 @@ def test_faces_that_were_read_tell_what_they_are_in_a_line(tmp_path):
     text = repr(ferkeras.load_data(path))
     assert text.startswith("<ReadFaces: 4 faces of ")
     assert text.endswith("32 x 32 grey, 2 classes>")
+
+
+def test_one_object_that_shows_one_picture_after_another_gives_each_its_own(shipped, faces):
+    def frames():
+        pixels = np.empty((48, 48), np.uint8)
+        for face in faces:
+            pixels[:] = face[..., 0]
+            yield pixels
+
+    assert shipped.predict(frames()) == shipped.predict(faces)
+
+
+def test_the_network_that_comes_along_is_known_by_name_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("fer2013", "saved_models/fer2013"):
+        assert ferkeras.open_run(name).folder == SHIPPED
+
+
+def test_a_prediction_says_what_it_is_of(shipped, faces):
+    (face,) = shipped.predict(faces[0])
+    (wall,) = shipped.predict(np.full((600, 800), 90, np.uint8), detect=None)
+    assert (face.source, wall.source) == ("crop", "uncertain")
+
+
+def test_a_path_that_cannot_be_is_an_error_of_the_input(shipped):
+    with pytest.raises(InputError, match="cannot be read"):
+        shipped.predict("x" * 300 + ".png")

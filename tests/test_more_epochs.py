@@ -14,6 +14,8 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config, with_values
 from ferkeras.data.load import load_splits
+from ferkeras.export.folder import check_export_folder
+from ferkeras.files.writing import temporary_name
 from ferkeras.fit.__main__ import main
 from ferkeras.fit.makes import but_an_edited_card, what_a_training_makes
 from ferkeras.fit.outcome import print_outcome
@@ -23,6 +25,7 @@ from ferkeras.runs import changes
 from ferkeras.runs.changes import changes_asked, remove_end, write_changes
 from ferkeras.runs.conditions import Change
 from ferkeras.runs.finished import open_run
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.unfinished import reopened
@@ -271,3 +274,31 @@ def test_only_two_keys_may_be_given():
     }
     with pytest.raises(InputError, match="begin a new run"):
         changes_asked(["seed=1"])
+
+
+def test_a_point_is_the_folder_that_one_is_in(run, capsys, monkeypatch):
+    monkeypatch.chdir(run.folder)
+    assert main(["--resume", "."]) == 0
+    assert "this run is complete" in capsys.readouterr().out
+
+
+def test_exports_of_before_stay_exports_and_the_card_says_what_they_are(run, splits):
+    (run.exports.path / "model.onnx").write_bytes(b"as it was")
+    listed = json.loads((run.exports.path / "exports.json").read_text())
+    record = {**listed["model.tflite"], "format": "onnx", "epoch": 9}
+    listed["model.onnx"] = record
+    (run.exports.path / "exports.json").write_text(json.dumps(listed))
+    with reopened(run, {"train.epochs": 4}) as found:
+        train(found.config, splits, Console(io.StringIO()), run)
+    card = (run.exports.path / "README.md").read_text()
+    assert "`model.onnx` is the network of epoch 9, before the training went on" in card
+    check_export_folder(run.exports, "model.onnx", open_run(run.folder))
+
+
+def test_an_export_at_work_keeps_what_it_has_written(run):
+    half = run.exports.path / temporary_name()
+    half.mkdir()
+    with exclusive_lock(run.exports.path), reopened(run):
+        assert half.exists()
+    with reopened(run):
+        assert not half.exists()

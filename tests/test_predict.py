@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -27,12 +28,12 @@ from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.metrics.predictions import read_predictions
 
 # Before the first video is written: it tells FFmpeg to be quiet.
-from ferkeras.predict import videos  # noqa: F401
+from ferkeras.predict import sources, videos  # noqa: F401
 from ferkeras.predict.__main__ import main
 from ferkeras.predict.cuts import as_it_looks
 from ferkeras.predict.drawing import Drawing
 from ferkeras.predict.network import KerasNetwork, Tempered, load_network
-from ferkeras.predict.predictions import predict_views
+from ferkeras.predict.predictions import PredictedView, Prediction, predict_views
 from ferkeras.predict.sources import View, find_files, views_of
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
@@ -526,3 +527,112 @@ def test_a_network_that_has_seen_no_real_face_says_so_and_names_a_better_one(
     assert said.strip().endswith(command_line("predict", picture, "--csv"))
     assert main([str(picture)]) == 0
     assert "synthetic" not in capsys.readouterr().err
+
+
+class Capture:
+    """What OpenCV makes of a video: frames at these seconds, of an average rate."""
+
+    def __init__(self, seconds, rate, promised):
+        self._seconds, self._rate, self._promised = seconds, rate, promised
+        self._at = -1
+
+    def get(self, what):
+        return {
+            cv2.CAP_PROP_FRAME_WIDTH: 64,
+            cv2.CAP_PROP_FRAME_HEIGHT: 48,
+            cv2.CAP_PROP_FPS: self._rate,
+            cv2.CAP_PROP_FRAME_COUNT: self._promised,
+            cv2.CAP_PROP_POS_MSEC: self._seconds[min(self._at, len(self._seconds) - 1)] * 1000,
+        }[what]
+
+    def grab(self):
+        self._at += 1
+        return self._at < len(self._seconds)
+
+    def retrieve(self):
+        return True, np.zeros((48, 64, 3), np.uint8)
+
+    def release(self):
+        pass
+
+
+def test_frames_of_a_rate_that_changes_have_their_own_times(monkeypatch, tmp_path, capfd):
+    # A second at 30 frames/s, then ten at 2.
+    seconds = [*(at / 30 for at in range(30)), *(1 + at / 2 for at in range(20))]
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: Capture(seconds, 30.0, 330))
+    found = [view.seconds for view in views_of([tmp_path / "a.mkv"], 1)]
+    assert found == pytest.approx(range(11))
+    every = [view.seconds for view in views_of([tmp_path / "a.mkv"], 0)]
+    assert every == pytest.approx(seconds)
+    assert "cut off" not in capfd.readouterr().err
+
+
+def test_a_video_whose_name_is_no_text_is_skipped(finished_run, folder, video, capsys):
+    video.rename(folder / "clip\udcff.avi")
+    assert main([str(finished_run), str(folder), "--csv"]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 71
+    assert "whose name has bytes that are no UTF-8; rename it" in said.err
+
+
+def test_a_video_without_opencv_costs_nothing_else(
+    finished_run, folder, video, capsys, monkeypatch
+):
+    shutil.move(video, folder)
+    monkeypatch.setattr(photographs, "without_opencv", lambda: "is not installed")
+    monkeypatch.setattr(sources, "without_opencv", lambda: "is not installed")
+    assert main([str(finished_run), str(folder), "--csv"]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 71
+    assert "a video needs OpenCV, which is not installed" in said.err
+
+
+def test_a_link_to_itself_is_skipped_and_named(finished_run, folder, capsys):
+    (folder / "faces").symlink_to(folder / "faces")
+    assert main([str(finished_run), str(folder), "--csv"]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 71
+    assert "faces/faces: cannot be read: Too many levels of symbolic links" in said.err
+
+
+def test_folders_that_cannot_be_opened_are_named(folder, monkeypatch):
+    walk = os.walk
+
+    def closed(top, *, onerror, **settings):
+        onerror(PermissionError(13, "Permission denied", str(folder / "closed")))
+        yield from walk(top, onerror=onerror, **settings)
+
+    (folder / "closed").mkdir()
+    monkeypatch.setattr(sources.os, "walk", closed)
+    for follow in (False, True):
+        found = find_files([str(folder)], follow_symlinks=follow)
+        assert found[-1] == folder / "closed"
+        assert len(found) == 71
+    (view,) = views_of(found[-1:], 1)
+    with pytest.raises(InputError, match="a folder that cannot be opened"):
+        view.read()
+
+
+def test_a_path_that_cannot_be_reached_costs_nothing_else(finished_run, folder, capsys):
+    long = "x" * 300 + ".png"
+    assert main([str(finished_run), str(folder / "00.png"), long]) == 2
+    assert "File name too long" in capsys.readouterr().err
+    with pytest.raises(InputError, match="no such file or folder"):
+        find_files([long])
+
+
+def test_no_face_of_a_crowd_is_missing_from_the_sheets(tmp_path):
+    drawing = Drawing(tmp_path, EMOTIONS)
+    face = np.zeros((48, 48), np.uint8)
+    many = tuple(Prediction(None, face, np.eye(7)[0]) for _ in range(230))
+    drawing.add(PredictedView("crowd.png", 1.0, many))
+    drawing.close()
+    assert len(list(tmp_path.glob("faces-*.png"))) == 3
+
+
+def test_a_folder_in_a_home_is_that_folder(finished_run, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert main([str(finished_run), str(folder / "00.png"), "--draw=~/out"]) == 0
+    assert (tmp_path / "home" / "out" / "faces-1.png").exists()
+    assert not (tmp_path / "~").exists()

@@ -25,7 +25,7 @@ from ferkeras.network.model import build_network
 from ferkeras.network.served import served_network
 from ferkeras.predict import __main__ as predict
 from ferkeras.publish.__main__ import main
-from ferkeras.publish.publication import of_no_machine, round_as_trained, without_folders
+from ferkeras.publish.publication import of_no_machine, round_as_trained, word_without_folders
 from ferkeras.runs.embedded import About
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
@@ -180,11 +180,17 @@ def test_what_is_there_is_not_replaced(run, published, tmp_path, capsys):
         ("network.filters=[8,16]", "network.filters=[8,16]"),
         ("data.path=/home/Smith, J/k=v/fer2013.csv", "data.path=fer2013.csv"),
         ("/home/k=v/demo.yaml", "demo.yaml"),
+        ("data={path: /home/ann/fer2013.csv}", "data={path: fer2013.csv}"),
+        ('data.path="/home/ann/fer2013.csv"', 'data.path="fer2013.csv"'),
+        ("network={weights: /home/ann/w.h5}", "network={weights: w.h5}"),
+        ("data.path=~/faces/fer2013.csv", "data.path=fer2013.csv"),
+        ("ferkeras.train('demo', data='/home/ann/f.csv')", "ferkeras.train('demo', data='f.csv')"),
+        ("data.path=https://host/a/b.csv", "data.path=https://host/a/b.csv"),
         ("distill.teachers=['/home/ann/e=f/a', b/c]", "distill.teachers=[a,b/c]"),
     ],
 )
 def test_of_absolute_paths_the_last_part_is_kept(word, expected):
-    assert without_folders(word) == expected
+    assert word_without_folders(word) == expected
 
 
 def half_precision_network():
@@ -271,3 +277,49 @@ def test_a_picture_that_is_missing_is_named(published, tmp_path, monkeypatch, ca
     monkeypatch.setattr(predict, "SHIPPED", published)
     assert predict.main([str(tmp_path / "none.png")]) == 2
     assert "none.png: no such file or folder" in capsys.readouterr().err
+
+
+def test_what_was_healed_and_found_names_no_folder(run):
+    finished = open_run(run)
+    start = "/home/ann/my runs/a-001"
+    network = finished.config.network.model_copy(update={"start_from": start})
+    healing = {
+        "epoch": 2, "verdict": f"It began from {start}, broken.", "tried": [], "lost": 2,
+        "changes": [{"key": "network.start_from", "was": start, "now": None}],
+    }  # fmt: skip
+    finished = replace(
+        finished,
+        config=finished.config.model_copy(update={"network": network}),
+        environment={**finished.environment, "healings": [healing]},
+        metrics={**finished.metrics, "diagnosis": {"verdict": f"{start} holds NaN"}},
+    )
+    given = of_no_machine(finished, finished.run)
+    assert given.config.network.start_from == "a-001"
+    assert given.metrics["diagnosis"] == {"verdict": "a-001 holds NaN"}
+    assert "/home/ann" not in json.dumps(given.environment)
+    assert "It began from a-001, broken." in model_card(given, {})
+
+
+def test_its_card_tells_files_of_another_temperature(run):
+    record = {
+        "format": "litert", "size": 9, "temperature": 1.0, "compared_on": "validation faces",
+        "faces": 9, "largest_difference": 0.0, "label_agreement": 1.0,
+    }  # fmt: skip
+    onnx = {**record, "format": "onnx", "temperature": 0.885}
+    finished = open_run(run)
+    card = model_card(finished, {"model.tflite": record, "model.onnx": onnx})
+    assert "Logits are divided by a temperature (0.885)" in card
+    assert "Those of `model.tflite` are not" in card
+    assert "are not: made before" not in model_card(finished, {"model.onnx": onnx})
+
+
+def test_its_card_says_that_the_split_is_by_people(run):
+    finished = open_run(run)
+    data = {**finished.environment["data"], "by_person": True, "official_split": False}
+    card = model_card(replace(finished, environment={**finished.environment, "data": data}), {})
+    assert "made by ferkeras from the seed, nobody on both sides of it" in card
+
+
+def test_a_folder_whose_name_is_no_text_is_refused_before_any_work(run, tmp_path, capsys):
+    assert main([str(run), str(tmp_path / "caf\udce9")]) == 2
+    assert "its name is not UTF-8" in capsys.readouterr().err

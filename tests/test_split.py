@@ -354,3 +354,19 @@ def test_a_source_of_test_faces_alone_has_nothing_to_train_on():
     assert {USAGES[each] for each in usage.tolist()} == {"test"}
     with pytest.raises(InputError, match="no training images"):
         split_faces(source, seed=0, validation_fraction=0.15)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (["data.folds=5", "data.validation_fraction=0.1"], "data.folds=5 says how many faces"),
+        (["train.label_smoothing=0.3"], "below train.label_smoothing=0.3"),
+        (["train.label_smoothing=0.3", "schedule.smoothing_from_epoch=null"], ""),
+        ([], ""),
+    ],
+)
+def test_settings_that_others_undo_are_said(keys, said):
+    splits = split_faces(reading(range(70), np.arange(70) % 7), seed=0, validation_fraction=0.3)
+    notes = " ".join(notes_on(load_config(None, ["train.epochs=40", *keys]), splits))
+    assert said in notes
+    assert bool(notes) == bool(said)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ferkeras.cli.command import verb
+from ferkeras.cli.command import parser, verb
 from ferkeras.cli.endings import is_of_the_machine, words_for
 from ferkeras.cli.quiet import caught_stderr
 from ferkeras.cli.signals import Stopped, signals_raise, stop_requests
@@ -244,3 +244,63 @@ def test_a_signal_does_not_show_what_was_kept_silent(error, said, capfd):
     with pytest.raises(type(error)):
         fail()
     assert capfd.readouterr().err == said
+
+
+@unix
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_that_nobody_can_read_is_no_success(word):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m ferkeras {word} > /dev/full', sys.executable],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"Exception ignored" not in done.stderr
+
+
+def test_a_path_that_no_system_has_is_wrong_input(capsys):
+    @verb
+    def main(argv=None):
+        Path("x" * 300).stat()
+
+    assert main() == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+def test_an_option_given_twice_is_refused_and_a_parser_may_be_used_again(capsys):
+    parsed = parser("ferkeras.fit", "What it does.")
+    parsed.add_argument("--name")
+    assert parsed.parse_args(["--name", "a"]).name == "a"
+    assert parsed.parse_args(["--name", "b"]).name == "b"
+    with pytest.raises(SystemExit) as ended:
+        parsed.parse_args(["--name", "a", "--name", "a"])
+    assert ended.value.code == 2
+    assert "--name: given twice; keep one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "said"),
+    [
+        ("", 0, ""),
+        ("import sys; keras = type(sys)('keras'); sys.modules['keras'] = keras; "
+         "keras.config = type(sys)('config'); keras.config.backend = lambda: 'jax'; ",
+         1, "Keras runs on jax in this process"),
+    ],
+)  # fmt: skip
+def test_keras_runs_on_tensorflow_whatever_the_environment_says(before, code, said):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{before}from ferkeras.cli.quiet import import_tensorflow; import_tensorflow(); "
+            "import keras; print(keras.config.backend())",
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax"},
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stdout == ("tensorflow\n" if code == 0 else "")

@@ -7,11 +7,12 @@ terminated, 129 the terminal was closed.
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ferkeras.cli.endings import is_of_the_machine, words_for
 from ferkeras.cli.environment import is_of_a_package, without_package
@@ -46,6 +47,11 @@ def verb(main: Main) -> Main:
         except Stopped as stop:
             # It came while another ending was told.
             code = 128 + stop.signal
+        except SystemExit:
+            # Of --help, --version and wrong usage.
+            if flushed() is not None:
+                raise SystemExit(1) from None
+            raise
         refused = flushed()
         if refused is not None and not isinstance(refused, BrokenPipeError):
             tell(f"error: {words_for(refused)}")
@@ -84,7 +90,8 @@ def _ended(main: Main, argv: Sequence[str] | None) -> int:
             raise
         flushed()
         tell(f"error: {words_for(error)}")
-        return 1
+        # A path that no system could have is not the machine's fault.
+        return 2 if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG else 1
 
 
 _AGAIN = "; what was written is whole, and the same command begins anew"
@@ -94,13 +101,38 @@ Hint = Callable[[str, str | None], str]
 """Says what is meant by an option that does not exist, and its value; empty: nothing is known."""
 
 
+class _Once(argparse._StoreAction):
+    """An option that takes one value: the first of two would be forgotten without a word."""
+
+    given = False
+
+    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+        if option_string is not None and self.given:
+            raise argparse.ArgumentError(self, "given twice; keep one")
+        self.given = option_string is not None
+        super().__call__(parser, namespace, values, option_string)
+
+
 class _Parser(argparse.ArgumentParser):
     """Takes options and section.key=value in any order."""
 
     hint: Hint | None = None
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name in (None, "store"):
+            self.register("action", name, _Once)
+
+    def _print_message(self, message, file=None):  # type: ignore[no-untyped-def]
+        # argparse's own keeps it to itself where nobody can read it.
+        if message:
+            (file or sys.stderr).write(message)
+
     def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         words = _without_end_of_options(sys.argv[1:] if args is None else list(args))
+        for action in self._actions:
+            if isinstance(action, _Once):
+                action.given = False
         found, unknown = self.parse_known_intermixed_args(words, namespace)
         if unknown:
             self.error(f"unknown: {' '.join(map(shown, unknown))}{self._meant(unknown[0], words)}")

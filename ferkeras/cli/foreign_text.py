@@ -8,8 +8,14 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePath
 
 _LONGEST_NAME = 80
+_PART = r"""[^\s/\\'"`,;:()\[\]{}<>|=]+[/\\]"""
+_FOLDERS = re.compile(rf"(?<![\w.~/\\:-])(?:~\w*[/\\](?:{_PART})*|(?:[A-Za-z]:)?[/\\](?:{_PART})+)")
+"""What stands before the last part of an absolute path: `/home/ann/`, `~/faces/`, `C:\\faces\\`."""
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -51,6 +57,18 @@ def for_csv(text: str) -> str:
 def path_for_csv(path: str) -> str:
     """The same for a path, which stays a path to the same file."""
     return os.path.join(".", path) if path.startswith(_FORMULA) else path  # noqa: PTH118
+
+
+def without_folders(text: str, known: Iterable[str] = ()) -> str:
+    """The text with each absolute path in it, and each in somebody's home, cut to its last part.
+
+    Args:
+        text: a sentence, a word of a command line, code.
+        known: paths that may be in it, also ones with spaces.
+    """
+    for path in sorted((each for each in known if _FOLDERS.match(each)), key=len, reverse=True):
+        text = text.replace(path, PurePath(path).name)
+    return _FOLDERS.sub("", text)
 
 
 def for_file_name(text: str) -> str:

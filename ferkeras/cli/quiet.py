@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ferkeras.cli.errors import InputError
+
 _NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
@@ -29,11 +31,20 @@ def import_tensorflow() -> None:
     TensorFlow computes with oneDNN, unless the environment says otherwise. By itself it does so
     only where the processor has AVX512-VNNI or newer, and trains half as fast on others.
 
+    Whatever the environment or Keras's own file says, Keras runs on TensorFlow.
+
     Raises:
         ImportError: as raised by TensorFlow or Keras, after what they wrote.
+        InputError: Keras has been imported with another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keras = sys.modules.get("keras")
+    if keras is not None and keras.config.backend() != "tensorflow":
+        raise InputError(
+            f"Keras runs on {keras.config.backend()} in this process, and ferkeras needs "
+            "TensorFlow: set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with caught_stderr() as replay:
         tensorflow = importlib.import_module("tensorflow")

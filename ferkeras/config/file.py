@@ -59,7 +59,9 @@ def load_config(path: AnyPath | None, overrides: Sequence[str] = ()) -> Config:
     if path is not None:
         values, lines = read_yaml(path)
         places = {key: f"{shown(path)}:{line}" for key, line in lines.items()}
-        values.setdefault("name", path.stem)
+        if "name" not in values:
+            values["name"] = path.stem
+            places["name"] = f"{shown(path)}, called so"
     given: dict[str, Any] = {}
     for text in overrides:
         try:

@@ -40,6 +40,8 @@ IDLE: tuple[tuple[str, object, str], ...] = (
 """A key, the value at which it turns something off, and the keys that then change nothing."""
 
 
+_GATED = ("schedule.dropout_from_epoch", "schedule.smoothing_from_epoch")
+
 SYNTHETIC = ("data.demo_faces", "data.demo_label_noise")
 """Of the synthetic faces, and of no others."""
 
@@ -81,12 +83,15 @@ def idle_keys(
         config: the configuration.
         undecided: see `refuse_idle`.
     """
-    return {
+    idle: dict[str, tuple[str, object]] = {
         key: (switch, off)
-        for switch, off, idle in IDLE
+        for switch, off, keys in IDLE
         if switch not in undecided and _value(config, switch) == off
-        for key in idle.split()
+        for key in keys.split()
     }
+    if all(ramp not in undecided and _value(config, ramp) is None for ramp in _GATED):
+        idle["schedule.gate_accuracy"] = (_GATED[0], None)
+    return idle
 
 
 def _value(config: Config, key: str) -> object:

@@ -6,6 +6,7 @@ Epochs are counted from 1 everywhere, as they are printed.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -23,6 +24,16 @@ GREATEST_RATE = 10.0
 
 _OF_A_SOURCE = ("classes", "size", "color", "group_column", "detect_faces", "votes")
 """Keys that say how a file or a folder is read."""
+
+
+def _class_name(value: object) -> str:
+    """A class, which may be called by its number."""
+    if value is None or isinstance(value, (bool, float)):
+        raise ValueError(
+            f"{'null' if value is None else str(value).lower()} is no class; a class that is "
+            "called so stands in quotes"
+        )
+    return str(value)
 
 
 class Data(Section):
@@ -97,10 +108,12 @@ class Data(Section):
     def _class_indices_are_written_as_text(cls, value: object) -> object:
         if isinstance(value, dict):
             return {
-                str(new): tuple(map(str, old)) if isinstance(old, (list, tuple)) else (str(old),)
+                _class_name(new): tuple(map(_class_name, old))
+                if isinstance(old, (list, tuple))
+                else (_class_name(old),)
                 for new, old in value.items()
             }
-        return tuple(map(str, value)) if isinstance(value, (list, tuple)) else value
+        return tuple(map(_class_name, value)) if isinstance(value, (list, tuple)) else value
 
     @model_validator(mode="after")
     def _synthetic_faces_are_as_they_are_made(self) -> Self:
@@ -393,6 +406,14 @@ class Output(Section):
     folder: Annotated[str, Field(min_length=1)] = Field(
         "saved_models", description="each run gets a folder <name>-NNN in it"
     )
+
+    @field_validator("folder")
+    @classmethod
+    def _home_is_a_folder(cls, value: str) -> str:
+        try:
+            return str(Path(value).expanduser()) if value.startswith("~") else value
+        except RuntimeError as error:
+            raise ValueError(f"{error}; write the folder out") from None
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"

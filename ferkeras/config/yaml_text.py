@@ -76,7 +76,7 @@ def _construct(
     return result
 
 
-_READ_OTHERWISE = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp")}
+_READ_OTHERWISE = {f"tag:yaml.org,2002:{name}" for name in ("bool", "int", "float", "timestamp")}
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -89,7 +89,8 @@ class _PlainLoader(yaml.SafeLoader):
     depth = 0
 
     # No dates, and of whole numbers those that everybody reads alike: YAML 1.1 takes 010 for 8 and
-    # 1:30 for 90. Others are left as text, of which the field makes a number or an error.
+    # 1:30 for 90, and yes and no, which may be classes, for true and false. Others are left as
+    # text, of which the field makes a number, a truth value or an error.
     yaml_implicit_resolvers = {
         first: [(tag, rule) for tag, rule in rules if tag not in _READ_OTHERWISE]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -111,10 +112,24 @@ class _PlainLoader(yaml.SafeLoader):
         finally:
             self.depth -= 1
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(self.construct_object(key_node, deep=True))
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{cut(key)} stands twice; keep one", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
     def _refuse(self, event: Any, problem: str) -> NoReturn:
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _WHOLE = r"(?:0|[1-9][0-9]*)"
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:int", re.compile(rf"[-+]?{_WHOLE}$"), list("-+0123456789")

@@ -13,7 +13,7 @@ from ferkeras.export.origin import as_of, other_run, record_of
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json
 from ferkeras.runs.embedded import enclosed_in
-from ferkeras.runs.finished import TrainedRun
+from ferkeras.runs.finished import TrainedRun, check_name
 from ferkeras.runs.records import ExportsRecord, read_record
 
 if TYPE_CHECKING:
@@ -38,9 +38,11 @@ def check_export_folder(
 
     Raises:
         InputError: it holds a README.md that is no model card, or a file of that name that no
-            export has made, or that is the network of another run; or is no folder.
+            export has made, or that is the network of another run; or is no folder, or
+            its name no UTF-8.
     """
     folder = folder_of(folder)
+    check_name(folder.path)
     if folder.path.exists() and not folder.path.is_dir():
         raise InputError(f"{folder}: not a folder; name one for the export, or none")
     if (folder / CARD).exists() and not (folder / LIST).exists():

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ferkeras.cli.figures import percent
-from ferkeras.cli.foreign_text import for_code, for_markdown
+from ferkeras.cli.foreign_text import for_code, for_markdown, without_folders
 from ferkeras.config.networks import Network
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
@@ -53,8 +53,7 @@ _LIMITS = """\
   the labels, not of emotions.
 - Its probabilities are honest only for faces like those it was trained on. Other cameras, crops,
   lights, ages, skin tones, glasses, masks or cultures can change both predictions and how confident
-  they sound. How it does on groups of people has not been measured: its data do not say who is in
-  them.
+  they sound. How it does on groups of people has not been measured.
 - It predicts an emotion for every picture, also where there is no face, and knows its own
   classes only.
 - Faces are expected as in training: cut out closely, upright, from the front.
@@ -156,7 +155,14 @@ its validation faces, and so wrong on {percent(1 - accuracy)}. Trained with ferk
 
 def _files(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str:
     others = {name: other_run(each, finished) for name, each in listed.items()}
-    exports = {name: each for name, each in listed.items() if others[name] is None}
+    former = {
+        name: each["epoch"]
+        for name, each in listed.items()
+        if others[name] is None and each.get("epoch", finished.best_epoch) != finished.best_epoch
+    }
+    exports = {
+        name: each for name, each in listed.items() if others[name] is None and name not in former
+    }
     rows = [
         (
             f"`{for_code(name)}/`" if each["format"] == "saved_model" else f"`{for_code(name)}`",
@@ -175,16 +181,10 @@ def _files(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str
     )
     if finished.config.train.precision == "mixed_bfloat16":
         text += (
-            "\nThe network was trained and measured in bfloat16, the files compute in float32: "
-            "hence the\ndifference.\n"
+            "\nThe network was trained in bfloat16, the files compute in float32: hence the "
+            "difference.\n"
         )
-    temperatures = {each["temperature"] for each in exports.values()} - {1.0}
-    if temperatures:
-        values = ", ".join(f"{each:.3f}" for each in sorted(temperatures))
-        text += (
-            f"\nLogits are divided by a temperature ({values}), fitted on the validation faces, "
-            "which\nchanges no label and gives the lowest log loss there.\n"
-        )
+    text += _temperatures({name: each["temperature"] for name, each in exports.items()})
     shape = "(N, {}, {}, {})".format(*finished.task.image.shape)
     for name, each in exports.items():
         call = _CALLS[each["format"].partition("-")[0]]
@@ -192,7 +192,31 @@ def _files(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str
     for name, run in others.items():
         if run is not None:
             text += f"\n`{for_code(name)}` is the network of another run, {for_markdown(run)}.\n"
+    for name, epoch in former.items():
+        text += (
+            f"\n`{for_code(name)}` is the network of epoch {epoch}, before the training went on; "
+            "no figure here is\nof it.\n"
+        )
     return text + _keras_file(finished, shape)
+
+
+def _temperatures(of: Mapping[str, float]) -> str:
+    """By what the logits of the files are divided; empty where that is 1 in each."""
+    values = sorted(set(of.values()) - {1.0})
+    if not values:
+        return ""
+    listed = ", ".join(f"{each:.3f}" for each in values)
+    text = (
+        f"\nLogits are divided by a temperature ({listed}), fitted on the validation faces, "
+        "which\nchanges no label and gives the lowest log loss there.\n"
+    )
+    if plain := [f"`{for_code(name)}`" for name, value in of.items() if value == 1.0]:
+        text += (
+            f"Those of {', '.join(plain)} are not: made before the calibration, and less honest "
+            "about their\nprobabilities than log loss and calibration error below say. Export "
+            "again to change that.\n"
+        )
+    return text
 
 
 def _keras_file(finished: TrainedRun, shape: str) -> str:
@@ -212,6 +236,8 @@ def _data(finished: TrainedRun) -> str:
     source = for_markdown(Path(source).name if Path(source).is_absolute() else source)
     rows = [(for_markdown(name), f"{count:,}") for name, count in data["faces"].items()]
     how = "made by ferkeras from the seed"
+    if data.get("by_person"):
+        how += ", nobody on both sides of it"
     if data.get("official_split"):
         how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
     if leaked := data.get("leaked"):
@@ -328,7 +354,9 @@ def _healings(finished: TrainedRun) -> str:
     """What the training did about its alarms by itself, a line each."""
     if not finished.healings:
         return ""
-    lines = "".join(f"- {for_markdown(healing_text(each))}\n" for each in finished.healings)
+    lines = "".join(
+        f"- {for_markdown(without_folders(healing_text(each)))}\n" for each in finished.healings
+    )
     return f"What the training did about its alarms by itself:\n\n{lines}\n"
 
 

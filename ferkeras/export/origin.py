@@ -31,6 +31,7 @@ def record_of(exported: Exported, finished: TrainedRun) -> ExportRecord:
         "size": exported.size,
         "temperature": exported.temperature,
         "compared_on": exported.compared_on,
+        "epoch": finished.best_epoch,
         **asdict(exported.parity),
     }
     return as_of(finished, cast(ExportRecord, record))

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from ferkeras.runs.unfinished import UnfinishedRun
 
 
+_NEWEST = object()
+"""What `--resume` without a path stands for."""
+
+
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (default: the process's); return its exit code."""
@@ -40,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--resume",
         nargs="?",
         type=named_path,
-        const=Path(),
+        const=_NEWEST,
         metavar="RUN",
         help="resume the run in this folder; without RUN, the newest unfinished one in "
         "saved_models (a folder of runs may be named too); its configuration is its own, but for "
@@ -48,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "elsewhere)",
     )
     arguments = parser.parse_args(argv)
-    if arguments.resume and "=" in arguments.resume.name and not arguments.resume.exists():
+    named = arguments.resume if isinstance(arguments.resume, Path) else None
+    if named is not None and "=" in named.name and not named.exists():
         # `--resume train.epochs=80`: of the newest run.
-        arguments.overrides.insert(0, str(arguments.resume))
-        arguments.resume = Path()
+        arguments.overrides.insert(0, str(named))
+        arguments.resume = _NEWEST
     if arguments.resume is None:
         return _fit(configured(arguments))
     _refuse_settings(arguments)
@@ -64,7 +69,7 @@ def _resume(arguments: argparse.Namespace) -> int:
     from ferkeras.runs.unfinished import find_run, reopened
 
     changes = changes_asked(arguments.overrides)
-    run = find_run(None if arguments.resume == Path() else arguments.resume)
+    run = find_run(None if arguments.resume is _NEWEST else arguments.resume)
     with reopened(run, changes) as unfinished:
         if unfinished is None:
             from ferkeras.cli.console import Console

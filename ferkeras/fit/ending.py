@@ -29,6 +29,7 @@ from ferkeras.report.pictures import draw_confusion_matrix, draw_curves, draw_pe
 from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.healings import healing_text
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.network import load_network
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
@@ -39,6 +40,9 @@ from ferkeras.training.setup import TrainingSetup
 
 _PROBE = 64
 """Validation faces on which the exports are compared with the network."""
+
+_PATIENCE = 600.0
+"""Seconds that another export in the run's folder is waited for."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,20 @@ def _export(
     console: Console,
 ) -> float:
     """Write SavedModel, LiteRT file and model card; return the largest difference found."""
+    run.exports.mkdir(parents=True, exist_ok=True)
+    # Somebody may be exporting what there was so far.
+    with exclusive_lock(run.exports.path, _PATIENCE):
+        return _export_alone(config, splits, run, model, metrics, console)
+
+
+def _export_alone(
+    config: Config,
+    splits: Splits,
+    run: Run,
+    model: keras.Model,
+    metrics: dict[str, Any],
+    console: Console,
+) -> float:
     # Parts of it are there if the run was cut off here.
     Made(run.inner).remove(but_an_edited_card(run, what_an_export_makes(run)))
     finished = FinishedRun(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.home import expanded
 from ferkeras.cli.lines import Reports
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.config.schema import Config
@@ -69,7 +69,7 @@ def fit(
         unfinished.check_teachers(teachers)
         unfinished.check_start(start)
     if unfinished is None:
-        demand_room(expanded(config.output.folder), "name another with output.folder=DIR")
+        demand_room(Path(config.output.folder), "name another with output.folder=DIR")
     else:
         demand_room(unfinished.run.inner)
     if splits is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ferkeras.diagnose.report import JSON, PAGE, PICTURE
 from ferkeras.export.card_file import CARD, is_edited
-from ferkeras.export.folder import WRITTEN
+from ferkeras.export.folder import LIST, WRITTEN
 from ferkeras.export.saved_model import SAVED_MODEL
 from ferkeras.files.inner import InnerPath
 from ferkeras.runs.record import Run
@@ -46,6 +46,9 @@ def what_an_export_makes(run: Run) -> list[InnerPath]:
 
 
 def but_an_edited_card(run: Run, made: Sequence[InnerPath]) -> list[InnerPath]:
-    """The same without a model card that somebody has edited, and the list that tells of it."""
-    kept = [run.exports / name for name in WRITTEN] if is_edited(run.exports / CARD) else []
+    """The same without the list of exports, and without a model card that somebody has edited.
+
+    What `export` has made stays, and the list says of which epoch it is.
+    """
+    kept = {run.exports / LIST} | ({run.exports / CARD} if is_edited(run.exports / CARD) else set())
     return [path for path in made if path not in kept]

@@ -22,6 +22,19 @@ def notes_on(config: Config, splits: Splits) -> list[str]:
         notes.append(
             "data.drop_leaked leaves nothing out: no training face is a validation or test face too"
         )
+    if config.data.folds and fraction != Data().validation_fraction:
+        notes.append(
+            f"data.validation_fraction={fraction:g} is not used: data.folds={config.data.folds} "
+            "says how many faces are validated on"
+        )
+    ramp, smoothing = config.schedule, config.train.label_smoothing
+    least = min(ramp.smoothing_begin, ramp.smoothing_end)
+    if ramp.smoothing_from_epoch is not None and least < smoothing:
+        notes.append(
+            f"the ramp of label smoothing goes from {ramp.smoothing_begin:g} to "
+            f"{ramp.smoothing_end:g}, below train.label_smoothing={smoothing:g}; "
+            "schedule.smoothing_from_epoch=null keeps that"
+        )
     epochs = {key: getattr(config.schedule, key) for key in _SET_IN}
     late = [
         f"schedule.{key}={epoch}"

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from ferkeras.cli.command import parser, verb
-from ferkeras.cli.home import expanded, named_path
+from ferkeras.cli.home import named_path
 
 _PROBE = 500
 
@@ -31,10 +31,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ferkeras.cli.errors import InputError
     from ferkeras.export.probe import Probe, find_probe
     from ferkeras.files.writing import demand_room
-    from ferkeras.runs.finished import open_run
+    from ferkeras.runs.finished import check_name, open_run
 
     finished = open_run(arguments.run)
-    folder = expanded(arguments.folder)
+    folder = arguments.folder
+    check_name(folder)
     if not folder.parent.is_dir():
         raise InputError(f"{folder}: there is no folder {folder.parent} to put it in")
     if folder.exists():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 
 import keras
 import tensorflow as tf
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import without_folders
 from ferkeras.config.file import dump_config
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Output
@@ -27,7 +28,7 @@ from ferkeras.runs.history import read_history
 from ferkeras.runs.keras_file import save_network
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
-from ferkeras.runs.records import EvaluationRecord, read_record
+from ferkeras.runs.records import EnvironmentRecord, EvaluationRecord, read_record
 
 _CARD = "README.md"
 _LARGEST_RECORD = 256 << 20
@@ -104,7 +105,7 @@ def round_as_trained(model: keras.Model) -> None:
                     variable.assign(tf.cast(tf.cast(variable, tf.bfloat16), tf.float32))
 
 
-def without_folders(word: str) -> str:
+def word_without_folders(word: str, known: Sequence[str] = ()) -> str:
     """A word of a command line with all absolute paths cut to their last part.
 
     `data.path=/home/ann/fer2013.csv` becomes `data.path=fer2013.csv`, and
@@ -115,55 +116,67 @@ def without_folders(word: str) -> str:
     key, sign, value = word.partition("=")
     if value.startswith("["):
         names = [_last_part(each.strip(" '\"")) for each in value.strip("[]").split(",")]
-        return f"{key}{sign}[{','.join(names)}]"
-    return f"{key}{sign}{_last_part(value)}"
-
-
-def _last_part(path: str) -> str:
-    """The name at the end of an absolute path; anything else as it is."""
-    return PurePath(path).name if PurePath(path).is_absolute() else path
-
-
-def _cut(value: Any) -> Any:
-    """A value for JSON with each absolute path in it cut to its last part."""
-    if isinstance(value, Mapping):
-        return {key: _cut(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_cut(each) for each in value]
-    return _last_part(value) if isinstance(value, str) else value
+        value = f"[{','.join(names)}]"
+    return without_folders(f"{key}{sign}{_last_part(value)}", known)
 
 
 def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
     """The same run in another folder, of whose absolute paths the last part is kept."""
-    config, environment = finished.config, finished.environment
-    path = _last_part(config.data.path)
-    votes = None if config.data.votes is None else _last_part(config.data.votes)
-    data = environment["data"]
-    teachers = tuple(_last_part(each) for each in config.distill.teachers)
+    config = finished.config
+    known = _paths_of(finished)
+
+    def cut(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: cut(each) for key, each in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [cut(each) for each in value]
+        return without_folders(value, known) if isinstance(value, str) else value
+
+    def last(path: str | None) -> str | None:
+        return None if path is None else _last_part(path)
+
     network = config.network
-    start = None if network.start_from is None else _last_part(network.start_from)
-    network = network.model_copy(update={"start_from": start})
+    network = network.model_copy(update={"start_from": last(network.start_from)})
     if isinstance(network, Backbone):
         network = network.model_copy(update={"weights": _last_part(network.weights)})
+    data = {"path": _last_part(config.data.path), "votes": last(config.data.votes)}
+    command = [word_without_folders(word, known) for word in finished.environment["command"]]
+    teachers = tuple(_last_part(each) for each in config.distill.teachers)
     return replace(
         finished,
         run=made,
         config=config.model_copy(
             update={
-                "data": config.data.model_copy(update={"path": path, "votes": votes}),
+                "data": config.data.model_copy(update=data),
                 "network": network,
                 "distill": config.distill.model_copy(update={"teachers": teachers}),
                 "output": Output(),
             }
         ),
-        environment={
-            **environment,
-            "command": [without_folders(word) for word in environment["command"]],
-            "data": {**data, "source": _last_part(str(data.get("source")))},
-            "settings": _cut(environment.get("settings", {})),
-            "changes": _cut(environment.get("changes", [])),
-        },
+        environment=cast(EnvironmentRecord, {**cut(finished.environment), "command": command}),
+        metrics=cut(finished.metrics),
     )
+
+
+def _paths_of(finished: FinishedRun) -> list[str]:
+    """Paths that the run's records may speak of."""
+    config = finished.config
+    found = [
+        str(finished.run.folder),
+        str(finished.run.folder.absolute()),
+        str(finished.environment["data"].get("source")),
+        config.data.path,
+        config.output.folder,
+        *config.distill.teachers,
+    ]
+    weights = config.network.weights if isinstance(config.network, Backbone) else None
+    return [*found, *filter(None, (config.data.votes, config.network.start_from, weights))]
+
+
+def _last_part(path: str) -> str:
+    """The name at the end of an absolute path, or of one in a home; anything else as it is."""
+    away = PurePath(path).is_absolute() or path.startswith("~")
+    return PurePath(path).name if away else path
 
 
 def _write_records(about: FinishedRun, run: Run) -> None:

@@ -22,11 +22,15 @@ class AtWork(InputError):
 
 
 @contextmanager
-def exclusive_lock(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Keep every other process (and every other block) out of `folder` while the block runs.
 
     The lock is the operating system's, on a hidden file: it ends with the process that holds it,
     however that ends, and is never stale. A link in the file's place is refused.
+
+    Args:
+        folder: the folder.
+        wait: seconds to wait for whoever holds it.
 
     Raises:
         AtWork: somebody else holds it.
@@ -34,7 +38,7 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
     """
     path = folder / LOCK_FILE
     _check(InnerPath(folder, LOCK_FILE))
-    lock = FileLock(path, timeout=0, fallback_to_soft=False, on_acquired=_sign)
+    lock = FileLock(path, timeout=wait, fallback_to_soft=False, on_acquired=_sign)
     try:
         lock.acquire()
     except Timeout:

@@ -248,6 +248,7 @@ class ExportRecord(TypedDict):
     faces: Positive
     largest_difference: Fraction
     label_agreement: Fraction
+    epoch: NotRequired[Positive]
     run: NotRequired[str]
     fingerprint: NotRequired[str | None]
     seed: NotRequired[Count]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import FinishedRun, check_name, check_task, task_of
 from ferkeras.runs.healings import START, healed_settings, healings_to_come
 from ferkeras.runs.history import read_so_far
-from ferkeras.runs.lock import exclusive_lock
+from ferkeras.runs.lock import AtWork, exclusive_lock
 from ferkeras.runs.moved import PATH, VOTES
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
@@ -173,9 +173,17 @@ def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[Unf
     with exclusive_lock(run.folder):
         # Another process may have come in between.
         unfinished = _opened(run, changes or {})
-        for folder in (run.inner, run.exports, run.checkpoints, run.diagnosis):
+        for folder in (run.inner, run.checkpoints, run.diagnosis):
             remove_temporary_files(folder)
+        _tidy_exports(run)
         yield unfinished
+
+
+def _tidy_exports(run: Run) -> None:
+    """Remove what a killed export left; that of one which is at work stays."""
+    if run.exports.is_dir():
+        with suppress(AtWork), exclusive_lock(run.exports.path):
+            remove_temporary_files(run.exports)
 
 
 def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
