@@ -1,11 +1,15 @@
 """Measure what changes of a configuration are worth, with paired seeds and intervals.
 
   python -m ferkeras.ablate --variant "lr 5e-4" train.learning_rate=5e-4 \\
-      --variant "no dropout" network.conv_dropout=0 network.dense_dropout=0
+      --variant "no dropout" network.conv_dropout=0 network.dense_dropout=0 \\
+      schedule.dropout_from_epoch=null
   python -m ferkeras.ablate --config fer2013 --variants variants.yaml --hours 6
   python -m ferkeras.ablate --between analysis-before analysis-after train.epochs=8 \\
       --group dropout 'network.*dropout'
   python -m ferkeras.ablate --join saved_models/ablate-fer2013      help with it, or go on
+
+Where neither --config nor data.path is given, as in the first line, the faces are the synthetic
+ones of demo.
 
 Trains every variant and the configuration as it is with the same seeds. --between takes the
 settings in which two configurations differ, grouped by section or by --group, and trains each

@@ -6,6 +6,9 @@
   python -m ferkeras.search 'network.filters=[[8,16],[16,32]]' --objective accuracy litert_ms
   python -m ferkeras.search --join saved_models/search-demo        help with it, or go on
 
+Where neither --config nor data.path is given, as in the first line, the faces are the synthetic
+ones of demo.
+
 A range is log(LOW,HIGH), linear(LOW,HIGH), linear(LOW,HIGH,STEP), or a list of choices; all other
 section.key=value hold for every trial. Values are chosen by TPE (Optuna); trainings that fall
 behind are ended (--pruner); those above a --limit are not trained, or ended, and not taken. With
