@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +172,14 @@ def test_a_label_has_more_than_half_of_the_votes(counts, slips):
         else:
             assert label == DROPPED
     np.testing.assert_allclose(fractions(votes).sum(axis=1), counts.any(axis=1), rtol=1e-6)
+
+
+def test_votes_for_a_name_with_accents_count_however_they_are_written():
+    names = (unicodedata.normalize("NFD", "überrascht"), "happy")
+    votes = Votes(names, np.array([[9, 1], [2, 8]], np.float32), "here")
+    found = labelled_by_votes("faces", votes, None, None, soft=True)
+    assert [found.classes[label] for label in found.labels] == ["überrascht", "happy"]
+    assert found.targets.sum(axis=1).tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ from ferkeras.files.writing import (
     write_text,
 )
 
-READER_VERSION = 10
+READER_VERSION = 11
 """Raised whenever the readers would read the same files differently."""
 
 KEPT, KEPT_BYTES = 8, 32 * 2**30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,13 +91,15 @@ def choose_classes(
 
     Raises:
         InputError: class indices that nothing names or that seem to be counted from 1, names of
-            `wanted` that do not occur, a name that is nearly that of an emotion or stands for no
-            label, fewer than two classes or more than a thousand.
+            `wanted` that do not occur, a preset that says nothing of any label, a name that is
+            nearly that of an emotion or stands for no label, fewer than two classes or more than a
+            thousand.
     """
     if wanted is None and expected is None and preset is ckplus.PRESET:
         _refuse_counted_from_one(source, places, preset)
     if isinstance(wanted, str):
-        preset, wanted = _preset(wanted), None
+        preset, wanted = preset_named(wanted), None
+        _refuse_none_of(source, [*places], preset)
     # Backwards, so that the first place stays.
     places = {composed(label): place for label, place in [*places.items()][::-1]}
     wanted = _composed(wanted)
@@ -141,7 +143,12 @@ def _composed(
     return None if wanted is None else [*map(composed, wanted)]
 
 
-def _preset(key: str) -> Preset:
+def preset_named(key: str) -> Preset:
+    """The data set that `data.classes` names.
+
+    Raises:
+        InputError: there is none of this name.
+    """
     if key not in PRESETS:
         near = nearest(key, PRESETS)
         raise InputError(
@@ -150,6 +157,21 @@ def _preset(key: str) -> Preset:
             "a list of names, or a mapping"
         )
     return PRESETS[key]
+
+
+def _refuse_none_of(source: str, labels: Sequence[str], preset: Preset) -> None:
+    """Refuse a preset that says nothing of the labels: names of people, such as folders have."""
+    emotions = {*filter(None, preset.names.values())}
+    if not any(
+        _number(label) or label.isdigit() or known_emotion(label) in emotions for label in labels
+    ):
+        raise InputError(
+            f"{source}: data.classes={preset.key} says what class indices mean "
+            f"({preset.mapping()}), but no label here is one, or the name of one of these "
+            f"emotions: there are {_listed(sorted(labels))}; if these are the classes, leave "
+            "data.classes out, or name those to keep: 'data.classes=[...]'; if not, give what "
+            "holds the labels as data.path"
+        )
 
 
 def _refuse_counted_from_one(source: str, places: Mapping[str, str], preset: Preset) -> None:
@@ -260,17 +282,18 @@ def _refuse_no_label(names: Mapping[str, str | None], places: Mapping[str, str])
 
 
 def _unnamed(source: str, numbers: Sequence[str]) -> InputError:
-    pairs = ", ".join(f"name{number}: [{number}]" for number in numbers[:2])
-    proposals = [
-        f"data.classes={each.key} ({each.title}: {each.mapping()})"
-        for each in PRESETS.values()
-        if set(numbers) <= set(each.names)
-    ]
-    own = f"'data.classes={{{pairs}, ...}}' (your own names)"
+    fitting = [each for each in PRESETS.values() if set(numbers) <= set(each.names)]
     return InputError(
         f"{source}: the labels are class indices without names ({_listed(numbers)}), and data sets "
-        f"number emotions differently; say what they mean: {'; or '.join([*proposals, own])}"
+        f"number emotions differently; say what they mean: {how_to_name(numbers, fitting)}"
     )
+
+
+def how_to_name(numbers: Sequence[str], presets: Iterable[Preset]) -> str:
+    """What `data.classes` may say of class indices, for people: those of a data set, or others."""
+    pairs = ", ".join(f"name{number}: [{number}]" for number in numbers[:2])
+    proposals = [f"data.classes={each.key} ({each.title}: {each.mapping()})" for each in presets]
+    return "; or ".join([*proposals, f"'data.classes={{{pairs}, ...}}' (your own names)"])
 
 
 def _merged(

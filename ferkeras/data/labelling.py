@@ -33,7 +33,12 @@ def labelled(path: Path, source: Source, wanted: Wanted) -> Labelled:
             f"{shown(path)}: data.votes_as=auxiliary: its faces have no labels beside the votes; "
             "expected a column named emotion, or data.votes_as=filter or soft"
         )
-    chosen = choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
+    try:
+        chosen = choose_classes(shown(path), source.places, wanted.classes, source.preset, expected)
+    except InputError as error:
+        if source.unread:
+            raise InputError(f"{error}; {source.unread}") from None
+        raise
     labels = chosen.indices(source.labels)
     found = Labelled(
         chosen.classes, labels, chosen.summary(), dropped=chosen.dropped(source.labels)

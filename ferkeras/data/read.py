@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import cannot_read, shown
+from ferkeras.cli.wording import cannot_read, quoted, shown
 from ferkeras.data import cache as kept
 from ferkeras.data import selection
 from ferkeras.data.classes import DROPPED
@@ -26,6 +26,7 @@ from ferkeras.data.readers.source import (
     MAX_PICTURES,
     ArrayPictures,
     Block,
+    NoPeople,
     Pictures,
     Progress,
     Source,
@@ -131,11 +132,15 @@ def read_readable(
 
 
 def _opened(path: Path, status: os.stat_result, wanted: Wanted, follow_symlinks: bool) -> Opened:
-    group, votes = wanted.group_column, wanted.votes == COLUMNS
-    if stat.S_ISDIR(status.st_mode):
-        return open_folder(path, follow_symlinks=follow_symlinks, group_column=group, votes=votes)
-    if stat.S_ISREG(status.st_mode):
-        return open_file(path, follow_symlinks=follow_symlinks, group_column=group, votes=votes)
+    opens = {stat.S_IFDIR: open_folder, stat.S_IFREG: open_file}.get(stat.S_IFMT(status.st_mode))
+    if opens is not None:
+        return opens(
+            path,
+            follow_symlinks=follow_symlinks,
+            group_column=wanted.group_column,
+            votes=wanted.votes == COLUMNS,
+            classes=wanted.classes,
+        )
     raise InputError(f"{shown(path)}: neither a file nor a folder; expected a table or a folder")
 
 
@@ -163,6 +168,7 @@ def _read(
     index = np.flatnonzero(found.labels != DROPPED)
     if not len(index):
         raise InputError(f"{shown(path)}: none of its faces is of a class that is kept")
+    _refuse_blank(path, source.groups, index, wanted)
     pictures, cut, sample = source.pictures, None, None
     if wanted.detect_faces and not (wanted.expected and isinstance(pictures, ArrayPictures)):
         cut = cut_out_faces(path, pictures, index, progress)
@@ -187,7 +193,7 @@ def _read(
         ),
         left_out=cut.left_out if cut else (),
         sample=sample,
-        notes=(*source.notes, *_nameless(source.groups, index)),
+        notes=(*source.notes, *filter(None, [source.unread]), *_nameless(source.groups, index)),
         dropped=found.dropped,
     )
     expected = replace(those_at(everything, index), groups=_numbered(source.groups, index))
@@ -248,6 +254,19 @@ def _numbered(groups: Sequence[str] | None, index: np.ndarray) -> np.ndarray | N
         return None
     numbers[nameless] = len(names) + np.arange(len(nameless))
     return np.unique(numbers, return_inverse=True)[1].astype(np.int32)
+
+
+def _refuse_blank(
+    path: Path, groups: Sequence[str] | None, index: np.ndarray, wanted: Wanted
+) -> None:
+    """Refuse people that are asked for by name where not one is told."""
+    if wanted.group_column is None or groups is None or _names(groups, index).any():
+        return
+    raise NoPeople(
+        f"{shown(path)}: data.group_column = {quoted(wanted.group_column)}, but this column is "
+        f"blank for all {len(index):,} faces; expected who is seen; fill it, name another column, "
+        "or leave data.group_column out, where people need not be kept apart"
+    )
 
 
 def _nameless(groups: Sequence[str] | None, index: np.ndarray) -> tuple[str, ...]:

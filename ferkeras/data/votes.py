@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from ferkeras.data.classes import DROPPED, Chosen, ClassesWanted, choose_classes
+from ferkeras.data.emotions import composed
 from ferkeras.data.presets.ferplus import NO_FACE, UNKNOWN
 from ferkeras.data.readers.votes import NO_CLASS, Votes
 from ferkeras.data.task import Classes
@@ -106,7 +107,7 @@ def _by_class(
     chosen = choose_classes(
         source, dict.fromkeys(named, votes.place), wanted, preset=None, expected=expected
     )
-    return chosen, np.array([chosen.index_of.get(name, DROPPED) for name in votes.names])
+    return chosen, np.array([chosen.index_of.get(composed(name), DROPPED) for name in votes.names])
 
 
 def _dropped(votes: Votes, most: np.ndarray, labels: np.ndarray) -> dict[str, int]:

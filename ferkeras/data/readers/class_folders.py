@@ -11,6 +11,7 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import listed, shown
+from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.emotions import known_emotion
 from ferkeras.data.faces import USAGES
 from ferkeras.data.presets import ckplus, jaffe, kdef, rafdb
@@ -24,8 +25,8 @@ from ferkeras.data.readers.folder_levels import (
     label_of,
     levels_of,
     parts_known,
-    people_in_folders,
 )
+from ferkeras.data.readers.people_levels import people_in_folders
 from ferkeras.data.readers.source import EncodedPictures, Source
 
 _TRAIN, _VALIDATION, _TEST = (USAGES.index(name) for name in ("train", "validation", "test"))
@@ -76,16 +77,18 @@ _NAMINGS = (
 )
 
 
-def read_class_folders(files: Files) -> Source:
+def read_class_folders(files: Files, wanted: ClassesWanted = None) -> Source:
     """Find out what each picture shows.
 
-    The level of folders whose names are emotions, or else numbers, or else the one with the
-    fewest different names, is that of the classes. Folders named train, validation or
-    test are the official split; those at another level are people. Names of the pictures say the
-    split (FER2013, RAF-DB where no folder does), what is shown (KDEF, JAFFE) and who is seen (CK+).
+    The level of folders whose names are emotions, or else the one that `wanted` names, or else
+    numbers, or else the one with the fewest different names, is that of the classes. Folders named
+    train, validation or test are the official split; those at another level are people. Names of
+    the pictures say the split (FER2013, RAF-DB where no folder does), what is shown (KDEF, JAFFE)
+    and who is seen (CK+).
 
     Args:
         files: at least one picture.
+        wanted: what `data.classes` says.
 
     Raises:
         InputError: pictures outside of class folders, contradictory splits, or a name that does
@@ -105,10 +108,12 @@ def read_class_folders(files: Files) -> Source:
         preset, notes = None, _passed_over(files)
     else:
         if naming is not None and naming.emotion_of is not None:
-            _refuse_other_names(files, naming, matches, rests)
-        level = class_level(files, rests)
+            _refuse_other_names(files, naming, matches, rests, wanted)
+        if all(rests):
+            _refuse_sequences(files, naming, matches, rests)
+        level = class_level(files, rests, wanted)
         labels = [label_of(rest[level]) for rest in rests]
-        _refuse_sequences(files, naming, matches, labels)
+        _refuse_sequences(files, naming, matches, [(label,) for label in labels])
         people, passed = people_in_folders(rests, level)
         title, preset = _title(names, people)
         notes = _notes(files, people, labels, split=bool(usage.any()))
@@ -221,9 +226,10 @@ def _refuse_other_names(
     naming: _Naming,
     matches: Sequence[re.Match[str] | None],
     rests: Sequence[tuple[str, ...]],
+    wanted: ClassesWanted,
 ) -> None:
     """Refuse a picture of which neither its name, as those of most do, nor a folder says all."""
-    if _are_classes(files, matches, rests):
+    if _are_classes(files, matches, rests, wanted):
         return
     for each, match in zip(files.pictures, matches, strict=True):
         if match is None and not any(known_emotion(label_of(name)) for name in each.folders):
@@ -235,12 +241,15 @@ def _refuse_other_names(
 
 
 def _are_classes(
-    files: Files, matches: Sequence[re.Match[str] | None], rests: Sequence[tuple[str, ...]]
+    files: Files,
+    matches: Sequence[re.Match[str] | None],
+    rests: Sequence[tuple[str, ...]],
+    wanted: ClassesWanted,
 ) -> bool:
     """Whether folders divide the pictures by what the names tell, as those of people do not."""
     if not all(rests):
         return False
-    level = class_level(files, rests)
+    level = class_level(files, rests, wanted)
     told = {
         (m[2].upper(), label_of(rest[level])) for m, rest in zip(matches, rests, strict=True) if m
     }
@@ -278,14 +287,14 @@ def _refuse_sequences(
     files: Files,
     naming: _Naming | None,
     matches: Sequence[re.Match[str] | None],
-    labels: Sequence[str],
+    folders: Sequence[tuple[str, ...]],
 ) -> None:
     """Refuse CK+ as its authors give it away: its folders are people and their recordings."""
-    told = [(m, label) for m, label in zip(matches, labels, strict=False) if m]
+    told = [(m, set(names)) for m, names in zip(matches, folders, strict=False) if m]
     if (
         naming is not None
         and naming.data_set == "CK+"
-        and all(label in m[0].split("_")[:2] for m, label in told)
+        and all(names <= {*m[0].split("_")[:2]} for m, names in told)
     ):
         raise InputError(
             f"{shown(files.root)}: {naming.data_set} as its authors distribute it: folders of "

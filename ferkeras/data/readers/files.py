@@ -307,12 +307,14 @@ def is_visible(name: str) -> bool:
 
 
 def holds_pictures(path: Path) -> bool:
-    """Whether a file is a zip archive with pictures in it."""
+    """Whether a file is a zip archive with pictures in it that are not hidden."""
     try:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 return False
         with zipfile.ZipFile(path) as archive:
-            return any(each.lower().endswith(SUFFIXES) for each in archive.namelist())
+            return any(
+                each.lower().endswith(SUFFIXES) and is_visible(each) for each in archive.namelist()
+            )
     except Exception:  # whoever reads it as a table says what is wrong with it
         return False

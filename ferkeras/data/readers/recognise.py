@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import listed, quoted, shown
+from ferkeras.data.classes import ClassesWanted
 from ferkeras.data.digests import digest_of_file
 from ferkeras.data.emotions import known_emotion
 from ferkeras.data.pictures import SUFFIXES
@@ -26,11 +27,13 @@ from ferkeras.data.readers.columns import Columns, columns_of, fields_below
 from ferkeras.data.readers.files import (
     Files,
     FolderFiles,
+    Found,
     ZipFiles,
     digest_of,
     holds_pictures,
     list_folder,
 )
+from ferkeras.data.readers.folder_levels import MOSTLY
 from ferkeras.data.readers.npz import read_npz
 from ferkeras.data.readers.parquet import SUFFIX, ParquetTable, read_parquet
 from ferkeras.data.readers.picture_list import RAFDB_LIST, read_picture_list
@@ -39,6 +42,7 @@ from ferkeras.data.readers.rows import rows_of
 from ferkeras.data.readers.source import NoPeople, Progress, Source
 
 _ROWS_LOOKED_AT = 20
+_TABLES_LOOKED_AT = 20
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zip")
 
 
@@ -60,12 +64,18 @@ class Opened:
 
 
 def open_folder(
-    root: Path, *, follow_symlinks: bool, group_column: str | None, votes: bool = False
+    root: Path,
+    *,
+    follow_symlinks: bool,
+    group_column: str | None,
+    votes: bool = False,
+    classes: ClassesWanted = None,
 ) -> Opened:
     """Recognise a folder: Parquet tables, RAF-DB's, class folders, named pictures, or a list.
 
     Where folders and pictures name no emotions, a list goes before them: one that names emotions,
     or AffectNet's, or any where one folder holds all pictures, or people of a column are asked for.
+    Lists that folders go before are named in a note.
 
     Raises:
         InputError: none of them; the message says what it was taken for.
@@ -89,11 +99,13 @@ def open_folder(
             chosen = FolderFiles(root, aligned or files.pictures, files.others)
             return _listed(root / found.name, chosen, group_column, votes)
     if says_classes(files) and says_emotions(files):
-        return _class_folders(files, group_column)
-    lists = [root / each.name for each in tables if _is_picture_list(root / each.name)]
+        # Beside each picture there may be a text file.
+        few = sorted(tables, key=lambda each: len(each.folders))[:_TABLES_LOOKED_AT]
+        return _class_folders(files, group_column, classes, _unread(_lists(root, few)))
+    lists = _lists(root, tables)
     asked = group_column is not None and bool(lists)
     if says_names(files) and not asked and not any(map(_is_of_emotions, lists)):
-        return _class_folders(files, group_column)
+        return _class_folders(files, group_column, classes, _unread(lists))
     if len(lists) > 1:
         raise InputError(
             f"{shown(root)}: several lists of its pictures ({listed([p.name for p in lists], 5)})"
@@ -101,11 +113,16 @@ def open_folder(
         )
     if lists:
         return _listed(lists[0], files, group_column, votes)
-    return _class_folders(files, group_column)
+    return _class_folders(files, group_column, classes)
 
 
 def open_file(
-    path: Path, *, follow_symlinks: bool, group_column: str | None, votes: bool = False
+    path: Path,
+    *,
+    follow_symlinks: bool,
+    group_column: str | None,
+    votes: bool = False,
+    classes: ClassesWanted = None,
 ) -> Opened:
     """Recognise a file: NumPy's, Parquet, a zipped folder of pictures, a table of pixels, a list.
 
@@ -141,7 +158,7 @@ def open_file(
                 f"of them, {shown(table)}, which is not read in an archive: unpack it, and give "
                 "the folder, or the list in it"
             )
-        return _class_folders(packed, group_column)
+        return _class_folders(packed, group_column, classes, _unread_in(packed))
     columns = read_columns(path, group_column, votes=votes)
     if columns.pixels is None:
         files = list_folder(path.parent, follow_symlinks=follow_symlinks, strict=False)
@@ -188,9 +205,39 @@ def _listed(table: Path, files: Files, group_column: str | None, votes: bool) ->
     )
 
 
-def _class_folders(files: Files, group_column: str | None) -> Opened:
+def _class_folders(
+    files: Files, group_column: str | None, classes: ClassesWanted, unread: str = ""
+) -> Opened:
     _refuse_group_column(files.root, group_column)
-    return Opened(lambda: digest_of(files), lambda _: read_class_folders(files), True)
+    return Opened(
+        lambda: digest_of(files),
+        lambda _: replace(read_class_folders(files, classes), unread=unread),
+        True,
+    )
+
+
+def _unread(lists: Sequence[Path]) -> str:
+    """What is said of lists in a folder that is read by its folders; empty for none."""
+    if not lists:
+        return ""
+    way = f"data.path={shown(lists[0])} reads it" if len(lists) == 1 else "data.path=LIST reads one"
+    return f"{_not_read([path.name for path in lists])}; {way} instead"
+
+
+def _unread_in(packed: ZipFiles) -> str:
+    """The same of lists in an archive."""
+    few = islice(_tables_in(packed), _TABLES_LOOKED_AT)
+    lists = [name for name, rows in few if _has_pictures(name, rows[:1])]
+    if not lists:
+        return ""
+    return f"{_not_read(lists)}; unpack the archive, and data.path=LIST reads one instead"
+
+
+def _not_read(lists: Sequence[str]) -> str:
+    return (
+        f"{listed([*map(shown, lists)], 3)} {'is' if len(lists) == 1 else 'are'} not read: what is "
+        "shown is told by the names of folders or pictures here"
+    )
 
 
 def _refuse_group_column(path: Path, group_column: str | None) -> None:
@@ -203,6 +250,10 @@ def _refuse_group_column(path: Path, group_column: str | None) -> None:
 
 def _together(*digests: str) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _lists(root: Path, tables: Sequence[Found]) -> list[Path]:
+    return [root / each.name for each in tables if _is_picture_list(root / each.name)]
 
 
 def _is_picture_list(path: Path) -> bool:
@@ -219,20 +270,26 @@ def _is_of_emotions(path: Path) -> bool:
 
 def _list_in(packed: ZipFiles) -> str | None:
     """The first list in an archive that a folder's would go before: see `open_folder`."""
-    plain = (each for each in packed.others if each.name.lower().endswith(_TABLES[:3]))
-    for each in plain:
-        if RAFDB_LIST.fullmatch(each.file):
-            return each.name
+    for name, rows in _tables_in(packed):
+        if (
+            RAFDB_LIST.fullmatch(PurePosixPath(name).name)
+            or _lists_emotions(name, rows)
+            or (not says_names(packed) and _has_pictures(name, rows[:1]))
+        ):
+            return name
+    return None
+
+
+def _tables_in(packed: ZipFiles) -> Iterator[tuple[str, list[bytes]]]:
+    """The tables of an archive that are not packed once more, with their rows; none if damaged."""
+    for each in packed.others:
+        if not each.name.lower().endswith(_TABLES[:3]):
+            continue
         try:
             content = packed.content(each).removeprefix(b"\xef\xbb\xbf")
         except (InputError, OSError):
-            continue
-        rows = [row for row in content.splitlines() if row.strip()]
-        if _lists_emotions(each.name, rows) or (
-            not says_names(packed) and _has_pictures(each.name, rows[:1])
-        ):
-            return each.name
-    return None
+            content = b""
+        yield each.name, [row for row in content.splitlines() if row.strip()]
 
 
 def _has_pictures(at: str, rows: list[bytes]) -> bool:
@@ -243,18 +300,19 @@ def _has_pictures(at: str, rows: list[bytes]) -> bool:
 
 
 def _lists_emotions(at: str, rows: Iterable[bytes]) -> bool:
-    """Whether rows are those of a list of pictures, the first of which name emotions."""
+    """Whether rows are those of a list of pictures, the first of which mostly name emotions."""
     first, *rest = [*islice(rows, _ROWS_LOOKED_AT)] or [b""]
     try:
         columns = columns_of(at, first, None)
         if columns.image is None or columns.affectnet:
             return columns.affectnet
         if columns.label is None:
-            named = [name for _, name in columns.one_hot]
+            named = {name for _, name in columns.one_hot}
         else:
             labelled = rest if columns.header else [first, *rest]
             fields = [fields_below(columns, row)[columns.label] for row in labelled]
-            named = [each.decode("utf-8", "replace").strip() for each in fields]
+            named = {each.decode("utf-8", "replace").strip() for each in fields}
     except InputError:
         return False
-    return bool(named) and all(known_emotion(name) is not None for name in named)
+    emotions = sum(known_emotion(name) is not None for name in named)
+    return bool(named) and emotions >= MOSTLY * len(named)

@@ -89,6 +89,8 @@ class Source:
         pictures: N pictures.
         votes: what people voted for, where that was asked for.
         notes: what was passed over that its owner may have meant otherwise, for people.
+        unread: what is said of lists of the pictures that folders were read before; empty where
+            there are none.
     """
 
     layout: str
@@ -100,6 +102,7 @@ class Source:
     pictures: Pictures
     votes: Votes | None = None
     notes: tuple[str, ...] = ()
+    unread: str = ""
 
 
 class ArrayPictures:

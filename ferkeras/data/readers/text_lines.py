@@ -6,11 +6,12 @@ import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, quoted, shown
+from ferkeras.data.readers.files import holds_pictures, is_visible
 from ferkeras.data.readers.gunzip import Gunzip
 from ferkeras.data.readers.source import Progress
 
@@ -131,13 +132,9 @@ def _buffered(unpacked: Gunzip | IO[bytes]) -> BinaryIO:
 def _only_csv_in_zip(path: Path, file: io.BufferedReader, stack: ExitStack) -> BinaryIO:
     try:
         archive = stack.enter_context(zipfile.ZipFile(file))
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        tables = [
-            name
-            for name in names
-            if name.lower().endswith(".csv")
-            and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
-        ]
+        files = [name for name in archive.namelist() if not name.endswith("/")]
+        names = [name for name in files if is_visible(name)]
+        tables = [name for name in names if name.lower().endswith(".csv")]
         if len(tables) == 1:
             if archive.getinfo(tables[0]).compress_type not in _ZIP_METHODS:
                 raise NotImplementedError("packed by another method than deflate or bzip2")
@@ -149,9 +146,11 @@ def _only_csv_in_zip(path: Path, file: io.BufferedReader, stack: ExitStack) -> B
             f"{shown(path)}: this zip archive cannot be opened ({error}); "
             "download it again, or unpack it and give the .csv or the folder of images"
         ) from error
-    listed = ", ".join(quoted(name) for name in (tables or names)[:5]) or "nothing"
+    nothing = "hidden files alone" if files else "nothing"
+    listed = ", ".join(quoted(name) for name in (tables or names)[:5]) or nothing
     more = ", ..." if len(tables or names) > 5 else ""
-    found = f"{len(tables)} .csv files" if tables else "no .csv file"
+    none = "no .csv file" if holds_pictures(path) else "no pictures and no .csv file"
+    found = f"{len(tables)} .csv files" if tables else none
     raise InputError(
         f"{shown(path)}: {found} in this zip archive (it holds {listed}{more}), expected exactly "
         "one; unpack it and give the file or the folder of images that is meant"
