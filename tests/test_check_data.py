@@ -1,7 +1,9 @@
 import io
 import json
+import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +32,7 @@ from ferkeras.check_data.checks.near import SIMILAR, check_near_copies, find_nea
 from ferkeras.check_data.checks.normalisation import check_normalisation
 from ferkeras.check_data.checks.strips import REPEATED, check_strips, repeated
 from ferkeras.check_data.checks.votes import check_votes, read_votes
-from ferkeras.check_data.finding import Level
+from ferkeras.check_data.finding import Finding, Level
 from ferkeras.check_data.material import Material, gather
 from ferkeras.check_data.thumbnails import correlations
 from ferkeras.cli.console import Console
@@ -245,16 +247,48 @@ def test_empty_images_and_different_faces_are_not_near(make_faces):
     assert not len(near.pairs)
 
 
-def test_where_everything_is_alike_the_search_is_given_up(monkeypatch):
+@pytest.fixture
+def alike(monkeypatch) -> Faces:
+    """Frames of one film, too many to compare pair by pair."""
     monkeypatch.setattr(near_module, "_MOST_CANDIDATES", 100)
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 200, (SIZE, SIZE, 1))
     images = (frame + rng.integers(0, 5, (60, SIZE, SIZE, 1))).astype(np.uint8)
-    checked = check_material(
-        material_of(Faces(images, np.arange(60, dtype=np.int32) % 7, FER2013.classes))
-    )
+    return Faces(images, np.arange(60, dtype=np.int32) % 7, FER2013.classes)
+
+
+def test_near_copies_that_were_not_compared_are_no_all_clear(alike):
+    checked = check_material(material_of(alike))
     assert checked.near.too_many
-    assert any("nearly all images are alike" in each.found for each in checked.findings)
+    near, leaks = (
+        next(each for each in checked.findings if name in each.check)
+        for name in ("near-duplicates", "leaks")
+    )
+    assert near.found == "too many images are alike to compare pair by pair"
+    assert leaks.level is Level.LOOK
+    assert leaks.found.startswith("no exact copies; near copies were not compared")
+    assert "split by person or by film" in leaks.advice
+    assert leaks.numbers["splits"]["validation"]["near"] is None
+
+
+def test_exact_leaks_are_counted_where_near_ones_were_not(alike):
+    usage = np.where(np.arange(60) < 40, TRAIN, VALIDATION)
+    alike.images[40], alike.labels[40] = alike.images[0], alike.labels[0]
+    checked = check_material(material_of(alike, usage))
+    leaks = next(each for each in checked.findings if "leaks" in each.check)
+    assert leaks.found.startswith("validation: 1 of 20 faces (5.0%) are in training; label the")
+    assert "near copies were not compared" in leaks.found
+    assert leaks.numbers["splits"]["validation"]["exact"] == 1
+
+
+def test_label_errors_say_that_folds_may_share_near_copies(alike, monkeypatch):
+    from ferkeras.check_data.checks import label_errors
+
+    nothing = Finding("label errors", Level.OK, "0 of 60 labels")
+    monkeypatch.setattr(label_errors, "check_label_errors", lambda *_: nothing)
+    checked = label_errors.with_label_errors(check_material(material_of(alike)), 0, print)
+    assert checked.findings[-1].level is Level.LOOK
+    assert "folds may share them" in checked.findings[-1].found
 
 
 # Leaks
@@ -593,6 +627,20 @@ def test_every_unreadable_picture_is_listed(folder, tmp_path, capsys):
     assert found["level"] == "wrong"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_name_that_is_no_text_is_drawn_and_written(folder, tmp_path):
+    flat = Image.new("L", (SIZE, SIZE), 7)
+    path = folder / "happy" / os.fsdecode(b"fl\xff.png")
+    flat.save(tmp_path / "flat.png")
+    (tmp_path / "flat.png").rename(path)
+    output = tmp_path / "found"
+    assert main([str(folder), "--output", str(output)]) == 0
+    found = json.loads((output / "check_data.json").read_text())
+    empty = next(each for each in found["findings"] if each["check"] == "flat and blank")
+    assert [folder / place for place in empty["places"]] == [path]
+    assert (output / "empty.png").exists()
+
+
 def test_a_class_folder_without_pictures_is_worth_a_look(folder):
     (folder / "contempt").mkdir()
     found = check_folders(gather(str(folder)))
@@ -709,6 +757,24 @@ def test_planted_label_errors_lead_the_list_of_suspects(tmp_path, monkeypatch):
     first = [each["place"] - 1 for each in found["suspects"][: planted.sum()]]
     assert planted[first].mean() > 0.7
     assert (tmp_path / "o" / "label_errors.png").exists()
+
+
+def test_label_errors_without_faces_of_a_class_are_those_of_the_others(monkeypatch):
+    from ferkeras.check_data.checks import label_errors
+
+    labels = np.repeat([0, 2, 6], 10).astype(np.int32)
+    looks = labels.copy()
+    looks[[3, 15]] = 2, 6
+    probabilities = np.full((30, len(EMOTIONS)), 0.02)
+    probabilities[range(30), looks] = 0.88
+    monkeypatch.setattr(label_errors, "out_of_fold_probabilities", lambda *_: probabilities)
+    images = np.zeros((30, SIZE, SIZE, 1), np.uint8)
+    material = material_of(Faces(images, labels, FER2013.classes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        finding = label_errors.check_label_errors(material, np.arange(30), 0, print)
+    assert {each["place"] for each in finding.numbers["suspects"]} == {4, 16}
+    assert {each["prediction"] for each in finding.numbers["suspects"]} == {"fear", "neutral"}
 
 
 def test_label_errors_need_several_photographs_of_a_class(folder, tmp_path, capsys):

@@ -14,7 +14,7 @@ from ferkeras.metrics.examples import examples_of_each, worst_mistakes
 from ferkeras.metrics.predictions import Predictions
 from ferkeras.network.grad_cam import grad_cam
 from ferkeras.report.events import events_of
-from ferkeras.report.heat import overlaid
+from ferkeras.report.heat import grad_cam_figure, overlaid
 
 
 def test_copies_are_found_pixel_for_pixel(make_faces):
@@ -154,3 +154,10 @@ def test_all_colour_on_a_face_is_heat():
     assert (spread[0, :36] > 30).all()
     grey = np.asarray(Image.fromarray(coloured[0]).convert("L"))
     np.testing.assert_array_equal(laid[0, 60:, :, 0], grey[60:])
+
+
+@pytest.mark.parametrize(("shape", "shown"), [((60, 30), (96, 48)), ((16, 512), (3, 96))])
+def test_a_face_keeps_its_proportions_under_heat(shape, shown):
+    faces, heat = np.zeros((2, *shape, 1), np.uint8), np.zeros((2, *shape))
+    assert overlaid(faces, heat).shape == (2, *shown, 3)
+    assert grad_cam_figure(faces, heat, ["", ""]).axes

@@ -77,6 +77,7 @@ WRONG = (
     (["--lowest", "1"], "the lowest below the highest"),
     (["--highest", "nan"], "the lowest below the highest"),
     (["--steps", "3"], "at least 10"),
+    (["--steps", "2001"], "--steps 2,001: expected at most 2,000"),
     (["--output", "/dev/null/x"], "/dev/null is no folder"),
     (["data.path=nowhere.csv"], "no such file"),
 )

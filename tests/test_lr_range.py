@@ -15,7 +15,7 @@ from ferkeras.config.file import load_config
 from ferkeras.config.schema import Config
 from ferkeras.lr_find.range_test import LrRange, conclude, lr_range_test
 from ferkeras.lr_find.report import print_lr_range
-from ferkeras.lr_find.rules import noise, smooth, steepest, suggest, valley
+from ferkeras.lr_find.rules import RunningSmooth, noise, smooth, steepest, suggest, valley
 from ferkeras.training.setup import build_setup, make_reproducible
 
 TINY = (
@@ -54,6 +54,16 @@ def test_smoothing_stays_within_the_losses_and_keeps_what_is_level(losses):
 
 
 @settings(deadline=None)
+@given(CURVES)
+def test_smoothing_one_loss_at_a_time_is_smoothing_them_all(losses):
+    rates = rates_for(losses)
+    running = RunningSmooth(rates)
+    for count, loss in enumerate(losses, start=1):
+        smoothed = running.add(float(loss))
+        np.testing.assert_allclose(smoothed, smooth(rates[:count], losses[:count]), rtol=1e-12)
+
+
+@settings(deadline=None)
 @given(CURVES, st.integers(-5, 5))
 def test_the_rules_do_not_depend_on_the_unit_of_the_loss(losses, power):
     rates = rates_for(losses)
@@ -86,6 +96,16 @@ def test_the_suggestion_keeps_to_steps_that_last():
     assert suggest(rates, falling, longest=4e-3) == pytest.approx(4e-3)
     found = conclude(rates, falling, None, longest=4e-3)
     assert found.suggestion == found.longest == found.to_json()["longest"]
+
+
+def test_nothing_is_suggested_where_even_the_lowest_rate_is_too_long():
+    rates = np.geomspace(1e-2, 1.0, 61)
+    falling = np.linspace(2.0, 1.0, 61)
+    found = conclude(rates, falling, None, longest=4e-3)
+    assert found.suggestion is None
+    assert found.steepest is not None
+    assert "even the lowest rate, 0.01, is above the longest, 0.004" in found.reason
+    assert suggest(rates, falling, longest=4e-3) == pytest.approx(4e-3)
 
 
 def test_the_suggestion_is_a_fifth_of_where_nine_tenths_of_the_fall_are_done():
@@ -303,7 +323,8 @@ def test_broken_weights_are_reported_and_stay_as_they_were(make_learner):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"lowest": 0}, {"lowest": 1, "highest": 1}, {"steps": 9}, {"highest": 1e-9}]
+    "bad",
+    [{"lowest": 0}, {"lowest": 1, "highest": 1}, {"steps": 9}, {"steps": 2001}, {"highest": 1e-9}],
 )
 def test_bad_arguments_are_refused(make_learner, bad):
     with pytest.raises(ValueError, match="Received: lowest="):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -177,6 +178,80 @@ def many_classes(count):
     return rng.poisson(0.3, (count, count)) + np.diag(rng.integers(0, 30, count)), names
 
 
+NAMES = {
+    "two": ("happy", "sad"),
+    "three": ("happy", "sad", "_other"),
+    "ordinary": ("genuine smile faces", "posed smile faces"),
+    "compound": (
+        *("Happily Surprised", "Happily Disgusted", "Sadly Fearful", "Sadly Angry"),
+        *("Sadly Surprised", "Sadly Disgusted", "Fearfully Angry", "Fearfully Surprised"),
+        *("Angrily Surprised", "Angrily Disgusted", "Disgustedly Surprised"),
+    ),
+    "longest": ("a" * 50 + "b" * 50, "c" * 50 + "D" * 50),
+    "eleven long": tuple(f"a class with a rather long name {number}" for number in range(11)),
+}
+
+
+def some_predictions(names):
+    rng = np.random.default_rng(0)
+    return rng.poisson(9, (len(names),) * 2) + np.diag(rng.integers(40, 400, len(names)))
+
+
+def laid_out(figure):
+    """Lay the figure out; return the parts of it that are covered by text, in pixels."""
+    figure.draw_without_rendering()
+    texts = [
+        text
+        for axes in figure.axes
+        for text in (axes.title, axes._left_title, *axes.get_xticklabels(), *axes.get_yticklabels())
+    ]
+    return [text.get_window_extent() for text in texts if text.get_text()]
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("draw", [confusion_figure, confusion_thumbnail, per_class_figure])
+def test_titles_and_names_of_any_length_have_room(draw, names):
+    figure = draw(some_predictions(names), names)
+    for text in laid_out(figure):
+        assert text.x0 >= figure.bbox.x0
+        assert text.x1 <= figure.bbox.x1
+    width, height = figure.get_size_inches()
+    axes = figure.axes[0].get_position()
+    assert axes.width * width > 0.3 * len(names)
+    assert axes.height * height > 0.3 * min(len(names), 5)
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize("draw", [confusion_figure, per_class_figure])
+def test_names_at_the_axis_below_do_not_run_into_each_other(draw, names):
+    figure = draw(some_predictions(names), names)
+    figure.draw_without_rendering()
+    labels = figure.axes[0].get_xticklabels()
+    if not any(label.get_rotation() for label in labels):
+        ends = [label.get_window_extent() for label in labels]
+        assert all(one.x1 <= other.x0 for one, other in itertools.pairwise(ends))
+
+
+def test_a_title_that_is_wider_than_the_matrix_has_the_accuracy_below_it():
+    figure = confusion_figure(MATRIX, ["happy", "sad"], "a-run-of-some-name-001, validation")
+    assert titles(figure)[0].endswith("\naccuracy 85.0% of 100 faces")
+    assert all(text.x1 <= figure.bbox.x1 for text in laid_out(figure))
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_curves_of_classes_keep_their_width_whatever_their_names(names):
+    epoch = np.arange(1, 4)
+    recall = {f"val_recall/{name}": np.full(3, 0.5) for name in names}
+    figure = curves_figure(pd.DataFrame({"epoch": epoch, "val_accuracy": epoch / 9, **recall}))
+    figure.draw_without_rendering()
+    axes = panel(figure, "Recall of each class")
+    assert axes.get_position().width > 0.35
+    assert len(axes.get_legend().get_texts()) == len(names)
+    assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize("draw", [confusion_figure, confusion_thumbnail, per_class_figure])
 def test_pictures_of_many_classes_are_bounded_and_write_into_no_cell(draw):
     for count in (21, 1000):
@@ -225,7 +300,7 @@ def test_a_history_that_cannot_be_drawn_is_refused(run, message):
 def test_cells_show_count_and_fraction_of_the_truth():
     axes = confusion_figure(MATRIX, ["happy", "sad"], "Validation").axes[0]
     assert texts(axes) == ["80%\n40", "20%\n10", "10%\n5", "90%\n45"]
-    assert titles(axes.figure)[0] == "Validation: accuracy 85.0% of 100 faces"
+    assert titles(axes.figure)[0] == "Validation:\naccuracy 85.0% of 100 faces"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["happy\n50", "sad\n50"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["happy\n45", "sad\n55"]
 
@@ -279,6 +354,16 @@ def test_every_face_has_its_caption(count, columns):
     shown = [image.get_extent() for axes in figure.axes for image in axes.images]
     assert len(shown) == count
     assert len({round(left, 4) for left, *_ in shown}) == min(count, columns)
+
+
+def test_a_long_caption_goes_on_below_and_not_under_the_next_face():
+    captions = ["Disgustedly Surprised, not Happily Disgusted?\nrow 1", "one_word_that_is_too_long"]
+    figure = mosaic_figure(np.zeros((2, 48, 48, 1), np.uint8), captions)
+    figure.draw_without_rendering()
+    one, other = (text.get_window_extent() for text in figure.texts)
+    assert one.x1 <= other.x0
+    assert one.y0 >= 0
+    assert figure.texts[0].get_text().endswith("\nrow 1")
 
 
 def test_faces_are_shown_with_their_own_grey():

@@ -13,6 +13,7 @@ from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.fit.page import Mosaic, run_page
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.report.html.inline import prediction_tiles
+from ferkeras.report.html.settings import setting
 from ferkeras.report.html.svg import inline_svg
 from ferkeras.report.palette import TRAIN, new_figure
 from ferkeras.report.verdict import verdict_on
@@ -70,6 +71,21 @@ def test_it_marks_what_was_changed_in_training(page):
 def test_every_setting_is_there_and_what_was_changed_is_bold(page):
     assert re.search(r'class="changed"><td>filters</td><td class="mono">\[4, 8\]</td>', page)
     assert re.search(r"<tr><td>batchnorm_momentum</td>", page)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.12345678, "0.12345678"),
+        (None, "null"),
+        (True, "true"),
+        ((4, 8), "[4, 8]"),
+        ({"smile": ("happy",)}, "{smile: [happy]}"),
+        ("café.csv", "café.csv"),
+    ],
+)
+def test_a_setting_is_shown_whole_and_as_it_would_be_written(value, shown):
+    assert setting(value) == shown
 
 
 def test_it_needs_nothing_but_itself(page):

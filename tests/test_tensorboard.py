@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import warnings
 
 import pytest
 from hypothesis import given
@@ -300,6 +302,16 @@ def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
             assert any(tf.strings.regex_full_match(tag, pattern) for tag in sorted(known)), pattern
 
 
+def test_the_arranged_page_has_classes_with_a_slash_too():
+    (value,) = summaries.layout().value
+    layout = layout_pb2.Layout.FromString(tensor_util.make_ndarray(value.tensor).item())
+    charts = [chart for category in layout.category for chart in category.chart]
+    for tag in ("recall/happy/smiling", "gradient_layers/stage1/conv"):
+        assert any(re.search(p, tag) for chart in charts for p in chart.multiline.tag), tag
+    patterns = [p for chart in charts for p in chart.multiline.tag]
+    assert not any(re.search(p, "precision_recall/happy/pr_curves") for p in patterns)
+
+
 def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(assessed):
     models, _, predicted = assessed
     read = events(models / "tiny-001/tensorboard/validation")
@@ -417,6 +429,17 @@ def test_wide_features_are_narrowed_and_keep_their_distances(tmp_path):
     points = np.loadtxt(tmp_path / "faces_features.tsv", delimiter="\t")
     assert points.shape == (14, 14)
     np.testing.assert_allclose(pdist(points), pdist(features), rtol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_faces_in_one_place_are_points_in_one_place(tmp_path, count):
+    features = np.full((count, 300), 1.5, np.float32)
+    labels = LABELS[:count]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_projection(tmp_path, features, FACES[:count], labels, np.eye(7)[labels], EMOTIONS)
+    points = np.loadtxt(tmp_path / "faces_features.tsv", delimiter="\t", ndmin=2)
+    assert points.tolist() == [[0] * count] * count
 
 
 def test_a_resumed_run_has_neither_gap_nor_overlap(tmp_path):

@@ -12,10 +12,11 @@ labels in another order, also by what the network that comes along says of them.
 printed; the table, lists of rows and pictures go to a new folder.
 
 Exit codes: 0 training can go ahead. 1 training would be wrong: a picture is unreadable, training
-lacks a class or validation has no faces; more than 5 % of the faces are blank, are no faces or
-have a label that an identical image contradicts; leaks are worth more than 5 points of accuracy;
-a split has other grey values or another order of labels; the network that comes along recalls
-less than by chance, and much with the names exchanged. 2 wrong usage or input.
+lacks a class or validation has no faces; more than 5 % of the faces are blank, are no faces or are
+bound to be predicted wrong because identical images have different labels; leaks are worth more
+than 5 points of accuracy; a split has other grey values or another order of labels; the network
+that comes along recalls less than by chance, and much with the names exchanged. 2 wrong usage or
+input.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import numpy as np
 
 from ferkeras.check_data.thumbnails import thumbnails
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.foreign_text import for_line
 from ferkeras.config.schema import Data
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, those_at
 from ferkeras.data.load import DEMO
@@ -65,10 +66,10 @@ class Material:
         return self._row(index) if self.names is None else self.names[index]
 
     def short_place(self, index: int) -> str:
-        """`place` for a caption."""
+        """`place` for a caption, with what cannot be drawn escaped."""
         if self.names is None:
             return f"row {self._row(index)}"
-        name = Path(self.names[index]).stem
+        name = for_line(Path(self.names[index]).stem)
         return name if len(name) <= 16 else "..." + name[-14:]
 
     def _row(self, index: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from ferkeras.check_data.check import DataCheck
@@ -11,7 +12,7 @@ from ferkeras.check_data.material import Material
 from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.console import Console
 from ferkeras.cli.wording import shown
-from ferkeras.files.writing import write_json
+from ferkeras.files.writing import write_text
 
 _VERDICTS = {
     Level.OK: "Nothing speaks against training on these faces.",
@@ -59,8 +60,12 @@ def _split(material: Material) -> str:
 
 
 def write_check(checked: DataCheck, folder: Path) -> None:
-    """Write the pictures, and `check_data.json` last, which names them."""
+    """Write the pictures, and `check_data.json` last, which names them.
+
+    A file name that is not UTF-8 stands in the JSON as `os.fsdecode` gives it, `\\udc..` by byte.
+    """
     pictures = draw_pictures(checked, folder)
     content = checked.as_json()
     content["pictures"] = [picture.name for picture in pictures]
-    write_json(folder / "check_data.json", content)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_text(folder / "check_data.json", text.encode("utf-8", "backslashreplace").decode())

@@ -285,7 +285,10 @@ def as_yaml(value: Any) -> str:
     if isinstance(value, tuple):
         value = list(value)
     try:
-        text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+        # The order of `data.classes` is that of the classes.
+        text = yaml.safe_dump(
+            value, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True
+        )
     except yaml.YAMLError:  # a value of a program that is none of YAML
         return " ".join(repr(value).split())[:200]
     except ValueError:  # Python writes no number of more than 4300 digits

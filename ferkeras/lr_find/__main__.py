@@ -10,8 +10,8 @@ where it rises again the rate is too high. Two rules read the curve, steepest an
 printed, how they differ, what is suggested, and the command that trains with it. A picture and a
 JSON file go to a new folder.
 
-Exit codes: 0 a rate is suggested. 1 none can be: no rate lowers the loss, or the loss is
-not finite from the start. 2 wrong usage or input.
+Exit codes: 0 a rate is suggested. 1 none can be: no rate lowers the loss, the loss is not finite
+from the start, or steps at --lowest are too long already. 2 wrong usage or input.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ferkeras.cli.command import verb
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.arguments import config_of, config_parser, configured
-from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, STEPS
+from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, MOST, STEPS
 
 
 @verb
@@ -91,6 +91,11 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.steps < FEWEST:
         raise InputError(f"--steps {arguments.steps}: expected at least {FEWEST}")
+    if arguments.steps > MOST:
+        raise InputError(
+            f"--steps {arguments.steps:,}: expected at most {MOST:,}; more take long, and the "
+            "curve says no more than it does with some hundreds"
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -100,7 +105,8 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=STEPS,
         metavar="N",
-        help=f"how many to take (default: {STEPS}); more make a smoother curve",
+        help=f"how many to take, {FEWEST} to {MOST:,} (default: {STEPS}); more make a smoother "
+        "curve",
     )
     for name, default, end in (("lowest", LOWEST, "first"), ("highest", HIGHEST, "last")):
         result.add_argument(

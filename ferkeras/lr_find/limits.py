@@ -7,3 +7,6 @@ LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 
 FEWEST = 10
 """Steps below which nothing can be said."""
+
+MOST = 2_000
+"""Steps above which a curve takes long and says no more."""

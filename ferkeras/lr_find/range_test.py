@@ -10,8 +10,16 @@ from typing import Any
 import keras
 import numpy as np
 
-from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, STEPS
-from ferkeras.lr_find.rules import LONGEST_STEP, noise, smooth, steepest, suggest, valley
+from ferkeras.lr_find.limits import FEWEST, HIGHEST, LOWEST, MOST, STEPS
+from ferkeras.lr_find.rules import (
+    LONGEST_STEP,
+    RunningSmooth,
+    noise,
+    smooth,
+    steepest,
+    suggest,
+    valley,
+)
 from ferkeras.training.movement import movement_of_kernels, weights_of
 from ferkeras.training.setup import TrainingSetup
 from ferkeras.training.state import restored_after
@@ -41,7 +49,8 @@ class LrRange:
         valley: rate half way down the longest valley; None if no rate lowers the loss.
         longest: rate whose steps change the middle kernel by `LONGEST_STEP` of its size; None if
             the test ended before that was measured.
-        suggestion: the rate to train with, see `suggest`; None if no rate lowers the loss.
+        suggestion: the rate to train with, see `suggest`; None if no rate lowers the loss, or
+            even the first is above `longest`.
         reason: why there is none; None if there is one.
         stopped_at: rate at which the loss diverged or was not finite; None if it never did.
     """
@@ -93,14 +102,14 @@ def lr_range_test(
         progress: called with the number of steps just done.
 
     Raises:
-        ValueError: the rates do not rise, or there are fewer than 10 steps.
+        ValueError: the rates do not rise, or there are fewer than 10 steps or more than 2,000.
 
     Source:
         Smith 2017, "Cyclical learning rates for training neural networks", section 3.3.
     """
-    if not 0 < lowest < highest or steps < FEWEST:
+    if not 0 < lowest < highest or not FEWEST <= steps <= MOST:
         raise ValueError(
-            f"expected 0 < lowest < highest and at least {FEWEST} steps. "
+            f"expected 0 < lowest < highest and {FEWEST} to {MOST:,} steps. "
             f"Received: lowest={lowest}, highest={highest}, steps={steps}"
         )
     sweep = _Sweep(np.geomspace(lowest, highest, steps), progress)
@@ -142,8 +151,11 @@ def conclude(
     if reason is not None:
         return LrRange(rates, losses, smoothed, None, None, longest, None, reason, stopped_at)
     steep, middle = steepest(rates, smoothed), valley(rates, smoothed)
-    suggestion = suggest(rates, smoothed, math.inf if longest is None else longest)
-    return LrRange(rates, losses, smoothed, steep, middle, longest, suggestion, None, stopped_at)
+    reason = _why_too_long(rates, longest)
+    suggestion = None
+    if reason is None:
+        suggestion = suggest(rates, smoothed, math.inf if longest is None else longest)
+    return LrRange(rates, losses, smoothed, steep, middle, longest, suggestion, reason, stopped_at)
 
 
 def _why_nothing(
@@ -167,6 +179,15 @@ def _why_nothing(
     return None
 
 
+def _why_too_long(rates: np.ndarray, longest: float | None) -> str | None:
+    if longest is None or rates[0] <= longest:
+        return None
+    return (
+        f"even the lowest rate, {rates[0]:.3g}, is above the longest, {longest:.2g}: a step "
+        f"changes the weights by more than {LONGEST_STEP:.1%}; begin lower (--lowest)"
+    )
+
+
 class _Sweep(keras.callbacks.Callback):
     """Set the rate of each step, and read the loss of its own batch."""
 
@@ -174,6 +195,7 @@ class _Sweep(keras.callbacks.Callback):
         super().__init__()
         self.rates = rates
         self.losses: list[float] = []
+        self._smooth = RunningSmooth(rates)
         self.stopped_at: float | None = None
         self.longest: float | None = None
         # In the middle the rate is high enough to move a float32, and has not yet moved much.
@@ -197,7 +219,7 @@ class _Sweep(keras.callbacks.Callback):
                 self.longest = float(self.rates[batch]) * LONGEST_STEP / moved
         if math.isfinite(loss):
             self.losses.append(loss)
-            smoothed = smooth(self.rates[: batch + 1], np.array(self.losses))
+            smoothed = self._smooth.add(loss)
             diverged = bool(smoothed[-1] > _DIVERGED * smoothed.min())
         else:
             # The model has skipped the step: its loss or gradient was not finite.

@@ -30,6 +30,33 @@ def smooth(rates: np.ndarray, losses: np.ndarray) -> np.ndarray:
     return _weights(rates) @ losses
 
 
+class RunningSmooth:
+    """`smooth` of the losses so far, one more at a time, for a fraction of its cost.
+
+    Args:
+        rates: of all losses to come, rising, shape (N,).
+    """
+
+    def __init__(self, rates: np.ndarray) -> None:
+        self._places = np.log10(rates)
+        self._losses = np.zeros(len(rates))
+        self._weighted = np.zeros(len(rates))
+        self._weights = np.zeros(len(rates))
+        self._count = 0
+
+    def add(self, loss: float) -> np.ndarray:
+        """Take the loss of the next rate; return all so far, smoothed."""
+        at, end = self._count, self._count + 1
+        self._losses[at] = loss
+        weights = _nearness(self._places[:end], self._places[at])
+        self._weighted[:at] += weights[:at] * loss
+        self._weights[:at] += weights[:at]
+        self._weighted[at] = weights @ self._losses[:end]
+        self._weights[at] = weights.sum()
+        self._count = end
+        return self._weighted[:end] / self._weights[:end]
+
+
 def noise(rates: np.ndarray, losses: np.ndarray) -> float:
     """Standard error of `smooth` that comes from the batches being small and different.
 
@@ -64,7 +91,7 @@ def suggest(rates: np.ndarray, smoothed: np.ndarray, longest: float = np.inf) ->
     down = smoothed[lowest] + (1 - _FALLEN) * (highest - smoothed[lowest])
     begin = int(np.argmax(smoothed[: lowest + 1]))
     end = begin + int(np.argmax(smoothed[begin : lowest + 1] <= down))
-    return float(f"{max(float(rates[0]), min(longest, float(rates[end]) / _ROOM)):.2g}")
+    return float(f"{min(longest, max(float(rates[0]), float(rates[end]) / _ROOM)):.2g}")
 
 
 def steepest(rates: np.ndarray, smoothed: np.ndarray) -> float:
@@ -106,5 +133,10 @@ def valley(rates: np.ndarray, smoothed: np.ndarray) -> float:
 
 def _weights(rates: np.ndarray) -> np.ndarray:
     places = np.log10(rates)
-    weights = np.exp(-0.5 * ((places[:, None] - places[None, :]) / _WIDTH) ** 2)
+    weights = _nearness(places[:, None], places[None, :])
     return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _nearness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """How much losses at places of the logarithm count for each other, 0 to 1."""
+    return np.exp(-0.5 * ((one - other) / _WIDTH) ** 2)

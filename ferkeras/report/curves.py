@@ -19,6 +19,7 @@ from ferkeras.report.palette import (
     legend_below,
     legend_name,
     new_figure,
+    shortened,
     styles_of,
     tidy,
 )
@@ -194,7 +195,7 @@ def _draw_line(axes: Axes, line: Line, history: pd.DataFrame, *, steps: bool) ->
     # Of many layers some are named: their colours say where the others are.
     named = set(np.linspace(0, len(keys) - 1, min(len(keys), _MOST_LINES)).round().astype(int))
     for place, (key, name, (color, marker)) in enumerate(zip(keys, names, looks, strict=True)):
-        label = name if place in named else f"_{name}"
+        label = legend_name(shortened(name)) if place in named else f"_{name}"
         _line(axes, history, key, label, color, width=line.width, marker=marker)
 
 

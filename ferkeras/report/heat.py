@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SIDE = 96
+"""Pixels of the longer side of an enlarged face."""
+
 _COVER = 0.65
 
 
@@ -25,8 +27,8 @@ def overlaid(images: np.ndarray, heat: np.ndarray) -> np.ndarray:
         heat: float, 0 to 1, shape (N, height, width).
 
     Returns:
-        uint8, shape (N, 96, 96, 3); where there is no heat, the face in grey, so that all colour
-        is heat.
+        uint8, shape (N, h, w, 3), the longer side 96; where there is no heat, the face in grey, so
+        that all colour is heat.
     """
     from matplotlib import colormaps
 
@@ -48,7 +50,7 @@ def _grey(images: np.ndarray) -> np.ndarray:
 
 
 def enlarged(images: np.ndarray) -> np.ndarray:
-    """Faces, uint8 (N, height, width, C), as uint8 (N, 96, 96, 3)."""
+    """Faces, uint8 (N, height, width, C), as uint8 (N, h, w, 3), the longer side 96."""
     coloured = images if images.shape[-1] == 3 else images.repeat(3, axis=-1)
     return np.stack([_enlarged(image) for image in coloured])
 
@@ -80,4 +82,7 @@ def grad_cam_figure(
 
 
 def _enlarged(picture: np.ndarray) -> np.ndarray:
-    return np.asarray(Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
+    height, width = picture.shape[:2]
+    times = _SIDE / max(height, width)
+    size = (max(1, round(times * width)), max(1, round(times * height)))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ferkeras.report.palette import MUTED, legend_below, new_figure, styles_of, tidy
+from ferkeras.report.palette import (
+    LETTER,
+    MUTED,
+    TITLE_LETTER,
+    legend_below,
+    letters_of,
+    new_figure,
+    shortened,
+    styles_of,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -22,9 +33,20 @@ MOST_WRITTEN = 20
 
 _MOST_ROWS = 60
 _MOST_NAMED = 120
-_LONGEST_NAME = 24
 _LARGEST_SIDE = 24.0
 """Inches of a matrix at most."""
+
+_LINE = 0.19
+"""Inches of a line of a title."""
+
+_NAME = 10 * LETTER
+"""Inches of a letter of a class's name at an axis."""
+
+_USUAL_NAME = 9
+"""Letters of a name that has room at the vertical axis anyway."""
+
+_TURNED: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+_RISE = math.sin(math.radians(35))
 
 _MEASURES = (("precision", "#56B4E9", ""), ("recall", "#0072B2", ""), ("F1", "#BBBBBB", "///"))
 
@@ -43,39 +65,79 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         ValueError: the matrix is not square, not K wide, or has a negative count.
     """
     counts = _checked(matrix, names)
-    support, predicted = counts.sum(axis=1), counts.sum(axis=0)
-    size = len(names)
-    if size > MOST_WRITTEN:
-        side = min(_LARGEST_SIDE, 0.2 * size + 1)
-        figure = new_figure(side + 3.4, side + 2.2)
-        axes = figure.add_subplot()
-        shown = _draw_cells(axes, counts, None)
-        _name_every_few(axes, names)
-        axes.set_xlabel("prediction")
-        axes.set_ylabel("truth")
-    else:
-        figure = new_figure(1.02 * size + 2.4, 0.82 * size + 1.7)
-        axes = figure.add_subplot()
-        shown = _draw_cells(axes, counts, lambda part, count: f"{_percent(part)}\n{count:,}")
-        axes.set_xticks(
-            range(size), [_counted(n, c) for n, c in zip(names, predicted, strict=True)]
-        )
-        axes.set_yticks(range(size), [_counted(n, c) for n, c in zip(names, support, strict=True)])
-        axes.set_xlabel("prediction (how often given)")
-        axes.set_ylabel("truth (faces)")
-    right = _accuracy(counts)
-    axes.set_title(
-        f"{title}: {right}" if title else right[0].upper() + right[1:],
-        loc="left",
-        fontsize=11,
-        fontweight="bold",
-        parse_math=False,
-    )
+    draw = _confusion_of_many if len(names) > MOST_WRITTEN else _confusion_of_few
+    figure, shown = draw(counts, names, title)
+    axes = shown.axes
     bar = figure.colorbar(shown, ax=axes, fraction=0.04, pad=0.02, ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.ax.set_yticklabels(["0%", "25%", "50%", "75%", "100%"], fontsize=8)
     bar.set_label("fraction of the truth", fontsize=9)
     bar.outline.set_visible(False)
     return figure
+
+
+def _confusion_of_many(
+    counts: npt.NDArray[np.int64], names: Sequence[str], title: str
+) -> tuple[Figure, AxesImage]:
+    side = min(_LARGEST_SIDE, 0.2 * len(names) + 1)
+    head = _head(title, counts, side)
+    figure = new_figure(side + 3.4, side + 2.2 + _LINE * head.count("\n"))
+    axes = figure.add_subplot()
+    shown = _draw_cells(axes, counts, None)
+    _name_every_few(axes, names)
+    axes.set_xlabel("prediction")
+    axes.set_ylabel("truth")
+    _entitle(axes, head)
+    return figure, shown
+
+
+def _confusion_of_few(
+    counts: npt.NDArray[np.int64], names: Sequence[str], title: str
+) -> tuple[Figure, AxesImage]:
+    """Wide enough for the title; names that are wider than their cells are turned."""
+    support, predicted = counts.sum(axis=1), counts.sum(axis=0)
+    size = len(names)
+    width = max(1.02 * size, TITLE_LETTER * len(_accuracy(counts)))
+    head = _head(title, counts, width)
+    turned = _NAME * _longest(names) > width / size
+    labels = [_counted(n, c, turned=turned) for n, c in zip(names, predicted, strict=True)]
+    deeper = max(0.0, _RISE * _NAME * max(map(letters_of, labels)) - 0.35) if turned else 0.0
+    figure = new_figure(
+        width + 2.4 + _room_beside(names),
+        0.82 * size + 1.7 + _LINE * head.count("\n") + deeper,
+    )
+    axes = figure.add_subplot()
+    shown = _draw_cells(axes, counts, lambda part, count: f"{_percent(part)}\n{count:,}")
+    axes.set_xticks(range(size), labels, **(_TURNED if turned else {}))
+    axes.set_yticks(range(size), [_counted(n, c) for n, c in zip(names, support, strict=True)])
+    axes.set_xlabel("prediction (how often given)")
+    axes.set_ylabel("truth (faces)")
+    _entitle(axes, head)
+    return figure, shown
+
+
+def _head(title: str, counts: npt.NDArray[np.int64], width: float) -> str:
+    """The title and the accuracy: on one line, or below each other where it is too long."""
+    accuracy = _accuracy(counts)
+    if not title:
+        return accuracy[0].upper() + accuracy[1:]
+    whole = f"{title}: {accuracy}"
+    if TITLE_LETTER * len(whole) <= width:
+        return whole
+    return f"{textwrap.fill(f'{title}:', int(width / TITLE_LETTER))}\n{accuracy}"
+
+
+def _entitle(axes: Axes, head: str) -> None:
+    axes.set_title(head, loc="left", fontsize=11, fontweight="bold", parse_math=False)
+
+
+def _longest(names: Sequence[str]) -> float:
+    """Letters of the longest name, as it is shown."""
+    return max(letters_of(shortened(name)) for name in names)
+
+
+def _room_beside(names: Sequence[str]) -> float:
+    """Inches that names at the vertical axis need more than usual ones."""
+    return _NAME * max(0, _longest(names) - _USUAL_NAME)
 
 
 def confusion_thumbnail(matrix: np.ndarray, names: Sequence[str]) -> Figure:
@@ -93,7 +155,10 @@ def confusion_thumbnail(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     counts = _checked(matrix, names)
     size = len(names)
     side = 0.32 * min(size, MOST_WRITTEN)
-    figure = new_figure(side + 1.3, side + 1.4)
+    head = f"{_accuracy(counts)}\n% of each truth, by prediction"
+    width = max(side, 9 * LETTER * max(map(len, head.split("\n"))))
+    more = 0.0 if size > MOST_WRITTEN else _room_beside(names)
+    figure = new_figure(width + 1.3 + more, side + 1.4 + more)
     axes = figure.add_subplot()
     if size > MOST_WRITTEN:
         _draw_cells(axes, counts, None)
@@ -103,11 +168,10 @@ def confusion_thumbnail(matrix: np.ndarray, names: Sequence[str]) -> Figure:
         axes.set_ylabel("truth", fontsize=9)
     else:
         _draw_cells(axes, counts, lambda part, count: _percent(part).rstrip("%"), 8.5)
-        axes.set_xticks(range(size), names, rotation=50, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(size), names)
-    axes.set_title(
-        f"{_accuracy(counts)}\n% of each truth, by prediction", fontsize=9, parse_math=False
-    )
+        named = [shortened(name) for name in names]
+        axes.set_xticks(range(size), named, rotation=50, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(size), named)
+    axes.set_title(head, fontsize=9, parse_math=False)
     return figure
 
 
@@ -149,14 +213,9 @@ def _draw_cells(
 def _name_every_few(axes: Axes, names: Sequence[str]) -> None:
     """Name all classes at both axes, or so many as there is room for."""
     places = range(0, len(names), math.ceil(len(names) / _MOST_NAMED))
-    shown = [_shortened(names[place]) for place in places]
+    shown = [shortened(names[place]) for place in places]
     axes.set_xticks(places, shown, rotation=90, fontsize=7)
     axes.set_yticks(places, shown, fontsize=7)
-
-
-def _shortened(name: str) -> str:
-    """A name of at most 24 characters; its ends, which tell classes apart, stay."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[:12]}...{name[-9:]}"
 
 
 def _percent(fraction: float) -> str:
@@ -192,9 +251,15 @@ def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
     }
     if len(names) > MOST_WRITTEN:
         return _class_lines(names, measures, support, predicted, title)
-    figure = new_figure(max(7.0, 1.45 * len(names)), 7.4)
+    width = max(7.0, 1.45 * len(names))
+    turned = _NAME * _longest(names) > 0.93 * width / len(names)
+    labels = [_counted(n, c, " faces", turned=turned) for n, c in zip(names, support, strict=True)]
+    named = [shortened(name) for name in names]
+    drops = [_drop(each) if turned else None for each in (labels, named)]
+    figure = new_figure(width, 7.4 + sum(max(0.0, drop - 0.5) for drop in drops if drop))
     if title:
-        figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+        head = textwrap.fill(title, int(width / TITLE_LETTER) - 6)
+        figure.suptitle(head, x=0.02, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     above, below = figure.subplots(2, 1, height_ratios=(3, 2))
     tidy(above, "Precision, recall and F1")
     for place, (name, color, hatch) in enumerate(_MEASURES):
@@ -202,10 +267,9 @@ def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         for bar in bars:
             bar.set(facecolor=color, hatch=hatch, edgecolor="white", linewidth=0)
         bars[0].set_label(name)
-    labels = [_counted(name, count, " faces") for name, count in zip(names, support, strict=True)]
     if any(np.isnan(values).any() for values in measures.values()):
         above.plot([], [], " ", label="- undefined: never predicted, or no such face")
-    _class_axis(above, labels, 1.0)
+    _class_axis(above, labels, 1.0, drops[0])
     tidy(below, "How often it is predicted, and how often true")
     truth, prediction = _ratio(support, support.sum()), _ratio(predicted, support.sum())
     for bar in _bars(below, truth, -0.2, 0.36):
@@ -217,7 +281,7 @@ def per_class_figure(matrix: np.ndarray, names: Sequence[str], title: str = "") 
         Patch(facecolor=MUTED, label="predictions (in the colour of the class)"),
     ]
     top = float(np.nanmax([truth, prediction, np.full_like(truth, 0.1)]))
-    _class_axis(below, list(names), top, keys)
+    _class_axis(below, named, top, drops[1], keys)
     return figure
 
 
@@ -254,7 +318,7 @@ def _class_lines(
     right.barh(rows + 0.2, predicted[index] / total, 0.36, facecolor=MUTED, label="predictions")
     left.set_yticks(
         rows,
-        [f"{_shortened(names[place])} ({support[place]:,})" for place in index.tolist()],
+        [_counted(names[place], support[place], turned=True) for place in index.tolist()],
         fontsize=7.5,
     )
     left.set_ylim(len(index) - 0.4, -0.6)
@@ -285,8 +349,10 @@ def _ratio(part: npt.NDArray[np.int64], whole: np.ndarray) -> npt.NDArray[np.flo
     return np.divide(part, of, out=np.full(part.shape, np.nan), where=of > 0)
 
 
-def _counted(name: str, count: int, unit: str = "") -> str:
-    return f"{name}\n{count:,}{unit}"
+def _counted(name: str, count: int, unit: str = "", *, turned: bool = False) -> str:
+    """A name with its number below it, or beside it where it is turned."""
+    name = shortened(name)
+    return f"{name} ({count:,}{unit})" if turned else f"{name}\n{count:,}{unit}"
 
 
 def _bars(axes: Axes, values: npt.NDArray[np.float64], shift: float, width: float) -> list:
@@ -306,15 +372,25 @@ def _bars(axes: Axes, values: npt.NDArray[np.float64], shift: float, width: floa
     return list(bars)
 
 
+def _drop(labels: Sequence[str]) -> float:
+    """Inches from the axes to a legend that stands under turned labels."""
+    return _RISE * _NAME * max(map(letters_of, labels)) + 0.3
+
+
 def _class_axis(
-    axes: Axes, labels: list[str], top: float, keys: Sequence[Artist] | None = None
+    axes: Axes,
+    labels: list[str],
+    top: float,
+    drop: float | None,
+    keys: Sequence[Artist] | None = None,
 ) -> None:
+    """Name the classes below, turned where a legend so far below says so."""
     from matplotlib.ticker import PercentFormatter
 
-    axes.set_xticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(labels)), labels, **({} if drop is None else _TURNED))
     axes.set_xlim(-0.6, len(labels) - 0.4)
     axes.set_ylim(0, 1.1 * top)
     axes.grid(axis="x", visible=False)
     axes.tick_params(axis="x", length=0, labelsize=10)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    legend_below(axes, 4, keys)
+    legend_below(axes, 4, keys, drop)

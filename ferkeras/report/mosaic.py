@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ferkeras.report.palette import new_figure
+from ferkeras.report.palette import LETTER, letters_of, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 _INCHES = 1.15
 _GAP = 0.07
 _LINE = 0.15
+_POINTS = 8
+_LETTERS = (_INCHES + _GAP) / (_POINTS * LETTER)
+"""Letters of a caption that have room under a face."""
+
 _LETTER = 0.1
 """Inches of a title's letter, of the wide ones."""
 
@@ -33,7 +38,8 @@ def mosaic_figure(
     Args:
         images: uint8, shape (N, height, width), (N, height, width, 1) or, in colour,
             (N, height, width, 3); 0 is black.
-        captions: N texts of a few words; a line break starts a second line.
+        captions: N texts of a few words; a line break starts a second line, and what is wider than
+            a face goes on below.
         columns: faces in a row.
         title: above all of them.
         colors: of the N captions, as matplotlib names them; black by default.
@@ -58,6 +64,7 @@ def mosaic_figure(
     pictures = images[..., 0] if images.ndim == 4 and images.shape[-1] == 1 else images
     columns = min(columns, count)
     rows = math.ceil(count / columns)
+    captions = [_broken(caption) for caption in captions]
     lines = max(text.count("\n") + 1 if text else 0 for text in captions)
     tall = _INCHES * pictures.shape[1] / pictures.shape[2]
     step_x, step_y = _INCHES + _GAP, tall + _GAP + lines * _LINE
@@ -92,9 +99,19 @@ def mosaic_figure(
             caption,
             ha="center",
             va="top",
-            fontsize=8,
+            fontsize=_POINTS,
             color="black" if colors is None else colors[number],
             parse_math=False,
         )
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
+
+
+def _broken(caption: str) -> str:
+    """The caption, its lines broken where they would reach under the next face."""
+    lines = []
+    for line in caption.split("\n"):
+        fits = letters_of(line) <= _LETTERS
+        width = int(_LETTERS * len(line) / max(1.0, letters_of(line)))
+        lines.append(line if fits else textwrap.fill(line, max(1, width)))
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ matplotlib is imported when something is drawn, and its global state is left alo
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,17 @@ DECADES = 1e4
 """The largest value of a logarithmic axis, as a multiple of the smallest that has a place on it:
 a schedule may end as good as at zero, and decades of nothing would hide the rest."""
 
+LETTER = 0.0078
+"""Inches of a letter of one point, see `letters_of`."""
+
+TITLE_LETTER = 0.095
+"""Inches of a letter of a title, which is of 11 points and bold."""
+
 _DPI = 110
+_LONGEST_NAME = 24
+_LEGEND_POINTS = 8.5
+_LEGEND_GAP = 0.52
+"""Inches of a column of a legend beside its text."""
 
 
 def styles_of(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -115,27 +126,65 @@ def tidy(axes: Axes, title: str) -> None:
     axes.tick_params(labelsize=9, color="#999999")
 
 
-def legend_below(axes: Axes, columns: int = 2, handles: Sequence[Artist] | None = None) -> None:
+def legend_below(
+    axes: Axes,
+    columns: int = 2,
+    handles: Sequence[Artist] | None = None,
+    drop: float | None = None,
+) -> None:
     """Put the legend under the axes, where it covers no data.
 
     Args:
         axes: whose labelled artists are listed.
-        columns: entries side by side.
+        columns: entries side by side, where they have room; else fewer.
         handles: what is listed instead of them.
+        drop: how far below the axes it begins, in inches; a part of their height by default.
     """
+    from matplotlib.transforms import ScaledTranslation
+
     if handles is None:
         handles = axes.get_legend_handles_labels()[0]
-    if handles:
-        axes.legend(
-            handles=handles,
-            loc="upper center",
-            bbox_to_anchor=(0.5, -0.16),
-            ncols=columns,
-            fontsize=8.5,
-            frameon=False,
-            handlelength=2.2,
-            columnspacing=1.4,
-        )
+    if not handles:
+        return
+    figure = axes.get_figure(root=True)
+    spec = axes.get_subplotspec()
+    assert figure is not None
+    room = figure.get_figwidth() / (spec.get_gridspec().ncols if spec else 1)
+    below = axes.transAxes
+    if drop is not None:
+        below += ScaledTranslation(0, -drop, figure.dpi_scale_trans)
+    axes.legend(
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16 if drop is None else 0),
+        bbox_transform=below,
+        ncols=_fitting([str(each.get_label()) for each in handles], columns, room),
+        fontsize=_LEGEND_POINTS,
+        frameon=False,
+        handlelength=2.2,
+        columnspacing=1.4,
+    )
+
+
+def _fitting(labels: Sequence[str], most: int, room: float) -> int:
+    """So many columns of a legend, at most `most`, as have this room in inches; or one."""
+    for columns in range(min(most, len(labels)), 1, -1):
+        # As matplotlib divides them.
+        longest = [max(map(letters_of, part)) for part in np.array_split(labels, columns)]
+        if LETTER * _LEGEND_POINTS * sum(longest) + _LEGEND_GAP * columns <= room:
+            return columns
+    return 1
+
+
+def letters_of(text: str) -> float:
+    """Its length in small letters: capitals are wider, letters of China and Japan twice as wide."""
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + 0.3 * sum(map(str.isupper, text)) + 0.8 * wide
+
+
+def shortened(name: str) -> str:
+    """A name of at most 24 characters; its ends, which tell classes apart, stay."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:12]}...{name[-9:]}"
 
 
 def legend_name(name: str) -> str:

@@ -101,6 +101,9 @@ def _narrow(features: np.ndarray) -> np.ndarray:
     if features.shape[1] <= _WIDEST:
         return features
     components = min(_WIDEST, len(features))
+    if (features == features[0]).all():
+        # One point, or several in one place, from which no direction leads.
+        return np.zeros((len(features), components))
     return PCA(components, svd_solver="randomized", random_state=0).fit_transform(features)
 
 

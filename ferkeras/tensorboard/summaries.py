@@ -137,7 +137,7 @@ def _chart(panel: Panel) -> layout_pb2.Chart:
             margin = layout_pb2.MarginChartContent(series=[series])
             return layout_pb2.Chart(title=panel.title, margin=margin)
     tags = dict.fromkeys(tag_of(line.key)[1] for line in panel.lines)
-    patterns = [f"^{tag}{'[^/]+' if tag.endswith('/') else ''}$" for tag in tags]
+    patterns = [f"^{tag}{'.+' if tag.endswith('/') else ''}$" for tag in tags]
     return layout_pb2.Chart(
         title=panel.title, multiline=layout_pb2.MultilineChartContent(tag=patterns)
     )

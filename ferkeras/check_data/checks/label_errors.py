@@ -77,6 +77,8 @@ def out_of_fold_probabilities(
 def with_label_errors(checked: DataCheck, seed: int, progress: Callable[[int], None]) -> DataCheck:
     """Add suspicious labels to what was found.
 
+    Where near copies were not compared, some may be in several folds, which is said.
+
     Args:
         checked: what was found without training.
         seed: of the folds and the trainings.
@@ -96,7 +98,15 @@ def with_label_errors(checked: DataCheck, seed: int, progress: Callable[[int], N
                 f"least {_FOLDS}, one for each fold; add faces or leave the option out"
             )
     finding = check_label_errors(checked.material, photograph, seed, progress)
+    if checked.near.too_many:
+        finding = _with_shared_copies(finding)
     return replace(checked, findings=(*checked.findings, finding))
+
+
+def _with_shared_copies(finding: Finding) -> Finding:
+    """The same where near copies may be in several folds."""
+    unsure = "near copies were not compared: folds may share them, and a network know their labels"
+    return replace(finding, level=Level.LOOK, found=f"{finding.found}; {unsure}")
 
 
 def check_label_errors(
@@ -116,10 +126,7 @@ def check_label_errors(
     """
     labels = material.faces.labels
     probabilities = out_of_fold_probabilities(material, photograph, seed, progress)
-    # One process: its own would be forked beside TensorFlow's threads.
-    suspects = find_label_issues(
-        labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
-    )
+    suspects = _suspects(labels, probabilities)
     predicted = probabilities.argmax(axis=1)
     fraction = len(suspects) / len(labels)
     accuracy = float((predicted == labels).mean())
@@ -159,6 +166,20 @@ def check_label_errors(
             ],
         },
         (exhibit,) if len(suspects) else (),
+    )
+
+
+def _suspects(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Indices of suspicious labels, the first ones first, among the classes that there are."""
+    there = np.unique(labels)
+    if len(there) < probabilities.shape[1]:
+        # cleanlab warns of each class without faces.
+        labels = np.searchsorted(there, labels)
+        probabilities = probabilities[:, there]
+        probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
+    # One process: its own would be forked beside TensorFlow's threads.
+    return find_label_issues(
+        labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
     )
 
 

@@ -32,7 +32,7 @@ class NearCopies:
     Attributes:
         pairs: int64, shape (P, 2), numbers of images as in `Copies`, the smaller first.
         similarity: float32, shape (P,), correlation of their pixels, the highest first.
-        too_many: whether the search was given up, because nearly everything is alike.
+        too_many: whether the search was given up, because too many images are alike.
     """
 
     pairs: np.ndarray
@@ -88,7 +88,7 @@ def check_near_copies(material: Material, copies: Copies, near: NearCopies) -> F
         return Finding(
             "near-duplicates",
             Level.LOOK,
-            "nearly all images are alike: not compared pair by pair",
+            "too many images are alike to compare pair by pair",
             "frames of one video? Split by person or by film, never by frame",
             {"pairs": None},
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ferkeras.config.keys import flat
+from ferkeras.config.keys import as_yaml, flat
 from ferkeras.config.schema import Config
 
 
@@ -20,9 +20,5 @@ def settings_by_section(config: Config) -> list[tuple[str, list[tuple[str, str, 
 
 
 def setting(value: Any) -> str:
-    """A setting's value as text, as YAML has it."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(str, value))}]"
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A setting's value as YAML has it; text as it stands."""
+    return value if isinstance(value, str) else as_yaml(value)
