@@ -246,7 +246,7 @@ def test_hyperparameters_are_the_configuration_and_the_trial_is_the_run_folder(r
     [
         (
             "data.classes={smile: [happy], other: [sad, fear]}",
-            "{other: [sad, fear], smile: [happy]}",
+            "{smile: [happy], other: [sad, fear]}",
         ),
         ("data.classes=[happy, sad]", "happy sad"),
         ("data.classes=ferplus", "ferplus"),

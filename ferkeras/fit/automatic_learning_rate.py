@@ -23,7 +23,7 @@ def with_automatic_learning_rate(
         console: shows how far the test is.
 
     Raises:
-        RunError: no rate lowers the loss.
+        RunError: no rate lowers the loss, or the lowest one tried is above the longest allowed.
     """
     with console.progress("looking for the learning rate", STEPS) as advance:
         found = lr_range_test(setup, progress=advance)
