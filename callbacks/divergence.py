@@ -81,6 +81,7 @@ class DivergenceGuard(keras.callbacks.Callback):
         self.in_a_row = in_a_row
         self._epoch = 1
         self._looked = 0
+        self._done = 0
         self._applied: int | None = None
         self._unseen = 0
 
@@ -94,10 +95,11 @@ class DivergenceGuard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Remember the epoch."""
         self._epoch = epoch + 1
-        self._looked = 0
+        self._looked = self._done = 0
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, now and then: `batch` steps are done."""
+        self._done = batch
         # Not at the end of a batch: Keras would fetch the logs for it in every step.
         if batch - self._looked < self.in_a_row:
             return
@@ -109,7 +111,8 @@ class DivergenceGuard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, since an epoch may have fewer steps."""
-        steps = self.params.get("steps") or 0
+        # Of a generator Keras learns its end by beginning one more step.
+        steps = self.params.get("steps") or self._done
         self._unseen += max(0, steps - self._looked)
         self._look(steps, [(logs or {}).get("loss", 0.0)])
 

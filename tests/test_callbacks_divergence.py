@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from callbacks import Diverged, DivergenceGuard, MonitoredModel
 
@@ -94,11 +95,33 @@ def test_loss_scaling_that_never_applies_a_step_has_diverged():
         fit(model, X * np.nan, in_a_row=10, epochs=3)
 
 
+def test_epochs_whose_steps_are_not_known_are_counted():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), LOSS)
+
+    def fit_batches(x):
+        signature = (tf.TensorSpec((4, 4)), tf.TensorSpec((4,), tf.int64))
+        data = tf.data.Dataset.from_generator(
+            lambda: zip(np.split(x, 6), np.split(Y, 6), strict=True), output_signature=signature
+        )
+        model.fit(data, epochs=3, verbose=0, callbacks=[DivergenceGuard(10)])
+
+    with pytest.raises(Diverged, match="epoch 2, 6 steps done: the last 12 steps"):
+        fit_batches(X * np.nan)
+    broken = X.copy()
+    broken[:4] = np.inf
+    fit_batches(broken)
+
+
 def test_accumulated_gradients_are_applied_steps():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     inner = keras.optimizers.SGD(0.1, gradient_accumulation_steps=16)
     model.compile(keras.optimizers.LossScaleOptimizer(inner), LOSS)
-    fit(model, X, in_a_row=2, epochs=2)
+    broken = X.copy()
+    broken[:4] = np.inf
+    # No update is due in so few steps, and the mean loss is infinite from the first one on.
+    fit(model, broken, in_a_row=2, epochs=2, shuffle=False)
+    assert int(inner.iterations) == 0
 
 
 def test_steps_that_are_executed_together_do_not_put_the_look_off():

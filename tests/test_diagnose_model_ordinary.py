@@ -21,9 +21,9 @@ layers = keras.layers
 RNG = np.random.default_rng(0)
 
 
-def one_unit(activation=None, loss="mse") -> keras.Model:
+def one_unit(activation=None, loss="mse", **compiled) -> keras.Model:
     model = keras.Sequential([keras.Input((6,)), layers.Dense(1, activation)])
-    model.compile("adam", loss)
+    model.compile("adam", loss, **compiled)
     return model
 
 
@@ -32,6 +32,38 @@ def test_whole_numbers_that_are_measured_are_no_classes():
     for ages in (RNG.integers(18, 90, 200), RNG.integers(18, 90, 200).astype("float32")):
         with pytest.raises(InputError, match="measured quantities"):
             diagnose_model(one_unit(), (x, ages), seconds=0)
+
+
+def rmse(y_true, y_pred):
+    return keras.ops.sqrt(keras.ops.mean(keras.ops.square(y_true - y_pred)))
+
+
+@pytest.mark.parametrize(
+    ("compiled", "quantity"),
+    [
+        ({"metrics": ["mae"]}, True),
+        ({"metrics": [rmse]}, True),
+        ({"metrics": [keras.metrics.R2Score(name="explained")]}, True),
+        ({"weighted_metrics": [keras.metrics.RootMeanSquaredError()]}, True),
+        ({"loss": rmse, "metrics": ["mse"]}, True),
+        ({"activation": "relu", "metrics": ["mae"]}, True),
+        ({}, False),
+        ({"metrics": ["accuracy"]}, False),
+        ({"metrics": ["mae", "accuracy"]}, False),
+        ({"activation": "sigmoid", "metrics": ["mae"]}, False),
+    ],
+)
+def test_metrics_say_whether_a_few_whole_numbers_are_classes(compiled, quantity):
+    x = RNG.normal(size=(200, 6)).astype("float32")
+    grades = RNG.integers(3, 9, 200)
+    if not quantity:
+        assert {"output_units", "wrong_loss"} <= set(causes(one_unit(**compiled), (x, grades)))
+        return
+    for labels in (grades, grades / 2, grades.astype("float32")[:, None]):
+        with pytest.raises(InputError, match="measured quantities"):
+            diagnose_model(one_unit(**compiled), (x, labels), seconds=0)
+    # Two values are two classes.
+    assert "wrong_loss" in causes(one_unit(metrics=["mae"]), (x, grades > 5))
 
 
 def test_shares_of_several_raters_are_labels_of_one_unit():
@@ -119,6 +151,52 @@ def test_a_stream_that_begins_with_one_class_is_not_mixed(monkeypatch):
         assert "labels_ill_defined" in causes(network(), lost, validation)
     alone = tf.data.Dataset.from_tensor_slices((x[:60], y[:60])).batch(20)
     assert "labels_ill_defined" in causes(network(), alone)
+
+
+def test_a_stream_that_begins_without_its_rare_class_may_be_mixed(monkeypatch):
+    monkeypatch.setattr(material, "MOST_BYTES", 6 * 4 * 100)
+    y = np.zeros(1000, int)
+    y[[300, 700, 900]] = 1
+    x, held = (RNG.normal(size=(rows, 6)).astype("float32") for rows in (1000, 100))
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(20)
+    model = one_unit("sigmoid", "binary_crossentropy")
+    seldom, often = (held, np.arange(100) // 99), (held, np.arange(100) % 2)
+    found = diagnose_model(model, data, seldom, seconds=2)
+    assert found.causes == ()
+    assert "all rows that were examined are of class 0" in found.verdict
+    assert causes(model, data, often) == ["not_shuffled"]
+    alone = diagnose_model(model, data, seconds=2)
+    assert (alone.causes, alone.severity) == (("labels_ill_defined",), "suspicious")
+    assert alone.verdict.startswith("The first 1")
+
+
+def half_labelled(rows: int = 1000, part: float = 0.2):
+    x, y = blobs(rows)
+    labels = np.where(RNG.random(rows) < part, y, -1)
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    return x, labels, network(loss=loss)
+
+
+def test_rows_without_a_label_were_drawn_as_well():
+    x, y, model = half_labelled()
+    there = np.flatnonzero(y >= 0)[:6]
+    held, truth = blobs(300, 1)
+    held[:6], truth[:6] = x[there], y[there]
+    assert "leakage" not in causes(model, (x, y), (held, truth))
+    assert "leakage" in causes(model, (x, y), (x[y >= 0][:100], y[y >= 0][:100]))
+
+
+@pytest.mark.parametrize(("part", "batch"), [(0.2, 32), (0.02, 8)])
+def test_batches_of_which_some_rows_have_labels_are_in_a_mixed_order(part, batch):
+    x, y, model = half_labelled(part=part)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch)
+    assert causes(model, data) == causes(model, (x, y)) == []
+    rows = labelled(material.read_material(data), model)
+    assert sum(rows.sizes) == len(rows) == int((y >= 0).sum())
+    assert rows.ends
+    in_order = np.argsort(np.where(y < 0, RNG.integers(0, 3, len(y)), y), kind="stable")
+    data = tf.data.Dataset.from_tensor_slices((x[in_order], y[in_order])).batch(batch)
+    assert ("not_shuffled" in causes(model, data)) == (part > 0.1)
 
 
 def test_rows_of_few_values_repeat_by_themselves():

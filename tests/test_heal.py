@@ -435,11 +435,14 @@ def test_a_collapse_that_lasts_is_examined_in_the_first_second_fourth_epoch(done
         assert heal.is_due(healings, epoch, at_most=3, last=True)
 
 
-def test_for_another_network_no_good_state_is_given_up(planted, tmp_path):
-    planted({"network.filters": [3]}, first=2)
+@pytest.mark.parametrize("change", [{"network.filters": [3]}, {"train.optimizer": "adam"}])
+def test_for_another_network_or_optimizer_no_good_state_is_given_up(change, planted, tmp_path):
+    planted(change, first=2)
     run, said = begin(tmp_path, "train.epochs=2", "monitor.heal_at_most=1")
     assert "not healed" in said
-    assert open_run(run.folder).config.network.filters == (2,)
+    assert "helps, but does not fit the good state: goes on as it was" in said
+    config = open_run(run.folder).config
+    assert (config.network.filters, config.train.optimizer) == ((2,), "sgd")
 
 
 def test_without_an_alarm_nothing_is_examined_and_nothing_is_written(planted, tmp_path):

@@ -427,7 +427,27 @@ def test_how_long_a_training_took_that_was_no_trial_is_not_known(timed, tmp_path
     search.work(Console())
     assert folders == ([] if timed else [tmp_path])
     (trial,) = search.done
-    assert trial.user_attrs["figures"].get("minutes") == (0.0 if timed else None)
+    assert "minutes" not in trial.user_attrs["figures"]
+    # Where they are wanted, no minutes at all would win.
+    assert trial.state.name == ("PRUNED" if timed else "COMPLETE")
+    assert ("nobody knows" in trial.user_attrs.get("failed", "")) == timed
+
+
+def test_a_training_took_what_the_trial_noted_whose_process_died_after_it(tmp_path, monkeypatch):
+    pretend(monkeypatch, peak)
+    search = Search.begin(tmp_path / "s", None, task(tmp_path, trials=1, goals=["minutes"]))
+    values = {"train.learning_rate": 0.01, "network.conv_dropout": "0.1"}
+    for _ in range(2):
+        search._study.enqueue_trial(values)
+    died = storage.begin_trial(search._study)
+    for key, each in search.space.items():
+        each.suggest(died, key)
+    died.set_user_attr("figures", {"minutes": 2.5})
+    storage.give_up(search._study, died)
+    search.work(Console())
+    (trial,) = search.done
+    assert trial.params == values
+    assert trial.values == [2.5]
 
 
 def test_what_has_no_effect_in_the_best_is_left_out_of_its_confirmation(tmp_path, monkeypatch):

@@ -223,7 +223,7 @@ class HealOnAlarm(keras.callbacks.Callback):
         works = [each["remedy"] for each in healing["tried"] if each["works"]]
         said = f"none of {tried} remedies helped" if tried else "no setting is a remedy"
         if works:
-            said = f"{works[0]} helps, but not from a good state with another network or ramps"
+            said = f"{works[0]} helps, but does not fit the good state"
         self._console.print(
             f"{said}: goes on as it was; what was measured and tried: {self._run.diagnosis}"
         )

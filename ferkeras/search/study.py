@@ -230,15 +230,24 @@ class Search:
             [(GOALS[name].direction, GOALS[name].most) for name in self.task.goals],
         )
 
-    def _twin(
-        self, trial: optuna.Trial, run: str, *, patient: bool
-    ) -> optuna.trial.FrozenTrial | None:
-        """The trial that a run was trained for; if patient, one that is just being told too."""
+    def _minutes_of(self, trial: optuna.Trial, run: str, *, patient: bool) -> float | None:
+        """How long a run was trained for other trials; None where none tells.
+
+        That is the one that it was trained for, or one of the same values, whatever became of its
+        process; if patient, one that is just being told too.
+        """
         for _ in range(_LOOKS):
-            twin = next((t for t in self.done if t.user_attrs.get("run") == run), None)
-            others = (t for t in self.trials if t.number != trial.number)
-            if twin or not patient or all(t.state.name != "RUNNING" for t in others):
-                return twin
+            others = [t for t in self._all() if t.number != trial.number]
+            told = [
+                t.user_attrs.get("figures", {}).get("minutes")
+                for t in others
+                if t.user_attrs.get("run") == run or t.params == trial.params
+            ]
+            known = [minutes for minutes in told if minutes is not None]
+            if known:
+                return float(max(known))
+            if not patient or all(t.state.name != "RUNNING" for t in others):
+                return None
             time.sleep(LOOK_SECONDS)
         return None
 
@@ -295,7 +304,10 @@ class Search:
             column = GOALS[task.goals[0]].column if len(task.goals) == 1 else None
             before = read_so_far(run.history, column) if run is not None and column else []
             limit = task.limits.get("minutes")
-            return [TrialWatch(trial, column, limit, before, minutes_before, remember)]
+            spent = minutes_before
+            if run is not None and "minutes" not in figures:
+                spent = self._minutes_of(trial, run.folder.name, patient=False) or 0.0
+            return [TrialWatch(trial, column, limit, before, spent, remember)]
 
         try:
             finished = trainer.obtain(config, title, watch)
@@ -314,12 +326,15 @@ class Search:
             raise optuna.TrialPruned from None
         if "minutes" not in figures:  # trained before, for another trial
             wanted = "minutes" in (*task.goals, *task.limits)
-            twin = self._twin(trial, finished.name, patient=wanted)
-            known = twin.user_attrs.get("figures", {}).get("minutes") if twin else None
+            known = self._minutes_of(trial, finished.name, patient=wanted)
             if known is not None:
                 remember(minutes=known)
             elif wanted:
-                remember(minutes=minutes_before)
+                settle()
+                unknown = f"{finished.name} was trained before, nobody knows in how many minutes"
+                trial.set_user_attr("failed", unknown)
+                console.print(f"{title}: {unknown}")
+                raise optuna.TrialPruned
         results = finished.metrics["validation"]
         remember(
             parameters=float(finished.metrics["parameters"]),

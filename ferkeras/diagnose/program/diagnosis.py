@@ -16,6 +16,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.causes import callback, capacity, order
 from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
+from ferkeras.diagnose.program.compiled_metrics import measures_distances
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.labels import NoClassifier
 from ferkeras.diagnose.program.material import Material, read_material
@@ -175,16 +176,17 @@ def _diagnosis(
             )
         findings, remaining = _examine(program)
         learnt = program.rehearsals.whole if _own_fit_learns(program) else None
+        alike = program.labels.alike
         seen = bool(findings or learnt) or not program.has_loss
-        brief = None if seen else program.trials.basis
+        brief = None if seen or alike else program.trials.basis
         if brief is not None and brief.steps < STEPS and not learns(brief):
             brief = program.trials.patient(STEPS)
         far_behind = not findings and callback.is_behind_for_no_known_reason(program)
         behind = program.rehearsals.whole if far_behind else None
-        read, alike = None, None
+        read, smooth = None, None
         if brief is not None and learns_nothing(brief):
             read = readable(program)
-            alike = neighbours_alike(material.arrays[0])
+            smooth = neighbours_alike(material.arrays[0])
     worst: Literal["healthy", "suspicious", "broken"] = "healthy"
     if findings:
         broken = any(finding.severity == "broken" for finding in findings)
@@ -201,8 +203,9 @@ def _diagnosis(
         program.head.layer,
         brief,
         read,
-        (alike or 0.0) > _ALIKE,
+        (smooth or 0.0) > _ALIKE,
         learnt,
+        str(program.labels.classes[0]) if alike and not findings else "",
         behind,
     )
 
@@ -222,7 +225,24 @@ def _no_classes(program: Program) -> str | None:
         return "measured quantities (many different fractions)"
     if labels.form == "index" and of_a_distance and several and program.head.units == 1:
         return "measured quantities (many different numbers, one linear unit and a distance)"
+    if _is_held_against_distances(program):
+        return "measured quantities (one unit, and distances for a loss and for metrics)"
     return None
+
+
+def _is_held_against_distances(program: Program) -> bool:
+    """Whether loss, metrics and the one output are those of a quantity, however few values it has.
+
+    Labels of two values are classes all the same.
+    """
+    labels, head = program.labels, program.head
+    if head.units != 1 or labels.columns or labels.form == "text" or len(labels.classes) < 3:
+        return False
+    reached = head.activation not in ("softmax", "sigmoid") or (
+        head.activation == "sigmoid" and labels.classes.min() >= 0 and labels.classes.max() <= 1
+    )
+    of_numbers = program.loss.kind in ("regression", "unknown")
+    return reached and of_numbers and measures_distances(program.model)
 
 
 def _examine(
@@ -234,7 +254,9 @@ def _examine(
     tried = list(_asked(program, TRIED))
     # Units that cannot be trained, or rows that say nothing, are not for want of width.
     tiny = capacity.is_tiny(program)
-    if not tried and tiny:
+    # Of rows of one class no brief training tells whether a change helps.
+    told = not program.labels.alike
+    if told and tiny and not tried:
         tried = list(_asked(program, [capacity.network_too_small]))
     findings += tried
     remaining: list[ProgramFinding] = []
@@ -242,13 +264,13 @@ def _examine(
     if explained:
         # What remains is told where there is time left for it.
         program.trials.hurry(program.trials.seconds / 4)
-    if (not explained or program.trials.repaired) and not _own_fit_learns(program):
+    if told and (not explained or program.trials.repaired) and not _own_fit_learns(program):
         # Of a small network it was asked; it takes a quarter of the time, and is seldom the cause.
         width = [] if tried or tiny else [capacity.network_too_small]
         found = next(_asked(program, [*TIMED, *width]), None)
         if found is not None:
             (remaining if explained or program.trials.head_is_wrong else findings).append(found)
-    if not findings:
+    if told and not findings:
         findings += islice(_asked(program, LAST), 1)
     if not explained and program.rehearsals.tells_more:
         findings += _asked(program, OWN)

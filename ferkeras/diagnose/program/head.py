@@ -172,6 +172,16 @@ def passed_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndar
     ]
 
 
+def given_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarray]]:
+    """The same layers, and the first array that each was called with."""
+    calls: list[tuple[Any, Any, Any]] = []
+    with _recorded(model, [], [], [], calls), suppress(_Reached):
+        model(x, training=False)
+    rows = len(keras.tree.flatten(x)[0])
+    arrays = [(layer, _arrays(given, rows)) for layer, given, _ in calls]
+    return [(layer, values[0]) for layer, values in arrays if values]
+
+
 def calls_of_layers(
     model: keras.Model, x: Any
 ) -> Iterator[tuple[keras.Layer, list[np.ndarray], list[np.ndarray]]]:

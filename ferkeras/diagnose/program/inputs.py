@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from ferkeras.diagnose.program.divided import Divided, divided_pictures
 from ferkeras.diagnose.program.head import first_input, passed_before, tokens_of, unadapted
 
 if TYPE_CHECKING:
@@ -65,6 +66,13 @@ class Inputs:
             )
             for layers in zip(*parts, strict=True)
         ]
+
+    @cached_property
+    def divided(self) -> Divided | None:
+        """Pictures that were scaled, and that a layer divides as if they were not."""
+        program = self._program
+        parts = [program.train.take(part) for part in program.portions(self.rows)]
+        return divided_pictures(program.model, parts)
 
     @cached_property
     def looked_up(self) -> np.ndarray | None:

@@ -81,6 +81,11 @@ class Labels:
         """Whether a row has exactly one class."""
         return self.form not in ("independent",)
 
+    @property
+    def alike(self) -> bool:
+        """Whether all are of one class, so that no skill tells what is learnt of them."""
+        return self.exclusive and len(self.classes) == 1
+
     @cached_property
     def classless(self) -> float:
         """Fraction of one-hot rows that are zeros only; 0 where any row has several classes."""

@@ -38,6 +38,7 @@ class Material:
         batch: rows of a batch, where the data comes in batches; else None.
         streamed: whether the data comes in batches of its own order (`tf.data`, a sequence).
         sizes: rows of each batch that was read, where the data comes in batches.
+        labelled: part of the rows that these are of; the others have no label and were left out.
     """
 
     x: Any
@@ -49,6 +50,7 @@ class Material:
     batch: int | None
     streamed: bool
     sizes: tuple[int, ...] = ()
+    labelled: float = 1.0
 
     def __len__(self) -> int:
         return len(self.y)
@@ -62,6 +64,11 @@ class Material:
     def digests(self) -> np.ndarray:
         """A number for each row, the same where all inputs are, shape (N,), uint64."""
         return digests_of(self.arrays)
+
+    @property
+    def ends(self) -> bool:
+        """Whether every label of the split was seen."""
+        return self.total is not None and round(self.total * self.labelled) <= len(self.all_labels)
 
     def take(self, rows: np.ndarray) -> Any:
         """The inputs of some of the rows."""

@@ -68,11 +68,15 @@ def labelled(material: Material, model: keras.Model) -> Material:
         return material  # -1 and 1 are two classes
     rows = np.flatnonzero(there)
     everywhere = material.all_labels.reshape(-1)
+    kept = (everywhere >= 0) | ~np.isin(everywhere, labels[~there])
+    batches = np.split(there, np.cumsum(material.sizes)[:-1]) if material.sizes else []
     return replace(
         material,
         x=material.take(rows),
         y=material.y[rows],
         weight=None if material.weight is None else material.weight[rows],
         place=material.place[rows],
-        all_labels=material.all_labels[(everywhere >= 0) | ~np.isin(everywhere, labels[~there])],
+        all_labels=material.all_labels[kept],
+        sizes=tuple(int(each.sum()) for each in batches if each.any()),
+        labelled=float(kept.mean()),
     )

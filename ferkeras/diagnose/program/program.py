@@ -87,7 +87,7 @@ class Program:
         self.train = train
         self.validation = validation
         self.fit = fit
-        self._changed: tuple[Any, ...] = (False, None, True, True)
+        self._changed: tuple[Any, ...] = (False, None, True, True, True)
         self._calls: dict[Any, Any] = {}
         self.not_measured: list[str] = []
         self.inputs = Inputs(self)
@@ -316,12 +316,15 @@ class Program:
                 stack.enter_context(nothing_augmented(self.model, change.augmentation or ""))
             if not change.constraints:
                 stack.enter_context(nothing_constrained(self.model))
+            if not change.divided and self.inputs.divided is not None:
+                stack.enter_context(self.inputs.divided.undone())
             before = self._changed
             self._changed = (
                 change.repaired,
                 change.activation,
                 change.dropout,
                 change.augmentation,
+                change.divided,
             )
             try:
                 yield

@@ -82,6 +82,7 @@ def _as_program(model: keras.Model, program: Program) -> Program:
     result = Program(model, program.train, program.validation, program.fit, seconds)
     result.trials.head_is_wrong = program.trials.head_is_wrong
     result.trials.scale_inputs = program.trials.scale_inputs
+    result.trials.undivided = program.trials.undivided
     return result
 
 

@@ -39,6 +39,7 @@ class ProgramDiagnosis:
         remaining: what a copy with the findings put in order still lacks, of rate and steps.
         output_layer: name of the layer that makes the output; empty where none does.
         own: the rehearsal of its own `fit`, where that learns and a brief training does not.
+        only: the one class of the rows that were examined, where others are rare; else empty.
         behind: the rehearsal of its own `fit`, where a brief training without its callbacks and its
             own step knows far more, and nothing was found that explains it.
         program: the file that was run; empty where a model was given.
@@ -56,6 +57,7 @@ class ProgramDiagnosis:
     read: float | None = None
     pictures: bool = False
     own: Rehearsal | None = None
+    only: str = ""
     behind: Rehearsal | None = None
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +77,12 @@ class ProgramDiagnosis:
             return (
                 f"Its own `fit` learns: {self.own.accuracy:.0%} of the training rows are right "
                 f"after {self.own.steps:,} steps."
+            )
+        if self.only:
+            return (
+                "Nothing was found that keeps this classifier from learning, but it was not seen "
+                f"to learn either: all rows that were examined are of class {self.only}, as the "
+                "others are rare."
             )
         if self.behind is not None and self.brief is not None:
             return (

@@ -56,6 +56,7 @@ class Change:
         clipping: whether the optimizer shortens gradients.
         augmentation: whether layers change inputs at random; a name: all but that one.
         constraints: whether weights are held within what their layers say.
+        divided: whether a layer divides pictures that were scaled before.
         seed: of the order, and of fresh weights.
     """
 
@@ -76,6 +77,7 @@ class Change:
     clipping: bool = True
     augmentation: bool | str = True
     constraints: bool = True
+    divided: bool = True
     seed: int = 0
 
 
@@ -202,7 +204,7 @@ class Stepper:
 
     Args:
         program: whose model is trained, with activations as the change wants them.
-        change: repaired, everything and activation count.
+        change: repaired, everything, activation and divided count.
     """
 
     def __init__(self, program: Program, change: Change) -> None:

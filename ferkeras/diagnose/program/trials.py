@@ -41,6 +41,8 @@ class Trials:
         """Whether outputs, loss or labels were found not to fit; trials then repair them first."""
         self.scale_inputs = False
         """Whether inputs were found unscaled; later trials scale them first."""
+        self.undivided = False
+        """Whether a layer was found to divide scaled pictures; in later trials it does not."""
         self._until = time.monotonic() + seconds
         self._start = [(v, v.numpy()) for v in program.model.variables]
         self._trials: dict[tuple[Change, int], Trial | None] = {}
@@ -171,6 +173,7 @@ class Trials:
             change,
             repaired=self.repaired,
             scaled=change.scaled or self.scale_inputs,
+            divided=change.divided and not self.undivided,
         )
 
     def _try(
@@ -222,6 +225,7 @@ class Trials:
             change.clipping,
             change.augmentation,
             change.constraints,
+            change.divided,
             change.scaled and any(each.dtype.kind != "f" for each in self._program.train.arrays),
             change.rate if scheduled else None,
         )

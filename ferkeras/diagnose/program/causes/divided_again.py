@@ -2,77 +2,119 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 
-from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.comparison import Comparison, told
+from ferkeras.diagnose.program.divided import Divided
+from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
 
-_DIVIDES = 64.0
-"""A layer that divides by more is made for grey values up to 255."""
+_ALIKE = 0.2
+"""How far outputs differ from row to row, of how far they would, where rows are nearly the same."""
 
-_SCALED = 10.0
-"""What fractions are below once they were scaled or standardised."""
+_UNTRIED = 0.7
+"""Confidence where no brief training tells, or none learns with or without the division."""
 
 
 def divided_again(program: Program) -> ProgramFinding | None:
-    """Fractions of the size of 1 that a `Rescaling` made for grey values divides by 255.
+    """Pictures of fractions that a `Rescaling` made for grey values divides by 255, where nothing
+    after it makes up for that.
 
-    Networks of `keras.applications` often have one (EfficientNet, ConvNeXt).
+    Networks of `keras.applications` often have one (EfficientNet, MobileNetV3).
     """
-    if program.trials.scale_inputs:
-        return None  # it is named already
-    for layer, made in program.inputs.passed:
-        if not isinstance(layer, keras.layers.Rescaling):
-            continue
-        scale, offset = np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
-        if not 0 < np.abs(scale).max() < 1 / _DIVIDES:
-            continue
-        given = (made.astype(np.float64) - offset) / scale
-        largest = float(np.nanmax(np.abs(given), initial=0.0))
-        # Masks are whole numbers, and may be 0 and 1 with good reason.
-        whole = bool(np.allclose(given, np.round(given), atol=1e-3))
-        if largest > _SCALED or whole:
-            continue
-        return _named(program, layer, float(np.nanmin(given)), float(np.nanmax(given)))
-    return None
-
-
-def _named(
-    program: Program, layer: keras.layers.Rescaling, low: float, high: float
-) -> ProgramFinding:
-    basis = program.trials.basis
-    learns = basis is not None and program.trials.learns(basis)
-    divisor = 1 / float(np.abs(np.asarray(layer.scale)).max())
-    if not learns:
-        program.trials.scale_inputs = True
+    divided = program.inputs.divided
+    if divided is None or program.trials.scale_inputs:
+        return None  # where inputs are to be scaled, it is named already
+    left = _left(program)
+    if not left < _ALIKE:
+        return None
+    comparison = program.trials.compared(Change(divided=False))
+    learns = comparison is not None and program.trials.learns(comparison.without[0])
+    gains = comparison is not None and (comparison.helps or comparison.halves_errors)
+    if learns and not gains:
+        return None
+    program.trials.undivided = True
     return ProgramFinding(
         cause="scaled_twice",
-        verdict=f"{layer.name!r} divides by {divisor:.4g} what is between {low:.2g} and {high:.2g} "
-        "already: inputs are scaled twice, and every picture is nearly the same to the layers "
-        f"after it{'. It learns all the same' if learns else ''}.",
-        evidence=(
-            Evidence(
-                f"largest number that {layer.name!r} is called with",
-                f"{max(abs(low), abs(high)):.3g}",
-                "255",
-                max(abs(low), abs(high)),
-            ),
-        ),
+        verdict=_verdict(divided, learns, gains),
+        evidence=_evidence(divided, left, comparison),
         remedies=(
             CodeRemedy(
                 "give the model grey values from 0 to 255, which it scales itself",
                 "pictures that differ in what the first weights see",
                 code='x = x.astype("float32")  # without / 255, and without preprocess_input of '
                 "another network",
-                change=Change(scaled=True),
+                change=Change(divided=False),
+                tried="" if comparison is None else comparison.words,
             ),
         ),
-        reason=f"What reaches a Rescaling that divides by more than {_DIVIDES:g} is read: "
-        f"fractions below {_SCALED:g} are no grey values.",
+        reason="Named where fractions reach a Rescaling that is made for grey values, outputs "
+        f"differ by less than {_ALIKE:.0%} of what they would without it, and no brief training "
+        "learns as well with it.",
         source="Keras documentation: applications, EfficientNet: inputs are pixels of 0 to 255",
-        severity="suspicious" if learns else "broken",
-        confidence=MEASURED,
-        layer=layer.name,
+        severity="broken" if gains and not learns else "suspicious",
+        confidence=comparison.confidence if comparison is not None and gains else _UNTRIED,
+        layer=divided.layer.name,
     )
+
+
+def _verdict(divided: Divided, learns: bool, gains: bool) -> str:
+    verdict = (
+        f"{divided.layer.name!r} divides by {divided.divisor:.4g} what is between "
+        f"{divided.low:.2g} and {divided.high:.2g} already: inputs are scaled twice, and every "
+        "picture is nearly the same to the layers after it"
+    )
+    if learns:
+        return f"{verdict}. It learns all the same, and more without it."
+    return f"{verdict}; without it the same steps learn." if gains else f"{verdict}."
+
+
+def _evidence(divided: Divided, left: float, comparison: Comparison | None) -> tuple[Evidence, ...]:
+    largest = max(abs(divided.low), abs(divided.high))
+    evidence = (
+        Evidence(
+            f"largest number that {divided.layer.name!r} is called with",
+            f"{largest:.3g}",
+            "255",
+            largest,
+        ),
+        Evidence(
+            "how far outputs differ from row to row, of how far they would undivided",
+            f"{left:.1%}",
+            "about 100%",
+            left,
+        ),
+    )
+    if comparison is None:
+        return evidence
+    return (
+        *evidence,
+        Evidence(
+            "training rows named rightly, above the majority, as they are and undivided",
+            told(comparison.skill_without),
+            told(comparison.skill_with),
+            comparison.skill_without,
+        ),
+    )
+
+
+def _left(program: Program) -> float:
+    """How far outputs differ from row to row, of how far they would were nothing divided again.
+
+    Layers that normalise later may make up for it; NaN where outputs never differ.
+    """
+    as_it_is, undivided = (_spread(program, divided) for divided in (True, False))
+    return as_it_is / undivided if undivided > 0 else np.nan
+
+
+def _spread(program: Program, divided: bool) -> float:
+    """Standard deviation of the outputs over rows at the first weights, as in training, with
+    nothing random and without the last activation where it can be taken away."""
+    change = Change(
+        repaired=program.head.can_be_bared, dropout=False, augmentation=False, divided=divided
+    )
+    rows = program.judged_rows(256)
+    with program.trials.restarted(), program.changed(change):
+        outputs = program.predict(rows, program.train.x, training=True, batch=program.batch)
+    return float(outputs.std(axis=0, dtype=np.float64).mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.causes.order import begins_with_one_class
+from ferkeras.diagnose.program.causes.order import begins_with_one_class, more_is_to_come
 from ferkeras.diagnose.program.causes.units import padding_classes, units_are_wrong
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.labels import Labels, shown
@@ -13,6 +13,9 @@ from ferkeras.diagnose.program.trial import Change
 
 _SEEN = 200
 """Training rows below which a class may be missing by chance."""
+
+_MAY_FOLLOW = 0.6
+"""Confidence that classes are missing where only the beginning of a stream was read."""
 
 _SHARE = 0.03
 _CHANCE = 3
@@ -170,7 +173,7 @@ def _known_classes(program: Program, every: np.ndarray) -> np.ndarray:
 def _missed_by_chance(program: Program, held: Labels) -> float:
     """What part of validation rows is of classes that chance leaves out of the rows at hand."""
     train = program.train
-    if train.total is not None and train.total <= len(train.all_labels):
+    if train.ends:
         return 0.0
     parts = np.bincount(held.index) / len(held.index)
     return float((parts * (1 - parts) ** len(train.all_labels)).sum())
@@ -180,6 +183,30 @@ def _trained_on(program: Program) -> np.ndarray:
     """All labels at hand, without those that `validation_split` holds out."""
     every, held = program.train.all_labels, program.fit.validation_split
     return every[: int(len(every) * (1 - held))] if held else every
+
+
+def _one_class(labels: Labels, more: bool) -> ProgramFinding:
+    """All labels that were read are of one class; more may follow."""
+    count = f"{len(labels.flat):,} training labels are {labels.classes[0]}"
+    lost = CodeRemedy("find where the other classes were lost", "two classes or more")
+    late = CodeRemedy(
+        "where others follow, mix the rows; where they are rare, give validation rows that have "
+        "some, which tells the one from the other",
+        "batches with every class",
+        code="dataset.shuffle(number_of_rows)  # before .batch()",
+    )
+    return ProgramFinding(
+        cause="labels_ill_defined",
+        verdict=f"The first {count}, and no more were read: there is nothing to tell apart in them."
+        if more
+        else f"All {count}: there is nothing to tell apart.",
+        evidence=(Evidence("classes in the labels", "1", "at least 2", 1.0),),
+        remedies=(lost, late) if more else (lost,),
+        reason="The values are counted.",
+        source="-",
+        severity="suspicious" if more else "broken",
+        confidence=_MAY_FOLLOW if more else PROVEN,
+    )
 
 
 def rows_without_class(program: Program) -> ProgramFinding | None:
@@ -225,21 +252,11 @@ def labels_ill_defined(program: Program) -> ProgramFinding | None:
     """Only one class, or a class that never counts."""
     labels = program.labels
     unused = padding_classes(program)
-    if len(labels.classes) == 1 and labels.exclusive:
+    if labels.alike:
         every = program.train.all_labels
         if begins_with_one_class(program) or len(_known_classes(program, every)) > 1:
             return None  # Others come later, or were not drawn.
-        only = labels.classes[0]
-        return ProgramFinding(
-            cause="labels_ill_defined",
-            verdict=f"All {len(labels.flat):,} training labels are {only}: there is nothing to "
-            "tell apart.",
-            evidence=(Evidence("classes in the labels", "1", "at least 2", 1.0),),
-            remedies=(CodeRemedy("find where the other classes were lost", "two classes or more"),),
-            reason="The values are counted.",
-            source="-",
-            confidence=PROVEN,
-        )
+        return _one_class(labels, more=more_is_to_come(program))
     if not len(unused):
         return None
     fraction = float(np.isin(labels.values, unused).mean())

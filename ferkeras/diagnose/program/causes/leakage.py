@@ -34,7 +34,8 @@ def leakage(program: Program) -> ProgramFinding | None:
     shared = float(np.isin(found, known).mean())
     within = 1 - len(set(known)) / len(known)
     # Of a sample of the training rows as many are missed as were not drawn.
-    seen = min(1.0, len(train) / (program.rows or len(train)))
+    labelled = (program.rows or len(train)) * train.labelled
+    seen = min(1.0, len(train) / labelled)
     if seen < 1:
         # So are those that repeat: one half is held against the other, as the splits are.
         mixed = np.random.default_rng(0).permutation(known)

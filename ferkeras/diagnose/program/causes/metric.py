@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras.src.trainers.compile_utils import CompileMetrics
 
+from ferkeras.diagnose.program.compiled_metrics import is_accuracy, named_metrics
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
@@ -158,19 +159,7 @@ def _metric_values(
 
 def _named(program: Program) -> list[tuple[str, Any]]:
     """Compiled accuracies, with their names."""
-    compiled = getattr(program.model, "_compile_metrics", None)
-    metrics = keras.tree.flatten(getattr(compiled, "_user_metrics", None) or [])
-    named = [(each if isinstance(each, str) else _name(each), each) for each in metrics]
-    return [(name, metric) for name, metric in named if _is_accuracy(name.lower())]
-
-
-def _is_accuracy(name: str) -> bool:
-    return "acc" in name and "top" not in name
-
-
-def _name(metric: Any) -> str:
-    """The name of a metric, or of a function that is one."""
-    return str(getattr(metric, "name", None) or getattr(metric, "__name__", ""))
+    return [each for each in named_metrics(program.model) if is_accuracy(each[0])]
 
 
 def _made_up(

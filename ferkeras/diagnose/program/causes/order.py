@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.program import Program
 
 _SURE = 0.5
 """Of the classes' information that a batch's place gives; in a mixed order it is a few percent."""
+
+_CHANCE = 0.01
+"""Of streams in a mixed order, how many may begin as one that is said not to be mixed."""
 
 
 def not_shuffled(program: Program) -> ProgramFinding | None:
@@ -23,16 +27,22 @@ def not_shuffled(program: Program) -> ProgramFinding | None:
 
 def begins_with_one_class(program: Program) -> bool:
     """Whether all rows that were read are of one class, and more rows and classes are to come."""
-    train, held = program.train, program.validation_labels
-    read_to_its_end = train.total is not None and train.total <= len(train.all_labels)
-    others = held is not None and len(held.classes) > 1
-    return train.streamed and not read_to_its_end and others
+    held = program.validation_labels
+    return more_is_to_come(program) and held is not None and len(held.classes) > 1
+
+
+def more_is_to_come(program: Program) -> bool:
+    """Whether a stream was not read to its end."""
+    return program.train.streamed and not program.train.ends
 
 
 def _begins_with_one_class(program: Program) -> ProgramFinding | None:
-    if not begins_with_one_class(program):
+    held, rows = program.validation_labels, len(program.train.all_labels)
+    if held is None or not begins_with_one_class(program):
         return None
-    rows = len(program.train.all_labels)
+    chance = _all_of_one_class(program.labels.classes[0], rows, held)
+    if chance >= _CHANCE:
+        return None  # The others are rare.
     return _finding(
         f"The first {rows:,} rows are all of one class, validation rows are of several, and more "
         "rows follow: they come class by class, and each step unlearns what the ones before it "
@@ -41,7 +51,20 @@ def _begins_with_one_class(program: Program) -> ProgramFinding | None:
         "mix the rows, or the files before they are read",
         "image_dataset_from_directory(..., shuffle=True)  # or "
         "dataset.shuffle(number_of_rows) before .batch()",
+        reason="With as many rows of other classes as validation has, fewer than one in "
+        f"{1 / _CHANCE:.0f} mixed streams would begin like this.",
+        confidence=MEASURED,
     )
+
+
+def _all_of_one_class(only: object, rows: int, held: Labels) -> float:
+    """How likely so many rows are all of one class, were they drawn as the validation rows are.
+
+    That is how likely all rows of other classes, of both splits, are validation rows.
+    """
+    count = len(held.index)
+    others = np.arange(int((held.classes[held.index] != only).sum()))
+    return float(np.prod((count - others) / (rows + count - others)))
 
 
 def splits_by_order(program: Program) -> tuple[float, float] | None:
@@ -86,14 +109,14 @@ def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | 
     if not program.train.streamed and program.fit.shuffle:
         return None
     sizes = program.train.sizes or [program.batch] * (len(labels) // program.batch)
-    if len(sizes) < 4 or program.batch < 4:
+    if len(sizes) < 4 or np.mean(sizes) < 4:
         return None
     batches = np.split(labels[: sum(sizes)], np.cumsum(sizes)[:-1])
     told = _told(batches)
     mixed = np.random.default_rng(0).permutation(np.concatenate(batches))
     # Of many classes a small batch holds few in any order.
     by_chance = _told(np.split(mixed, np.cumsum(sizes)[:-1]))
-    if told - by_chance < _SURE * (1 - by_chance):
+    if told - by_chance <= _SURE * (1 - by_chance):
         return None
     alone = float(np.mean([len(np.unique(batch)) == 1 for batch in batches]))
     return _finding(
@@ -126,13 +149,20 @@ def _entropy(labels: np.ndarray) -> float:
     return float(-(p * np.log(p)).sum() + (len(counts) - 1) / (2 * counts.sum()))
 
 
-def _finding(verdict: str, evidence: Evidence, what: str, code: str) -> ProgramFinding:
+def _finding(
+    verdict: str,
+    evidence: Evidence,
+    what: str,
+    code: str,
+    reason: str = "Half of the information about the class is far from what chance leaves.",
+    confidence: float = PROVEN,
+) -> ProgramFinding:
     return ProgramFinding(
         cause="not_shuffled",
         verdict=verdict,
         evidence=(evidence,),
         remedies=(CodeRemedy(what, "batches and splits with every class", code=code),),
-        reason="Half of the information about the class is far from what chance leaves.",
+        reason=reason,
         source="Keras documentation: fit, validation_split takes the last rows before shuffling",
-        confidence=PROVEN,
+        confidence=confidence,
     )
