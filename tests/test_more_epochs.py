@@ -287,11 +287,16 @@ def test_exports_of_before_stay_exports_and_the_card_says_what_they_are(run, spl
     listed = json.loads((run.exports.path / "exports.json").read_text())
     record = {**listed["model.tflite"], "format": "onnx", "epoch": 9}
     listed["model.onnx"] = record
+    # One of a former ferkeras, which did not say.
+    (run.exports.path / "model.keras").write_bytes(b"as it was")
+    listed["model.keras"] = {**record, "format": "keras"}
+    del listed["model.keras"]["epoch"]
     (run.exports.path / "exports.json").write_text(json.dumps(listed))
     with reopened(run, {"train.epochs": 4}) as found:
         train(found.config, splits, Console(io.StringIO()), run)
     card = (run.exports.path / "README.md").read_text()
     assert "`model.onnx` is the network of epoch 9, before the training went on" in card
+    assert "`model.keras`" not in card
     check_export_folder(run.exports, "model.onnx", open_run(run.folder))
 
 

@@ -567,6 +567,13 @@ def test_frames_of_a_rate_that_changes_have_their_own_times(monkeypatch, tmp_pat
     assert "cut off" not in capfd.readouterr().err
 
 
+def test_videos_put_together_go_on_where_the_first_ends(monkeypatch, tmp_path):
+    seconds = [at / 2 for at in range(6)] * 2
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: Capture(seconds, 2.0, 12))
+    found = [view.seconds for view in views_of([tmp_path / "a.mpg"], 1)]
+    assert found == pytest.approx(range(6))
+
+
 def test_a_video_whose_name_is_no_text_is_skipped(finished_run, folder, video, capsys):
     video.rename(folder / "clip\udcff.avi")
     assert main([str(finished_run), str(folder), "--csv"]) == 1

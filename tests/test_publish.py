@@ -290,11 +290,18 @@ def test_what_was_healed_and_found_names_no_folder(run):
     finished = replace(
         finished,
         config=finished.config.model_copy(update={"network": network}),
-        environment={**finished.environment, "healings": [healing]},
+        environment={
+            **finished.environment,
+            "healings": [healing],
+            "data": {**finished.environment["data"], "source": "/faces"},
+            "changes": [{"key": "data.path", "was": "/home/ann/a (b)/fer.csv", "now": "b"}],
+        },
         metrics={**finished.metrics, "diagnosis": {"verdict": f"{start} holds NaN"}},
     )
     given = of_no_machine(finished, finished.run)
     assert given.config.network.start_from == "a-001"
+    assert given.environment["data"]["source"] == "faces"
+    assert given.environment["changes"][0]["was"] == "fer.csv"
     assert given.metrics["diagnosis"] == {"verdict": "a-001 holds NaN"}
     assert "/home/ann" not in json.dumps(given.environment)
     assert "It began from a-001, broken." in model_card(given, {})

@@ -124,9 +124,11 @@ class _Parser(argparse.ArgumentParser):
             self.register("action", name, _Once)
 
     def _print_message(self, message, file=None):  # type: ignore[no-untyped-def]
-        # argparse's own keeps it to itself where nobody can read it.
-        if message:
-            (file or sys.stderr).write(message)
+        # Of --help that nobody can read argparse says nothing.
+        if message and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
     def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         words = _without_end_of_options(sys.argv[1:] if args is None else list(args))

@@ -66,7 +66,8 @@ def without_folders(text: str, known: Iterable[str] = ()) -> str:
         text: a sentence, a word of a command line, code.
         known: paths that may be in it, also ones with spaces.
     """
-    for path in sorted((each for each in known if _FOLDERS.match(each)), key=len, reverse=True):
+    away = (each.rstrip("/\\") for each in known if PurePath(each).is_absolute() or each[:1] == "~")
+    for path in sorted(filter(None, away), key=len, reverse=True):
         text = text.replace(path, PurePath(path).name)
     return _FOLDERS.sub("", text)
 

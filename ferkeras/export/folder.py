@@ -96,6 +96,14 @@ def write_model_card(
     return write_card(folder, card)
 
 
+def forget_unknown(folder: AnyPath) -> None:
+    """Take from the list what does not say of which epoch it is: the training may have gone on."""
+    listed = folder_of(folder) / LIST
+    if listed.exists():
+        records = read_record(listed, ExportsRecord)
+        write_json(listed, {name: each for name, each in records.items() if "epoch" in each})
+
+
 def _origin(folder: InnerPath, file: str) -> Mapping[str, Any] | None:
     """What `exports.json`, or else a file itself, says of how it came about; None for nothing."""
     listed = folder / LIST

@@ -14,7 +14,7 @@ from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.export.card_file import note_on
-from ferkeras.export.folder import write_model_card
+from ferkeras.export.folder import forget_unknown, write_model_card
 from ferkeras.export.formats import export_network
 from ferkeras.export.probe import Probe, mixed
 from ferkeras.files.made import Made
@@ -183,6 +183,7 @@ def _export_alone(
         finished.about(),
         probe=Probe(mixed(splits.validation.images, config.seed)[:_PROBE]),
     )
+    forget_unknown(run.exports)
     if note := note_on(write_model_card(run.exports, finished, exported)):
         console.print(f"note: {note}")
     return max(each.parity.largest_difference for each in exported)

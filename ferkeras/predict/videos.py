@@ -51,12 +51,18 @@ def frames_of(path: Path, every_seconds: float) -> Iterator[View]:
     rate = capture.get(cv2.CAP_PROP_FPS)
     if not rate or not math.isfinite(rate):
         rate = 25.0
-    number, seconds, next_wanted, shown_one = 0, 0.0, 0.0, False
+    number, seconds, shift, next_wanted, shown_one = 0, 0.0, 0.0, 0.0, False
     try:
         while 0 < pixels <= MAX_PICTURE_PIXELS and capture.grab():
             # Frames need not come at one rate: a phone takes fewer in the dark.
             stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            seconds = stamp if math.isfinite(stamp) and stamp > 0 else number / rate
+            if not math.isfinite(stamp) or stamp <= 0:
+                seconds = max(seconds, number / rate)
+            else:
+                if number and stamp + shift < seconds:
+                    # Videos that were put together each begin at 0.
+                    shift = seconds + 1 / rate - stamp
+                seconds = stamp + shift
             number += 1
             # Half a frame early, so that 1 s at 29.97 frames/s is the 30th frame.
             late = seconds + 0.5 / rate - next_wanted

@@ -130,7 +130,7 @@ def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
             return {key: cut(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [cut(each) for each in value]
-        return without_folders(value, known) if isinstance(value, str) else value
+        return without_folders(_last_part(value), known) if isinstance(value, str) else value
 
     def last(path: str | None) -> str | None:
         return None if path is None else _last_part(path)
@@ -168,6 +168,11 @@ def _paths_of(finished: FinishedRun) -> list[str]:
         config.data.path,
         config.output.folder,
         *config.distill.teachers,
+        *(
+            str(each[when])
+            for each in finished.environment.get("changes", [])
+            for when in ("was", "now")
+        ),
     ]
     weights = config.network.weights if isinstance(config.network, Backbone) else None
     return [*found, *filter(None, (config.data.votes, config.network.start_from, weights))]

@@ -26,7 +26,7 @@ from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import FinishedRun, check_name, check_task, task_of
 from ferkeras.runs.healings import START, healed_settings, healings_to_come
 from ferkeras.runs.history import read_so_far
-from ferkeras.runs.lock import AtWork, exclusive_lock
+from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.moved import PATH, VOTES
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, MetricsRecord, read_record
@@ -182,7 +182,8 @@ def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[Unf
 def _tidy_exports(run: Run) -> None:
     """Remove what a killed export left; that of one which is at work stays."""
     if run.exports.is_dir():
-        with suppress(AtWork), exclusive_lock(run.exports.path):
+        # Where it cannot be locked, an export at its end says so.
+        with suppress(InputError), exclusive_lock(run.exports.path):
             remove_temporary_files(run.exports)
 
 
