@@ -108,7 +108,12 @@ def finish(
     if not brief:
         with console.working("drawing curves and matrices"):
             _draw(config, splits, run, history, best_epoch, model, validation)
-        with console.working("exporting the network"):
+        run.exports.mkdir(parents=True, exist_ok=True)
+        # Somebody may be exporting what there was so far.
+        with (
+            console.working("exporting the network"),
+            exclusive_lock(run.exports.path, _PATIENCE),
+        ):
             metrics["export_difference"] = _export(config, splits, run, model, metrics, console)
         with console.working("writing the report"):
             batch = first_batch(setup)
@@ -157,20 +162,6 @@ def _export(
     console: Console,
 ) -> float:
     """Write SavedModel, LiteRT file and model card; return the largest difference found."""
-    run.exports.mkdir(parents=True, exist_ok=True)
-    # Somebody may be exporting what there was so far.
-    with exclusive_lock(run.exports.path, _PATIENCE):
-        return _export_alone(config, splits, run, model, metrics, console)
-
-
-def _export_alone(
-    config: Config,
-    splits: Splits,
-    run: Run,
-    model: keras.Model,
-    metrics: dict[str, Any],
-    console: Console,
-) -> float:
     # Parts of it are there if the run was cut off here.
     Made(run.inner).remove(but_an_edited_card(run, what_an_export_makes(run)))
     finished = FinishedRun(
