@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ferkeras.config.schema import ClassWeight
+from ferkeras.config.sections.class_weight import ClassWeight
 from ferkeras.training.class_weights import class_balance, class_weights
 
 COUNTS = st.lists(st.integers(1, 400), min_size=2, max_size=7)

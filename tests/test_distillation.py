@@ -15,7 +15,7 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.signals import StopRequest
 from ferkeras.config.file import load_config
-from ferkeras.config.schema import Distill
+from ferkeras.config.sections.distill import Distill
 from ferkeras.data.load import load_splits
 from ferkeras.export.model_card import model_card
 from ferkeras.fit.__main__ import main

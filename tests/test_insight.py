@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from callbacks import VariableRamp
-from ferkeras.config.schema import Schedule
+from ferkeras.config.sections.schedule import Schedule
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.examples import examples_of_each, worst_mistakes

@@ -15,7 +15,7 @@ from ferkeras.check_data.check import check_material
 from ferkeras.check_data.material import gather
 from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.errors import InputError
-from ferkeras.config.schema import Augment
+from ferkeras.config.sections.augment import Augment
 from ferkeras.data import cache, selection
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.leakage import occurs_in

@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferkeras.config.schema import Augment
+from ferkeras.config.sections.augment import Augment
 from ferkeras.data import warp
 from ferkeras.data.augment import NUMBERS, augment
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset

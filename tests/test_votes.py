@@ -23,7 +23,8 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.signals import StopRequest
 from ferkeras.config.file import load_config, with_values
-from ferkeras.config.schema import Augment, Config
+from ferkeras.config.schema import Config
+from ferkeras.config.sections.augment import Augment
 from ferkeras.data.classes import DROPPED
 from ferkeras.data.digests import votes_fingerprint_of
 from ferkeras.data.faces import USAGES, ReadFaces, Splits

@@ -11,7 +11,7 @@ import numpy as np
 from ferkeras.check_data.thumbnails import thumbnails
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.foreign_text import for_line
-from ferkeras.config.schema import Data
+from ferkeras.config.sections.data import Data
 from ferkeras.data.faces import USAGES, Faces, ReadFaces, those_at
 from ferkeras.data.load import DEMO
 from ferkeras.data.read import read_readable

@@ -13,7 +13,8 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from ferkeras.cli.invocation import shell_words
-from ferkeras.config.schema import IN_WORDS, Config, Section
+from ferkeras.config.schema import IN_WORDS, Config
+from ferkeras.config.section import Section
 
 NULL = ("null", "Null", "NULL", "~")
 """How YAML writes that there is no value."""

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from ferkeras.config.schema import Augment
+from ferkeras.config.sections.augment import Augment
 from ferkeras.data.warp import warp
 
 NUMBERS = 12

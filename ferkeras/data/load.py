@@ -9,7 +9,8 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import shown
-from ferkeras.config.schema import Config, Data
+from ferkeras.config.schema import Config
+from ferkeras.config.sections.data import Data
 from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import read_faces
 from ferkeras.data.readers.source import NoPeople

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.config.schema import Augment
+from ferkeras.config.sections.augment import Augment
 from ferkeras.data.augment import NUMBERS, augment
 from ferkeras.data.faces import Faces
 from ferkeras.data.selection import Images, Selection

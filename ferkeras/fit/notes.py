@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ferkeras.cli.wording import listed
-from ferkeras.config.schema import Config, Data
+from ferkeras.config.schema import Config
+from ferkeras.config.sections.data import Data
 from ferkeras.data.faces import Splits
 
 _SET_IN = ("dropout_from_epoch", "smoothing_from_epoch", "plateau_from_epoch")

@@ -82,7 +82,7 @@ def _training_command(arguments: argparse.Namespace, rate: float) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    from ferkeras.config.schema import GREATEST_RATE
+    from ferkeras.config.sections.train import GREATEST_RATE
 
     if not 0 < arguments.lowest < arguments.highest <= GREATEST_RATE:
         raise InputError(

@@ -14,7 +14,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.foreign_text import without_folders
 from ferkeras.config.file import dump_config
 from ferkeras.config.networks.backbone import Backbone
-from ferkeras.config.schema import Output
+from ferkeras.config.sections.output import Output
 from ferkeras.export.formats import Exported, export_network
 from ferkeras.export.model_card import model_card
 from ferkeras.export.origin import record_of

@@ -12,7 +12,7 @@ from ferkeras.report.columns import REGULARISATION
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ferkeras.config.schema import Schedule
+    from ferkeras.config.sections.schedule import Schedule
 
 # A learning rate that moves in more of its epochs than this follows a schedule of its own.
 _STEADY = 1 / 3

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 
 from ferkeras.cli.errors import InputError
-from ferkeras.config.schema import Distill
+from ferkeras.config.sections.distill import Distill
 from ferkeras.data.faces import Splits
 from ferkeras.data.task import Task
 from ferkeras.runs.division import had_same_splits

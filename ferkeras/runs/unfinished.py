@@ -17,7 +17,8 @@ from ferkeras.cli.home import expanded
 from ferkeras.cli.wording import listed, shown
 from ferkeras.config.file import load_config, with_values
 from ferkeras.config.keys import as_yaml
-from ferkeras.config.schema import Config, Output
+from ferkeras.config.schema import Config
+from ferkeras.config.sections.output import Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
 from ferkeras.runs.changes import EPOCHS, moved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.extras import need_extra
-from ferkeras.config.schema import Monitor
+from ferkeras.config.sections.monitor import Monitor
 from ferkeras.trackers.tracker import Tracker, unreachable
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from ferkeras.cli.signals import StopRequest
-from ferkeras.config.schema import CheckpointTimes
+from ferkeras.config.sections.checkpoint import CheckpointTimes
 from ferkeras.training.checkpoints import CheckpointFolder
 from ferkeras.training.state import TrainingState
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from ferkeras.config.schema import ClassWeight
+from ferkeras.config.sections.class_weight import ClassWeight
 
 POWERS = {"cube_root": 1 / 3, "square_root": 1 / 2, "inverse": 1.0}
 """Exponent of the inverse class frequency by rule."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from ferkeras.config.schema import Train
+from ferkeras.config.sections.train import Train
 from ferkeras.training.rates import with_rates
 
 _KINDS = {

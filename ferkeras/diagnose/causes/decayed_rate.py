@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.config.schema import Schedule
+from ferkeras.config.sections.schedule import Schedule
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.trial import gains

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferkeras.config.networks.plain import Plain
-from ferkeras.config.schema import Train
+from ferkeras.config.sections.train import Train
 from ferkeras.diagnose.causes.regularisation import WORDS, as_ended, off, suspected, too_much
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ferkeras.config.schema import Augment
+from ferkeras.config.sections.augment import Augment
 from ferkeras.diagnose.causes.dropout import dropout_overrides
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements

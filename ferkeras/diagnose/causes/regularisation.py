@@ -10,7 +10,10 @@ import numpy as np
 from ferkeras.check_data.checks.empty import stds
 from ferkeras.config.keys import flat
 from ferkeras.config.networks.plain import Plain
-from ferkeras.config.schema import Augment, Config, Schedule, Train
+from ferkeras.config.schema import Config
+from ferkeras.config.sections.augment import Augment
+from ferkeras.config.sections.schedule import Schedule
+from ferkeras.config.sections.train import Train
 from ferkeras.diagnose.causes.dropout import dropout_overrides
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.measurements import Measurements
