@@ -31,7 +31,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ferkeras.cli.errors import InputError, Interrupted, RunError
     from ferkeras.diagnose import diagnose_model
-    from ferkeras.facade import Prediction, Run, load_data, open_run, resume, train
+    from ferkeras.facade.data import load_data
+    from ferkeras.facade.prediction import Prediction
+    from ferkeras.facade.run import Run, open_run
+    from ferkeras.facade.training import resume, train
 
 __version__ = "0.1.0"
 
@@ -48,19 +51,24 @@ __all__ = [
     "train",
 ]
 
-_ELSEWHERE = {
+_WHERE = {
     "InputError": "ferkeras.cli.errors",
     "Interrupted": "ferkeras.cli.errors",
+    "Prediction": "ferkeras.facade.prediction",
+    "Run": "ferkeras.facade.run",
     "RunError": "ferkeras.cli.errors",
     "diagnose_model": "ferkeras.diagnose",
+    "load_data": "ferkeras.facade.data",
+    "open_run": "ferkeras.facade.run",
+    "resume": "ferkeras.facade.training",
+    "train": "ferkeras.facade.training",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'ferkeras' has no attribute {name!r}")
-    module = import_module(_ELSEWHERE.get(name, "ferkeras.facade"))
-    value = globals()[name] = getattr(module, name)
+    value = globals()[name] = getattr(import_module(_WHERE[name]), name)
     return value
 
 
