@@ -80,8 +80,8 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     from ferkeras.compare.comparison import load_compared
     from ferkeras.config.file import dump_config
     from ferkeras.data import cache
+    from ferkeras.export.card.model_card import model_card
     from ferkeras.export.folder import write_model_card
-    from ferkeras.export.model_card import model_card
     from ferkeras.files.made import MADE_FILE, Made
     from ferkeras.metrics.calibration import temperature_of
     from ferkeras.metrics.predictions import read_predictions

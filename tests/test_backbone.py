@@ -17,8 +17,8 @@ from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import ImageSpec, Task
 from ferkeras.diagnose.measurements import Measurements
 from ferkeras.diagnose.run_case import case_of
+from ferkeras.export.card.model_card import model_card
 from ferkeras.export.formats import export_network
-from ferkeras.export.model_card import model_card
 from ferkeras.export.probe import Probe
 from ferkeras.fit.run import train
 from ferkeras.network.architectures.backbone import backbone_layers, load_file, load_imagenet

@@ -17,7 +17,7 @@ from ferkeras.cli.signals import StopRequest
 from ferkeras.config.file import load_config
 from ferkeras.config.sections.distill import Distill
 from ferkeras.data.load import load_splits
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.fit.__main__ import main
 from ferkeras.fit.run import train
 from ferkeras.network.distillation import Distillation

@@ -15,7 +15,7 @@ from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import EMOTIONS
 from ferkeras.data.test_time_augmentation import augmented_views
 from ferkeras.evaluate.__main__ import main
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.metrics.bootstrap import RESAMPLES
 from ferkeras.metrics.calibration import temperature_of, temperatures_of
 from ferkeras.runs.finished import open_run

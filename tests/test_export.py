@@ -24,7 +24,7 @@ from ferkeras.data.pictures import decode_face
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013, SIZE
 from ferkeras.data.task import ImageSpec, Task
 from ferkeras.export.__main__ import main
-from ferkeras.export.card_file import current_card, is_edited
+from ferkeras.export.card.file import current_card, is_edited
 from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.formats import FILES, export_network, predictions_of
 from ferkeras.export.parity import Parity
@@ -346,12 +346,12 @@ def test_of_exports_made_together_all_are_kept_or_none(trained, noise, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("last", ["folder.write_json", "card_file.write_text"])
+@pytest.mark.parametrize("last", ["folder.write_json", "card.file.write_text"])
 def test_after_a_kill_beside_the_card_the_export_can_be_made_again(
     last, trained, tmp_path, monkeypatch
 ):
     def cut_off(path, content):
-        getattr(writing, last.partition(".")[2])(path, content)
+        getattr(writing, last.rpartition(".")[2])(path, content)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"ferkeras.export.{last}", cut_off)

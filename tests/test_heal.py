@@ -27,7 +27,7 @@ from ferkeras.diagnose.causes.step_size import learning_rate_too_low
 from ferkeras.diagnose.finding import Evidence, Finding, Remedy
 from ferkeras.diagnose.treatment import Treatment
 from ferkeras.diagnose.trial import Trial
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.fit import heal
 from ferkeras.fit.page import run_page
 from ferkeras.fit.run import train

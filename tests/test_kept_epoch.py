@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from brief_training import QUICK
 
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.files.inner import InnerPath
 from ferkeras.fit.__main__ import main as fit
 from ferkeras.fit.page import run_page

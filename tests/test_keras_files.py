@@ -10,7 +10,7 @@ import pytest
 from scipy.special import softmax
 
 from ferkeras.data.presets.fer2013 import FER2013
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_network

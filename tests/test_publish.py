@@ -17,8 +17,8 @@ from ferkeras.config.file import dump_config, load_config
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.networks.residual import Residual
 from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
+from ferkeras.export.card.model_card import model_card
 from ferkeras.export.formats import predictions_of
-from ferkeras.export.model_card import model_card
 from ferkeras.export.saved_model import saved_model_predictions, write_saved_model
 from ferkeras.metrics.calibration import Calibration, store_calibration
 from ferkeras.network.model import build_network

@@ -36,7 +36,7 @@ from ferkeras.data.readers.votes import Votes
 from ferkeras.data.votes import fractions, labelled_by_votes
 from ferkeras.data.wanted import Wanted
 from ferkeras.evaluate.subject import find_subject
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.export.probe import find_probe
 from ferkeras.files.inner import InnerPath
 from ferkeras.fit.__main__ import main as fit

@@ -11,7 +11,7 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.extras import need_extra
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.cli.wording import nearest, quoted
-from ferkeras.export.card_file import note_on
+from ferkeras.export.card.file import note_on
 from ferkeras.export.folder import check_export_folder, write_model_card
 from ferkeras.export.probe import Probe, find_probe
 from ferkeras.files.inner import InnerPath, folder_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
-from ferkeras.export.card_file import CARD, write_card
-from ferkeras.export.model_card import model_card
+from ferkeras.export.card.file import CARD, write_card
+from ferkeras.export.card.model_card import model_card
 from ferkeras.export.origin import as_of, other_run, record_of
 from ferkeras.files.inner import AnyPath, InnerPath, folder_of
 from ferkeras.files.writing import write_json

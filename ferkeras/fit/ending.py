@@ -13,7 +13,7 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import RunError
 from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
-from ferkeras.export.card_file import note_on
+from ferkeras.export.card.file import note_on
 from ferkeras.export.folder import forget_unknown, write_model_card
 from ferkeras.export.formats import export_network
 from ferkeras.export.probe import Probe, mixed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ferkeras.diagnose.report import JSON, PAGE, PICTURE
-from ferkeras.export.card_file import CARD, is_edited
+from ferkeras.export.card.file import CARD, is_edited
 from ferkeras.export.folder import LIST, WRITTEN
 from ferkeras.export.saved_model import SAVED_MODEL
 from ferkeras.files.inner import InnerPath

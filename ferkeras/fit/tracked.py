@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ferkeras.export.card_file import current_card
+from ferkeras.export.card.file import current_card
 from ferkeras.export.folder import LIST
 from ferkeras.fit.makes import what_an_alarm_makes
 from ferkeras.runs.record import Run

@@ -15,8 +15,8 @@ from ferkeras.cli.foreign_text import without_folders
 from ferkeras.config.file import dump_config
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.sections.output import Output
+from ferkeras.export.card.model_card import model_card
 from ferkeras.export.formats import Exported, export_network
-from ferkeras.export.model_card import model_card
 from ferkeras.export.origin import record_of
 from ferkeras.export.probe import Probe
 from ferkeras.files.inner import InnerPath
