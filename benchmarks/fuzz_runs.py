@@ -79,7 +79,7 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
     from ferkeras.cli.errors import InputError
     from ferkeras.compare.comparison import load_compared
     from ferkeras.config.file import dump_config
-    from ferkeras.data import cache
+    from ferkeras.data.cache import entries, location
     from ferkeras.export.card.model_card import model_card
     from ferkeras.export.folder import write_model_card
     from ferkeras.files.made import MADE_FILE, Made
@@ -131,7 +131,7 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
         return found
 
     def cached() -> object:
-        found = cache.load(_KEY)
+        found = entries.load(_KEY)
         assert found is None or (
             found.fingerprint == _read().fingerprint
             and (found.faces.images == _read().faces.images).all()
@@ -215,7 +215,7 @@ def readers(run: Path) -> dict[str, tuple[Path, Mutate, Callable[[], object]]]:
         "history.csv, unfinished": (cut.history.path, of_text, lambda: open_trained(cut.folder)),
         "best.keras, unfinished": (cut.best.path, of_keras, so_far),
         "cache entry": (
-            run / "cache" / cache.FOLDER / f"faces-v{cache.READER_VERSION}-{_KEY}.npy",
+            run / "cache" / location.FOLDER / f"faces-v{location.READER_VERSION}-{_KEY}.npy",
             of_bytes,
             cached,
         ),
@@ -315,9 +315,9 @@ def read_many(run: Path, name: str, first: int, last: int) -> int:
         _build_once()
     path, mutate, read = readers(run)[name]
     if name == "cache entry":
-        from ferkeras.data import cache
+        from ferkeras.data.cache import entries
 
-        cache.store(_KEY, _read())
+        entries.store(_KEY, _read())
     sound = path.read_bytes()
     read()
     path = _checkpoint(_run(run / "cut")) if name.startswith("checkpoint") else path

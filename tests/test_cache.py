@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ferkeras.cli.errors import InputError
-from ferkeras.data import cache, read, selection
+from ferkeras.data import read, selection
+from ferkeras.data.cache import entries, location, pruning
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import FER2013
@@ -35,7 +36,7 @@ def table(count: int = 5, seed: int = 0) -> str:
 @pytest.fixture
 def kept_in(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "kept"))
-    return tmp_path / "kept" / cache.FOLDER
+    return tmp_path / "kept" / location.FOLDER
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_a_touched_picture_is_read_anew(kept_in, tmp_path, count_readings):
 
 def test_another_reader_version_reads_anew(kept_in, source, count_readings, monkeypatch):
     read_faces(source)
-    monkeypatch.setattr(cache, "READER_VERSION", cache.READER_VERSION + 1)
+    monkeypatch.setattr(location, "READER_VERSION", location.READER_VERSION + 1)
     read_faces(source)
     assert len(count_readings) == 2
 
@@ -152,7 +153,7 @@ def test_a_full_disk_leaves_nothing_behind(kept_in, source, monkeypatch):
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert len(read_faces(source).faces) == 5
     assert list(kept_in.iterdir()) == []
 
@@ -179,7 +180,7 @@ def test_a_source_that_changes_meanwhile_is_refused_and_not_kept(kept_in, source
 
 
 def test_the_longest_unused_entries_go(kept_in, source):
-    for seed in range(cache.KEPT + 2):
+    for seed in range(pruning.KEPT + 2):
         source.write_text(table(1, seed))
         read_faces(source)
         for entry in kept_in.iterdir():
@@ -189,7 +190,7 @@ def test_the_longest_unused_entries_go(kept_in, source):
     os.utime(old, (0, 0))
     source.write_text(table(2))
     read_faces(source)
-    assert len(list(kept_in.iterdir())) == cache.KEPT
+    assert len(list(kept_in.iterdir())) == pruning.KEPT
     assert not old.exists()
 
 
@@ -210,12 +211,12 @@ def test_what_another_process_removes_meanwhile_is_no_obstacle(
 def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("FERKERAS_CACHE", "/own")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert cache.cache_folder() == Path("/own")
+    assert location.cache_folder() == Path("/own")
     monkeypatch.delenv("FERKERAS_CACHE")
-    assert cache.cache_folder() == Path("/xdg/ferkeras")
+    assert location.cache_folder() == Path("/xdg/ferkeras")
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache.cache_folder() == tmp_path / ".cache" / "ferkeras"
+    assert location.cache_folder() == tmp_path / ".cache" / "ferkeras"
 
 
 def test_the_fingerprint_tells_pixels_labels_and_usage_apart():
@@ -245,13 +246,13 @@ def test_no_damage_to_an_entry_is_ever_taken_for_faces(tmp_path_factory, at, jun
             np.array([1, 2, 3], np.int8),
         )
         print_ = fingerprint_of(faces, usage)
-        cache.store("0" * 64, ReadFaces(faces, usage, "", print_, None, "a table"))
-        (entry,) = (folder / cache.FOLDER).iterdir()
+        entries.store("0" * 64, ReadFaces(faces, usage, "", print_, None, "a table"))
+        (entry,) = (folder / location.FOLDER).iterdir()
         content = bytearray(entry.read_bytes())
         at %= len(content)
         content[at:] = b"" if cut else junk + bytes(content[at + len(junk) :])
         entry.write_bytes(content)
-        found = cache.load("0" * 64)
+        found = entries.load("0" * 64)
     if found is not None:
         np.testing.assert_array_equal(found.faces.images, images)
         assert found.faces.labels.tolist() == [0, 1, 2]

@@ -16,7 +16,9 @@ from ferkeras.check_data.material import gather
 from ferkeras.check_data.pictures import draw_pictures
 from ferkeras.cli.errors import InputError
 from ferkeras.config.sections.augment import Augment
-from ferkeras.data import cache, selection
+from ferkeras.data import selection
+from ferkeras.data.cache import large as large_faces
+from ferkeras.data.cache import location, pruning
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.pipeline import TrainingPipeline, plain_dataset
@@ -34,7 +36,7 @@ SIDE, EACH = 20, 70
 @pytest.fixture(autouse=True)
 def kept_in(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "kept"))
-    return tmp_path / "kept" / cache.FOLDER
+    return tmp_path / "kept" / location.FOLDER
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_a_large_array_is_not_loaded_but_mapped(tmp_path, large):
 
 def test_a_reading_may_be_of_more_than_2_gib(monkeypatch):
     room = namedtuple("usage", "total used free")(10**12, 0, 10**12)
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: room)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room)
     none, two = np.broadcast_to(np.uint8(0), (60_000, 112, 112, 3)), np.ones((2, 112, 112, 3), "u1")
 
     def reading(images):
@@ -111,7 +113,7 @@ def test_a_reading_may_be_of_more_than_2_gib(monkeypatch):
         return ReadFaces(faces, np.zeros(count, np.int8), "many", "")
 
     # Not all come, so that none are kept.
-    read = cache.on_disk("0" * 64, reading(none), iter([two]), reading)
+    read = large_faces.on_disk("0" * 64, reading(none), iter([two]), reading)
     np.testing.assert_array_equal(read.faces.images, two)
 
 
@@ -135,7 +137,7 @@ def test_unreadable_pictures_among_many_are_passed_over_and_nothing_is_kept(fold
 def test_a_disk_without_room_is_told_before_anything_is_read(folder, kept_in, large, monkeypatch):
     large()
     usage = namedtuple("usage", "total used free")(10, 10, 100)
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     monkeypatch.setattr(EncodedPictures, "_decoded", None)
     with pytest.raises(InputError, match=r"140 faces of 20 x 20 pixels need 0\.0 GB.*FERKERAS_CAC"):
         read_faces(folder)
@@ -148,7 +150,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_behind(folder, kept_in, l
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "demand_room", lambda _: None)
+    monkeypatch.setattr(large_faces, "demand_room", lambda _: None)
     monkeypatch.setattr("ferkeras.files.writing.os.fsync", full)
     with pytest.raises(InputError, match=r"cannot take 140 faces.*No space left"):
         read_faces(folder)
@@ -158,7 +160,7 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_behind(folder, kept_in, l
 def test_kept_readings_are_bounded_in_bytes(folder, kept_in, large, monkeypatch):
     read_faces(folder)
     (old,) = kept_in.iterdir()
-    monkeypatch.setattr(cache, "KEPT_BYTES", old.stat().st_size + 1)
+    monkeypatch.setattr(pruning, "KEPT_BYTES", old.stat().st_size + 1)
     large()
     (folder / "sad" / "65.png").unlink()
     read_faces(folder)

@@ -19,8 +19,9 @@ from ferkeras.check_data.material import gather
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.config.file import load_config
-from ferkeras.data import cache, photographs, selection
+from ferkeras.data import photographs, selection
 from ferkeras.data.box import Box
+from ferkeras.data.cache import location, pruning
 from ferkeras.data.load import load_faces
 from ferkeras.data.photographs import FoundFace, look_at, the_finder
 from ferkeras.data.pictures import face_of
@@ -37,7 +38,7 @@ SPEC = ImageSpec(48, 48, 1)
 @pytest.fixture(autouse=True)
 def kept_in(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "kept"))
-    return tmp_path / "kept" / cache.FOLDER
+    return tmp_path / "kept" / location.FOLDER
 
 
 def meadow(size: tuple[int, int] = (320, 240)) -> Image.Image:
@@ -130,8 +131,8 @@ def test_what_was_found_is_kept_with_its_table_and_not_looked_for_again(
 
 
 def test_tables_go_with_their_readings(folder, kept_in, monkeypatch):
-    monkeypatch.setattr(cache, "KEPT", 1)
-    monkeypatch.setattr(cache, "ABANDONED_SECONDS", -1)
+    monkeypatch.setattr(pruning, "KEPT", 1)
+    monkeypatch.setattr(pruning, "ABANDONED_SECONDS", -1)
     read_faces(folder, DETECT)
     second = read_faces(folder, Wanted(detect_faces=True, size=(32, 32)))
     third = read_faces(folder, Wanted(size=(32, 32)))

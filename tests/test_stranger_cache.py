@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ferkeras.data import cache
+from ferkeras.data.cache import entries, location, pruning
 from ferkeras.data.digests import fingerprint_of
 from ferkeras.data.faces import Faces, ReadFaces
 from ferkeras.data.presets.fer2013 import FER2013
@@ -36,30 +36,30 @@ def faces(labels=(0, 1, 6)) -> tuple[Faces, np.ndarray]:
 def store(labels=(0, 1, 6), key=KEY) -> None:
     kept, usage = faces(labels)
     fingerprint = fingerprint_of(kept, usage)
-    cache.store(key, ReadFaces(kept, usage, "", fingerprint, None, "a table"))
+    entries.store(key, ReadFaces(kept, usage, "", fingerprint, None, "a table"))
 
 
 def test_files_of_others_in_the_folder_are_left_alone(folder):
     theirs = ["a.tmp", "faces-1.npy", "faces-v1-mine.npy", "notes.txt", f"faces-v1-{KEY}.npy"]
-    own = folder / cache.FOLDER
+    own = folder / location.FOLDER
     own.mkdir()
     for name in theirs:
         for path in (folder / name, own / name):
             if path != own / f"faces-v1-{KEY}.npy":
                 path.write_text("theirs")
                 os.utime(path, (0, 0))
-    for number in range(cache.KEPT + 3):
+    for number in range(pruning.KEPT + 3):
         store(key=f"{number:064x}")
     assert all((folder / name).read_text() == "theirs" for name in theirs)
     assert all((own / name).read_text() == "theirs" for name in theirs[:-1])
-    entries = [path for path in own.iterdir() if cache._ENTRY.fullmatch(path.name)]
-    assert len(entries) == cache.KEPT
+    entries = [path for path in own.iterdir() if pruning._ENTRY.fullmatch(path.name)]
+    assert len(entries) == pruning.KEPT
 
 
 def test_an_entry_with_other_labels_and_a_right_fingerprint_is_not_believed(folder):
     store()
-    assert cache.load(KEY).faces.labels.tolist() == [0, 1, 6]
-    (entry,) = (folder / cache.FOLDER).iterdir()
+    assert entries.load(KEY).faces.labels.tolist() == [0, 1, 6]
+    (entry,) = (folder / location.FOLDER).iterdir()
     forged, usage = faces((5, 5, 99))
     content = entry.read_bytes()
     own, own_usage = faces()
@@ -71,30 +71,30 @@ def test_an_entry_with_other_labels_and_a_right_fingerprint_is_not_believed(fold
         assert content.count(before) == 1
         content = content.replace(before, after)
     entry.write_bytes(content)
-    assert cache.load(KEY) is None
+    assert entries.load(KEY) is None
 
 
 def test_an_entry_of_another_source_is_not_believed(folder):
     store()
-    (entry,) = (folder / cache.FOLDER).iterdir()
+    (entry,) = (folder / location.FOLDER).iterdir()
     entry.rename(entry.with_name(entry.name.replace(KEY, "f" * 64)))
-    assert cache.load("f" * 64) is None
+    assert entries.load("f" * 64) is None
 
 
 def test_an_entry_of_another_account_is_not_believed_and_written_anew(folder, monkeypatch):
     store()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.parent / "config-of-somebody-else"))
-    assert cache.load(KEY) is None
+    assert entries.load(KEY) is None
     store()
-    assert cache.load(KEY) is not None
+    assert entries.load(KEY) is not None
 
 
 def test_without_a_place_for_a_secret_nothing_is_kept(folder, monkeypatch):
     (folder.parent / "file").write_text("")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.parent / "file"))
     store()
-    assert cache.load(KEY) is None
-    assert not (folder / cache.FOLDER).exists()
+    assert entries.load(KEY) is None
+    assert not (folder / location.FOLDER).exists()
 
 
 @unix
@@ -113,8 +113,8 @@ def test_the_secret_is_for_this_account_alone_and_stays(folder):
 def test_traps_in_the_cache_are_passed_over(kind, folder, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-    own = folder / cache.FOLDER
-    entry = own / f"faces-v{cache.READER_VERSION}-{KEY}.npy"
+    own = folder / location.FOLDER
+    entry = own / f"faces-v{location.READER_VERSION}-{KEY}.npy"
     if kind == "link to a folder":
         own.symlink_to(tmp_path / "mine")
     else:
@@ -125,14 +125,14 @@ def test_traps_in_the_cache_are_passed_over(kind, folder, tmp_path):
             os.mkfifo(entry)
         else:
             entry.mkdir()
-    assert cache.load(KEY) is None
+    assert entries.load(KEY) is None
     store()
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "years of work"
 
 
 def test_what_a_killed_process_left_goes_after_an_hour(folder):
-    own = folder / cache.FOLDER
+    own = folder / location.FOLDER
     own.mkdir()
     old, new = own / temporary_name(".npy"), own / temporary_name(".npy")
     for path in (old, new):

@@ -14,8 +14,9 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import cannot_read, quoted, shown
-from ferkeras.data import cache as kept
 from ferkeras.data import selection
+from ferkeras.data.cache.entries import load, store, store_table
+from ferkeras.data.cache.large import on_disk
 from ferkeras.data.classes import DROPPED
 from ferkeras.data.cut_out import cut_out_faces, sampled, second_half
 from ferkeras.data.digests import digest_of_file, fingerprint_of
@@ -70,8 +71,8 @@ def read_faces(
         path: a table of pixels or of picture files, a folder, a zip archive or a file of NumPy's;
             ``~`` is your home.
         wanted: classes, size and colour; None for what suits the source.
-        cache: keep what was read under `ferkeras.data.cache.cache_folder`, and look there first.
-            A table is recognised by its content, a folder by names, sizes, times and inodes.
+        cache: keep what was read under `ferkeras.data.cache.location.cache_folder`, and look there
+            first. A table is recognised by its content, a folder by names, sizes, times and inodes.
         follow_symlinks: allow links in a folder to lead out of it.
         progress: called now and then with (done, total): bytes of a table, pictures of a folder.
 
@@ -118,7 +119,7 @@ def read_readable(
     if opened.beside is not None:
         before.update([source_at(opened.beside)])
     key = _key(opened, wanted) if cache else None
-    found = None if key is None else kept.load(key)
+    found = None if key is None else load(key)
     if found is not None:
         read = replace(found, source=str(path))
         names = None
@@ -216,13 +217,13 @@ def _read(
         return replace(read, fingerprint=fingerprint_of(read.faces, read.usage))
 
     if len(index) * math.prod(spec.shape) > selection.LARGE:
-        read = kept.on_disk(key, expected, images_of_blocks(), finished)
+        read = on_disk(key, expected, images_of_blocks(), finished)
     else:
         read = finished(_in_memory(images_of_blocks(), len(index), spec))
         if key is not None and len(read.faces) == len(index):
-            kept.store(key, read)
+            store(key, read)
     if cut and key is not None:
-        read = replace(read, table=kept.store_table(key, cut.table))
+        read = replace(read, table=store_table(key, cut.table))
     names = pictures.names
     which = np.concatenate([block.which for block in read_so_far])
     return Reading(

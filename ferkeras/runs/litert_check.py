@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
-from ferkeras.data.cache import cache_folder
+from ferkeras.data.cache.location import cache_folder
 from ferkeras.files.inner import AnyPath, InnerPath
 from ferkeras.files.secret import is_signed, sign
 from ferkeras.files.writing import write_text
