@@ -2,17 +2,27 @@
 
 import csv
 import math
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from untraced import untraced
 
 from ferkeras.ablate.__main__ import main
-from ferkeras.ablate.ablation import Ablation
+from ferkeras.ablate.ablation import Ablation, Cell
 from ferkeras.ablate.plan import BASE, Plan, grouped, plan_between, plan_variants
-from ferkeras.cli.errors import InputError
+from ferkeras.ablate.report import report
+from ferkeras.cli.console import Console
+from ferkeras.cli.errors import InputError, Interrupted, RunError
 from ferkeras.config.file import load_config
 from ferkeras.runs.finished import open_run
+from ferkeras.runs.record import Run
+from ferkeras.study import storage
+from ferkeras.study.effects import Effect
+from ferkeras.study.training import Trainer
 
 TINY = (
     "data.demo_faces=200",
@@ -96,6 +106,14 @@ def test_runs_that_lie_elsewhere_are_found_by_configuration_and_faces(ablated, t
     assert len(rows(elsewhere / "runs.csv")) == 6
 
 
+def test_an_ablation_that_was_moved_is_gone_on_with(ablated, tmp_path, capsys):
+    folder, _ = ablated
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    assert all(run.run.folder.is_relative_to(moved) for run in Ablation.join(moved).runs().values())
+    assert main(["--join", str(moved)]) == 0
+    assert rows(moved / "effects.csv") == rows(folder / "effects.csv")
+
+
 def test_another_ablation_does_not_go_into_the_same_folder(ablated, capsys):
     _, arguments = ablated
     changed = [a.replace("--seeds=2", "--seeds=3") for a in arguments]
@@ -111,10 +129,6 @@ def test_of_a_path_that_was_mistyped_nothing_is_kept(tmp_path, capsys):
 
 
 def test_a_variant_that_diverges_is_told_and_the_others_are_compared(tmp_path, eager):
-    from ferkeras.cli.console import Console
-    from ferkeras.cli.errors import RunError
-    from ferkeras.study.training import Trainer
-
     base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
     plan = plan_variants(base, {"bad": {"train.learning_rate": 9.0}}, 2, None)
     ablation = Ablation.begin(tmp_path / "it", plan)
@@ -133,6 +147,91 @@ def test_a_variant_that_diverges_is_told_and_the_others_are_compared(tmp_path, e
     accuracy = next(e for e in ablation.effects() if e.key == "accuracy")
     assert math.isnan(accuracy.value)
     assert accuracy.verdict == "open"
+    report(ablation, Console())
+    failed = [row for row in rows(tmp_path / "it" / "runs.csv") if row["failed"]]
+    assert [(row["arm"], row["seed"]) for row in failed] == [("bad", "0"), ("bad", "1")]
+
+
+def pretended(monkeypatch, folder, done=lambda: None):
+    """Trainings that take no time and are all alike."""
+
+    class Trained:
+        metrics: ClassVar = {"validation": {"accuracy": 0.5}}
+        run = Run(folder)
+
+    def obtain(self, config, title, watch=lambda run: ()):
+        done()
+        return Trained
+
+    monkeypatch.setattr(Trainer, "obtain", obtain)
+
+
+def let_go_by(folder, hours):
+    """Let hours pass since whatever is at work began, and since its last sign of life."""
+    with closing(sqlite3.connect(folder / storage.STORE)) as base:
+        for table, column in (("trials", "datetime_start"), ("trial_heartbeats", "heartbeat")):
+            base.execute(f"UPDATE {table} SET {column} = datetime({column}, '-{hours} hour')")
+        base.commit()
+
+
+def two_arms(tmp_path, hours=None):
+    base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    plan = plan_variants(base, {"other": {"train.learning_rate": 0.01}}, 2, hours)
+    return Ablation.begin(tmp_path / "it", plan)
+
+
+def test_a_process_that_was_suspended_leaves_its_training_to_whoever_took_it(tmp_path, monkeypatch):
+    ablation, taken = two_arms(tmp_path), []
+
+    def asleep():
+        if not taken:
+            let_go_by(ablation.folder, 1)
+            storage.take_from_the_dead(Ablation.join(ablation.folder)._study)
+            taken.append(True)
+
+    pretended(monkeypatch, tmp_path, asleep)
+    ablation.work(Console())
+    states = [trial.state.name for trial in ablation._trials()]
+    assert sorted(states) == ["COMPLETE"] * 4 + ["FAIL"]
+    assert not ablation.failures()
+
+
+def test_one_that_is_stopped_after_it_was_suspended_puts_nothing_back_twice(tmp_path, monkeypatch):
+    ablation = two_arms(tmp_path)
+
+    def asleep_and_stopped():
+        let_go_by(ablation.folder, 1)
+        storage.take_from_the_dead(Ablation.join(ablation.folder)._study)
+        raise Interrupted("stopped", 15)
+
+    pretended(monkeypatch, tmp_path, asleep_and_stopped)
+    with pytest.raises(Interrupted):
+        ablation.work(Console())
+    assert [t.state.name for t in ablation._all()].count("WAITING") == 4
+
+
+def test_the_night_after_a_process_was_killed_is_not_counted_as_training(tmp_path):
+    ablation = two_arms(tmp_path, hours=6.0)
+    assert ablation._next() == "trial"
+    trial = storage.begin_trial(ablation._study)
+    trial.suggest_int("arm", 0, 1)
+    trial.suggest_int("seed", 0, 1000)
+    with storage.sign_of_life(ablation._study, trial):
+        pass
+    let_go_by(ablation.folder, 14)
+    storage.take_from_the_dead(ablation._study)
+    assert ablation.hours() < 0.1
+    assert ablation._wanted(others_train=False)
+
+
+def test_a_budget_goes_to_the_widest_interval_whatever_it_says(tmp_path, monkeypatch):
+    ablation = two_arms(tmp_path, hours=1.0)
+    comparison = ablation.plan.comparisons[0]
+    for p in (0.0001, 0.9):
+        decided = Effect(comparison, "accuracy", 0.1, 0.09, 0.11, p, p, 2)
+        monkeypatch.setattr(Ablation, "effects", lambda self, decided=decided: [decided])
+        there = {Cell(arm, seed) for arm in ("base", "other") for seed in (0, 1)}
+        assert ablation._widest(there) == [Cell("base", 2), Cell("other", 2)]
 
 
 def test_both_directions_and_the_stairs_between_two_configurations():
@@ -170,6 +269,8 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         "regularisation": {"train.label_smoothing": 0.1, "network.conv_dropout": 0.2},
         "train": {"train.epochs": 3},
     }
+    with pytest.raises(InputError, match=r"name of a section too, of which train\.epochs differs"):
+        grouped(values, {"train": ["*smoothing", "network.*"]})
 
 
 @pytest.mark.parametrize(
@@ -179,6 +280,7 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--variant", "a"], "expected a name and settings"),
         (["--variant", "a", "train.learning_rat=1"], "did you mean train.learning_rate"),
         (["--variant", "a", "train.learning_rate=0.001"], "the configuration as it is"),
+        (["--variant", BASE, "train.learning_rate=0.1"], "give the variant another name"),
         (["--variant", "a", "seed=3"], "the same for all arms"),
         (["--variant", "a", "data.path=x"], "the same for all arms"),
         (["--variant", "a", "train.learning_rate=auto"], "give a number"),

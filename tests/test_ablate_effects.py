@@ -113,6 +113,19 @@ def test_arms_without_a_common_seed_are_not_compared():
         assert each.verdict == "open"
 
 
+def test_an_arm_that_mostly_fails_is_not_praised_for_the_seeds_that_are_left():
+    arms = ablation(np.random.default_rng(7), ["base", "good", "fails"], skills={"fails": 2.5})
+    del arms["fails"][2]
+    for each in effects(arms, against_base(arms), resamples=50, failed={"fails"}):
+        if each.comparison.arm == "fails":
+            assert each.seeds == 2
+            assert math.isfinite(each.value)
+            assert math.isnan(each.low)
+            assert each.verdict == "open"
+        else:
+            assert math.isfinite(each.low)
+
+
 def test_an_arm_that_mostly_never_gets_there_is_not_praised_for_the_seed_that_does():
     arms = ablation(np.random.default_rng(6), ["base", "quick", "fails"])
     early = {seed: 3.0 if seed == 0 else math.nan for seed in range(3)}

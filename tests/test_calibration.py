@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
+from sklearn.metrics import log_loss
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
@@ -14,6 +15,7 @@ from ferkeras.evaluate.report import print_calibration
 from ferkeras.metrics.calibration import (
     calibrate,
     calibrate_views,
+    log_mean,
     reliability,
     store_calibration,
     temperature_of,
@@ -45,6 +47,20 @@ def test_the_temperature_that_was_put_in_is_found(temperature):
 def test_a_network_that_is_always_right_gets_a_temperature_in_range():
     found = calibrate(10 * np.eye(7), np.arange(7))
     assert 0.05 <= found.temperature < 1
+
+
+def test_however_large_logits_are_what_was_fitted_is_what_is_measured():
+    logits, labels = calibrated_logits(2000, 3)
+    views = [18 * logits, 18 * logits[:, ::-1]]
+    for seen in (views[:1], views):
+        found = calibrate(log_mean(seen), labels)
+        tempered_ = softmax(log_mean(seen) / found.temperature, axis=1).astype(np.float32)
+        measured = log_loss(labels, tempered_.astype(np.float64), labels=range(7))
+        assert found.log_loss_after == pytest.approx(measured, rel=1e-3)
+        plain = np.mean([softmax(each, axis=1) for each in seen], axis=0)
+        assert found.log_loss_before == pytest.approx(
+            log_loss(labels, plain, labels=range(7)), rel=1e-3
+        )
 
 
 def test_each_bin_has_its_upper_edge():

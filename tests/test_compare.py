@@ -56,6 +56,38 @@ def test_a_run_does_not_differ_from_itself(runs):
         assert difference.verdict == "open"
 
 
+@pytest.mark.parametrize(("changed", "verdict"), [(5, "open"), (6, "better")])
+def test_a_handful_of_faces_decides_nothing(runs, changed, verdict):
+    first, second = runs
+    with np.load(Run(first).predictions) as file:
+        labels = file["labels"]
+    right = np.eye(7, dtype=np.float32)[labels] * 0.9 + 0.1 / 7
+    wrong = np.eye(7, dtype=np.float32)[(labels + 1) % 7] * 0.9 + 0.1 / 7
+    for folder, count in ((first, 20), (second, 20 - changed)):
+        mistaken = (np.arange(len(labels)) < count)[:, None]
+        write_npz(
+            Run(folder).predictions, probabilities=np.where(mistaken, wrong, right), labels=labels
+        )
+    found = {d.key: d for d in differences_to(*load_compared([open_run(path) for path in runs]))}
+    assert found["accuracy"].value == pytest.approx(changed / len(labels))
+    assert found["accuracy"].verdict == verdict
+    assert found["log_loss"].verdict == "better"
+
+
+def test_of_a_class_of_a_few_faces_nothing_is_said(runs):
+    first, second = runs
+    for folder, probability in ((first, 0.1), (second, 0.8)):
+        labels = np.repeat([0, 3], [3, 97]).astype(np.int32)
+        probabilities = np.full((100, 7), 0.01, np.float32)
+        probabilities[:, 3] = 0.5
+        probabilities[labels == 0, 0] = probability
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        write_npz(Run(folder).predictions, probabilities=probabilities, labels=labels)
+    found = {d.key: d for d in differences_to(*load_compared([open_run(path) for path in runs]))}
+    assert "recall/happy" in found
+    assert "recall/angry" not in found
+
+
 def test_lower_is_better_where_it_is(runs):
     before, after = load_compared([open_run(path) for path in runs])
     found = {d.key: d for d in differences_to(before, after)}
@@ -209,6 +241,7 @@ def test_folds_are_taken_together(folds, capsys):
     assert main([*map(str, folds), "--output", str(folds[0].parent / "folds.html")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "3 in all; fold 3 is missing" in said
+    assert "count each face by itself" not in said
     assert "less tiny-001" not in said
     page = (folds[0].parent / "folds.html").read_text()
     assert "All folds together" in page

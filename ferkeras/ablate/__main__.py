@@ -15,7 +15,7 @@ Trains every variant and the configuration as it is with the same seeds. --betwe
 settings in which two configurations differ, grouped by section or by --group, and trains each
 change alone on top of the first, each taken away from the second, and the stairs from one to the
 other. section.key=value before the first --variant holds for all. --hours spends its trainings
-where the decision is least sure.
+where the interval of accuracy is widest.
 
 Everything lands in a folder, by default saved_models/ablate-<name>: a page, tables, a forest plot
 and the runs (tensorboard --logdir FOLDER/runs shows them as HParams). The same command again goes

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Frozen = optuna.trial.FrozenTrial
 
 _FIRST_SEEDS = 2
-"""Of every arm, before a budget is spent where the decision is least sure."""
+"""Of every arm, before a budget is spent where the interval of accuracy is widest."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Ablation:
             except RunError as error:
                 console.alarm(f"{cell.arm}, seed {seed}: {error}")
                 raise Failed(str(error)) from None
-            trial.set_user_attr("run", run.run.folder.resolve().as_posix())
+            trial.set_user_attr("run", self._named(run.run.folder))
             return float(run.metrics["validation"]["accuracy"])
 
         work(self._study, objective, self._next, console)
@@ -112,10 +112,15 @@ class Ablation:
             InputError: the folder of one is gone or damaged.
         """
         return {
-            self._cell(trial): open_run(str(trial.user_attrs.get("run", "run")))
+            self._cell(trial): open_run(self.folder / str(trial.user_attrs.get("run", "run")))
             for trial in self._trials()
             if trial.state.name == "COMPLETE"
         }
+
+    def _named(self, run: Path) -> str:
+        """A run's folder: from that of the ablation on where it is inside, which may be moved."""
+        place, home = run.resolve(), self.folder.resolve()
+        return (place.relative_to(home) if place.is_relative_to(home) else place).as_posix()
 
     def failures(self) -> dict[Cell, str]:
         """The trainings that came to nothing, and why."""
@@ -126,9 +131,15 @@ class Ablation:
         }
 
     def hours(self) -> float:
-        """Hours of training so far, of all processes together."""
+        """Hours of training so far, of all processes together.
+
+        Without those of processes that died: nobody knows when.
+        """
+        dead = {n for trial in self._all() for n in trial.system_attrs.get("retry_history", ())}
         seconds = sum(
-            trial.duration.total_seconds() for trial in self._trials() if trial.duration is not None
+            trial.duration.total_seconds()
+            for trial in self._trials()
+            if trial.duration is not None and trial.number not in dead
         )
         return seconds / 3600
 
@@ -137,7 +148,11 @@ class Ablation:
         arms: dict[str, dict[int, Measured]] = {name: {} for name in self._names}
         for cell, run in self.runs().items():
             arms[cell.arm][cell.seed] = measured(run)
-        return effects(arms, self.plan.comparisons)
+        return effects(arms, self.plan.comparisons, failed=self._failed())
+
+    def _failed(self) -> set[str]:
+        """Arms of which a training came to nothing."""
+        return {cell.arm for cell in self.failures()}
 
     def _trials(self) -> list[Frozen]:
         return [trial for trial in self._all() if "seed" in trial.params]
@@ -187,7 +202,7 @@ class Ablation:
         if plan.hours is None:
             return todo
         if not todo and not others_train:
-            todo = self._least_sure(there)
+            todo = self._widest(there)
         return todo[:1] if self._affordable(1) else []
 
     def _there(self) -> set[Cell]:
@@ -198,15 +213,22 @@ class Ablation:
             if _is_done(trial) or trial.state.name == "RUNNING"
         }
 
-    def _least_sure(self, there: set[Cell]) -> list[Cell]:
-        """One more seed for the comparison whose accuracy is open with the widest interval."""
-        undecided = [
+    def _widest(self, there: set[Cell]) -> list[Cell]:
+        """One more seed for the comparison with the widest interval of accuracy.
+
+        Whatever it says: if those that are decided got no more seeds, the others would be tested
+        until they are decided too, and be so by chance far too often.
+        """
+        failed = self._failed()
+        widths = [
             each
             for each in self.effects()
-            if each.key == "accuracy" and each.verdict == "open" and each.seeds
+            if each.key == "accuracy"
+            and each.seeds
+            and failed.isdisjoint((each.comparison.arm, each.comparison.reference))
         ]
-        undecided.sort(key=lambda e: math.inf if math.isnan(e.low) else e.high - e.low)
-        for effect in reversed(undecided):
+        widths.sort(key=lambda e: math.inf if math.isnan(e.low) else e.high - e.low)
+        for effect in reversed(widths):
             pair = (effect.comparison.reference, effect.comparison.arm)
             for seed in range(MOST_SEEDS):
                 cells = [cell for arm in pair if (cell := Cell(arm, seed)) not in there]

@@ -34,7 +34,7 @@ class Plan:
         arms: configurations by name, all with the first seed.
         comparisons: which arm is held against which.
         seeds: of each arm, the first of them the configurations' own; with `hours` at least two,
-            and more where the decision is least sure.
+            and more where the interval of accuracy is widest.
         hours: of training, of all processes together; None: as many as the seeds take.
     """
 
@@ -79,7 +79,8 @@ def plan_variants(
         hours: see `Plan`.
 
     Raises:
-        InputError: a variant breaks a rule, changes nothing, or is another one again.
+        InputError: a variant breaks a rule, changes nothing, is another one again, or is called
+            as the configuration is.
     """
     if not variants:
         raise InputError(
@@ -90,6 +91,11 @@ def plan_variants(
     arms.add(BASE, base)
     comparisons = []
     for name, values in variants.items():
+        if name == BASE:
+            raise InputError(
+                f"variant {quoted(name)}: that is what the configuration as it is is called; give "
+                "the variant another name"
+            )
         config = _changed(base, values, f"variant {quoted(name)}")
         try:
             refuse_idle(config, values)
@@ -177,7 +183,8 @@ def grouped(
     """Values by the name of their change, as `plan_between` has it.
 
     Raises:
-        InputError: a pattern matches no key that differs.
+        InputError: a pattern matches no key that differs, or a group is called as the section of
+            other keys that differ.
     """
     found: dict[str, dict[str, Any]] = {}
     left = dict(values)
@@ -192,6 +199,13 @@ def grouped(
                 )
             for key in keys:
                 found.setdefault(name, {})[key] = left.pop(key)
+    sections = {key.split(".")[0]: key for key in left}
+    for name in found:
+        if name in sections:
+            raise InputError(
+                f"--group {quoted(name)}: is the name of a section too, of which "
+                f"{sections[name]} differs and is not in the group; give the group another name"
+            )
     for key, value in left.items():
         found.setdefault(key.split(".")[0], {})[key] = value
     return found

@@ -66,7 +66,7 @@ def report(ablation: Ablation, console: Console) -> None:
     if not runs:
         raise RunError(f"{ablation.folder}: no training came to an end; nothing is compared")
     found = ablation.effects()
-    table = runs_frame(runs, failures)
+    table = runs_frame(runs, failures, lambda cell: ablation.plan.config(cell.arm, cell.seed).seed)
     files = Files(ablation.folder)
     figure = forest_figure(found)
     write_csv(files.effects, effects_frame(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
@@ -70,8 +70,16 @@ def effects_frame(found: Sequence[Effect]) -> pd.DataFrame:
     )
 
 
-def runs_frame(runs: Mapping[Cell, FinishedRun], failures: Mapping[Cell, str]) -> pd.DataFrame:
-    """One row for each training."""
+def runs_frame(
+    runs: Mapping[Cell, FinishedRun], failures: Mapping[Cell, str], seed: Callable[[Cell], int]
+) -> pd.DataFrame:
+    """One row for each training.
+
+    Args:
+        runs: those that are done.
+        failures: those that came to nothing, and why.
+        seed: the configuration's seed of a training.
+    """
     rows = []
     for cell, run in runs.items():
         figures, each = cast(dict[str, Any], run.metrics["validation"]), measured(run)
@@ -88,15 +96,15 @@ def runs_frame(runs: Mapping[Cell, FinishedRun], failures: Mapping[Cell, str]) -
                 "failed": "",
             }
         )
-    rows += [{"arm": cell.arm, "failed": why} for cell, why in failures.items()]
+    rows += [{"arm": cell.arm, "seed": seed(cell), "failed": why} for cell, why in failures.items()]
     return pd.DataFrame(rows)
 
 
 def collapse_text(runs: pd.DataFrame, arm: str) -> str:
-    """In how many of its trainings an arm collapsed, diverged, or never reached 50 %."""
+    """In how many of its trainings an arm collapsed, and how many failed."""
     own = runs[runs["arm"] == arm]
     done = own[own["failed"] == ""]
     parts = [f"{int(done['collapsed'].sum())} of {len(done)}"]
     if len(done) < len(own):
-        parts.append(f"{len(own) - len(done)} diverged")
+        parts.append(f"{len(own) - len(done)} failed")
     return ", ".join(parts)

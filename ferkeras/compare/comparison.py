@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from ferkeras.cli.wording import listed, shown
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
+from ferkeras.metrics.intervals import enough
 from ferkeras.metrics.measures import FEWEST, MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.division import may_have_held_out_alike
@@ -19,6 +21,14 @@ from ferkeras.runs.history import read_history
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_OF_LABELS = (
+    "accuracy", "balanced_accuracy", "macro_f1", "cohen_kappa", "matthews", "recall", "f1",
+)  # fmt: skip
+
+_FEWEST_CHANGED = 6
+"""With five faces, all of them to the good of one run, the exact p of McNemar is 0.06."""
 
 
 @dataclass(frozen=True)
@@ -168,19 +178,49 @@ def differences_to(first: Compared, other: Compared) -> list[Difference]:
     """The figures of `other` less those of `first`, with intervals; undefined ones left out.
 
     With few faces (`ferkeras.metrics.intervals`) nothing is said of a difference, nor where they
-    are of different data, which says nothing about which network is better.
+    are of different data, which says nothing about which network is better. Where two runs on the
+    same faces agree on all but a few of them (`_FEWEST_CHANGED`), the interval reaches to 0.
     """
     faces = min(len(first.validation), len(other.validation))
     if faces < FEWEST or not same_data((first, other)):
         return []
     ranges = intervals(differences(first.samples, other.samples))
     both = [name for name in first.results["emotions"] if name in other.results["emotions"]]
+    supports = [
+        {name: each["support"] for name, each in run.results["emotions"].items()}
+        for run in (first, other)
+    ]
     found = []
     for key in [*MEASURES, *(f"{part}/{name}" for part in ("recall", "f1") for name in both)]:
         before, after = _value(first.results, key), _value(other.results, key)
-        if key in ranges and before is not None and after is not None:
-            found.append(Difference(key, after - before, *ranges[key]))
+        if (
+            key in ranges
+            and before is not None
+            and after is not None
+            and all(enough(key, faces, each) for each in supports)
+        ):
+            low, high = ranges[key]
+            if _changed(first, other, key) < _FEWEST_CHANGED:
+                low, high = min(low, 0.0), max(high, 0.0)
+            found.append(Difference(key, after - before, low, high))
     return found
+
+
+def _changed(first: Compared, other: Compared, key: str) -> float:
+    """How many faces, of those that a figure of labels counts, two runs do not agree on.
+
+    Of figures of all classes: faces that one of them has right. Infinite for figures of
+    probabilities, and for runs that were validated on faces of their own.
+    """
+    part, _, emotion = key.partition("/")
+    if part not in _OF_LABELS or not same_faces(first, other.finished, other.validation):
+        return math.inf
+    one, two = first.validation, other.validation
+    if not emotion:
+        return int(((one.predicted == one.labels) != (two.predicted == two.labels)).sum())
+    label = one.classes.names.index(emotion)
+    differ = (one.predicted == label) != (two.predicted == label)
+    return int((differ if part == "f1" else differ[one.labels == label]).sum())
 
 
 def _value(results: dict[str, Any], key: str) -> float | None:

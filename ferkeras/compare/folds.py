@@ -14,6 +14,10 @@ from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.measures import MEASURES, formatted, formatted_interval
 from ferkeras.metrics.predictions import Predictions
 
+_OF_PEOPLE = (
+    " Intervals count each face by itself: of people with several pictures they are too narrow."
+)
+
 
 @dataclass(frozen=True)
 class FoldFigure:
@@ -44,6 +48,7 @@ class CrossValidation:
         faces: N, how many faces were predicted.
         results: figures over all of them, as `Predictions.metrics` gives them.
         figures: the same by measure, with their spread over folds.
+        by_person: whether people are known, who may have several faces each.
     """
 
     folds: int
@@ -51,6 +56,7 @@ class CrossValidation:
     faces: int
     results: dict[str, Any]
     figures: list[FoldFigure]
+    by_person: bool
 
     @property
     def verdict(self) -> str:
@@ -64,6 +70,8 @@ class CrossValidation:
         return (
             f"{what}). {self.faces:,} faces, each predicted by a network that was not trained on "
             f"it: accuracy {accuracy.value}, {CONFIDENCE:.0%} interval {accuracy.interval}."
+            + _OF_PEOPLE
+            * self.by_person
         )
 
 
@@ -100,6 +108,7 @@ def cross_validation(runs: Sequence[Compared]) -> CrossValidation | None:
             )
             for key, measure in MEASURES.items()
         ],
+        any(run.finished.environment["data"].get("by_person", False) for run in runs),
     )
 
 

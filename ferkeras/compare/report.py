@@ -80,6 +80,7 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
         )
     else:
         console.print("No setting differs.\n")
+    compared = 0
     for other in others:
         found = {each.key: each for each in differences_to(first, other)}
         if not found:
@@ -103,6 +104,12 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
                 for key in keys
                 if (each := found.get(key)) is not None
             ],
+        )
+        compared += len(found.keys() & set(keys))
+    if compared:
+        console.print(
+            f"Of {compared} intervals, {round((1 - CONFIDENCE) * compared) or 1} or so "
+            "miss 0 by chance alone; other seeds change figures too."
         )
 
 

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import keras
 import numpy as np
+from scipy.special import softmax
 
 from ferkeras.data.faces import Faces
 from ferkeras.data.leakage import occurs_in
 from ferkeras.data.test_time_augmentation import VIEWS, TestTimeAugmentation, augmented_views
 from ferkeras.evaluate.subject import Subject
 from ferkeras.metrics.bootstrap import CONFIDENCE, RESAMPLES
-from ferkeras.metrics.calibration import tempered
+from ferkeras.metrics.calibration import log_mean
 from ferkeras.metrics.inference import logits_of, predictions_of
 from ferkeras.metrics.intervals import intervals_of
 from ferkeras.metrics.predictions import Predictions
@@ -145,8 +146,9 @@ def assess(
     means = {tta: np.mean(probabilities[:count], axis=0) for tta, count in VIEWS.items()}
     variants = dict(zip(VARIANTS, means.values(), strict=True))
     if temperatures:
-        for (tta, mean), name in zip(means.items(), CALIBRATED_VARIANTS, strict=True):
-            variants[name] = tempered(mean, temperatures.get(tta, 1.0))
+        for (tta, count), name in zip(VIEWS.items(), CALIBRATED_VARIANTS, strict=True):
+            logits = log_mean(views[:count]) / temperatures.get(tta, 1.0)
+            variants[name] = softmax(logits, axis=1).astype(np.float32)
     in_training = None if subject.train is None else occurs_in(faces.images, subject.train.images)
     choices: dict[str, np.ndarray | None] = {ALL: None}
     if in_training is not None and in_training.any() and not in_training.all():

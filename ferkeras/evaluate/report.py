@@ -230,7 +230,8 @@ def print_calibration(
     if any(each.temperature > 1 for each in limited.values()):
         console.print(
             f"warning: at the upper limit ({', '.join(limited)}): the network's answers carry no "
-            "information about these faces; find out why before a temperature is used"
+            "information about these faces, or its logits are too large for any temperature up to "
+            "20; find out which before one is used"
         )
     elif limited:
         console.print(

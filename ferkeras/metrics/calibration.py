@@ -53,7 +53,8 @@ class Calibration:
     Attributes:
         temperature: logits are divided by it; above 1 for an overconfident network.
         faces: validation faces it was fitted on.
-        log_loss_before: mean over those faces, in nats.
+        log_loss_before: mean over those faces, in nats; as everywhere, of a probability of
+            2.2e-16 or more.
         log_loss_after: the same with the temperature.
         ece_before: expected calibration error, 0 to 1.
         ece_after: the same with the temperature.
@@ -110,6 +111,21 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     return (powers / powers.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
 
 
+def log_mean(views: Sequence[np.ndarray]) -> np.ndarray:
+    """Logarithm of the mean of the probabilities of several views, float64 (N, K).
+
+    In logarithms throughout, so that none vanishes however far apart the logits are.
+
+    Args:
+        views: logits of the same faces, (N, K) each.
+    """
+    # Prediction reads temperatures and shall not wait for SciPy.
+    from scipy.special import log_softmax, logsumexp
+
+    logs = [log_softmax(each.astype(np.float64), axis=1) for each in views]
+    return logs[0] if len(logs) == 1 else logsumexp(logs, axis=0) - math.log(len(logs))
+
+
 def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Fit the temperature with the least log loss (0.05 to 20).
 
@@ -119,15 +135,21 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
         logits: of validation faces, shape (N, K).
         labels: the truth, shape (N,).
     """
-    # Prediction reads temperatures and shall not wait for SciPy.
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax, softmax
 
     logits = logits.astype(np.float64)
+    least = math.log(np.finfo(np.float64).eps)
+
+    def of_truth(log_temperature: float) -> np.ndarray:
+        log_probabilities = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return log_probabilities[np.arange(len(labels)), labels]
 
     def loss(log_temperature: float) -> float:
-        log_probabilities = log_softmax(logits / math.exp(log_temperature), axis=1)
-        return -float(log_probabilities[np.arange(len(labels)), labels].mean())
+        return -float(of_truth(log_temperature).mean())
+
+    def figure(log_temperature: float) -> float:
+        return -float(np.maximum(of_truth(log_temperature), least).mean())
 
     low, high = map(math.log, _TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
@@ -135,8 +157,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     return Calibration(
         temperature=temperature,
         faces=len(labels),
-        log_loss_before=loss(0.0),
-        log_loss_after=loss(found.x),
+        log_loss_before=figure(0.0),
+        log_loss_after=figure(found.x),
         ece_before=reliability(softmax(logits, axis=1), labels).expected_error,
         ece_after=reliability(softmax(logits / temperature, axis=1), labels).expected_error,
     )
@@ -155,14 +177,8 @@ def calibrate_views(
         views: logits of validation faces, (N, K) each, as `augmented_views` yields the faces.
         labels: the truth, shape (N,).
     """
-    from scipy.special import softmax
-
     found: dict[TestTimeAugmentation, Calibration] = {"none": calibrate(views[0], labels)}
-    probabilities = [softmax(each.astype(np.float64), axis=1) for each in views]
-    for tta in AVERAGED:
-        mean = np.mean(probabilities[: VIEWS[tta]], axis=0)
-        found[tta] = calibrate(np.log(np.maximum(mean, np.finfo(np.float64).tiny)), labels)
-    return found
+    return found | {tta: calibrate(log_mean(views[: VIEWS[tta]]), labels) for tta in AVERAGED}
 
 
 def store_calibration(run: Run, calibrations: Mapping[TestTimeAugmentation, Calibration]) -> None:

@@ -16,6 +16,7 @@ Brown, Cai & DasGupta 2001, "Interval estimation for a binomial proportion"; Efr
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import NormalDist
 
 import numpy as np
@@ -26,8 +27,9 @@ from ferkeras.metrics.predictions import Predictions
 
 Interval = tuple[float, float]
 
-LEAST = {"ece": 500, "f1": 10}
-"""Faces (for F1: of the class) below which the bootstrap does not hold at its rate; `FEWEST` else.
+LEAST = {"ece": 500, "f1": 10, "recall": 10}
+"""Faces (for F1 and recall: of the class) below which the bootstrap does not hold at its rate;
+`FEWEST` else.
 
 The calibration error is a sum of absolute values, to which noise adds: with few faces it is too
 large itself, and its interval leaves the truth out.
@@ -63,7 +65,7 @@ def intervals_of(
     found = {
         name: interval
         for name, interval in intervals(samples, confidence).items()
-        if _enough(name, len(predictions), dict(zip(names, support.tolist(), strict=True)))
+        if enough(name, len(predictions), dict(zip(names, support.tolist(), strict=True)))
     }
     order = np.argsort(predictions.float64_probabilities, axis=1, kind="stable")[:, -2:]
     top2 = int((order == predictions.labels[:, None]).any(axis=1).sum())
@@ -102,7 +104,14 @@ def _around(figure: float, ends: Interval) -> Interval:
     return min(figure, ends[0]), max(figure, ends[1])
 
 
-def _enough(name: str, faces: int, support: dict[str, int]) -> bool:
+def enough(name: str, faces: int, support: Mapping[str, int]) -> bool:
+    """Whether there are enough faces for the bootstrap of a figure, see `LEAST`.
+
+    Args:
+        name: of the figure, such as ``accuracy`` or ``recall/happy``.
+        faces: how many there are.
+        support: how many of each class.
+    """
     figure, _, label = name.partition("/")
     return (support[label] if label else faces) >= LEAST.get(figure, FEWEST)
 

@@ -68,7 +68,7 @@ def _history(search: Search) -> Figure:
 def _importances(importances: dict[str, float], goal: str) -> Figure:
     figure = new_figure(8, 1.4 + 0.35 * len(importances))
     axes = figure.add_subplot()
-    tidy(axes, f"Fraction of the variance of {goal} that each key explains (fANOVA)")
+    tidy(axes, f"Fraction of the variance of {goal} that a key explains, noise too (fANOVA)")
     names = list(importances)[::-1]
     axes.barh(names, [importances[name] for name in names], color=TRAIN)
     axes.set_xlim(0, 1)

@@ -192,7 +192,10 @@ class Search:
         return with_values(self.base, values_of(self.space, trial.params))
 
     def importances(self) -> dict[str, float]:
-        """How much of the variance of the first goal each key explains, as far as can be told."""
+        """Fraction of the variance of the first goal, as a forest sees it, that each key explains.
+
+        Fractions of what single keys explain, noise among it: they do not add up to 1.
+        """
         import optuna
 
         complete = [t for t in self.done if t.state.name == "COMPLETE"]
@@ -205,6 +208,7 @@ class Search:
                     self._study,
                     evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0),
                     target=lambda trial: trial.values[0],
+                    normalize=False,
                 )
             except (ValueError, RuntimeError, AssertionError):  # all values alike, or nearly so
                 return {}

@@ -16,7 +16,7 @@ least 95 of 100 ablations.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,7 +122,10 @@ Arms = Mapping[str, Mapping[int, Measured]]
 
 
 def effects(
-    arms: Arms, comparisons: Sequence[Comparison], resamples: int = _RESAMPLES
+    arms: Arms,
+    comparisons: Sequence[Comparison],
+    resamples: int = _RESAMPLES,
+    failed: Collection[str] = (),
 ) -> list[Effect]:
     """Every comparison in every measure, corrected together.
 
@@ -130,6 +133,8 @@ def effects(
         arms: the runs that there are.
         comparisons: what is compared; those without a common seed give NaN.
         resamples: draws of the bootstrap over faces.
+        failed: arms of which a training came to nothing: their differences are given and never
+            decided, for the seeds that are left would praise an arm that fails.
     """
     runs = {(arm, seed): run for arm, seeds in arms.items() for seed, run in seeds.items()}
     groups = sorted({run.faces for run in runs.values()})
@@ -160,7 +165,10 @@ def effects(
             # Where one never got so far, the others alone would praise the arm that fails.
             complete = all(key in values for pair in pairs.values() for key in pair)
             seeds = sorted(pairs) if complete else []
-            found.append(_effect(each, measure, seeds, values, drawn, runs, spread, freedom))
+            effect = _effect(each, measure, seeds, values, drawn, runs, spread, freedom)
+            if each.arm in failed or each.reference in failed:
+                effect = replace(effect, low=math.nan, high=math.nan, p=math.nan)
+            found.append(effect)
     return holm(found)
 
 

@@ -276,6 +276,9 @@ def put_back(study: optuna.Study, trial: optuna.Trial) -> None:
 
     with suppress(optuna.exceptions.StorageInternalError):
         begun = study.get_trials()[trial.number]
+        if begun.state.is_finished():
+            # This process was stopped for so long that another has taken it over.
+            return
         study.add_trial(
             optuna.create_trial(
                 state=optuna.trial.TrialState.WAITING,
@@ -289,10 +292,10 @@ def put_back(study: optuna.Study, trial: optuna.Trial) -> None:
 
 
 def give_up(study: optuna.Study, trial: optuna.Trial) -> None:
-    """End a trial that comes to nothing."""
+    """End a trial that comes to nothing; one that another process has taken over is left to it."""
     import optuna
 
-    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    study.tell(trial, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
 
 
 def take_from_the_dead(study: optuna.Study) -> None:

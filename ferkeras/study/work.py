@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from ferkeras.cli.console import Console
@@ -75,30 +76,33 @@ def _one_trial(
     import optuna
 
     trial = begin_trial(study)
-    try:
-        with sign_of_life(study, trial):
-            values = objective(trial)
-    except optuna.TrialPruned:
-        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-    except Failed as failed:
-        trial.set_user_attr("failed", str(failed))
-        give_up(study, trial)
-    except Surplus:
-        give_up(study, trial)
-    except (
-        Interrupted,
-        KeyboardInterrupt,
-        Stopped,
-        InputError,
-        MachineError,
-        OSError,
-        optuna.exceptions.StorageInternalError,
-    ):
-        put_back(study, trial)
-        raise
-    except Exception:
-        # A configuration that ends every process which tries it is not tried again.
-        give_up(study, trial)
-        raise
-    else:
-        study.tell(trial, values)
+    # A process that was suspended was taken for dead: whoever has its trial now finds what it has
+    # trained.
+    with suppress(optuna.exceptions.UpdateFinishedTrialError):
+        try:
+            with sign_of_life(study, trial):
+                values = objective(trial)
+        except optuna.TrialPruned:
+            study.tell(trial, state=optuna.trial.TrialState.PRUNED, skip_if_finished=True)
+        except Failed as failed:
+            trial.set_user_attr("failed", str(failed))
+            give_up(study, trial)
+        except Surplus:
+            give_up(study, trial)
+        except (
+            Interrupted,
+            KeyboardInterrupt,
+            Stopped,
+            InputError,
+            MachineError,
+            OSError,
+            optuna.exceptions.StorageInternalError,
+        ):
+            put_back(study, trial)
+            raise
+        except Exception:
+            # A configuration that ends every process which tries it is not tried again.
+            give_up(study, trial)
+            raise
+        else:
+            study.tell(trial, values, skip_if_finished=True)
