@@ -1,4 +1,4 @@
-"""Keras callbacks for classifiers, drop-in for any compiled Keras 3 model.
+"""Keras callbacks for classifiers, drop-in for any compiled Keras 3 model (Keras 3.6 or later).
 
 Labels may be class indices, one-hot, or 0 and 1 (one sigmoid or one logit). Figures of the
 validation are published as ``val_...`` in the epochs that have one, as Keras does (NaN where a
@@ -25,7 +25,7 @@ norms need one line before compiling, ``model = MonitoredModel(model.inputs, mod
 the TensorFlow backend; everything else works on every backend.
 """
 
-from .averaged_weights import AveragedWeights
+from .averaged_weights import AveragedWeights, average_is_trained, average_is_trained_after
 from .collapse_alarm import Collapse, CollapseAlarm, find_collapse
 from .confusion_matrix import ConfusionMatrix
 from .cosine import CosineLearningRate, cosine_rate
@@ -58,6 +58,8 @@ __all__ = [
     "PublishVariables",
     "VariableDropout",
     "VariableRamp",
+    "average_is_trained",
+    "average_is_trained_after",
     "cosine_rate",
     "find_collapse",
     "ramp_value",

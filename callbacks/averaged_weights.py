@@ -16,12 +16,26 @@ validation accuracy falls by up to 0.5 where the average takes over, with a twen
 
 
 def average_is_trained(optimizer: Any) -> bool:
-    """Whether the moving average of an optimizer with ``use_ema=True`` is no more of its start."""
+    """Whether the moving average of an optimizer is no more of its start.
+
+    Args:
+        optimizer: a Keras optimizer with ``use_ema=True``.
+    """
     # Keras counts whole updates in `iterations`, averages in every batch, and begins anew in each
     # batch of the first update.
     batches = int(keras.ops.convert_to_numpy(optimizer._iterations))
-    averaged = batches - (optimizer.gradient_accumulation_steps or 1)
-    return bool(optimizer.ema_momentum**averaged <= _START)
+    accumulated = optimizer.gradient_accumulation_steps or 1
+    return average_is_trained_after(batches - accumulated + 1, optimizer.ema_momentum)
+
+
+def average_is_trained_after(steps: int, momentum: float) -> bool:
+    """Whether a moving average of weights is no more of its start: at most a twentieth of it.
+
+    Args:
+        steps: of the training, 1 or more.
+        momentum: weight of the old average, 0 to 1.
+    """
+    return momentum ** (steps - 1) <= _START
 
 
 class AveragedWeights(keras.callbacks.Callback):

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 from keras import ops
-from keras.src.backend import get_keras_mask
+from keras.src.backend import get_keras_mask  # of Keras 3.6 and later
 
 _ABOVE_ZERO = ("hinge", "squared_hinge")
 """Losses whose predictions change from one class to the other at 0."""
@@ -88,8 +88,9 @@ def decision_threshold(model: keras.Model) -> float:
     """What one column of predictions must exceed for the second class, as the compiled loss says.
 
     It is 0 where the loss reads logits or is a hinge, and 0.5 for every other loss of Keras. A
-    loss that does not say (a function of one's own) is taken to read what the output is: 0 where
-    that is linear or a tanh.
+    loss that does not say (a function of one's own, or one that is not compiled) is taken to read
+    what the output is: 0 where that is linear or a tanh, and 0.5 where a model does not tell, as
+    one that is not functional.
     """
     losses = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if loss is not None]
     loss = losses[0] if losses else None
@@ -103,7 +104,7 @@ def decision_threshold(model: keras.Model) -> float:
             return 0.0 if configuration["from_logits"] else 0.5
         loss = getattr(loss, "fn", loss)
     name = getattr(loss, "__name__", "")
-    if getattr(loss, "__module__", "keras").split(".")[0] == "keras":
+    if loss is not None and getattr(loss, "__module__", "keras").split(".")[0] == "keras":
         return 0.0 if name in _ABOVE_ZERO else 0.5
     return 0.0 if _final_activation(model) in ("linear", "tanh") else 0.5
 

@@ -106,6 +106,7 @@ class MonitoredModel(keras.Model):
         import tensorflow as tf
 
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        inputs = keras.tree.flatten(x)
         # The losses of several outputs are counted where the loss is computed.
         losses = self._loss_variables()
         # Those of layers, or of a `compute_loss` of one's own, are updated before it is known.
@@ -117,7 +118,8 @@ class MonitoredModel(keras.Model):
 
         with tf.GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            # As Keras does, for overrides without `training` too.
+            loss = self._compute_loss(x, y, y_pred, sample_weight, training=True)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.trainable_weights)
 
@@ -139,7 +141,8 @@ class MonitoredModel(keras.Model):
         def apply() -> None:
             for metric in self.metrics:
                 if metric.name == "loss":
-                    batch_size = tf.shape(keras.tree.flatten(x)[0])[0]
+                    # Inputs that are optional may be None.
+                    batch_size = tf.shape(next(each for each in inputs if each is not None))[0]
                     metric.update_state(loss, sample_weight=batch_size)
             self.compute_metrics(x, y, y_pred, sample_weight)
             self.optimizer.apply(gradients, self.trainable_weights)

@@ -131,6 +131,12 @@ class OverfittingWatch(keras.callbacks.Callback):
                 "Invalid value received for argument `dataset`. Expected batches that can be "
                 f"iterated again and again. Received: dataset={dataset}"
             )
+        if _is_endless(dataset):
+            raise ValueError(
+                "Invalid value received for argument `dataset`. Expected batches that come to an "
+                "end; of a repeated dataset some of them: dataset.take(steps). "
+                f"Received: dataset={dataset}"
+            )
         self.dataset = _batches(dataset)
         self.every = every
         self.gap = gap
@@ -233,6 +239,15 @@ def _is_masked(model: keras.Model, x: Any) -> bool:
     return any(
         mask_of(each) is not None for each in keras.tree.flatten(outputs) if each is not None
     )
+
+
+def _is_endless(dataset: Any) -> bool:
+    """Whether a `tf.data.Dataset` or a `PyDataset` says that it has no end."""
+    if isinstance(dataset, keras.utils.PyDataset):
+        return dataset.num_batches is None
+    cardinality = getattr(dataset, "cardinality", None)
+    # tf.data.INFINITE_CARDINALITY
+    return callable(cardinality) and int(cardinality()) == -1
 
 
 def _batches(dataset: Iterable[Any]) -> Iterable[Sequence[Any]]:

@@ -35,7 +35,8 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
     ```
 
     Raises:
-        ValueError: `from_epoch` is below 1, or a value that Keras refuses.
+        ValueError: `from_epoch` is below 1, or a value that Keras refuses; the optimizer has a
+            schedule.
         TypeError: a keyword that Keras does not have.
     """
 
@@ -64,8 +65,18 @@ class DelayedReduceLROnPlateau(keras.callbacks.ReduceLROnPlateau):
         self._restored: dict[str, Any] | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin to count, or go on counting after `set_state`."""
+        """Begin to count, or go on counting after `set_state`.
+
+        An optimizer whose rate cannot be set is refused.
+        """
         super().on_train_begin(logs)
+        for each in getattr(self.model.optimizer, "optimizers", None) or [self.model.optimizer]:
+            if not hasattr(each.learning_rate, "assign"):
+                raise ValueError(
+                    "DelayedReduceLROnPlateau sets the optimizer's learning rate, and this one has "
+                    "a schedule. Give the optimizer a number, or leave the callback out. "
+                    f"Received: optimizer={each.name}"
+                )
         if self._restored is not None:
             self._put_back(self._restored)
             self._restored = None

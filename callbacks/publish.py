@@ -28,10 +28,20 @@ class PublishVariables(keras.callbacks.Callback):
     history = model.fit(x, y, epochs=2, verbose=0, callbacks=[publish]).history
     history["learning_rate"]
     ```
+
+    Raises:
+        ValueError: one of them is no variable.
     """
 
     def __init__(self, variables: Mapping[str, keras.Variable]) -> None:
         super().__init__()
+        for key, variable in variables.items():
+            if not isinstance(variable, keras.Variable):
+                raise ValueError(
+                    f"Expected a Keras variable for {key!r}, as what is published is read anew in "
+                    "each epoch (the learning rate of an optimizer with a schedule is none). "
+                    f"Received: {variable!r}"
+                )
         self.variables = dict(variables)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -4,7 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from callbacks.averaged_weights import AveragedWeights, average_is_trained
+from callbacks.averaged_weights import (
+    AveragedWeights,
+    average_is_trained,
+    average_is_trained_after,
+)
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -182,3 +186,4 @@ def test_an_average_is_trained_once_a_twentieth_of_it_is_the_start(accumulated):
         trained.append(average_is_trained(optimizer))
     # 0.5 ** 4 is above a twentieth, 0.5 ** 5 is not.
     assert trained == [False] * (first + 4) + [True]
+    assert [average_is_trained_after(steps, 0.5) for steps in (5, 6)] == [False, True]

@@ -53,6 +53,13 @@ def fit(callback, optimizer="sgd", **options):
     return model.fit(X, Y, batch_size=8, verbose=0, callbacks=[callback, publish], **options)
 
 
+def test_a_rate_that_is_no_variable_is_not_published_for_ever():
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 9)
+    optimizer = keras.optimizers.SGD(schedule)
+    with pytest.raises(ValueError, match=r"variable for 'learning_rate'.*schedule"):
+        PublishVariables({"learning_rate": optimizer.learning_rate})
+
+
 def test_the_rate_of_an_epochs_last_step_reaches_the_history():
     history = fit(CosineLearningRate(0.1, 3, 3, warmup_epochs=1), epochs=3).history
     expected = [cosine_rate(step, 0.1, 3, 9) for step in (2, 5, 8)]

@@ -237,6 +237,7 @@ def of_ones_own(y_true, y_pred):
         ("ce", "sigmoid", 0.5),
         ("mse", None, 0.5),  # of labels 0 and 1
         (None, "sigmoid", 0.5),
+        (None, None, 0.0),  # that of a `compute_loss` of one's own
     ],
 )
 def test_the_threshold_is_where_the_loss_parts_the_classes(loss, activation, threshold):

@@ -77,6 +77,26 @@ def test_trains_exactly_as_keras_does_when_nothing_is_wrong():
     assert set(got) - set(expected) == set(GradientNorms.keys)
 
 
+def test_what_keras_itself_trains_is_trained():
+    """A `compute_loss` of before its argument `training`, and an optional input that is None."""
+
+    class Older(MonitoredModel):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return super().compute_loss(x, y, y_pred, sample_weight)
+
+    class Optional(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs["b"]
+
+    inputs = {
+        "a": keras.Input((6,), name="a", optional=True),
+        "b": keras.Input((6,), name="b"),
+    }
+    model = Older(inputs, keras.layers.Dense(3)(Optional()(inputs)))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert math.isfinite(train(model, {"a": None, "b": X})["loss"][0])
+
+
 def test_norms_are_those_of_the_gradient_before_clipping():
     model, reference = build(clip=0.01), build(keras.Model, clip=None)
     with tf.GradientTape() as tape:

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from callbacks import ConfusionMatrix
 from callbacks.overfitting import OverfittingWatch, inference_accuracy
@@ -123,6 +124,21 @@ def test_leaves_the_running_fit_alone():
 def test_misuse_is_refused(arguments):
     with pytest.raises(ValueError, match="Received: "):
         OverfittingWatch(**({"dataset": BATCHES} | arguments))
+
+
+class Endless(keras.utils.PyDataset):
+    num_batches = None
+
+    def __getitem__(self, index):
+        return BATCHES[0]
+
+
+@pytest.mark.parametrize(
+    "dataset", [tf.data.Dataset.from_tensor_slices((X, Y)).batch(8).repeat(), Endless()]
+)
+def test_batches_without_end_are_refused(dataset):
+    with pytest.raises(ValueError, match=r"come to an end.*take"):
+        OverfittingWatch(dataset)
 
 
 def test_no_samples_is_an_error():

@@ -14,6 +14,18 @@ from callbacks.plateau import DelayedReduceLROnPlateau
 from callbacks.ramp import VariableRamp, ramp_value
 from ferkeras.network.loss import SmoothedCrossentropy
 
+
+def test_a_plateau_refuses_an_optimizer_with_a_schedule_when_the_training_begins():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 9)
+    model.compile(keras.optimizers.SGD(schedule, name="sgd"), "mse")
+    with pytest.raises(ValueError, match=r"has a schedule.*optimizer=sgd"):
+        model.fit(
+            np.zeros((4, 2)), np.zeros(4), verbose=0,
+            callbacks=[DelayedReduceLROnPlateau(monitor="loss")],
+        )  # fmt: skip
+
+
 values = st.floats(-10, 10)
 epochs = st.integers(1, 200)
 

@@ -428,6 +428,8 @@ def test_what_cannot_be_resumed_is_reported_in_one_line(tmp_path, capsys, monkey
     # Of the newest run, as if the setting stood in front.
     code, text = resume(capsys, "train.epochs=80")
     assert "holds other faces than when the run began" in text
+    code, text = resume(capsys, f"data.path={tmp_path / 'of' / 'a' / 'folder'}")
+    assert f"{tmp_path / 'of' / 'a' / 'folder'}: no such" in text
     run.metrics.path.write_text("{}")
     code, text = resume(capsys, run.folder)
     assert code == 2

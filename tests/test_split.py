@@ -18,7 +18,7 @@ from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.split import Fold, split_faces, usage_as_split
 from ferkeras.data.task import Classes
 from ferkeras.fit import fitting
-from ferkeras.fit.notes import notes_on
+from ferkeras.fit.notes import note_on_average, notes_on
 
 RAMPS = ("dropout", "smoothing", "plateau")
 
@@ -281,6 +281,17 @@ def test_what_would_set_in_after_the_end_is_said(keys, said):
     notes = notes_on(load_config(None, keys), splits)
     expected = f"nothing sets in at {said}: the training ends with epoch 25"
     assert notes == ([expected] if said else [])
+
+
+@pytest.mark.parametrize(("epochs", "said"), [(4, True), (5, False)])
+def test_an_average_that_is_never_of_the_training_is_said(epochs, said):
+    splits = split_faces(reading(range(70), np.arange(70) % 7), seed=0, validation_fraction=0.3)
+    assert len(splits.train) == 49
+    # 0.8 ** 13 is above a twentieth, 0.8 ** 14 is not: 15 steps, of batches of 16.
+    keys = ["train.ema_momentum=0.8", "train.batch_size=16", f"train.epochs={epochs}"]
+    note = note_on_average(load_config(None, keys), splits)
+    assert ("train.ema_momentum=0.8 is not used" in note) == said
+    assert not note_on_average(load_config(None, keys[1:]), splits)
 
 
 @pytest.mark.parametrize(("identities", "leaked"), [(range(21), 0), ([*range(14), *range(7)], 7)])

@@ -16,6 +16,7 @@ wrong usage or input, 130 or 143 stopped by a signal.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _NEWEST = object()
 """What `--resume` without a path stands for."""
 
+_SETTING = re.compile(r"[a-z_]+(\.[a-z_]+)?=")
+
 
 @verb
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     named = arguments.resume if isinstance(arguments.resume, Path) else None
-    if named is not None and "=" in named.name and not named.exists():
+    if named is not None and _SETTING.match(str(named)) and not named.exists():
         # `--resume train.epochs=80`: of the newest run.
         arguments.overrides.insert(0, str(named))
         arguments.resume = _NEWEST

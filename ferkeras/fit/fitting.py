@@ -13,7 +13,7 @@ from ferkeras.config.schema import Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.files.writing import demand_room
-from ferkeras.fit.notes import notes_on
+from ferkeras.fit.notes import note_on_average, notes_on
 from ferkeras.network.weights_file import find_weights
 from ferkeras.runs.changes import write_changes
 from ferkeras.runs.moved import splits_of_run
@@ -90,6 +90,8 @@ def fit(
         from ferkeras.fit.outcome import print_outcome
         from ferkeras.fit.run import train
 
+    if note := note_on_average(config, splits):
+        console.print(f"note: {note}")
     watch = [] if reports is None else [_reporting(reports, config.train.epochs)]
     outcome = train(config, splits, console, run, watch=watch)
     print_outcome(outcome, config, console)

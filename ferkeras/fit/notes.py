@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
 from ferkeras.cli.wording import listed
 from ferkeras.config.schema import Config
 from ferkeras.config.sections.data import Data
 from ferkeras.data.faces import Splits
 
 _SET_IN = ("dropout_from_epoch", "smoothing_from_epoch", "plateau_from_epoch")
+
+
+def note_on_average(config: Config, splits: Splits) -> str:
+    """That a training is too short for its moving average of the weights; else empty.
+
+    Imports Keras.
+    """
+    from ferkeras.callbacks import average_is_trained_after
+
+    train = config.train
+    steps = math.ceil(len(splits.train) / train.batch_size) * train.epochs
+    if train.ema_momentum is None or average_is_trained_after(steps, train.ema_momentum):
+        return ""
+    return (
+        f"train.ema_momentum={train.ema_momentum:g} is not used: after {steps} steps the average "
+        "is still of the weights that the training begins with, so these are kept as they are; "
+        "lower it, or train longer"
+    )
 
 
 def notes_on(config: Config, splits: Splits) -> list[str]:

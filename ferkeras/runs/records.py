@@ -265,6 +265,7 @@ class ProvenanceRecord(TypedDict):
     epoch: NotRequired[Positive | None]
     seed: NotRequired[Count]
     validation_accuracy: NotRequired[Fraction | None]
+    averaged: NotRequired[bool]
     temperature: NotRequired[Temperature]
     tta_temperatures: NotRequired[dict[Literal["flip", "multiscale"], Temperature]]
     unfinished: NotRequired[str]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import keras
 
+from ferkeras.callbacks import average_is_trained
 from ferkeras.files.inner import InnerPath
 from ferkeras.network.served import copy_weights, served_network
 from ferkeras.runs.embedded import About
@@ -64,9 +65,14 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         chosen = value > self._best or (self._keep == "last" and math.isfinite(value))
         if chosen and math.isfinite(logs.get("val_loss", 0.0)):
             copy_weights(self.model, self._served)
-            about = self._about.also(epoch=epoch + 1, validation_accuracy=value)
+            about = self._about.also(epoch=epoch + 1, validation_accuracy=value, **self._averaged())
             write_served(self._served, self._path, about)
             self._best = value
+
+    def _averaged(self) -> dict[str, bool]:
+        """Whether the network has the moving average of the weights, where one is kept."""
+        optimizer = self.model.optimizer
+        return {"averaged": average_is_trained(optimizer)} if optimizer.use_ema else {}
 
     def get_state(self) -> dict[str, Any]:
         """The best value so far, for JSON."""

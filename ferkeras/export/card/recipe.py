@@ -9,6 +9,7 @@ from ferkeras.config.networks import Network
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.export.card.table import table
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun, TrainedRun
 from ferkeras.runs.healings import healing_text
 
@@ -61,9 +62,7 @@ def recipe_part(finished: TrainedRun) -> str:
         ),
         (
             "weights",
-            "as the last step left them"
-            if train.ema_momentum is None
-            else f"moving average of the steps' weights, momentum {train.ema_momentum:g}",
+            _weights(finished),
         ),
         *([("votes", _votes(config))] if config.data.votes is not None else []),
         *(
@@ -97,6 +96,20 @@ def recipe_part(finished: TrainedRun) -> str:
     return (
         f"## Recipe\n\n{table(('what', 'how'), rows)}\n{_healings(finished)}"
         "All of it: `config.yaml` of the run.\n"
+    )
+
+
+def _weights(finished: TrainedRun) -> str:
+    """Whether they are a moving average, which a short training has not got."""
+    momentum, run = finished.config.train.ema_momentum, finished.run
+    if momentum is None:
+        return "as the last step left them"
+    # Earlier versions did not write it down.
+    if enclosed_in(run.best.read_bytes(), run.best).provenance.get("averaged", True):
+        return f"moving average of the steps' weights, momentum {momentum:g}"
+    return (
+        f"as the last step left them: their moving average (momentum {momentum:g}) was still of "
+        "the start"
     )
 
 
