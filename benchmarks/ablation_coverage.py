@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ferkeras.ablate.ablation import Cell, widest
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.metrics.bootstrap import resample
 from ferkeras.metrics.predictions import Predictions
@@ -37,6 +38,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "one variant spreads four times as much": {"wild": 4.0},
     "each seed has faces of its own": {"own_faces": True},
     "one variant is 3 points better": {"shift": 0.17},
+    "one variant, --hours for 24 trainings": {"arms": 2, "seeds": 12, "trainings": 24},
+    "3 variants, --hours for 24 trainings": {"arms": 4, "seeds": 10, "trainings": 24},
 }
 
 
@@ -48,11 +51,14 @@ def main() -> int:
     parser.add_argument("--ablations", type=int, default=200, help="of each kind")
     parser.add_argument("--faces", type=int, default=600, help="validation faces")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="kinds with this in their name")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
     rows = []
     print(f"{'':40} claimed falsely  naively  intervals that hold 0  found")
     for name, settings in SCENARIOS.items():
+        if arguments.only not in name:
+            continue
         row = measure(arguments.ablations, arguments.faces, arguments.seed, settings)
         rows.append({"scenario": name, "ablations": arguments.ablations, **row})
         found = "" if row["found"] is None else f"{row['found']:.1%}"
@@ -74,8 +80,11 @@ def measure(ablations: int, faces: int, seed: int, settings: dict[str, Any]) -> 
     better = "variant 1" if settings.get("shift") else None
     begun = time.monotonic()
     for _ in range(ablations):
-        arms = simulate(rng, faces, **settings)
+        simulated = {key: value for key, value in settings.items() if key != "trainings"}
+        arms = simulate(rng, faces, **simulated)
         comparisons = [Comparison(a, a, "base", "variant") for a in arms if a != "base"]
+        if "trainings" in settings:
+            arms = within_budget(arms, comparisons, settings["trainings"])
         judged = effects(arms, comparisons, resamples=300)
         null = [e for e in judged if e.comparison.arm != better]
         claimed += any(e.verdict in ("better", "worse") for e in null)
@@ -94,6 +103,26 @@ def measure(ablations: int, faces: int, seed: int, settings: dict[str, Any]) -> 
         "found": found / ablations if better else None,
         "seconds": time.monotonic() - begun,
     }
+
+
+def within_budget(
+    arms: dict[str, dict[int, Measured]], comparisons: list[Comparison], trainings: int
+) -> dict[str, dict[int, Measured]]:
+    """The runs that `ablate --hours` makes of so many trainings, two seeds of every arm first."""
+    there = {Cell(arm, seed) for arm in arms for seed in range(2)}
+    while True:
+        made = {
+            arm: {seed: run for seed, run in runs.items() if Cell(arm, seed) in there}
+            for arm, runs in arms.items()
+        }
+        wanted = [
+            cell
+            for cell in widest(effects(made, comparisons, resamples=100), there)
+            if cell.seed in arms[cell.arm]
+        ]
+        if not wanted or len(there) + len(wanted) > trainings:
+            return made
+        there.update(wanted)
 
 
 def simulate(
@@ -141,7 +170,7 @@ def naively(arm: dict[int, Measured], base: dict[int, Measured], rng: np.random.
     pairs = [
         resample(arm[s].predictions, draws, seed=s)["accuracy"]
         - resample(base[s].predictions, draws, seed=s)["accuracy"]
-        for s in arm
+        for s in arm.keys() & base.keys()
     ]
     chosen = rng.integers(0, len(pairs), (draws, len(pairs)))
     means = np.take_along_axis(np.stack(pairs, axis=1), chosen, axis=1).mean(axis=1)

@@ -12,7 +12,7 @@ import pytest
 from untraced import untraced
 
 from ferkeras.ablate.__main__ import main
-from ferkeras.ablate.ablation import Ablation, Cell
+from ferkeras.ablate.ablation import Ablation, Cell, widest
 from ferkeras.ablate.plan import BASE, Plan, grouped, plan_between, plan_variants
 from ferkeras.ablate.report import report
 from ferkeras.cli.console import Console
@@ -21,7 +21,7 @@ from ferkeras.config.file import load_config
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
 from ferkeras.study import storage
-from ferkeras.study.effects import Effect
+from ferkeras.study.effects import Comparison, Effect
 from ferkeras.study.training import Trainer
 
 TINY = (
@@ -224,14 +224,15 @@ def test_the_night_after_a_process_was_killed_is_not_counted_as_training(tmp_pat
     assert ablation._wanted(others_train=False)
 
 
-def test_a_budget_goes_to_the_widest_interval_whatever_it_says(tmp_path, monkeypatch):
-    ablation = two_arms(tmp_path, hours=1.0)
-    comparison = ablation.plan.comparisons[0]
-    for p in (0.0001, 0.9):
-        decided = Effect(comparison, "accuracy", 0.1, 0.09, 0.11, p, p, 2)
-        monkeypatch.setattr(Ablation, "effects", lambda self, decided=decided: [decided])
-        there = {Cell(arm, seed) for arm in ("base", "other") for seed in (0, 1)}
-        assert ablation._widest(there) == [Cell("base", 2), Cell("other", 2)]
+@pytest.mark.parametrize("p", [0.0001, 0.9])
+def test_a_budget_goes_to_the_widest_interval_whatever_it_says(p):
+    found = [
+        Effect(Comparison(arm, arm, BASE, "variant"), "accuracy", value, 0.0, high, p, p, 2)
+        for arm, value, high in (("narrow", 0.05, 0.1), ("wide", 0.1, 0.2), ("fails", 0.2, 0.4))
+    ]
+    there = {Cell(arm, seed) for arm in (BASE, "narrow", "wide", "fails") for seed in (0, 1)}
+    assert widest(found, there, {"fails"}) == [Cell(BASE, 2), Cell("wide", 2)]
+    assert widest(found, there | {Cell(BASE, 2)}, {"fails"}) == [Cell("wide", 2)]
 
 
 def test_both_directions_and_the_stairs_between_two_configurations():

@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.evaluate.report import print_calibration
 from ferkeras.metrics.calibration import (
     calibrate,
@@ -22,6 +23,7 @@ from ferkeras.metrics.calibration import (
     temperatures_of,
     tempered,
 )
+from ferkeras.metrics.predictions import Predictions
 from ferkeras.runs.record import Run
 
 
@@ -54,8 +56,9 @@ def test_however_large_logits_are_what_was_fitted_is_what_is_measured():
     views = [18 * logits, 18 * logits[:, ::-1]]
     for seen in (views[:1], views):
         found = calibrate(log_mean(seen), labels)
-        tempered_ = softmax(log_mean(seen) / found.temperature, axis=1).astype(np.float32)
-        measured = log_loss(labels, tempered_.astype(np.float64), labels=range(7))
+        after = softmax(log_mean(seen) / found.temperature, axis=1).astype(np.float32)
+        after = Predictions(after, labels, FER2013.classes).float64_probabilities
+        measured = log_loss(labels, after, labels=range(7))
         assert found.log_loss_after == pytest.approx(measured, rel=1e-3)
         plain = np.mean([softmax(each, axis=1) for each in seen], axis=0)
         assert found.log_loss_before == pytest.approx(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,7 +203,7 @@ class Ablation:
         if plan.hours is None:
             return todo
         if not todo and not others_train:
-            todo = self._widest(there)
+            todo = widest(self.effects(), there, self._failed())
         return todo[:1] if self._affordable(1) else []
 
     def _there(self) -> set[Cell]:
@@ -213,29 +214,6 @@ class Ablation:
             if _is_done(trial) or trial.state.name == "RUNNING"
         }
 
-    def _widest(self, there: set[Cell]) -> list[Cell]:
-        """One more seed for the comparison with the widest interval of accuracy.
-
-        Whatever it says: if those that are decided got no more seeds, the others would be tested
-        until they are decided too, and be so by chance far too often.
-        """
-        failed = self._failed()
-        widths = [
-            each
-            for each in self.effects()
-            if each.key == "accuracy"
-            and each.seeds
-            and failed.isdisjoint((each.comparison.arm, each.comparison.reference))
-        ]
-        widths.sort(key=lambda e: math.inf if math.isnan(e.low) else e.high - e.low)
-        for effect in reversed(widths):
-            pair = (effect.comparison.reference, effect.comparison.arm)
-            for seed in range(MOST_SEEDS):
-                cells = [cell for arm in pair if (cell := Cell(arm, seed)) not in there]
-                if cells:
-                    return cells
-        return []
-
     def _affordable(self, trainings: int) -> bool:
         """Whether so many more end within the budget, if they take as long as the others did."""
         assert self.plan.hours is not None
@@ -244,6 +222,34 @@ class Ablation:
         spent = self.hours()
         each = spent / done if done else 0.0
         return spent + (running + trainings) * each <= self.plan.hours
+
+
+def widest(found: Sequence[Effect], there: Set[Cell], failed: Set[str] = frozenset()) -> list[Cell]:
+    """One more seed for the comparison with the widest interval of accuracy.
+
+    Whatever it says: if those that are decided got no more seeds, the others would be tested until
+    they are decided too, and be so by chance far too often.
+
+    Args:
+        found: what the trainings so far say.
+        there: trainings that are done or at work.
+        failed: arms of which a training came to nothing, which get no more.
+    """
+    widths = [
+        each
+        for each in found
+        if each.key == "accuracy"
+        and each.seeds
+        and failed.isdisjoint((each.comparison.arm, each.comparison.reference))
+    ]
+    widths.sort(key=lambda e: math.inf if math.isnan(e.low) else e.high - e.low)
+    for effect in reversed(widths):
+        pair = (effect.comparison.reference, effect.comparison.arm)
+        for seed in range(MOST_SEEDS):
+            cells = [cell for arm in pair if (cell := Cell(arm, seed)) not in there]
+            if cells:
+                return cells
+    return []
 
 
 def _is_done(trial: Frozen) -> bool:
