@@ -297,7 +297,17 @@ def test_a_temperature_of_the_run_goes_into_the_export(run):
     about = enclosed_in(path.read_bytes(), path)
     assert about.temperature == about.temperature_of_mean("flip") == 3.0
     assert about.temperature_of_mean("multiscale") is None
-    assert "temperature (3.000)" in (run / "export" / "README.md").read_text()
+    card = (run / "export" / "README.md").read_text()
+    assert "temperature (3.000)" in card
+    assert "It has no temperature: log loss and calibration error below are not those" in card
+
+
+def test_a_damaged_list_is_told_before_anything_is_written(run, capsys):
+    before = sorted((run / "export").iterdir())
+    (run / "export" / "exports.json").write_text("{")
+    assert main([str(run), "--format", "saved_model"]) == 2
+    assert "exports.json: damaged" in capsys.readouterr().err
+    assert sorted((run / "export").iterdir()) == before
 
 
 def test_saved_models_are_numbered_and_never_replaced(run):

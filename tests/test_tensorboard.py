@@ -45,7 +45,7 @@ from ferkeras.metrics.inference import predict  # noqa: E402
 from ferkeras.report.columns import COLUMNS, tag_of  # noqa: E402
 from ferkeras.tensorboard import summaries  # noqa: E402
 from ferkeras.tensorboard.projector import sprites, write_projection  # noqa: E402
-from ferkeras.tensorboard.writer import BEST_MATRIX, TensorBoardWriter, write_predictions  # noqa: E402
+from ferkeras.tensorboard.writer import KEPT_MATRIX, TensorBoardWriter, write_predictions  # noqa: E402
 
 FACES = np.random.default_rng(0).integers(0, 256, (14, 48, 48, 1), dtype=np.uint8)
 LABELS = np.arange(14, dtype="int32") % 7
@@ -284,6 +284,12 @@ def test_the_result_is_that_of_the_best_epoch_and_the_session_ends_well(run):
     assert end.status == api_pb2.STATUS_SUCCESS
 
 
+def test_where_the_last_network_is_kept_the_result_is_its(tmp_path):
+    config = load_config(None, ["train.keep=last"])
+    train(tmp_path, config)
+    assert numbers(events(tmp_path / "validation"), "result/val_accuracy") == {4: VALIDATION[-1]}
+
+
 def test_the_arranged_page_names_only_tags_that_a_run_writes(run):
     event = run["validation"].Tensors("custom_scalars__config__")[0]
     layout = layout_pb2.Layout.FromString(tf.make_ndarray(event.tensor_proto).item())
@@ -330,7 +336,7 @@ def test_each_emotion_has_a_precision_recall_curve_of_the_best_epoch(assessed):
 def test_the_matrix_of_the_best_epoch_is_there_under_a_name_of_its_own(assessed):
     models, _, _ = assessed
     read = events(models / "tiny-001/tensorboard/validation")
-    (event,) = read.Tensors(BEST_MATRIX)
+    (event,) = read.Tensors(KEPT_MATRIX)
     assert event.step == 2
 
 

@@ -273,8 +273,12 @@ def test_a_run_that_mlflow_does_not_know_is_one_sentence(mlflow_at, begin):
     )
     told = begin(tracker)
     (told.folder / "trackers.json").path.write_text('{"mlflow": {"id": "0123abc", "healings": 0}}')
-    with pytest.raises(InputError, match=r"monitor\.trackers=mlflow: .*0123abc.* not found"):
+    with pytest.raises(
+        InputError, match=r"monitor\.trackers=mlflow: .*0123abc.* not found"
+    ) as refused:
         begin(tracker)
+    # A run that goes on cannot leave it out.
+    assert "leave it out" not in str(refused.value)
 
 
 def test_a_server_that_does_not_answer_is_told_before_there_is_a_run(monkeypatch):

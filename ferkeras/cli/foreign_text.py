@@ -59,6 +59,19 @@ def path_for_csv(path: str) -> str:
     return os.path.join(".", path) if path.startswith(_FORMULA) else path  # noqa: PTH118
 
 
+def last_part(path: str) -> str:
+    """The name at the end of a path that tells of a machine's folders; any other as it is.
+
+    Those are absolute ones, ones in somebody's home, and ones that climb out of the current folder.
+    """
+    return PurePath(path).name if _tells(path) else path
+
+
+def _tells(path: str) -> bool:
+    parts = PurePath(path)
+    return parts.is_absolute() or path[:1] == "~" or ".." in parts.parts
+
+
 def without_folders(text: str, known: Iterable[str] = ()) -> str:
     """The text with each absolute path in it, and each in somebody's home, cut to its last part.
 
@@ -66,7 +79,7 @@ def without_folders(text: str, known: Iterable[str] = ()) -> str:
         text: a sentence, a word of a command line, code.
         known: paths that may be in it, also ones with spaces.
     """
-    away = (each.rstrip("/\\") for each in known if PurePath(each).is_absolute() or each[:1] == "~")
+    away = (each.rstrip("/\\") for each in known if _tells(each))
     for path in sorted(filter(None, away), key=len, reverse=True):
         text = text.replace(path, PurePath(path).name)
     return _FOLDERS.sub("", text)

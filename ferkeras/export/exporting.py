@@ -12,7 +12,7 @@ from ferkeras.cli.extras import need_extra
 from ferkeras.cli.quiet import import_tensorflow
 from ferkeras.cli.wording import nearest, quoted
 from ferkeras.export.card.file import note_on
-from ferkeras.export.folder import check_export_folder, write_model_card
+from ferkeras.export.folder import card_of, check_export_folder, write_model_card
 from ferkeras.export.probe import Probe, find_probe
 from ferkeras.files.inner import InnerPath, folder_of
 from ferkeras.files.writing import demand_room, remove_temporary_files
@@ -89,6 +89,8 @@ def export_run(
     check_format(format)
     target = finished.run.exports if folder is None else folder_of(folder)
     check_export_folder(target, FILES.get(format), finished)
+    # A record that is damaged is told before anything is written.
+    card_of(target, finished, [])
     if finished.unfinished:
         kept = finished.config.train.keep
         console.print(f"note: {finished.unfinished}: this is the {kept} network so far")

@@ -68,6 +68,24 @@ def check_export_folder(
             )
 
 
+def card_of(
+    folder: InnerPath, finished: TrainedRun, exported: Sequence[Exported]
+) -> tuple[str, ExportsRecord]:
+    """The card for exported networks and for earlier ones still there, and what it lists.
+
+    Raises:
+        InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
+    """
+    listed = folder / LIST
+    records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
+    if folder == finished.run.exports:
+        # In its own folder all are its own, also after the run was renamed.
+        records = {name: as_of(finished, record) for name, record in records.items()}
+    records |= {each.path.name: record_of(each, finished) for each in exported}
+    records = {name: record for name, record in records.items() if (folder / name).exists()}
+    return model_card(finished, records), records
+
+
 def write_model_card(
     folder: AnyPath, finished: TrainedRun, exported: Sequence[Exported]
 ) -> InnerPath:
@@ -83,14 +101,7 @@ def write_model_card(
         InputError: `exports.json`, an evaluation of the run or its `predictions.npz` is damaged.
     """
     folder = folder_of(folder)
-    listed = folder / LIST
-    records = dict(read_record(listed, ExportsRecord)) if listed.exists() else {}
-    if folder == finished.run.exports:
-        # In its own folder all are its own, also after the run was renamed.
-        records = {name: as_of(finished, record) for name, record in records.items()}
-    records |= {each.path.name: record_of(each, finished) for each in exported}
-    records = {name: record for name, record in records.items() if (folder / name).exists()}
-    card = model_card(finished, records)
+    card, records = card_of(folder, finished, exported)
     # First the list: by it the card is known for one, also where this is cut off in between.
     write_json(folder / LIST, records)
     return write_card(folder, card)

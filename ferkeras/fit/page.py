@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ferkeras
-from ferkeras.cli.invocation import shell_words
+from ferkeras.cli.invocation import command_line, shell_words
 from ferkeras.cli.wording import listed
 from ferkeras.config.keys import as_yaml
 from ferkeras.metrics.bootstrap import CONFIDENCE
@@ -97,7 +97,7 @@ def run_page(
         ),
         calibration=_about_calibration(reliability_curve, validation),
         bins=BINS,
-        folder=finished.run.folder,
+        calibrate=command_line("evaluate", finished.run.folder, "--calibrate"),
         mosaics=[mosaic for mosaic in mosaics if mosaic.tiles],
         alarms=metrics["alarms"],
         diagnosis=metrics.get("diagnosis"),

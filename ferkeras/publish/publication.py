@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.foreign_text import without_folders
+from ferkeras.cli.foreign_text import last_part, without_folders
 from ferkeras.config.file import dump_config
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.sections.output import Output
@@ -112,12 +112,12 @@ def word_without_folders(word: str, known: Sequence[str] = ()) -> str:
     `distill.teachers=[/home/ann/a-001,b-001]` becomes `distill.teachers=[a-001,b-001]`.
     """
     if PurePath(word).is_absolute():
-        return _last_part(word)
+        return last_part(word)
     key, sign, value = word.partition("=")
     if value.startswith("["):
-        names = [_last_part(each.strip(" '\"")) for each in value.strip("[]").split(",")]
+        names = [last_part(each.strip(" '\"")) for each in value.strip("[]").split(",")]
         value = f"[{','.join(names)}]"
-    return without_folders(f"{key}{sign}{_last_part(value)}", known)
+    return without_folders(f"{key}{sign}{last_part(value)}", known)
 
 
 def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
@@ -130,18 +130,18 @@ def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
             return {key: cut(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [cut(each) for each in value]
-        return without_folders(_last_part(value), known) if isinstance(value, str) else value
+        return without_folders(last_part(value), known) if isinstance(value, str) else value
 
     def last(path: str | None) -> str | None:
-        return None if path is None else _last_part(path)
+        return None if path is None else last_part(path)
 
     network = config.network
     network = network.model_copy(update={"start_from": last(network.start_from)})
     if isinstance(network, Backbone):
-        network = network.model_copy(update={"weights": _last_part(network.weights)})
-    data = {"path": _last_part(config.data.path), "votes": last(config.data.votes)}
+        network = network.model_copy(update={"weights": last_part(network.weights)})
+    data = {"path": last_part(config.data.path), "votes": last(config.data.votes)}
     command = [word_without_folders(word, known) for word in finished.environment["command"]]
-    teachers = tuple(_last_part(each) for each in config.distill.teachers)
+    teachers = tuple(last_part(each) for each in config.distill.teachers)
     return replace(
         finished,
         run=made,
@@ -178,12 +178,6 @@ def _paths_of(finished: FinishedRun) -> list[str]:
     return [*found, *filter(None, (config.data.votes, config.network.start_from, weights))]
 
 
-def _last_part(path: str) -> str:
-    """The name at the end of an absolute path, or of one in a home; anything else as it is."""
-    away = PurePath(path).is_absolute() or path.startswith("~")
-    return PurePath(path).name if away else path
-
-
 def _write_records(about: FinishedRun, run: Run) -> None:
     made = about.run
     write_text(made.config, dump_config(about.config))
@@ -198,6 +192,6 @@ def _write_records(about: FinishedRun, run: Run) -> None:
             made.evaluation(split).mkdir(parents=True)
             content = read_record(figures, EvaluationRecord)
             source = content["source"]
-            content["source"] = _last_part(source)
-            content["remark"] = content["remark"].replace(source, _last_part(source))
+            content["source"] = last_part(source)
+            content["remark"] = content["remark"].replace(source, last_part(source))
             write_json(made.evaluation(split) / figures.name, content)

@@ -63,7 +63,7 @@ COLUMNS = (
     Column(
         "val_collapse_fraction",
         "majority prediction",
-        "predicted/largest_fraction",
+        "collapse/largest_fraction",
         "validation",
         percent=True,
         sparse=True,

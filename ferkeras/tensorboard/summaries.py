@@ -30,8 +30,8 @@ from ferkeras.report.columns import is_sparse, tag_of
 from ferkeras.report.panels import PANELS, Panel
 
 RESULTS = {
-    "result/val_accuracy": "best validation accuracy",
-    "result/val_balanced_accuracy": "balanced accuracy, same epoch",
+    "result/val_accuracy": "validation accuracy of the network that is kept",
+    "result/val_balanced_accuracy": "balanced accuracy of it",
 }
 """Tags of what a run came to, and their headings in the HParams table."""
 

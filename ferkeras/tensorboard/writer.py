@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # TensorBoard shows images about 300 pixels wide; the captions of three faces can be read there.
 _COLUMNS = 3
 
-BEST_MATRIX = "validation/confusion_matrix_of_best_epoch"
+KEPT_MATRIX = "validation/confusion_matrix_of_kept_network"
 """Tag of the confusion matrix that belongs to the figures of the run."""
 
 _POINTS = 500
@@ -81,7 +82,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._labels = sample_labels
         # What the run is called on the HParams page, where runs with one name would be averaged.
         self._trial = self._folder.path.resolve().parent.name
-        self._best: dict[str, float] = {}
+        self._kept: dict[str, float] = {}
         self._matrix: np.ndarray | None = None
         self._step = 0
         self._predict: Any = None
@@ -114,8 +115,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         train, validation = summaries.split_by_writer(logs)
         self._write("train", summaries.scalars(train), self._step)
         self._write("validation", summaries.scalars(validation), self._step)
-        if logs.get("val_accuracy", 0.0) > self._best.get("val_accuracy", -1.0):
-            self._best = dict(logs)
+        self._note_kept(logs)
         self._matrix = self._confusion()
         every = self._config.monitor.images_every
         # Not in `on_train_end`, where Keras has put other weights into a network with an average.
@@ -124,12 +124,20 @@ class TensorBoardWriter(keras.callbacks.Callback):
             self._write_pictures()
         self._flush()
 
+    def _note_kept(self, logs: Mapping[str, float]) -> None:
+        """Note the epoch's figures if its network is kept: see `BestModelCheckpoint`."""
+        accuracy = logs.get("val_accuracy", math.nan)
+        if not math.isfinite(accuracy) or not math.isfinite(logs.get("val_loss", 0.0)):
+            return
+        if self._config.train.keep == "last" or accuracy > self._kept.get("val_accuracy", -1.0):
+            self._kept = dict(logs)
+
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Write the results and close the files."""
         results = {
-            tag: self._best[key]
+            tag: self._kept[key]
             for tag in summaries.RESULTS
-            if (key := tag.removeprefix("result/")) in self._best
+            if (key := tag.removeprefix("result/")) in self._kept
         }
         self._write("validation", summaries.scalars(results), self._step)
         self._write("validation", summaries.end_of_session(), self._step)
@@ -145,7 +153,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         """How long each file is, and what the rest depends on, for JSON."""
         return {
             "files": {_key(path): path.stat().st_size for path in self._files()},
-            "best": self._best,
+            "best": self._kept,
             "step": self._step,
             "matrix": None if self._matrix is None else self._matrix.tolist(),
         }
@@ -160,7 +168,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
                 path.unlink()
             elif path.stat().st_size > size:
                 path.truncate(size)
-        self._best = dict(state["best"])
+        self._kept = dict(state["best"])
         self._step = state["step"]
         self._matrix = None if state["matrix"] is None else np.array(state["matrix"])
         self._goes_on = True
@@ -255,7 +263,7 @@ def write_predictions(
     faces: Faces,
     predicted: Predictions,
 ) -> None:
-    """Add what the best network predicts to what `TensorBoardWriter` has written.
+    """Add what the network that is kept predicts to what `TensorBoardWriter` has written.
 
     Its confusion matrix (the one that the report shows; `validation/confusion_matrix` is that of
     each epoch), precision-recall curves of each class, and for the projector what the network's
@@ -263,8 +271,8 @@ def write_predictions(
 
     Args:
         folder: as for `TensorBoardWriter`.
-        step: the best epoch, from 1.
-        model: its network, functional.
+        step: its epoch, from 1.
+        model: the network, functional.
         faces: validation faces.
         predicted: what the network predicts for them.
     """
@@ -275,7 +283,7 @@ def write_predictions(
     with writer.as_default():
         tf.summary.experimental.write_raw_pb(curves.SerializeToString(), step=step)
         matrix = pictures.confusion_thumbnail(predicted.matrix(), names)
-        tf.summary.image(BEST_MATRIX, pictures.as_array(matrix)[None], step=step)
+        tf.summary.image(KEPT_MATRIX, pictures.as_array(matrix)[None], step=step)
     writer.close()
     shown = np.random.default_rng(0).permutation(len(faces))[:_POINTS]
     write_projection(

@@ -37,5 +37,5 @@ def open_trackers(monitor: Monitor, console: Console) -> list[Tracker]:
             try:
                 trackers.append(Named())
             except Exception as error:  # a server's, a file's, a library's: of any kind
-                raise unreachable(name, Named.advice, error) from error
+                raise unreachable(name, f"{Named.advice}, or leave it out", error) from error
     return trackers

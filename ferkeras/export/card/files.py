@@ -8,6 +8,8 @@ from typing import Any
 from ferkeras.cli.foreign_text import for_code, for_markdown
 from ferkeras.export.card.table import table
 from ferkeras.export.origin import other_run
+from ferkeras.metrics.calibration import temperatures_of
+from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import TrainedRun
 
 _CALLS = {
@@ -51,6 +53,12 @@ probabilities = network.predict(faces)  # {shape}, whole numbers of 0 to 255
 
 `unzip -p {path} labels.txt` prints the class names.""",
 }
+
+
+_PLAIN = """
+It has no temperature: log loss and calibration error below are not those of its probabilities, but
+of an export (`--format keras` makes one of this kind).
+"""
 
 
 def files_part(finished: TrainedRun, listed: Mapping[str, Mapping[str, Any]]) -> str:
@@ -121,10 +129,12 @@ def _temperatures(of: Mapping[str, float]) -> str:
 
 
 def _keras_file(finished: TrainedRun, shape: str) -> str:
-    name = finished.run.best.name
+    best = finished.run.best
+    name, fitted = best.name, temperatures_of(finished.run).get("none", 1.0)
+    plain = enclosed_in(best.read_bytes(), best).temperature != fitted
     return f"""
 The run's `{name}` needs Keras 3 and nothing else, no ferkeras, and loads in safe mode, which is
 Keras's default:
 
 {_CALLS["keras"].format(path=name, shape=shape)}
-"""
+{_PLAIN if plain else ""}"""

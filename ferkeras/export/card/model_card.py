@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ferkeras.cli.figures import percent
-from ferkeras.cli.foreign_text import for_code, for_markdown
+from ferkeras.cli.foreign_text import for_code, for_markdown, last_part
+from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.export.card.files import files_part
 from ferkeras.export.card.recipe import recipe_part
 from ferkeras.export.card.results import evaluation_parts, training_part
@@ -78,17 +78,19 @@ def _data(finished: TrainedRun) -> str:
     data = finished.environment["data"]
     source = data["source"]
     # The folders of the machine it was trained on do not belong into a card.
-    source = for_markdown(Path(source).name if Path(source).is_absolute() else source)
+    source = for_markdown(last_part(source))
     rows = [(for_markdown(name), f"{count:,}") for name, count in data["faces"].items()]
     how = "made by ferkeras from the seed"
     if data.get("by_person"):
         how += ", nobody on both sides of it"
     if data.get("official_split"):
-        how = "the source's own (FER2013 calls validation PublicTest and test PrivateTest)"
+        how = "the source's own"
+        if finished.task.classes == FER2013.classes and not finished.about().of_synthetic_faces:
+            how += " (FER2013 calls validation PublicTest and test PrivateTest)"
     if leaked := data.get("leaked"):
         how += f", without {leaked:,} training faces that are validation or test faces too"
     evaluated = finished.run.figures("test").exists()
-    used = "Its test faces were not used"
+    used = "No test faces were used"
     if leaked and "test" in data["faces"]:
         used = "Of its test faces only the pixels were looked at, to leave their copies out"
     test = "" if evaluated else f"{used}: no figure here is of them.\n"
