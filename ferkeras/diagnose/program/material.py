@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -205,12 +205,12 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
         size += sum(each.nbytes for each in keras.tree.flatten(x))
     if not rows:
         raise InputError(f"{role}: there are no rows")
-    x = keras.tree.map_structure(lambda *each: np.concatenate(each), *xs)
-    y = np.concatenate(ys)
+    x = keras.tree.map_structure(lambda *each: _together(each), *xs)
+    y = _together(ys)
     return Material(
         x,
         y,
-        np.concatenate(weights) if len(weights) == len(ys) else None,
+        _together(weights) if len(weights) == len(ys) else None,
         np.arange(rows),
         y,
         rows if ended else _length(data, len(ys[0])),
@@ -218,6 +218,17 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
         streamed=True,
         sizes=tuple(len(each) for each in ys),
     )
+
+
+def _together(batches: Sequence[np.ndarray]) -> np.ndarray:
+    """Batches in one array; those of `padded_batch`, each as long as its longest row, padded on."""
+    longest = [max(sizes) for sizes in zip(*(each.shape[1:] for each in batches), strict=True)]
+    if any(list(each.shape[1:]) != longest for each in batches):
+        batches = [
+            np.pad(each, [(0, 0), *((0, n) for n in np.subtract(longest, each.shape[1:]))])
+            for each in batches
+        ]
+    return np.concatenate(batches)
 
 
 def batches_of(data: Any) -> Iterator[Any]:

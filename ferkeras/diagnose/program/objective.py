@@ -147,7 +147,8 @@ class Objective:
             y = program.train.y
 
             def given(x: Any, rows_y: Any, output: Any, weights: Any) -> Any:
-                loss = model.compute_loss(
+                # As Keras does, for overrides without `training` too.
+                loss = model._compute_loss(
                     x=x, y=rows_y, y_pred=output, sample_weight=weights, training=True
                 )
                 return loss if penalties else tf.cast(loss, tf.float32) - costs()

@@ -56,19 +56,26 @@ def has_own_step(model: keras.Model) -> bool:
 def labelled(material: Material, model: keras.Model) -> Material:
     """The rows with a label, where rows without one are left out of the loss.
 
-    They are written as a negative class index: the loss's `ignore_class`, or whatever a training
-    step of the model's own tells apart.
+    They are written as a negative class index, or as one beyond the units of the output: the loss's
+    `ignore_class`, or whatever a training step of the model's own tells apart.
     """
     labels = material.y.reshape(-1)
     if len(labels) != len(material) or labels.dtype.kind not in "if":
         return material
     ignored = getattr(model.loss, "ignore_class", None)
     there = labels >= 0 if has_own_step(model) else (labels >= 0) | (labels != ignored)
+    outputs = keras.tree.flatten(getattr(model, "outputs", None) or [])
+    units = outputs[0].shape[-1] if len(outputs) == 1 else None
+    beyond = units is not None and ignored is not None and ignored >= units
+    if beyond:
+        there &= labels != ignored
     if there.all() or len(np.unique(labels[there])) < 2:
         return material  # -1 and 1 are two classes
     rows = np.flatnonzero(there)
     everywhere = material.all_labels.reshape(-1)
-    kept = (everywhere >= 0) | ~np.isin(everywhere, labels[~there])
+    kept = ~np.isin(everywhere, labels[~there])
+    if not beyond:
+        kept |= everywhere >= 0
     batches = np.split(there, np.cumsum(material.sizes)[:-1]) if material.sizes else []
     return replace(
         material,

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.altered import (
     hidden_activation,
     nothing_augmented,
@@ -248,7 +250,26 @@ class Program:
             np.asarray(self.call(self.tensors(x, part), training)[0], dtype=np.float32)
             for part in self.portions(rows, batch)
         ]
-        return np.concatenate(parts)[: len(rows)]
+        found = np.concatenate(parts)[: len(rows)]
+        # One number a row, without an axis of its own.
+        return found[:, None] if found.ndim == 1 else found
+
+    def must_predict(self) -> None:
+        """Refuse a model that cannot be called with a few rows, without which nothing is measured.
+
+        Raises:
+            InputError: what the model raises, or gives that is no array.
+        """
+        try:
+            self.predict(np.arange(min(2, len(self.train))), self.train.x)
+        except InputError:
+            raise
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [""]
+            raise InputError(
+                "the model cannot be examined: called with a few rows of the data apart from the "
+                f"others it raises {type(error).__name__}: {shown(lines[-1].strip()[:_LONGEST])}"
+            ) from None
 
     @cached_property
     def _held_answers(self) -> Answers | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.material import Material
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trees import FEWEST, read_across, read_by_one_column
 
@@ -24,13 +25,22 @@ _UNTOLD = 0.4
 """Of that, the most that is left of it in the other split."""
 
 
+def _weighed(material: Material) -> np.ndarray:
+    """Digests of the rows that count: a weight of 0 may part one table into splits."""
+    weight = material.weight
+    if weight is None or weight.shape[:1] != (len(material),):
+        return material.digests
+    return material.digests[weight.reshape(len(material), -1).any(axis=1)]
+
+
 def leakage(program: Program) -> ProgramFinding | None:
     """Rows of the validation split stand in the training split as well."""
     train, validation = program.train, program.validation
     if validation is None or len(validation) < _FEW_ROWS:
         return None
-    known = train.digests
-    found = validation.digests
+    known, found = _weighed(train), _weighed(validation)
+    if not len(known) or not len(found):
+        return None
     shared = float(np.isin(found, known).mean())
     within = 1 - len(set(known)) / len(known)
     # Of a sample of the training rows as many are missed as were not drawn.

@@ -22,6 +22,7 @@ def wrong_metric(program: Program) -> ProgramFinding | None:
     if (
         not labels.exclusive
         or labels.form not in ("index", "one_hot")
+        or labels.counted.ndim > 1
         or not labels.counted.all()
         or program.loss.kind == "unknown"
         or not _can_be_right(program)

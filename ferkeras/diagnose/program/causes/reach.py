@@ -128,6 +128,7 @@ def variables_not_tracked(program: Program) -> ProgramFinding | None:
         for layer in program.model._flatten_layers(include_self=True, recursive=True)
         for name, value in vars(layer).items()
         if isinstance(value, tf.Variable)
+        and value.trainable
         and not any(value is known.value for known in layer.variables)
     ]
     if not found:
