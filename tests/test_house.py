@@ -81,7 +81,11 @@ def test_a_circle_would_be_found():
 
 
 def test_every_package_is_a_verb_or_a_shared_room():
-    assert set(packages()) == VERBS | set(SHARED)
+    assert set(packages()) == VERBS | set(SHARED) | {"facade"}
+
+
+def test_what_import_ferkeras_offers_stands_above_all_else():
+    assert not [package for package, used in packages().items() if "facade" in used]
 
 
 @pytest.mark.parametrize("package", SHARED)

@@ -7,9 +7,9 @@ import pytest
 from brief_training import QUICK, synthetic_splits
 
 from ferkeras.cli.console import Console
-from ferkeras.config import schema
 from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
+from ferkeras.config.sections import train
 from ferkeras.fit import header
 from ferkeras.network import precision as network_precision
 from ferkeras.training.memory import activation_bytes, physical_memory
@@ -43,7 +43,7 @@ def test_a_batch_that_has_no_room_is_an_alarm_before_the_first_step(monkeypatch,
 
 @pytest.mark.parametrize(("precision", "said"), [("mixed_bfloat16", True), ("auto", False)])
 def test_bfloat16_where_the_processor_has_none_is_an_alarm(monkeypatch, precision, said):
-    for module in (network_precision, schema):
+    for module in (network_precision, train):
         monkeypatch.setattr(module, "computes_bfloat16", lambda: False)
     splits = synthetic_splits(300)
     config = with_values(Config(), QUICK | {"train.precision": precision})

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import expanded
@@ -18,7 +19,7 @@ from ferkeras.cli.wording import shown
 from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.data.task import Task
 from ferkeras.runs.configured import config_of
-from ferkeras.runs.embedded import About
+from ferkeras.runs.embedded import About, enclosed_in
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, HealingRecord, MetricsRecord, read_record
 from ferkeras.runs.shipped import located, results_of
@@ -88,6 +89,12 @@ class TrainedRun(ABC):
     def task(self) -> Task:
         """What it learnt."""
         return task_of(self.environment)
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What the file of its network tells of that; empty where there is no such file."""
+        best = self.run.best
+        return enclosed_in(best.read_bytes(), best).provenance if best.exists() else {}
 
     def about(self) -> About:
         """What its exports tell of themselves; no path of this machine."""

@@ -71,8 +71,10 @@ class BestModelCheckpoint(keras.callbacks.Callback):
 
     def _averaged(self) -> dict[str, bool]:
         """Whether the network has the moving average of the weights, where one is kept."""
-        optimizer = self.model.optimizer
-        return {"averaged": average_is_trained(optimizer)} if optimizer.use_ema else {}
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is None or not optimizer.use_ema:
+            return {}
+        return {"averaged": average_is_trained(optimizer)}
 
     def get_state(self) -> dict[str, Any]:
         """The best value so far, for JSON."""

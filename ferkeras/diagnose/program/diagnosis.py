@@ -281,8 +281,9 @@ def _examine(
             # What a callback means to thaw is frozen too, and costs as much.
             cost = found.severity if frozen is None else frozen.severity
             findings = [dataclasses.replace(found, severity=cost), *findings]
-    ranked = sorted(findings, key=lambda finding: finding.severity != "broken")
-    return tuple(_tried(program, finding) for finding in ranked), tuple(remaining)
+    tried_out = [_tried(program, finding) for finding in findings]
+    ranked = sorted(tried_out, key=lambda finding: finding.severity != "broken")
+    return tuple(ranked), tuple(remaining)
 
 
 def _asked(program: Program, probes: Sequence[Probe]) -> Iterator[ProgramFinding]:
@@ -322,9 +323,11 @@ def _tried(program: Program, finding: ProgramFinding) -> ProgramFinding:
     """The finding, with what its remedies brought where a repaired copy was trained."""
     remedies = []
     repairs = Change(repaired=True) in [getattr(each, "change", None) for each in finding.remedies]
-    if repairs and finding.severity == "suspicious" and program.trials.learns_all_the_same:
+    if repairs and program.trials.learns_all_the_same:
+        # What a trial disproves is broken for nobody.
         finding = dataclasses.replace(
             finding,
+            severity="suspicious",
             verdict=f"{finding.verdict} It learns all the same.",
             confidence=min(finding.confidence, _HARMLESS),
         )

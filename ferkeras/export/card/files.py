@@ -9,7 +9,6 @@ from ferkeras.cli.foreign_text import for_code, for_markdown
 from ferkeras.export.card.table import table
 from ferkeras.export.origin import other_run
 from ferkeras.metrics.calibration import temperatures_of
-from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import TrainedRun
 
 _CALLS = {
@@ -129,9 +128,8 @@ def _temperatures(of: Mapping[str, float]) -> str:
 
 
 def _keras_file(finished: TrainedRun, shape: str) -> str:
-    best = finished.run.best
-    name, fitted = best.name, temperatures_of(finished.run).get("none", 1.0)
-    plain = enclosed_in(best.read_bytes(), best).temperature != fitted
+    name, fitted = finished.run.best.name, temperatures_of(finished.run).get("none", 1.0)
+    plain = finished.kept.get("temperature", 1.0) != fitted
     return f"""
 The run's `{name}` needs Keras 3 and nothing else, no ferkeras, and loads in safe mode, which is
 Keras's default:

@@ -9,7 +9,6 @@ from ferkeras.config.networks import Network
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.schema import Config
 from ferkeras.export.card.table import table
-from ferkeras.runs.embedded import enclosed_in
 from ferkeras.runs.finished import FinishedRun, TrainedRun
 from ferkeras.runs.healings import healing_text
 
@@ -101,11 +100,11 @@ def recipe_part(finished: TrainedRun) -> str:
 
 def _weights(finished: TrainedRun) -> str:
     """Whether they are a moving average, which a short training has not got."""
-    momentum, run = finished.config.train.ema_momentum, finished.run
+    momentum = finished.config.train.ema_momentum
     if momentum is None:
         return "as the last step left them"
     # Earlier versions did not write it down.
-    if enclosed_in(run.best.read_bytes(), run.best).provenance.get("averaged", True):
+    if finished.kept.get("averaged", True):
         return f"moving average of the steps' weights, momentum {momentum:g}"
     return (
         f"as the last step left them: their moving average (momentum {momentum:g}) was still of "
