@@ -36,7 +36,7 @@ class PublishVariables(keras.callbacks.Callback):
     def __init__(self, variables: Mapping[str, keras.Variable]) -> None:
         super().__init__()
         for key, variable in variables.items():
-            if not isinstance(variable, keras.Variable):
+            if not hasattr(variable, "assign"):
                 raise ValueError(
                     f"Expected a Keras variable for {key!r}, as what is published is read anew in "
                     "each epoch (the learning rate of an optimizer with a schedule is none). "
