@@ -150,16 +150,42 @@ def test_labels_that_no_output_can_name_are_told_beside_a_metric(units, shift):
     assert causes(model, (x, y + shift))
 
 
-def test_a_unit_for_padding():
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(3, 12, 40)
-    y = np.where(np.arange(12) < lengths[:, None], rng.integers(1, 3, (40, 12)), 0)
-    x = rng.normal(size=(40, 12, 2)).astype("float32")
+def of_steps(loss="sparse_categorical_crossentropy", **arguments):
     model = keras.Sequential([keras.Input((12, 2)), layers.Dense(3, "softmax")])
-    model.compile("adam", "sparse_categorical_crossentropy")
-    assert causes(model, (x, y)) == ["labels_ill_defined", "output_units"]
-    steps = rng.integers(0, 3, (40, 12))
-    assert causes(model, (x, steps)) == []
+    model.compile("adam", loss, **arguments)
+    return model
+
+
+def padded():
+    """Steps of two features, of which the label follows; behind the last one all is 0."""
+    rng = np.random.default_rng(0)
+    there = np.arange(12) < rng.integers(3, 12, 40)[:, None]
+    y = np.where(there, rng.integers(1, 3, (40, 12)), 0)
+    return (rng.normal(size=(40, 12, 2)) * there[..., None]).astype("float32"), y
+
+
+def test_a_unit_for_padding():
+    x, y = padded()
+    assert causes(of_steps(), (x, y)) == ["labels_ill_defined", "output_units"]
+    assert causes(of_steps(), (x, np.random.default_rng(1).integers(0, 3, y.shape))) == []
+
+
+def test_the_last_stage_of_an_order_is_no_padding():
+    x, y = padded()
+    going_on = np.random.default_rng(2).normal(size=x.shape).astype("float32")
+    assert causes(of_steps(), (going_on, y)) == []
+
+
+def test_padding_that_is_left_out_costs_nothing():
+    x, y = padded()
+
+    def of_real_steps(labels, output):
+        counted = keras.ops.cast(keras.ops.squeeze(labels, -1) > 0, "float32")
+        each = keras.losses.sparse_categorical_crossentropy(labels, output)
+        return keras.ops.sum(each * counted) / keras.ops.sum(counted)
+
+    assert causes(of_steps(of_real_steps), (x, y[..., None])) == []
+    assert causes(of_steps(), (x, y, (y > 0).astype("float32"))) == []
 
 
 def test_a_softmax_over_the_rows():

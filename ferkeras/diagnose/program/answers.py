@@ -49,6 +49,41 @@ class Answers:
             skill = max(skill, float((recall - 1 / len(known)) / (1 - 1 / len(known))))
         return accuracy, skill
 
+    def ranking(self, rows: np.ndarray, output: np.ndarray) -> float | None:
+        """How well outputs rank the rows of two classes: the area under the ROC curve, 0 to 1.
+
+        Where all rows are answered with the frequent class, the rare ones may stand in front all
+        the same. Of independent labels it is the mean over them. None of other labels, and where
+        chance ranks as well, once in seven hundred times.
+
+        Source: Hanley and McNeil 1982, The meaning and use of the area under a ROC curve.
+        """
+        from sklearn.metrics import roc_auc_score
+
+        labels = self._labels
+        counted = labels.counted[rows]
+        if not labels.exclusive:
+            truth, scores = labels.values[rows][counted] > 0, output[counted]
+        elif len(labels.classes) == 2 and self._head.units in (1, 2):
+            index = np.full(labels.counted.shape, -1)
+            index[labels.counted] = labels.index
+            truth = index[rows][counted][:, None] == 1
+            scores = (output[..., -1] - output[..., 0] * (self._head.units == 2))[counted][:, None]
+        else:
+            return None
+        if truth.shape != scores.shape or not np.isfinite(scores).all():
+            return None
+        there = truth.sum(axis=0)
+        told = np.flatnonzero((there > 0) & (there < len(truth)))
+        if not len(told):
+            return None
+        each = [roc_auc_score(truth[:, at], scores[:, at]) for at in told]
+        positive, negative = there[told], len(truth) - there[told]
+        variance = (positive + negative + 1) / (12 * positive * negative)
+        by_chance = 0.5 + 3 * float(np.sqrt(variance.sum())) / len(told)
+        found = float(np.mean(each))
+        return found if found > by_chance else None
+
     def answers(self, output: np.ndarray, repaired: bool = False) -> np.ndarray:
         """The class that outputs name, as an index into the classes of the labels."""
         known = self._labels.classes

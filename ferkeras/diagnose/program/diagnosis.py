@@ -16,9 +16,10 @@ from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.causes import callback, capacity, order
 from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
-from ferkeras.diagnose.program.compiled_metrics import measures_distances
+from ferkeras.diagnose.program.compiled_metrics import measures_distances, named_metrics
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.labels import NoClassifier
+from ferkeras.diagnose.program.labels import shown as shown_values
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
 from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED, Probe
@@ -208,6 +209,7 @@ def _diagnosis(
         learnt,
         str(program.labels.classes[0]) if alike and not findings else "",
         behind,
+        majority=program.labels.majority if program.labels.exclusive else None,
     )
 
 
@@ -228,7 +230,27 @@ def _no_classes(program: Program) -> str | None:
         return "measured quantities (many different numbers, one linear unit and a distance)"
     if _is_held_against_distances(program):
         return "measured quantities (one unit, and distances for a loss and for metrics)"
+    if _are_ratings(program):
+        return (
+            f"quantities ({shown_values(labels.classes)}, one linear unit, a distance for a loss, "
+            "and no metric that counts right answers; should they be classes, compile "
+            "metrics=['accuracy'])"
+        )
     return None
+
+
+def _are_ratings(program: Program) -> bool:
+    """Whether nothing says that whole numbers, which do not count from 0, are classes."""
+    labels, head = program.labels, program.head
+    return (
+        head.units == 1
+        and head.activation == "linear"
+        and labels.form == "index"
+        and len(labels.classes) > 2
+        and not np.array_equal(labels.classes, np.arange(len(labels.classes)))
+        and program.loss.kind == "regression"
+        and not named_metrics(program.model, weighted=True)
+    )
 
 
 def _is_held_against_distances(program: Program) -> bool:

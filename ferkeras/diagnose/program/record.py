@@ -17,6 +17,9 @@ _NOTHING = 0.05
 """Accuracy above the majority's, 1 for the truth, that is no more than chance gives 1,024 rows;
 fall of the loss, of itself, that is no more than batches differ by."""
 
+_RANKED = 0.65
+"""Area under the ROC curve from which on rare rows are told from the others."""
+
 STEPS = 100
 """Fewer of them teach a sound classifier nothing either."""
 
@@ -45,6 +48,8 @@ class ProgramDiagnosis:
         program: the file that was run; empty where a model was given.
         lines: file and line of the program for each cause, where they are known.
         called: file and line where it calls `fit`; empty where a model was given.
+        majority: fraction of the rows that are of the most frequent class, of the brief training;
+            None where a row may have several.
     """
 
     findings: tuple[ProgramFinding, ...]
@@ -62,6 +67,7 @@ class ProgramDiagnosis:
     program: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
     called: str = ""
+    majority: float | None = None
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -113,10 +119,24 @@ class ProgramDiagnosis:
                 "Nothing was found that keeps this classifier from learning, but it was not seen "
                 f"to learn either, in the {steps:,} steps that there was time for (`seconds`)."
             )
+        if not _names(self.brief):
+            return (
+                "Nothing was found that keeps this classifier from learning: after "
+                f"{self.brief.steps:,} steps it ranks its training rows (area under the ROC curve "
+                f"{self.brief.ranking:.2f}), though it names {self.brief.accuracy:.0%} of them "
+                "rightly, no more than by always giving the most frequent answer, as is usual "
+                "where the others are rare. Choose the threshold on validation rows, and judge it "
+                "by AUC or F1 rather than by accuracy."
+            )
+        always = (
+            ""
+            if self.majority is None
+            else (f", and {self.majority:.0%} would be by always answering the most frequent class")
+        )
         return (
             "Nothing was found that keeps this classifier from learning: "
             f"{self.brief.accuracy:.0%} of its training rows are right after {self.brief.steps:,} "
-            "steps."
+            f"steps{always}."
         )
 
     @property
@@ -169,6 +189,11 @@ def learns_nothing(brief: Trial) -> bool:
 
 def learns(brief: Trial) -> bool:
     """Whether the rows are told apart, or begin to be."""
+    return _names(brief) or (brief.ranking is not None and brief.ranking >= _RANKED)
+
+
+def _names(brief: Trial) -> bool:
+    """Whether more rows are named rightly than by always giving the most frequent answer."""
     # Running statistics may lag behind after so few steps.
     skill = np.fmax(brief.skill, brief.training_skill)
     return bool(skill >= 0.5 or (skill >= _NOTHING and _falls(brief)))

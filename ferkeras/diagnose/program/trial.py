@@ -94,6 +94,8 @@ class Trial:
         training_accuracy: on the same rows in training mode: BatchNormalization by the batch.
         training_skill: likewise.
         held_skill: skill on validation rows, as they are; None without them.
+        ranking: area under the ROC curve of these rows; None but of two classes or independent
+            labels, and where chance ranks as well.
         predictions: on these rows, in inference mode.
         rows: which rows.
         moved: change of each trainable variable, of its size, by path.
@@ -108,6 +110,7 @@ class Trial:
     training_accuracy: float
     training_skill: float
     held_skill: float | None
+    ranking: float | None
     predictions: np.ndarray
     rows: np.ndarray
     moved: dict[str, float]
@@ -180,6 +183,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             skill,
             *program.answers.judge(rows, in_training, change.repaired),
             program.held_skill(change.repaired),
+            program.answers.ranking(rows, predictions),
             predictions,
             rows,
             {

@@ -22,6 +22,9 @@ _LARGEST_HALF = 65504.0
 
 _OTHERWISE = 5.0
 
+_LONGER = 4
+"""Times that a picture may be as long as it is high."""
+
 
 def unscaled_inputs(program: Program) -> ProgramFinding | None:
     """Inputs far from the size of 1, and a training that learns once they are standardised."""
@@ -142,7 +145,7 @@ def missing_values(program: Program) -> ProgramFinding | None:
     """Inputs that are no numbers, or no finite ones."""
     numbers = [each for each in program.train.arrays if each.dtype.kind == "f"]
     bad = sum(int((~np.isfinite(each)).sum()) for each in numbers)
-    if not bad:
+    if not bad or _fills_what_is_missing(program, numbers):
         return None
     infinite = sum(int(np.isinf(each).sum()) for each in numbers)
     where = ""
@@ -174,6 +177,16 @@ def missing_values(program: Program) -> ProgramFinding | None:
         source="-",
         confidence=PROVEN,
     )
+
+
+def _fills_what_is_missing(program: Program, numbers: list[np.ndarray]) -> bool:
+    """Whether the model answers such rows with numbers, and stays finite when it is trained."""
+    whole = np.array([np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in numbers])
+    rows = np.flatnonzero(~whole.all(axis=0))[:256]
+    if not np.isfinite(program.predict(rows, program.train.x)).all():
+        return False
+    trial = program.trials.as_it_is
+    return trial is not None and trial.finite
 
 
 def beyond_half_precision(program: Program) -> ProgramFinding | None:
@@ -219,6 +232,10 @@ def grey_levels_lost(program: Program) -> ProgramFinding | None:
     values = np.unique(pictures[:256])
     if pictures.dtype.kind not in "iu" or len(values) != 2 or values[-1] != 1:
         return None
+    basis = program.trials.basis
+    # Planes of bits, of which there are as many as kinds of pieces, are 0 and 1 from the beginning.
+    if pictures.shape[-1] not in (1, 3, 4) or (basis is not None and program.trials.learns(basis)):
+        return None
     share = float(pictures[:256].mean())
     return ProgramFinding(
         cause="grey_levels_lost",
@@ -257,6 +274,9 @@ def channels_first(program: Program) -> ProgramFinding | None:
     ]
     if not convolutions or convolutions[0].data_format == "channels_first":
         return None
+    # A window of several sensors is as high as 1, and kernels go along it.
+    if convolutions[0].kernel_size[0] == 1 or max(shape[1:]) > _LONGER * min(shape[1:]):
+        return None
     return ProgramFinding(
         cause="channels_first",
         verdict=f"Inputs of the shape {shape} have their {shape[0]} channels first, but "
@@ -271,7 +291,8 @@ def channels_first(program: Program) -> ProgramFinding | None:
                 code="x = np.moveaxis(x, 1, -1)",
             ),
         ),
-        reason="1, 3 or 4 values on the first axis and more on both others are channels.",
+        reason="1, 3 or 4 values on the first axis and more on both others, of which neither is "
+        f"{_LONGER} times the other, are channels.",
         source="Keras documentation: image_data_format",
         severity="suspicious",
         confidence=MEASURED,

@@ -23,6 +23,8 @@ _USUAL = 0.9
 
 def random_in_use(program: Program) -> ProgramFinding | None:
     """Two calls in inference mode give different outputs for the same rows."""
+    if any(map(_remembers_or_means_it, program.model._flatten_layers(include_self=False))):
+        return None
     rows = program.judged_rows(64)
     first, second = (program.predict(rows, program.train.x) for _ in range(2))
     apart = float(np.abs(first - second).max())
@@ -40,14 +42,25 @@ def random_in_use(program: Program) -> ProgramFinding | None:
         remedies=(
             CodeRemedy(
                 "hand `training` on as it comes, and never write training=True in the model",
-                "one answer a row",
+                "one answer a row; where answers of many calls are averaged (Monte Carlo dropout), "
+                "nothing is wrong",
                 code="layer(x, training=training)",
             ),
         ),
         reason="The same rows are given twice, with the same weights.",
-        source="Keras documentation: the `training` argument",
+        source="Keras documentation: the `training` argument; Gal and Ghahramani 2016, Dropout as "
+        "a Bayesian approximation",
         severity="suspicious",
         confidence=MEASURED,
+    )
+
+
+def _remembers_or_means_it(layer: keras.Layer) -> bool:
+    """Whether a layer goes on from the rows before, or is a Dropout of the program's own."""
+    own = type(layer).__module__.partition(".")[0] != "keras"
+    drops = isinstance(layer, keras.layers.Dropout)  # and its subclasses of Keras
+    return bool(getattr(layer, "stateful", False)) or (
+        own and drops and "call" in vars(type(layer))
     )
 
 

@@ -7,9 +7,13 @@ import numpy as np
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.program import Program
+from ferkeras.diagnose.program.trial import Change
 
 _SURE = 0.5
 """Of the classes' information that a batch's place gives; in a mixed order it is a few percent."""
+
+_OFTEN = 3
+"""Times that each class comes, from which on rows may be in the order of time."""
 
 _CHANCE = 0.01
 """Of streams in a mixed order, how many may begin as one that is said not to be mixed."""
@@ -116,7 +120,7 @@ def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | 
     mixed = np.random.default_rng(0).permutation(np.concatenate(batches))
     # Of many classes a small batch holds few in any order.
     by_chance = _told(np.split(mixed, np.cumsum(sizes)[:-1]))
-    if told - by_chance <= _SURE * (1 - by_chance):
+    if told - by_chance <= _SURE * (1 - by_chance) or _learns_in_its_order(program, labels):
         return None
     alone = float(np.mean([len(np.unique(batch)) == 1 for batch in batches]))
     return _finding(
@@ -133,6 +137,16 @@ def _batches_by_class(program: Program, labels: np.ndarray) -> ProgramFinding | 
         if program.train.streamed
         else "model.fit(..., shuffle=True)",
     )
+
+
+def _learns_in_its_order(program: Program, labels: np.ndarray) -> bool:
+    """Whether classes come and go, as states do over time, and are learnt in that order."""
+    stays = labels[1:] == labels[:-1]
+    classes = len(np.unique(labels))
+    if len(program.train) < len(labels) or len(stays) - stays.sum() < _OFTEN * classes:
+        return False
+    trial = program.trials.tried(Change(shuffled=False))
+    return trial is not None and program.trials.learns(trial)
 
 
 def _told(batches: list[np.ndarray]) -> float:

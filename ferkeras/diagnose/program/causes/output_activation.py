@@ -101,14 +101,20 @@ def relu_output(program: Program) -> ProgramFinding | None:
     place = next((a for a in head.activations if a in _RECTIFIERS), None)
     if place is None or (head.activation not in (place, "softmax", "sigmoid")):
         return None
+    if head.activation == place != "relu" and program.loss.kind == "unknown":
+        return None  # A loss of the program's own may want evidence, which is never below zero.
     outputs = program.outputs
     zero = float((outputs == 0).mean())
+    costs = {
+        "relu": "an output below zero, which says no, cannot be had, and a unit at zero gets no "
+        "gradient",
+        "softplus": "an output below zero, which says no, cannot be had",
+    }.get(place, "an output below zero, which says no, is pressed together")
     before = "" if head.activation == place else f" before its {head.activation}"
     return _finding(
         program,
         "relu_output",
-        f"{head.layer!r} ends in {place}{before}: an output below zero, which says no, cannot be "
-        "had, and a unit at zero gets no gradient.",
+        f"{head.layer!r} ends in {place}{before}: {costs}.",
         f"{place} on the output{before}",
         "softmax, sigmoid, or none with from_logits=True",
         f"use {_fitting(program)} as the last activation",

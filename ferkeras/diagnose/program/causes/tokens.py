@@ -76,7 +76,7 @@ def tokens_alike(program: Program) -> ProgramFinding | None:
         return None
     if looked_up.size <= len(looked_up):
         return None  # one number a row is a category, and no text
-    words = np.trunc(looked_up[looked_up != 0])
+    words = np.trunc(_between(looked_up.reshape(len(looked_up), -1)))
     if len(words) < 100 or tokens_cut_off(program) is not None:
         return None
     values, counts = np.unique(words, return_counts=True)
@@ -90,7 +90,7 @@ def tokens_alike(program: Program) -> ProgramFinding | None:
         "them are the same word.",
         evidence=(
             Evidence(
-                f"of the words (zeros left out), those of the number {word}",
+                f"of the words (zeros at the ends left out), those of the number {word}",
                 f"{share:.0%}",
                 "a few percent",
                 share,
@@ -104,10 +104,18 @@ def tokens_alike(program: Program) -> ProgramFinding | None:
                 code="encode(text.lower())  # if the vocabulary is of small letters",
             ),
         ),
-        reason="Zeros, which mostly stand for padding, are left out.",
+        reason="Zeros before the first and behind the last word, which are padding, are left out.",
         source="Keras documentation: TextVectorization, out-of-vocabulary",
         confidence=PROVEN,
     )
+
+
+def _between(rows: np.ndarray) -> np.ndarray:
+    """What stands between the first and the last number of a row that is not zero, of all rows."""
+    used = rows != 0
+    begun = np.maximum.accumulate(used, axis=1)
+    to_come = np.maximum.accumulate(used[:, ::-1], axis=1)[:, ::-1]
+    return rows[begun & to_come]
 
 
 def padding_behind(program: Program) -> ProgramFinding | None:

@@ -75,27 +75,56 @@ def output_units(program: Program) -> ProgramFinding | None:
 
 
 def padding_classes(program: Program) -> np.ndarray:
-    """Classes that are none: they occur where steps are masked, or fill sequences up, only."""
+    """Classes that are none: they only fill sequences up, and count in the loss all the same.
+
+    Where a mask or weights leave steps out, what is left counts. The last stage of an order of
+    stages stands at the ends too, but the inputs go on there.
+    """
     labels = program.labels
-    if labels.columns or labels.values.dtype.kind not in "biuf" or labels.counted.ndim == 1:
+    counted = labels.counted
+    if labels.columns or labels.values.dtype.kind not in "biuf" or not counted.all():
         return np.array([])
-    if not labels.counted.all():
-        masked = np.setdiff1d(np.unique(labels.values), labels.classes)
-        if len(masked):
-            return masked
-    return _padding(labels.values.reshape(labels.counted.shape))
+    for value in _last(labels.values.reshape(counted.shape)):
+        there = labels.values.reshape(counted.shape) == value
+        if _nothing_comes_in(program, there) and _counts(program, there):
+            return np.array([value])
+    return np.array([])
 
 
-def _padding(values: np.ndarray) -> np.ndarray:
-    """The class that only fills sequences up: it stands at their ends and never before another."""
+def _last(values: np.ndarray) -> list[float]:
+    """Classes that stand at the ends of sequences, and never before another one."""
     if values.ndim != 2 or values.shape[1] < 4:
-        return np.array([])
-    last = np.unique(values[:, -1])
-    for value in last:
+        return []
+    found = []
+    for value in np.unique(values[:, -1]):
         there = values == value
         # From its first place on, every step of the row is of this class.
         only_ends = bool((np.maximum.accumulate(there, axis=1) == there).all())
         lengths = len(np.unique(there.sum(axis=1)))
         if only_ends and there.any(axis=1).mean() > 0.5 and lengths > 2:
-            return np.array([value])
-    return np.array([])
+            found.append(value)
+    return found
+
+
+def _nothing_comes_in(program: Program, there: np.ndarray) -> bool:
+    """Whether an input that has the same steps holds one and the same at those."""
+    return any(
+        each.shape[:2] == there.shape
+        and each.dtype.kind in "biuf"
+        and bool((np.ptp(each[there].reshape(int(there.sum()), -1), axis=0) == 0).all())
+        for each in program.train.arrays
+    )
+
+
+def _counts(program: Program, there: np.ndarray) -> bool:
+    """Whether the compiled loss asks for those steps; one of the program's own may not."""
+    if not program.objective.works:
+        return True
+    rows = program.portions(program.judged_rows(32))[0]
+    output = program.predict(rows, program.train.x)
+    if output.shape[:2] != (len(rows), there.shape[1]):
+        return True
+    other = output.copy()
+    other[there[rows]] = np.linspace(0.1, 0.9, output.shape[-1])
+    before, after = (program.objective.loss_of(rows, each) for each in (output, other))
+    return not np.isclose(before, after, rtol=1e-6)
