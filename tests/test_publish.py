@@ -187,6 +187,10 @@ def test_what_is_there_is_not_replaced(run, published, tmp_path, capsys):
         ("ferkeras.train('demo', data='/home/ann/f.csv')", "ferkeras.train('demo', data='f.csv')"),
         ("data.path=../../ann-smith/clients/faces.csv", "data.path=faces.csv"),
         ("--config=../my recipes/a.yaml", "--config=a.yaml"),
+        # As a word of its own behind --config.
+        ("../my recipes/a=b.yaml", "a=b.yaml"),
+        ("network={weights: ../../ann/w.h5}", "network={weights: w.h5}"),
+        ("ferkeras.train('demo', data='../../a/f.csv')", "ferkeras.train('demo', data='f.csv')"),
         ("data.path=https://host/a/b.csv", "data.path=https://host/a/b.csv"),
         ("distill.teachers=['/home/ann/e=f/a', b/c]", "distill.teachers=[a,b/c]"),
     ],
@@ -298,13 +302,19 @@ def test_what_was_healed_and_found_names_no_folder(run):
             "data": {**finished.environment["data"], "source": "/faces"},
             "changes": [{"key": "data.path", "was": "/home/ann/a (b)/fer.csv", "now": "b"}],
         },
-        metrics={**finished.metrics, "diagnosis": {"verdict": f"{start} holds NaN"}},
+        metrics={
+            **finished.metrics,
+            "diagnosis": {"verdict": f"{start} holds NaN", "see": "check_data ../../a/b.csv first"},
+        },
     )
     given = of_no_machine(finished, finished.run)
     assert given.config.network.start_from == "a-001"
     assert given.environment["data"]["source"] == "faces"
     assert given.environment["changes"][0]["was"] == "fer.csv"
-    assert given.metrics["diagnosis"] == {"verdict": "a-001 holds NaN"}
+    assert given.metrics["diagnosis"] == {
+        "verdict": "a-001 holds NaN",
+        "see": "check_data b.csv first",
+    }
     assert "/home/ann" not in json.dumps(given.environment)
     assert "It began from a-001, broken." in model_card(given, {})
 

@@ -13,8 +13,12 @@ from pathlib import PurePath
 
 _LONGEST_NAME = 80
 _PART = r"""[^\s/\\'"`,;:()\[\]{}<>|=]+[/\\]"""
-_FOLDERS = re.compile(rf"(?<![\w.~/\\:-])(?:~\w*[/\\](?:{_PART})*|(?:[A-Za-z]:)?[/\\](?:{_PART})+)")
-"""What stands before the last part of an absolute path: `/home/ann/`, `~/faces/`, `C:\\faces\\`."""
+_FOLDERS = re.compile(
+    rf"(?<![\w.~/\\:-])"
+    rf"(?:~\w*[/\\](?:{_PART})*|(?:[A-Za-z]:)?[/\\](?:{_PART})+|\.\.[/\\](?:{_PART})*)"
+)
+"""What stands before the last part of a path that leads away: `/home/ann/`, `~/faces/`, `../ann/`,
+`C:\\faces\\`."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -68,12 +72,17 @@ def last_part(path: str) -> str:
 
 
 def _tells(path: str) -> bool:
-    parts = PurePath(path)
-    return parts.is_absolute() or path[:1] == "~" or ".." in parts.parts
+    return leads_away(path) or ".." in PurePath(path).parts
+
+
+def leads_away(text: str) -> bool:
+    """Whether a text is, by its beginning, a path that `last_part` cuts; no sentence is."""
+    parts = PurePath(text)
+    return parts.is_absolute() or text[:1] == "~" or parts.parts[:1] == ("..",)
 
 
 def without_folders(text: str, known: Iterable[str] = ()) -> str:
-    """The text with each absolute path in it, and each in somebody's home, cut to its last part.
+    """The text with each path in it that leads away (see `last_part`) cut to its last part.
 
     Args:
         text: a sentence, a word of a command line, code.

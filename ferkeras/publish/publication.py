@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from ferkeras.cli.errors import InputError
-from ferkeras.cli.foreign_text import last_part, without_folders
+from ferkeras.cli.foreign_text import last_part, leads_away, without_folders
 from ferkeras.config.file import dump_config
 from ferkeras.config.networks.backbone import Backbone
 from ferkeras.config.sections.output import Output
@@ -106,22 +106,22 @@ def round_as_trained(model: keras.Model) -> None:
 
 
 def word_without_folders(word: str, known: Sequence[str] = ()) -> str:
-    """A word of a command line with all absolute paths cut to their last part.
+    """A word of a command line with all paths that lead away cut to their last part.
 
     `data.path=/home/ann/fer2013.csv` becomes `data.path=fer2013.csv`, and
     `distill.teachers=[/home/ann/a-001,b-001]` becomes `distill.teachers=[a-001,b-001]`.
     """
-    if PurePath(word).is_absolute():
+    if leads_away(word):
         return last_part(word)
     key, sign, value = word.partition("=")
     if value.startswith("["):
         names = [last_part(each.strip(" '\"")) for each in value.strip("[]").split(",")]
         value = f"[{','.join(names)}]"
-    return without_folders(f"{key}{sign}{last_part(value)}", known)
+    return without_folders(f"{key}{sign}{last_part(value) if leads_away(value) else value}", known)
 
 
 def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
-    """The same run in another folder, of whose absolute paths the last part is kept."""
+    """The same run in another folder, of whose paths the last part is kept."""
     config = finished.config
     known = _paths_of(finished)
 
@@ -130,7 +130,11 @@ def of_no_machine(finished: FinishedRun, made: Run) -> FinishedRun:
             return {key: cut(each) for key, each in value.items()}
         if isinstance(value, (list, tuple)):
             return [cut(each) for each in value]
-        return without_folders(last_part(value), known) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        # Of a sentence with a path in it the rest is kept.
+        path = leads_away(value) or value in known
+        return without_folders(last_part(value) if path else value, known)
 
     def last(path: str | None) -> str | None:
         return None if path is None else last_part(path)
