@@ -26,7 +26,7 @@ from ferkeras.network.served import served_network
 from ferkeras.predict import __main__ as predict
 from ferkeras.publish.__main__ import main
 from ferkeras.publish.publication import of_no_machine, round_as_trained, word_without_folders
-from ferkeras.runs.embedded import About
+from ferkeras.runs.embedded import About, enclose
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.network import load_trained
 from ferkeras.runs.record import Run
@@ -94,6 +94,37 @@ def test_weights_are_rounded_as_in_training_on_every_machine(run, tmp_path, monk
     kernel = load_trained(tmp_path / "given").model.get_layer("dense1").kernel.numpy()
     rounded = keras.ops.cast(keras.ops.cast(kernel, "bfloat16"), "float32")
     np.testing.assert_array_equal(rounded, kernel)
+
+
+def tell_of_best(folder, provenance):
+    """Have the file of a run's network tell something else of itself; nothing, if that is None."""
+    best, copy = folder / "best.keras", folder / "copy.keras"
+    with zipfile.ZipFile(best) as told, zipfile.ZipFile(copy, "w") as bare:
+        for each in told.infolist():
+            if each.filename not in ("labels.txt", "about.json"):
+                bare.writestr(each, told.read(each))
+    if provenance is not None:
+        enclose(copy, About(EMOTIONS, provenance))
+    copy.replace(best)
+
+
+@pytest.mark.parametrize(
+    ("provenance", "said"),
+    [
+        ({"averaged": False}, "as the last step left them: their moving average (momentum 0.9)"),
+        ({"averaged": True}, "moving average of the steps' weights"),
+        (None, "moving average of the steps' weights"),
+    ],
+)
+def test_its_card_says_what_the_weights_are(provenance, said, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("ferkeras.publish.publication.export_network", lambda *_, **__: [])
+    averaged = shutil.copytree(run, tmp_path / "averaged-001")
+    config = load_config(averaged / "config.yaml", ["train.ema_momentum=0.9"])
+    (averaged / "config.yaml").write_text(dump_config(config))
+    tell_of_best(averaged, provenance)
+    assert said in model_card(open_run(averaged), {})
+    assert main([str(averaged), str(tmp_path / "given")]) == 0
+    assert f"| weights | {said}" in (tmp_path / "given" / "README.md").read_text()
 
 
 def test_it_holds_no_optimizer_and_no_folder_of_the_machine(run, published):

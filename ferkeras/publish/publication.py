@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, cast
 
 import keras
@@ -72,6 +72,8 @@ def publish(finished: FinishedRun, folder: Path, probe: Probe) -> list[Exported]
         about = of_no_machine(finished, made)
         _write_records(about, finished.run)
         told = about.about().with_temperatures(temperatures_of(made))
+        # What the card says of the weights is of this file.
+        told = told.also(**{key: finished.kept[key] for key in finished.kept.keys() & {"averaged"}})
         save_network(model, made.best, told, compressed=True)
         exported = [
             each

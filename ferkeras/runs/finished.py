@@ -92,9 +92,15 @@ class TrainedRun(ABC):
 
     @property
     def kept(self) -> Mapping[str, Any]:
-        """What the file of its network tells of that; empty where there is no such file."""
+        """What the file of its network tells of that; empty where it is not there or tells nothing.
+
+        One that Keras has saved again tells nothing, and is loaded all the same.
+        """
         best = self.run.best
-        return enclosed_in(best.read_bytes(), best).provenance if best.exists() else {}
+        try:
+            return enclosed_in(best.read_bytes(), best).provenance if best.exists() else {}
+        except InputError:
+            return {}
 
     def about(self) -> About:
         """What its exports tell of themselves; no path of this machine."""
