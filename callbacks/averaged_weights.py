@@ -25,7 +25,7 @@ def average_is_trained(optimizer: Any) -> bool:
     # batch of the first update.
     batches = int(keras.ops.convert_to_numpy(optimizer._iterations))
     accumulated = optimizer.gradient_accumulation_steps or 1
-    return average_is_trained_after(batches - accumulated + 1, optimizer.ema_momentum)
+    return average_is_trained_after(max(batches - accumulated + 1, 1), optimizer.ema_momentum)
 
 
 def average_is_trained_after(steps: int, momentum: float) -> bool:

@@ -186,4 +186,7 @@ def test_an_average_is_trained_once_a_twentieth_of_it_is_the_start(accumulated):
         trained.append(average_is_trained(optimizer))
     # 0.5 ** 4 is above a twentieth, 0.5 ** 5 is not.
     assert trained == [False] * (first + 4) + [True]
+    optimizer.ema_momentum = 0.0
+    optimizer._iterations.assign(0)
+    assert not average_is_trained(optimizer)
     assert [average_is_trained_after(steps, 0.5) for steps in (5, 6)] == [False, True]
