@@ -281,12 +281,17 @@ def test_a_run_that_mlflow_does_not_know_is_one_sentence(mlflow_at, begin):
     assert "leave it out" not in str(refused.value)
 
 
-def test_a_server_that_does_not_answer_is_told_before_there_is_a_run(monkeypatch):
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_a_server_that_does_not_answer_is_told_before_anything_is_trained(goes_on, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monitor = load_config(None, ["monitor.trackers=[mlflow]"]).monitor
-    with pytest.raises(InputError, match=r"^monitor\.trackers=mlflow: ConnectionRefusedError: "):
-        opening.open_trackers(monitor, Console(io.StringIO()))
+    with pytest.raises(
+        InputError, match=r"^monitor\.trackers=mlflow: ConnectionRefusedError: "
+    ) as refused:
+        opening.open_trackers(monitor, Console(io.StringIO()), goes_on=goes_on)
+    # A run that goes on cannot leave it out.
+    assert ("leave it out" in str(refused.value)) != goes_on
 
 
 def test_what_is_not_installed_is_said(monkeypatch):
