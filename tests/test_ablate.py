@@ -150,6 +150,8 @@ def test_a_variant_that_diverges_is_told_and_the_others_are_compared(tmp_path, e
     report(ablation, Console())
     failed = [row for row in rows(tmp_path / "it" / "runs.csv") if row["failed"]]
     assert [(row["arm"], row["seed"]) for row in failed] == [("bad", "0"), ("bad", "1")]
+    page = (tmp_path / "it" / "ablation.html").read_text()
+    assert "which a training failed have no interval" in page
 
 
 def pretended(monkeypatch, folder, done=lambda: None):

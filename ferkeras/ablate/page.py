@@ -71,6 +71,7 @@ def ablation_page(
         tests=sum(not math.isnan(effect.p) for effect in found),
         rate=f"{ERROR_RATE:.0%}",
         margin=f"{100 * MARGIN:g}",
+        failed=(table["failed"] != "").any(),
         separate=_separate_faces(runs),
     )
 
