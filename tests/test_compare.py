@@ -40,7 +40,10 @@ def test_the_page_and_the_table_tell_both_runs(runs, capsys):
     out = capsys.readouterr().out
     assert re.search(r"train.learning_rate +\| +0.001 +\| +0.01", out)
     assert re.search(r"accuracy +\| +\+\d+\.\d points .* better", out)
+    chance = r"of \d+ intervals about 1 in 20 misses 0 by chance alone"
+    assert re.search(chance, " ".join(out.split()))
     page = (first.parent / "compare-tiny-001-tiny-002.html").read_text()
+    assert re.search(chance, page)
     assert '<td class="mono">train.learning_rate</td>' in page.replace("<wbr>", "")
     assert "the draws are paired" in page
     assert page.count('<svg class="drawing"') > 5
@@ -72,6 +75,37 @@ def test_a_handful_of_faces_decides_nothing(runs, changed, verdict):
     assert found["accuracy"].value == pytest.approx(changed / len(labels))
     assert found["accuracy"].verdict == verdict
     assert found["log_loss"].verdict == "better"
+
+
+def test_mistakes_that_are_not_the_same_are_a_difference(runs):
+    first, second = runs
+    labels = np.arange(350, dtype=np.int32) % 7
+    half = np.arange(350) % 2 == 0
+    for folder, other in ((first, (labels + 1) % 7), (second, np.where(labels == 3, 2, 3))):
+        predicted = np.where(half, labels, other)
+        probabilities = np.eye(7, dtype=np.float32)[predicted] * 0.9 + 0.1 / 7
+        write_npz(Run(folder).predictions, probabilities=probabilities, labels=labels)
+    found = {d.key: d for d in differences_to(*load_compared([open_run(path) for path in runs]))}
+    assert found["accuracy"].value == 0
+    assert found["macro_f1"].verdict != "open"
+
+
+@pytest.mark.parametrize(("changed", "verdict"), [(5, "open"), (6, "better")])
+def test_a_handful_of_second_best_classes_decides_nothing(runs, changed, verdict):
+    first, second = runs
+    with np.load(Run(first).predictions) as file:
+        labels = file["labels"]
+    mistaken = np.eye(7, dtype=np.float32)[(labels + 1) % 7] * 0.9 + 0.1 / 7
+    second_best = np.eye(7, dtype=np.float32)[labels] * 0.5
+    third_best = np.eye(7, dtype=np.float32)[(labels + 2) % 7] * 0.5
+    for folder, count in ((first, 20), (second, 20 - changed)):
+        third = (np.arange(len(labels)) < count)[:, None]
+        probabilities = mistaken + np.where(third, third_best, second_best)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        write_npz(Run(folder).predictions, probabilities=probabilities, labels=labels)
+    found = {d.key: d for d in differences_to(*load_compared([open_run(path) for path in runs]))}
+    assert found["top2_accuracy"].value == pytest.approx(changed / len(labels))
+    assert found["top2_accuracy"].verdict == verdict
 
 
 def test_of_a_class_of_a_few_faces_nothing_is_said(runs):
@@ -228,6 +262,14 @@ def folds(runs):
         text = re.sub(r"folds: null", "folds: 3", re.sub("seed: 5", "seed: 0", text))
         path.write_text(re.sub(r"\bfold: 1", f"fold: {at}", text))
     return runs
+
+
+def test_folds_of_people_say_that_their_intervals_are_too_narrow(folds):
+    environment = json.loads((folds[0] / "environment.json").read_text())
+    environment["data"]["by_person"] = True
+    (folds[0] / "environment.json").write_text(json.dumps(environment))
+    together = cross_validation(load_compared([open_run(path) for path in folds]))
+    assert "of people with several pictures they are too narrow" in together.verdict
 
 
 def test_folds_are_taken_together(folds, capsys):

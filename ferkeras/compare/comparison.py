@@ -11,7 +11,7 @@ import numpy as np
 
 from ferkeras.cli.wording import listed, shown
 from ferkeras.config.keys import flat
-from ferkeras.metrics.bootstrap import Samples, differences, intervals, resample
+from ferkeras.metrics.bootstrap import CONFIDENCE, Samples, differences, intervals, resample
 from ferkeras.metrics.intervals import enough
 from ferkeras.metrics.measures import FEWEST, MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_OF_LABELS = (
-    "accuracy", "balanced_accuracy", "macro_f1", "cohen_kappa", "matthews", "recall", "f1",
-)  # fmt: skip
+_OF_RIGHT = ("accuracy", "balanced_accuracy")
+_OF_PREDICTED = ("macro_f1", "cohen_kappa", "matthews")
+"""Mistakes count in them too: two that are not the same are a difference."""
 
 _FEWEST_CHANGED = 6
 """With five faces, all of them to the good of one run, the exact p of McNemar is 0.06."""
@@ -209,18 +209,34 @@ def differences_to(first: Compared, other: Compared) -> list[Difference]:
 def _changed(first: Compared, other: Compared, key: str) -> float:
     """How many faces, of those that a figure of labels counts, two runs do not agree on.
 
-    Of figures of all classes: faces that one of them has right. Infinite for figures of
-    probabilities, and for runs that were validated on faces of their own.
+    Infinite for figures of probabilities, and for runs that were validated on faces of their own.
     """
-    part, _, emotion = key.partition("/")
-    if part not in _OF_LABELS or not same_faces(first, other.finished, other.validation):
+    if not same_faces(first, other.finished, other.validation):
         return math.inf
     one, two = first.validation, other.validation
-    if not emotion:
-        return int(((one.predicted == one.labels) != (two.predicted == two.labels)).sum())
-    label = one.classes.names.index(emotion)
-    differ = (one.predicted == label) != (two.predicted == label)
-    return int((differ if part == "f1" else differ[one.labels == label]).sum())
+    part, _, emotion = key.partition("/")
+    if emotion:
+        label = one.classes.names.index(emotion)
+        differ = (one.predicted == label) != (two.predicted == label)
+        if part == "recall":
+            differ = differ[one.labels == label]
+    elif key in _OF_RIGHT:
+        differ = (one.predicted == one.labels) != (two.predicted == two.labels)
+    elif key in _OF_PREDICTED:
+        differ = one.predicted != two.predicted
+    elif key == "top2_accuracy":
+        differ = one.in_top2 != two.in_top2
+    else:
+        return math.inf
+    return int(differ.sum())
+
+
+def by_chance(intervals: int) -> str:
+    """How many of so many intervals miss 0 where nothing differs, in words."""
+    return (
+        f"of {intervals} intervals about 1 in {round(1 / (1 - CONFIDENCE))} misses 0 by chance "
+        "alone"
+    )
 
 
 def _value(results: dict[str, Any], key: str) -> float | None:

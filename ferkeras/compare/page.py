@@ -12,6 +12,7 @@ import ferkeras
 from ferkeras.compare.comparison import (
     Compared,
     Difference,
+    by_chance,
     differences_to,
     differing_settings,
     ranking,
@@ -103,7 +104,7 @@ def compare_page(runs: Sequence[Compared]) -> str:
             for title, figure in compared_figures({run.name: run.history for run in runs}).items()
         ],
         differences=rows if folds is None else [],
-        compared=sum(len(each) for each in found),
+        chance=by_chance(sum(len(each) for each in found)),
         pairing="All runs were validated on the same faces: the draws are paired."
         if paired
         else "Not all runs were validated on the same faces: those that were not are compared "

@@ -9,7 +9,13 @@ from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.figures import Cell
 from ferkeras.cli.wording import shown
-from ferkeras.compare.comparison import Compared, differences_to, differing_settings, ranking
+from ferkeras.compare.comparison import (
+    Compared,
+    by_chance,
+    differences_to,
+    differing_settings,
+    ranking,
+)
 from ferkeras.compare.folds import CrossValidation, cross_validation
 from ferkeras.compare.page import is_comparison
 from ferkeras.files.inner import inside
@@ -107,10 +113,7 @@ def print_comparison(runs: Sequence[Compared], console: Console) -> None:
         )
         compared += len(found.keys() & set(keys))
     if compared:
-        console.print(
-            f"Of {compared} intervals, {round((1 - CONFIDENCE) * compared) or 1} or so "
-            "miss 0 by chance alone; other seeds change figures too."
-        )
+        console.print(f"Note: {by_chance(compared)}; other seeds change figures too.")
 
 
 def print_cross_validation(folds: CrossValidation, console: Console) -> None:

@@ -56,6 +56,12 @@ class Predictions:
         probabilities = self.probabilities.astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
+    @property
+    def in_top2(self) -> np.ndarray:
+        """Whether the truth is one of the two most probable classes, bool, shape (N,)."""
+        order = np.argsort(self.float64_probabilities, axis=1, kind="stable")[:, -2:]
+        return (order == self.labels[:, None]).any(axis=1)
+
     def take(self, index: np.ndarray) -> Predictions:
         """Those at `index` (int or bool array), in that order."""
         return Predictions(self.probabilities[index], self.labels[index], self.classes)
