@@ -45,7 +45,7 @@ def inference_accuracy(
         threshold = decision_threshold(model)
     right = seen = broken = 0
     masked: bool | None = None
-    for x, y, *_ in batches:
+    for x, y, *_ in _each(batches):
         if masked is None:
             masked = _is_masked(model, x)
         # Unlike `evaluate`, this leaves metrics and callbacks of the running `fit` alone.
@@ -239,6 +239,13 @@ def _is_masked(model: keras.Model, x: Any) -> bool:
     return any(
         mask_of(each) is not None for each in keras.tree.flatten(outputs) if each is not None
     )
+
+
+def _each(batches: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+    """What is iterated: a `PyDataset` by its index, as Keras 3.6 itself would never end."""
+    if isinstance(batches, keras.utils.PyDataset):
+        return (batches[at] for at in range(batches.num_batches))
+    return batches
 
 
 def _is_endless(dataset: Any) -> bool:

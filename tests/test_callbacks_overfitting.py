@@ -141,6 +141,21 @@ def test_batches_without_end_are_refused(dataset):
         OverfittingWatch(dataset)
 
 
+def test_a_pydataset_ends_where_it_says(monkeypatch):
+    class Slices(keras.utils.PyDataset):
+        num_batches = 2
+
+        def __getitem__(self, index):
+            assert index < 2
+            return X[4 * index : 4 * index + 4], Y[4 * index : 4 * index + 4]
+
+    # As in Keras 3.6, whose slices go on beyond the end.
+    monkeypatch.delattr(keras.utils.PyDataset, "__iter__", raising=False)
+    assert inference_accuracy(Predicts(1), Slices()) == inference_accuracy(
+        Predicts(1), [(X[:4], Y[:4]), (X[4:8], Y[4:8])]
+    )
+
+
 def test_no_samples_is_an_error():
     with pytest.raises(ValueError, match="Received: none"):
         inference_accuracy(Predicts(1), [])
