@@ -26,11 +26,15 @@ EPOCHS = [
 ]
 
 
-@pytest.mark.parametrize(("keep", "epoch"), [("best", 2), ("last", 3)])
-def test_the_network_of_that_epoch_is_in_the_file(keep, epoch, tmp_path):
+def small_network():
     inputs = keras.Input((8, 8, 1), dtype="uint8")
     features = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(features))
+    return keras.Model(inputs, keras.layers.Dense(2, name="logits")(features))
+
+
+@pytest.mark.parametrize(("keep", "epoch"), [("best", 2), ("last", 3)])
+def test_the_network_of_that_epoch_is_in_the_file(keep, epoch, tmp_path):
+    model = small_network()
     path = InnerPath(tmp_path) / "best.keras"
     callback = BestModelCheckpoint(path, About(("happy", "sad"), {}), keep=keep)
     callback.set_model(model)
@@ -40,6 +44,19 @@ def test_the_network_of_that_epoch_is_in_the_file(keep, epoch, tmp_path):
     assert enclosed_in(path.read_bytes(), path).provenance["epoch"] == epoch
     kept = keras.models.load_model(tmp_path / "best.keras")
     assert np.array_equal(kept.get_layer("logits").bias.numpy(), [0.0, epoch - 1])
+
+
+@pytest.mark.parametrize(("steps", "averaged"), [(5, False), (6, True), (6, None)])
+def test_the_file_tells_whether_its_weights_are_an_average(steps, averaged, tmp_path):
+    model, path = small_network(), InnerPath(tmp_path) / "best.keras"
+    model.compile(keras.optimizers.SGD(use_ema=averaged is not None, ema_momentum=0.5))
+    # 0.5 ** 4 of the average is of the start, or 0.5 ** 5, which is below a twentieth.
+    model.optimizer.build(model.trainable_weights)
+    model.optimizer._iterations.assign(steps)
+    callback = BestModelCheckpoint(path, About(("happy", "sad"), {}))
+    callback.set_model(model)
+    callback.on_epoch_end(0, EPOCHS[0])
+    assert enclosed_in(path.read_bytes(), path).provenance.get("averaged") is averaged
 
 
 @pytest.mark.usefixtures("brief", "eager")
