@@ -47,7 +47,6 @@ def rmse(y_true, y_pred):
         ({"weighted_metrics": [keras.metrics.RootMeanSquaredError()]}, True),
         ({"loss": rmse, "metrics": ["mse"]}, True),
         ({"activation": "relu", "metrics": ["mae"]}, True),
-        ({}, False),
         ({"metrics": ["accuracy"]}, False),
         ({"metrics": ["mae", "accuracy"]}, False),
         ({"activation": "sigmoid", "metrics": ["mae"]}, False),
