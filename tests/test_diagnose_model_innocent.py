@@ -189,6 +189,16 @@ def test_rare_rows_that_are_ranked_well_are_learnt():
     assert nothing.severity != "healthy"
 
 
+def test_classes_of_which_none_is_rare_are_judged_by_their_names():
+    x, y = rare(share=0.5)
+    # Ranked well, and all named alike, as by an output that a fault holds on one side.
+    held = stack((6,), layers.Dense(1), layers.Lambda(lambda z: 0.9 + 0.01 * keras.ops.tanh(z)),
+                 loss="mse", metrics=["accuracy"])  # fmt: skip
+    said = diagnose_model(held, (x, y), seconds=10)
+    assert "area under the ROC curve" not in said.verdict
+    assert said.severity != "healthy"
+
+
 def test_accuracy_is_told_beside_that_of_always_answering_alike():
     x, y = table()
     model = stack((6,), layers.Dense(2, "softmax"))

@@ -8,6 +8,9 @@ from ferkeras.diagnose.program.head import Head
 from ferkeras.diagnose.program.labels import Labels
 from ferkeras.diagnose.program.losses import LossForm
 
+_RARE = 0.25
+"""Of the rows, the part up to which those of a class are rare: accuracy says little of them."""
+
 
 class Answers:
     """Reads outputs as the program's loss and last layer mean them.
@@ -50,11 +53,11 @@ class Answers:
         return accuracy, skill
 
     def ranking(self, rows: np.ndarray, output: np.ndarray) -> float | None:
-        """How well outputs rank the rows of two classes: the area under the ROC curve, 0 to 1.
+        """How well outputs rank rare rows before the others: the area under the ROC curve, 0 to 1.
 
         Where all rows are answered with the frequent class, the rare ones may stand in front all
-        the same. Of independent labels it is the mean over them. None of other labels, and where
-        chance ranks as well, once in seven hundred times.
+        the same. Of independent labels it is the mean over the rare ones. None of more than two
+        classes, where neither is rare, and where chance ranks as well, once in seven hundred times.
 
         Source: Hanley and McNeil 1982, The meaning and use of the area under a ROC curve.
         """
@@ -74,7 +77,8 @@ class Answers:
         if truth.shape != scores.shape or not np.isfinite(scores).all():
             return None
         there = truth.sum(axis=0)
-        told = np.flatnonzero((there > 0) & (there < len(truth)))
+        fewer = np.minimum(there, len(truth) - there)
+        told = np.flatnonzero((fewer > 0) & (fewer <= _RARE * len(truth)))
         if not len(told):
             return None
         each = [roc_auc_score(truth[:, at], scores[:, at]) for at in told]
