@@ -6,6 +6,10 @@ import pytest
 
 from ferkeras import diagnose_model
 from ferkeras.cli.errors import InputError
+from ferkeras.diagnose.program.answers import Answers
+from ferkeras.diagnose.program.head import head_of
+from ferkeras.diagnose.program.labels import Labels
+from ferkeras.diagnose.program.losses import loss_form
 
 layers = keras.layers
 RNG = np.random.default_rng(0)
@@ -189,14 +193,17 @@ def test_rare_rows_that_are_ranked_well_are_learnt():
     assert nothing.severity != "healthy"
 
 
-def test_classes_of_which_none_is_rare_are_judged_by_their_names():
-    x, y = rare(share=0.5)
-    # Ranked well, and all named alike, as by an output that a fault holds on one side.
-    held = stack((6,), layers.Dense(1), layers.Lambda(lambda z: 0.9 + 0.01 * keras.ops.tanh(z)),
-                 loss="mse", metrics=["accuracy"])  # fmt: skip
-    said = diagnose_model(held, (x, y), seconds=10)
-    assert "area under the ROC curve" not in said.verdict
-    assert said.severity != "healthy"
+@pytest.mark.parametrize(("share", "judged"), [(0.1, True), (0.9, True), (0.5, False)])
+def test_only_rare_rows_are_judged_by_their_ranking(share, judged):
+    y = (np.arange(200) < share * 200).astype(int)
+    model = stack((1,), layers.Dense(1, "sigmoid"), loss="binary_crossentropy")
+    x = y[:, None].astype("float32")
+    answers = Answers(
+        Labels(y, False, np.ones(200, bool)), head_of(model, x[:2]), loss_form(model.loss)
+    )
+    # All are named alike, and ranked well.
+    found = answers.ranking(np.arange(200), 0.1 + 0.01 * x)
+    assert found == (1.0 if judged else None)
 
 
 def test_accuracy_is_told_beside_that_of_always_answering_alike():
