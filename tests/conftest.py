@@ -5,8 +5,8 @@ import io
 import os
 import signal
 
-# Read where these libraries are loaded, here and in the processes that tests start: two processes
-# test side by side, and threads of one that wait for a core that the other has do so in a loop.
+# Read where these libraries are loaded, here and in the processes that tests start: processes
+# test side by side, and threads of one that wait for a core that another has do so in a loop.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis
@@ -22,6 +22,12 @@ from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import FER2013, SIZE
 
 
+def pytest_xdist_auto_num_workers(config):
+    """A process for each core; each of them takes up to 2 GiB, hence four at most."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(4, cores or 1)
+
+
 def pytest_configure(config):
     """Import TensorFlow where tests run, not in the process that only hands them out."""
     if config.getoption("dist", "no") != "no":
@@ -30,7 +36,7 @@ def pytest_configure(config):
     import keras
     import tensorflow as tf
 
-    # Two processes test side by side: more threads of theirs than cores would wait for one another.
+    # Processes test side by side: more threads of theirs than cores would wait for one another.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,17 @@ UNIX_ONLY = set(
 """Modules, and names of modules, that Windows or macOS lacks or that do something else there."""
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All that stands in a file."""
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Modules that a file imports, wherever in it."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
         elif isinstance(node, ast.Import):
@@ -40,7 +48,7 @@ def named(path: Path) -> set[str]:
     """What a file takes out of modules, as `module.name`."""
     return {
         f"{node.value.id}.{node.attr}"
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
 
