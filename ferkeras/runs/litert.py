@@ -13,7 +13,7 @@ from ferkeras.cli.wording import cannot_read, shown
 from ferkeras.data.task import ImageSpec
 from ferkeras.files.inner import AnyPath, inside
 from ferkeras.runs.embedded import enclosed_in
-from ferkeras.runs.litert_check import check_litert
+from ferkeras.runs.litert_check import check_litert, faces_at_once
 
 _LARGEST = 256 << 20
 """Bytes of the largest LiteRT file that is read."""
@@ -47,6 +47,7 @@ class LiteRtNetwork:
 
     Raises:
         InputError: there is no such file, or it is damaged or not exported by ferkeras.
+        RunError: its trial took too long to tell.
     """
 
     def __init__(self, path: AnyPath, *, own: bool = False) -> None:
@@ -60,11 +61,13 @@ class LiteRtNetwork:
         # LiteRT greets on stderr, once a process. Here no other thread is about, which must not
         # be the case when the descriptor is redirected.
         with caught_stderr():
-            _, *shape = self._runner().get_input_details()["faces"]["shape_signature"]
+            _, *shape = self._runner()[0].get_input_details()["faces"]["shape_signature"]
         self.image = ImageSpec(*map(int, shape))
 
     def __call__(self, faces: np.ndarray) -> np.ndarray:
         """Probabilities, float32 (N, K), of uint8 faces (N, H, W, C); N may be 0.
+
+        Of a large network, or of many faces, so many at a time as half a GiB has room for.
 
         Raises:
             ValueError: other faces; LiteRT by itself is not as clear.
@@ -76,7 +79,13 @@ class LiteRtNetwork:
             )
         if not len(faces):
             return np.empty((0, len(self.about.emotions)), np.float32)
-        probabilities = self._runner()(faces=faces)["probabilities"]
+        runner, most = self._runner()
+        probabilities = np.concatenate(
+            [
+                runner(faces=faces[at : at + most])["probabilities"]
+                for at in range(0, len(faces), most)
+            ]
+        )
         if not np.isfinite(probabilities).all():
             raise InputError(
                 f"{shown(self._path)}: damaged: gives probabilities that are not finite; export "
@@ -84,18 +93,19 @@ class LiteRtNetwork:
             )
         return probabilities
 
-    def _runner(self) -> Any:
+    def _runner(self) -> tuple[Any, int]:
+        """What is called, and for how many faces at once."""
         if not hasattr(self._local, "runner"):
             self._local.runner = self._load()
         return self._local.runner
 
-    def _load(self) -> Any:
+    def _load(self) -> tuple[Any, int]:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
             interpreter = Interpreter(model_content=self._content, num_threads=1)
             interpreter.allocate_tensors()
-            return interpreter.get_signature_runner("serving_default")
+            return interpreter.get_signature_runner("serving_default"), faces_at_once(interpreter)
         except (ValueError, RuntimeError) as error:
             raise InputError(
                 f"{self._path}: damaged, or of a newer LiteRT than this "

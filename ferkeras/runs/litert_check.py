@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from ferkeras.cli.errors import InputError
+import numpy as np
+
+from ferkeras.cli.errors import InputError, RunError
 from ferkeras.cli.wording import quoted, shown
 from ferkeras.data.cache.location import cache_folder
 from ferkeras.files.inner import AnyPath, InnerPath
@@ -28,8 +32,28 @@ _WAIT = 10 * _SECONDS
 
 _BYTES = 2 << 30
 
+
+def faces_at_once(interpreter: Any) -> int:
+    """How many faces a loaded network may be asked about in one call, within half a GiB.
+
+    LiteRT holds what layers make for all faces of a call, some four of the largest at a time (the
+    network that comes along takes 0.6 MiB a face, its largest layer makes 0.14).
+
+    Args:
+        interpreter: whose tensors have been allocated for one face.
+    """
+    made = [
+        int(np.prod(each["shape"])) * np.dtype(each["dtype"]).itemsize
+        for each in interpreter.get_tensor_details()
+        # The others are weights, of which there is one for all faces.
+        if len(each["shape_signature"]) and each["shape_signature"][0] == -1
+    ]
+    return max(1, (512 << 20) // (4 * max([1, *made])))
+
+
 _TRIAL = """
 import sys
+import time
 from importlib.util import find_spec
 if find_spec("resource"):
     import resource
@@ -38,6 +62,7 @@ if find_spec("resource"):
             resource.setrlimit(getattr(resource, name), (most, most))
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
+{faces_at_once}
 interpreter = Interpreter(model_content=sys.stdin.buffer.read(), num_threads=1)
 interpreter.allocate_tensors()
 runner = interpreter.get_signature_runner("serving_default")
@@ -45,9 +70,7 @@ height, width, channels = map(int, runner.get_input_details()["faces"]["shape"][
 if not (height <= 1024 and width <= 1024 and channels in (1, 3)):
     sys.exit("it takes faces of " + str((height, width, channels)))
 rng = np.random.default_rng(0)
-# As much as 192 faces of FER2013 in one batch.
-most = max(2, min(192, 192 * 48 * 48 // (height * width)))
-for count in (1, min(32, most), most, 1, min(7, most)):
+def ask(count):
     faces = rng.integers(0, 256, (count, height, width, channels), np.uint8)
     faces[0] = 0
     found = runner(faces=faces)["probabilities"]
@@ -56,6 +79,14 @@ for count in (1, min(32, most), most, 1, min(7, most)):
                  + " where float32(" + str(count) + ", {classes}) is expected")
     if not np.isfinite(found).all() or abs(found.sum(axis=1) - 1).max() > 0.01 or found.min() < 0:
         sys.exit("its probabilities are none")
+ask(1)
+begun = time.process_time()
+ask(1)
+# In batches as large as they ever are, of what is done within a few seconds.
+soon = int(4 / max(1e-6, time.process_time() - begun))
+most = max(2, min(192, faces_at_once(interpreter), soon))
+for count in (min(32, most), most, 1, min(7, most)):
+    ask(count)
 print("sound")
 """
 
@@ -70,6 +101,7 @@ def check_litert(content: bytes, path: AnyPath, classes: Sequence[str]) -> None:
 
     Raises:
         InputError: it is damaged, or gives something else than probabilities of these classes.
+        RunError: the trial took too long to tell.
     """
     claim = _claim(content, classes)
     if _is_known(claim):
@@ -86,8 +118,16 @@ def fault_of(content: bytes, classes: Sequence[str]) -> str | None:
     Args:
         content: the file's.
         classes: the names that it carries.
+
+    Raises:
+        RunError: the trial took too long to tell.
     """
-    trial = _TRIAL.format(seconds=_SECONDS, bytes=_BYTES, classes=len(classes))
+    trial = _TRIAL.format(
+        seconds=_SECONDS,
+        bytes=_BYTES,
+        classes=len(classes),
+        faces_at_once=inspect.getsource(faces_at_once).replace(": Any", ""),
+    )
     try:
         done = subprocess.run(
             [sys.executable, "-c", trial],
@@ -97,7 +137,10 @@ def fault_of(content: bytes, classes: Sequence[str]) -> str | None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"it is not done after {_WAIT} seconds; perhaps this machine is busy"
+        raise RunError(
+            f"the trial of a LiteRT file is not done after {_WAIT} seconds, of which it may "
+            f"compute {_SECONDS}: this machine is busy; try again"
+        ) from None
     if done.returncode < 0:
         return f"reading it ends the process by signal {-done.returncode}"
     if done.returncode or done.stdout.strip() != b"sound":
