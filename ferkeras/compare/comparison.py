@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from ferkeras.cli.wording import listed, shown
 from ferkeras.config.keys import flat
 from ferkeras.metrics.bootstrap import CONFIDENCE, Samples, differences, intervals, resample
-from ferkeras.metrics.intervals import enough
+from ferkeras.metrics.intervals import LEAST, enough
 from ferkeras.metrics.measures import FEWEST, MEASURES, formatted, measure_of
 from ferkeras.metrics.predictions import Predictions, read_predictions
 from ferkeras.runs.division import may_have_held_out_alike
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _OF_RIGHT = ("accuracy", "balanced_accuracy")
 _OF_PREDICTED = ("macro_f1", "cohen_kappa", "matthews")
 """Mistakes count in them too: two that are not the same are a difference."""
+
+_OF_CLASSES = ("balanced_accuracy", "macro_f1")
+"""Means over classes: of one with a few faces the draws hardly know how its figures vary.
+
+Measured with 60 faces of each of six classes and five of a seventh, two equal networks: 9 % and 8 %
+of the intervals miss 0; 7 % with ten.
+"""
 
 _FEWEST_CHANGED = 6
 """With five faces, all of them to the good of one run, the exact p of McNemar is 0.06."""
@@ -197,13 +204,21 @@ def differences_to(first: Compared, other: Compared) -> list[Difference]:
             key in ranges
             and before is not None
             and after is not None
-            and all(enough(key, faces, each) for each in supports)
+            and all(_enough(key, faces, each) for each in supports)
         ):
             low, high = ranges[key]
             if _changed(first, other, key) < _FEWEST_CHANGED:
                 low, high = min(low, 0.0), max(high, 0.0)
             found.append(Difference(key, after - before, low, high))
     return found
+
+
+def _enough(key: str, faces: int, support: Mapping[str, int]) -> bool:
+    """Whether there are faces enough, and of each class where the figure is a mean over classes."""
+    there = [count for count in support.values() if count]
+    return enough(key, faces, support) and (
+        key not in _OF_CLASSES or min(there, default=0) >= LEAST["recall"]
+    )
 
 
 def _changed(first: Compared, other: Compared, key: str) -> float:
