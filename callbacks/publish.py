@@ -30,7 +30,7 @@ class PublishVariables(keras.callbacks.Callback):
     ```
 
     Raises:
-        ValueError: one of them is no variable.
+        ValueError: one of them is no variable, or holds more than one number.
     """
 
     def __init__(self, variables: Mapping[str, keras.Variable]) -> None:
@@ -41,6 +41,11 @@ class PublishVariables(keras.callbacks.Callback):
                     f"Expected a Keras variable for {key!r}, as what is published is read anew in "
                     "each epoch (the learning rate of an optimizer with a schedule is none). "
                     f"Received: {variable!r}"
+                )
+            if tuple(variable.shape):
+                raise ValueError(
+                    f"Expected a scalar variable for {key!r}, as a log has one number an epoch. "
+                    f"Received: one of shape {tuple(variable.shape)}"
                 )
         self.variables = dict(variables)
 

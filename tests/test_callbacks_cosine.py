@@ -62,6 +62,13 @@ def test_a_rate_that_is_no_variable_is_not_published_for_ever():
         PublishVariables({"learning_rate": optimizer.learning_rate})
 
 
+def test_what_is_no_single_number_is_refused_before_a_training():
+    layer = keras.layers.Dense(3)
+    layer.build((None, 2))
+    with pytest.raises(ValueError, match=r"scalar variable for 'kernel'.*\(2, 3\)"):
+        PublishVariables({"kernel": layer.kernel})
+
+
 def test_the_rate_of_an_epochs_last_step_reaches_the_history():
     history = fit(CosineLearningRate(0.1, 3, 3, warmup_epochs=1), epochs=3).history
     expected = [cosine_rate(step, 0.1, 3, 9) for step in (2, 5, 8)]
