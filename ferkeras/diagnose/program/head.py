@@ -25,12 +25,14 @@ class Head:
         layers: those whose activations end the model, the last one first; fewer than there are
             activations where an operation has no layer.
         last_weighted: the last layer that was called and has weights; None where there is none.
+        last_called: the last layer that was called and is made of no others.
     """
 
     activations: tuple[str, ...]
     units: int
     layers: tuple[Any, ...]
     last_weighted: Any
+    last_called: Any
 
     @property
     def activation(self) -> str:
@@ -83,7 +85,8 @@ def head_of(model: keras.Model, x: Any) -> Head:
     activations = output_activations(model, x)
     called: list[Any] = []
     weighted: list[Any] = []
-    with _recorded(model, called, weighted):
+    calls: list[tuple[Any, Any, Any]] = []
+    with _recorded(model, called, weighted, calls=calls):
         output = model(x, training=False)
     wanted = [name for name in activations if name not in _PLAIN]
     layers: list[Any] = []
@@ -98,7 +101,12 @@ def head_of(model: keras.Model, x: Any) -> Head:
         int(output.shape[-1]) if len(output.shape) > 1 else 1,
         tuple(layers),
         weighted[-1] if weighted else None,
+        next((layer for layer, _, _ in reversed(calls) if _is_leaf(layer)), None),
     )
+
+
+def _is_leaf(layer: Any) -> bool:
+    return not any(True for _ in layer._flatten_layers(include_self=False))
 
 
 def _has_activation(layer: Any) -> bool:
@@ -146,12 +154,26 @@ def unadapted(model: keras.Model, x: Any) -> keras.layers.Normalization | None:
     return layer if normalises and not _is_adapted(layer) else None
 
 
+def normalised(model: keras.Model, x: Any) -> tuple[keras.layers.Normalization, np.ndarray] | None:
+    """The first layer with weights and what it makes, where it normalises by what it was told."""
+    layer, values = _first(model, x)
+    if not isinstance(layer, keras.layers.Normalization) or not _is_adapted(layer):
+        return None
+    return layer, keras.ops.convert_to_numpy(layer(values))
+
+
 def _is_adapted(layer: keras.layers.Normalization) -> bool:
     """Whether it does anything: as Keras builds it, it takes away 0 and divides by 1."""
     mean, variance = (getattr(layer, name, None) for name in ("adapt_mean", "adapt_variance"))
     if mean is None or variance is None:
         return True
     return bool(np.any(mean.numpy() != 0) or np.any(variance.numpy() != 1))
+
+
+def embedding_of(model: keras.Model, x: Any) -> keras.layers.Embedding | None:
+    """The first layer with weights where that is an Embedding."""
+    layer, _ = _first(model, x)
+    return layer if isinstance(layer, keras.layers.Embedding) else None
 
 
 def tokens_of(model: keras.Model, x: Any) -> Any:

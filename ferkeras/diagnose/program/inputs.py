@@ -9,7 +9,14 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.program.divided import Divided, divided_pictures
-from ferkeras.diagnose.program.head import first_input, passed_before, tokens_of, unadapted
+from ferkeras.diagnose.program.head import (
+    embedding_of,
+    first_input,
+    normalised,
+    passed_before,
+    tokens_of,
+    unadapted,
+)
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
@@ -43,7 +50,26 @@ class Inputs:
     @cached_property
     def unadapted(self) -> keras.layers.Normalization | None:
         """The layer that is to scale them, and does not."""
-        return unadapted(self._program.model, self._program.train.take(np.arange(1)))
+        return unadapted(self._program.model, self._one_row)
+
+    @property
+    def _one_row(self) -> Any:
+        """The first row; of a model that insists on a number of rows, as often as that."""
+        return self._program.train.take(self._program.portions(np.arange(1))[0])
+
+    @cached_property
+    def normalised(self) -> tuple[keras.layers.Normalization, np.ndarray] | None:
+        """The adapted layer that scales them first, and what it makes of some rows."""
+        program = self._program
+        return normalised(
+            program.model,
+            program.train.take(program.portions(program.judged_rows(256))[0]),
+        )
+
+    @cached_property
+    def embedding(self) -> keras.layers.Embedding | None:
+        """The first layer with weights, where that is an Embedding."""
+        return embedding_of(self._program.model, self._one_row)
 
     @cached_property
     def rows(self) -> np.ndarray:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ferkeras.diagnose.program.causes import (
+    adapted,
     axes,
+    behind_output,
     callback,
     class_weight,
     cut_off,
     divided_again,
+    former_names,
     hidden,
     hooks,
     inputs,
@@ -31,10 +34,12 @@ from ferkeras.diagnose.program.causes import (
     reading,
     regularisation,
     schedule,
+    state,
     tokens,
     training_step,
     units,
     validation_labels,
+    vectors,
     weights,
 )
 from ferkeras.diagnose.program.finding import ProgramFinding
@@ -77,6 +82,7 @@ MEASURED: tuple[Probe, ...] = (
     optimizer.arguments_shifted,
     optimizer.averages_overwrite_weights,
     optimizer.gradients_gathered_too_long,
+    former_names.rate_that_nothing_reads,
     schedule.schedule_ends_too_early,
     schedule.scheduler_ends_too_early,
     label_values.class_missing_in_training,
@@ -91,6 +97,9 @@ MEASURED: tuple[Probe, ...] = (
     mixed_up.rows_of_another_width,
     inputs.grey_levels_lost,
     inputs.validation_scaled_otherwise,
+    adapted.adapted_to_other_numbers,
+    behind_output.dropout_behind_output,
+    state.state_of_other_rows,
     modes.random_in_use,
     modes.depends_on_the_batch,
     reach.variables_not_tracked,
@@ -105,6 +114,7 @@ TRIED: tuple[Probe, ...] = (
     inputs.unscaled_inputs,
     divided_again.divided_again,
     reach.frozen_layers,
+    vectors.vectors_missing,
     cut_off.normalised_away,
     cut_off.input_unused,
     reach.gradient_does_not_reach,

@@ -1,0 +1,56 @@
+"""Settings under the names that Keras 2 had for them, which nothing reads any more."""
+
+from __future__ import annotations
+
+import inspect
+
+import keras
+
+from ferkeras.cli.wording import shown
+from ferkeras.diagnose.program.code_names import attributes_set
+from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding, line_of
+from ferkeras.diagnose.program.program import Program
+
+_FORMER = "lr"
+_OF_KERAS = tuple(
+    each
+    for each in vars(keras.optimizers).values()
+    if inspect.isclass(each) and issubclass(each, keras.optimizers.Optimizer)
+)
+
+
+def rate_that_nothing_reads(program: Program) -> ProgramFinding | None:
+    """A callback, or the program, sets `optimizer.lr`, which is no setting of Keras 3."""
+    optimizer, rate = program.optimizer, program.rate
+    if _FORMER in vars(optimizer) and isinstance(optimizer, _OF_KERAS):
+        return _finding("The program sets", f"{vars(optimizer)[_FORMER]}", rate, "")
+    for callback in program.rehearsals.given:
+        for name, hook in inspect.getmembers(type(callback), inspect.isfunction):
+            if line_of(hook) and _FORMER in attributes_set(hook, "optimizer"):
+                who = f"The callback {shown(type(callback).__name__)} sets, in {name},"
+                return _finding(who, "another", rate, line_of(hook))
+    return None
+
+
+def _finding(who: str, meant: str, rate: float, line: str) -> ProgramFinding:
+    return ProgramFinding(
+        cause="rate_that_nothing_reads",
+        verdict=f"{who} optimizer.lr, which Keras 3 does not read: the learning rate stays "
+        f"{rate:.3g}.",
+        evidence=(Evidence("learning rate", f"{rate:.3g}", shown(meant), rate),),
+        remedies=(
+            CodeRemedy(
+                "set the learning rate by its name",
+                "the rate that is meant",
+                code="self.model.optimizer.learning_rate = ..."
+                if line
+                else "model.optimizer.learning_rate = ...",
+            ),
+        ),
+        reason="In Keras 2 `lr` was another name for `learning_rate`; in Keras 3 it is an "
+        "attribute like any that a program adds. The code of the callbacks is read, not run.",
+        source="Keras documentation: migrating to Keras 3; optimizers, learning_rate",
+        severity="suspicious",
+        confidence=PROVEN,
+        line=line,
+    )

@@ -1,0 +1,158 @@
+"""Parts of a program that are all there, and stand or were made for somewhere else."""
+
+import keras
+import numpy as np
+import pytest
+
+from ferkeras import diagnose_model
+from ferkeras.diagnose.program.code_names import attributes_set, names_of
+
+layers = keras.layers
+RNG = np.random.default_rng(0)
+SPARSE = "sparse_categorical_crossentropy"
+
+
+def said(model, x, y, seconds=0.0, **fit):
+    return diagnose_model(model, (x, y), seconds=seconds, **fit)
+
+
+def stack(shape, *body, optimizer=None, batch=None):
+    keras.utils.set_random_seed(0)
+    given = keras.Input(shape) if batch is None else keras.Input(batch_shape=(batch, *shape))
+    model = keras.Sequential([given, *body])
+    model.compile(optimizer or keras.optimizers.Adam(0.01), SPARSE, metrics=["accuracy"])
+    return model
+
+
+def table(rows=200):
+    x = RNG.uniform(0, 255, size=(rows, 6)).astype("float32")
+    return x, (x[:, 0] > x[:, 1]).astype(int)
+
+
+def normalised(adapted_to, shape=(6,)):
+    layer = layers.Normalization()
+    layer.adapt(adapted_to)
+    return stack(
+        shape, layer, layers.Flatten(), layers.Dense(8, "relu"), layers.Dense(2, "softmax")
+    )
+
+
+def test_a_normalization_that_was_adapted_before_rows_were_scaled():
+    x, y = table()
+    (found,) = said(normalised(x), x / 255, y).findings
+    assert (found.cause, found.severity) == ("adapted_to_other_numbers", "broken")
+    assert "standard deviation of 1 leaves it with -1." in found.verdict
+    assert said(normalised(x), x, y).causes == ()
+    # Of other rows of the same data, and of columns that hardly ever are anything but zero.
+    x[:, 5] = RNG.random(len(x)) < 0.02
+    assert said(normalised(x[:40]), x, y).causes == ()
+
+
+def test_pictures_that_a_normalization_was_not_adapted_to():
+    x = RNG.uniform(0, 255, size=(60, 8, 8, 3)).astype("float32")
+    y = np.arange(60) % 2
+    assert said(normalised(x, (8, 8, 3)), x / 255, y).causes == ("adapted_to_other_numbers",)
+    assert said(normalised(x / 255, (8, 8, 3)), x, y).causes == ("adapted_to_other_numbers",)
+    assert said(normalised(x, (8, 8, 3)), x, y).causes == ()
+
+
+@pytest.mark.parametrize("last", [layers.Dropout(0.5), layers.GaussianNoise(0.1)])
+def test_what_drops_the_outputs(last):
+    x, y = table()
+    x = x / 127.5 - 1
+    model = stack((6,), layers.Dense(8, "relu"), layers.Dense(2, "softmax"), last)
+    (found,) = said(model, x, y).findings
+    assert (found.cause, found.layer) == ("dropout_behind_output", last.name)
+    assert "it is the probabilities of classes that are dropped" in found.verdict
+    before = stack((6,), layers.Dense(8, "relu"), layers.Dropout(0.5), layers.Dense(2, "softmax"))
+    assert said(before, x, y).causes == ()
+
+
+def test_dropout_behind_the_output_of_a_model_within_a_model():
+    x, y = table()
+    inner = keras.Sequential([keras.Input((6,)), layers.Dense(2, "softmax"), layers.Dropout(0.3)])
+    assert said(stack((6,), inner), x / 127.5 - 1, y).causes == ("dropout_behind_output",)
+
+
+class Former(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.lr = 0.1 / (1 + epoch)
+
+
+class Own(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.lr = 0.1 / (1 + epoch)
+        self.model.optimizer.learning_rate = self.lr
+
+
+def test_a_rate_under_its_former_name():
+    x, y = table()
+    x = x / 127.5 - 1
+    body = layers.Dense(8, "relu"), layers.Dense(2, "softmax")
+    (found,) = said(stack((6,), *body), x, y, callbacks=[Former()], epochs=2).findings
+    assert (found.cause, found.severity) == ("rate_that_nothing_reads", "suspicious")
+    assert "The callback Former sets, in on_epoch_begin, optimizer.lr" in found.verdict
+    assert found.line.startswith(__file__)
+    assert said(stack((6,), *body), x, y, callbacks=[Own()], epochs=2).causes == ()
+    adam = keras.optimizers.Adam(0.01)
+    adam.lr = 1e-3
+    (found,) = said(stack((6,), *body, optimizer=adam), x, y).findings
+    assert found.verdict.endswith("which Keras 3 does not read: the learning rate stays 0.01.")
+
+
+def test_what_code_names_and_sets_is_read_without_a_call():
+    assert "optimizer" in names_of(Former.on_epoch_begin)
+    assert attributes_set(Former.on_epoch_begin, "optimizer") == {"lr"}
+    assert attributes_set(Own.on_epoch_begin, "optimizer") == {"learning_rate"}
+    assert attributes_set(print, "optimizer") == names_of(3) == set()
+
+
+class Resets(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        for layer in self.model.layers:
+            if hasattr(layer, "reset_state"):
+                layer.reset_state()
+
+
+def test_a_state_that_is_of_other_rows():
+    x = RNG.choice([-1.0, 1.0], (128, 5, 1)).astype("float32")
+    y = (x.sum((1, 2)) > 0).astype(int)
+
+    def model():
+        return stack((5, 1), layers.LSTM(4, stateful=True), layers.Dense(2, "softmax"), batch=32)
+
+    (found,) = said(model(), x, y).findings
+    assert (found.cause, found.layer) == ("state_of_other_rows", "lstm")
+    assert found.remedies[0].code == "layers.LSTM(4)"
+    assert said(model(), x, y, shuffle=False).causes == ()
+    assert said(model(), x, y, callbacks=[Resets()], epochs=2).causes == ()
+
+
+def texts(rows=300):
+    """Words 2 to 19 say nothing, four words of each row say its class."""
+    x = RNG.integers(2, 20, (rows, 12))
+    y = np.arange(rows) % 2
+    for row, label in zip(x, y, strict=True):
+        row[RNG.choice(12, 4, replace=False)] = 100 * label + RNG.integers(20, 100, 4)
+    return x, y
+
+
+def looking_up(table):
+    keras.utils.set_random_seed(0)
+    embedding = layers.Embedding(*table.shape, trainable=False)
+    tail = layers.GlobalAveragePooling1D(), layers.Dense(2, "softmax")
+    model = keras.Sequential([keras.Input((12,), dtype="int32"), embedding, *tail])
+    embedding.set_weights([table])
+    model.compile(keras.optimizers.Adam(0.05), SPARSE, metrics=["accuracy"])
+    return model
+
+
+def test_word_vectors_that_are_zeros_for_the_words_that_tell():
+    x, y = texts()
+    vectors = RNG.normal(size=(200, 16)).astype("float32")
+    few = vectors * (np.arange(200) < 20)[:, None]
+    (found,) = said(looking_up(few), x, y, seconds=20, epochs=10).findings
+    assert found.cause == "vectors_missing"
+    assert "of the words that the rows have are zeros in it" in found.verdict
+    assert "right" in found.remedies[1].tried
+    assert said(looking_up(vectors), x, y, seconds=20, epochs=10).causes == ()
