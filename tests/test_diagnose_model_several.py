@@ -149,3 +149,48 @@ def test_an_output_that_does_not_depend_on_the_input_of_another(named, used):
     found = diagnose_model(model, (x, [KIND, PRICE]), seconds=20, epochs=20)
     # One that no output depends on is told with whichever is examined.
     assert found.causes == (() if used else ("input_unused",))
+
+
+class Named(keras.Model):
+    """Answers by name, as models of text libraries do."""
+
+    def __init__(self, *names, last=None):
+        super().__init__()
+        self.hidden = layers.Dense(16, "relu")
+        self.heads = {name: layers.Dense(3, last) for name in names}
+
+    def call(self, x):
+        x = self.hidden(x)
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+@pytest.mark.parametrize("kind", ["subclass", "functional"])
+def test_one_output_that_has_a_name(kind):
+    x, y = X, KIND
+
+    def model(loss):
+        keras.utils.set_random_seed(0)
+        made = Named("logits")
+        if kind == "functional":
+            inputs = keras.Input((6,))
+            made = keras.Model(inputs, made(inputs))
+        made.compile(
+            keras.optimizers.Adam(0.01), {"logits": loss}, metrics={"logits": ["accuracy"]}
+        )
+        return made
+
+    sparse = keras.losses.SparseCategoricalCrossentropy
+    sound = model(sparse(from_logits=True))
+    found = diagnose_model(sound, (x, {"logits": y}), epochs=10, seconds=20)
+    assert (found.causes, found.severity) == ((), "healthy")
+    assert "outputs" not in found.facts
+    wrong = diagnose_model(model(sparse()), (x, {"logits": y}), epochs=10, seconds=20)
+    assert wrong.causes == ("no_output_activation",)
+
+
+def test_a_subclass_of_several_outputs_is_refused_with_what_to_do():
+    model = Named("kind", "other", last="softmax")
+    loss = "sparse_categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(0.01), {"kind": loss, "other": loss})
+    with pytest.raises(InputError, match=r"labels of 2 outputs \(kind, other\).*functional"):
+        diagnose_model(model, (X, {"kind": KIND, "other": KIND}), seconds=0)

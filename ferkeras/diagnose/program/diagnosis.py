@@ -26,7 +26,7 @@ from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, T
 from ferkeras.diagnose.program.program import Fit, Program
 from ferkeras.diagnose.program.record import STEPS, ProgramDiagnosis, learns, learns_nothing
 from ferkeras.diagnose.program.rehearsal import OwnFit
-from ferkeras.diagnose.program.several import OneOutput, outputs_of
+from ferkeras.diagnose.program.several import OneOutput, functional, outputs_of
 from ferkeras.diagnose.program.trees import readable
 from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.untouched import untouched
@@ -98,6 +98,7 @@ def diagnose_model(
     """
     begun = time.monotonic()
     _check(model)
+    model = functional(model, train)
     if names := outputs_of(model):
         whole = {
             "batch_size": batch_size,
@@ -147,7 +148,7 @@ def _of_several(
             if held_back is not None:
                 found = dataclasses.replace(found, findings=(held_back,), severity="broken")
         others = ", ".join(each for each in outputs_of(model) if each != name)
-        shown = {"outputs": f"{name} alone; not examined: {others}"}
+        shown = {"outputs": f"{name} alone; not examined: {others}"} if others else {}
         return dataclasses.replace(
             found, facts=shown | dict(found.facts), seconds=time.monotonic() - begun
         )

@@ -1,4 +1,4 @@
-"""A model of several outputs, examined as the model of one of them."""
+"""A model of several outputs, or of one that has a name, examined as the model of one of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras.src.models import Functional
 
 from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.comparison import CLEAR, told
@@ -21,16 +23,60 @@ from ferkeras.diagnose.program.untouched import untouched
 
 
 def outputs_of(model: keras.Model) -> list[str]:
-    """Names of the outputs of a functional model that has several; empty for any other."""
+    """Names of the outputs of a functional model that has several, or one in a dict; empty for any
+    other."""
     try:
         outputs = model.output
     except (AttributeError, ValueError):
         return []
     if isinstance(outputs, Mapping):
-        return [str(name) for name in outputs] if len(outputs) > 1 else []
+        return [str(name) for name in outputs]
     if isinstance(outputs, (list, tuple)) and len(outputs) > 1:
         return [str(name) for name in model.output_names]
     return []
+
+
+def functional(model: keras.Model, train: Any) -> keras.Model:
+    """A subclass that returns its one output by name, as a functional model of the same weights.
+
+    Any other model is given back as it is, and one whose data cannot be read again. Of several
+    outputs of a subclass nobody knows which weights each of them needs.
+
+    Args:
+        model: compiled; a loss by name is what tells that the output has one.
+        train: what `fit` is given.
+    """
+    if isinstance(model, (Functional, keras.Sequential)) or not _has_a_name(model.loss):
+        return model
+    if not _can_be_read_again(train) or has_own_step(model):
+        return model
+    inputs = keras.tree.map_structure(_input_like, _first_inputs(train))
+    outputs = model(inputs)
+    if not _has_a_name(outputs):
+        return model
+    whole = keras.Model(inputs, dict(outputs))
+    metrics = getattr(getattr(model, "_compile_metrics", None), "_user_metrics", None)
+    whole.compile(another_optimizer(model.optimizer), model.loss, metrics=metrics)
+    return whole
+
+
+def _has_a_name(output: Any) -> bool:
+    return isinstance(output, Mapping) and len(output) == 1
+
+
+def _first_inputs(train: Any) -> Any:
+    """What the model is called with, or how it is specified: leaves of shape (N, ...)."""
+    if isinstance(train, tf.data.Dataset):
+        return train.element_spec[0]
+    return train[0][0] if isinstance(train, keras.utils.PyDataset) else train[0]
+
+
+def _input_like(each: Any) -> Any:
+    if not isinstance(each, tf.TensorSpec):
+        each = np.asarray(each)
+        if each.dtype.kind in "OSU":
+            return keras.Input(each.shape[1:], dtype="string")
+    return keras.Input(tuple(each.shape[1:]), dtype=each.dtype.name)
 
 
 class OneOutput:
@@ -83,8 +129,7 @@ class OneOutput:
             seconds: for the same steps of the whole model.
         """
         arrays = _are_arrays(train)
-        again = arrays or isinstance(train, (tf.data.Dataset, keras.utils.PyDataset))
-        if not again or has_own_step(self.whole):
+        if not _can_be_read_again(train) or has_own_step(self.whole):
             # What can be read once is gone; a step of its own may weigh the outputs as it likes.
             return None
         program = Program(self.model, read_material(self.data(train)), None, Fit(), seconds)
@@ -210,6 +255,10 @@ def _reached(model: keras.Model, output: Any) -> list[Any] | None:
 
 def _are_arrays(data: Any) -> bool:
     return isinstance(data, (tuple, list)) and 2 <= len(data) <= 3 and not are_batches(data)
+
+
+def _can_be_read_again(data: Any) -> bool:
+    return _are_arrays(data) or isinstance(data, (tf.data.Dataset, keras.utils.PyDataset))
 
 
 class _Picked:
