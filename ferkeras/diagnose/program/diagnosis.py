@@ -10,20 +10,18 @@ from itertools import islice
 from typing import Any, Literal
 
 import keras
-import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.causes import callback, capacity, order
 from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
-from ferkeras.diagnose.program.compiled_metrics import measures_distances, named_metrics
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.labels import NoClassifier
-from ferkeras.diagnose.program.labels import shown as shown_values
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
 from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED, Probe
 from ferkeras.diagnose.program.program import Fit, Program
+from ferkeras.diagnose.program.quantities import quantities_in_labels
 from ferkeras.diagnose.program.record import STEPS, ProgramDiagnosis, learns, learns_nothing
 from ferkeras.diagnose.program.rehearsal import OwnFit
 from ferkeras.diagnose.program.several import OneOutput, functional, outputs_of
@@ -39,9 +37,6 @@ _HARMLESS = 0.6
 
 _ALIKE = 0.3
 """Correlation of neighbouring pixels from which on inputs are pictures."""
-
-_SCALED = 20
-"""Classes whose numbers somebody may have scaled by mistake, at most, under a loss of distances."""
 
 _BEGUN = 0.15
 """Skill from which on it has begun to."""
@@ -173,7 +168,7 @@ def _diagnosis(
         if order.splits_by_order(program) is not None:
             # That is the fault; what such rows are unlike is not said beside it.
             program = Program(model, material, None, fit, seconds, own)
-        if (labels := _no_classes(program)) is not None:
+        if (labels := quantities_in_labels(program)) is not None:
             raise NoClassifier(
                 f"the labels are {labels}, not classes; diagnose_model examines classifiers"
             )
@@ -212,61 +207,6 @@ def _diagnosis(
         behind,
         majority=program.labels.majority if program.labels.exclusive else None,
     )
-
-
-def _no_classes(program: Program) -> str | None:
-    """What labels are that are no classes; None where they may be."""
-    y, kind = program.train.y, program.loss.kind
-    classes = kind in ("categorical", "sparse")
-    if not classes and any(
-        each.shape == y.shape and np.array_equal(each, y) for each in program.train.arrays
-    ):
-        return "the inputs themselves, as an autoencoder has them"
-    labels, loss = program.labels, program.loss
-    of_a_distance = loss.kind == "regression" and program.head.activation == "linear"
-    several = not labels.columns and len(labels.classes) > _SCALED
-    if labels.is_a_quantity or (labels.form == "fractions" and of_a_distance and several):
-        return "measured quantities (many different fractions)"
-    if labels.form == "index" and of_a_distance and several and program.head.units == 1:
-        return "measured quantities (many different numbers, one linear unit and a distance)"
-    if _is_held_against_distances(program):
-        return "measured quantities (one unit, and distances for a loss and for metrics)"
-    if _are_ratings(program):
-        return (
-            f"quantities ({shown_values(labels.classes)}, one linear unit, a distance for a loss, "
-            "and no metric that counts right answers; should they be classes, compile "
-            "metrics=['accuracy'])"
-        )
-    return None
-
-
-def _are_ratings(program: Program) -> bool:
-    """Whether nothing says that whole numbers, which do not count from 0, are classes."""
-    labels, head = program.labels, program.head
-    return (
-        head.units == 1
-        and head.activation == "linear"
-        and labels.form == "index"
-        and len(labels.classes) > 2
-        and not np.array_equal(labels.classes, np.arange(len(labels.classes)))
-        and program.loss.kind == "regression"
-        and not named_metrics(program.model, weighted=True)
-    )
-
-
-def _is_held_against_distances(program: Program) -> bool:
-    """Whether loss, metrics and the one output are those of a quantity, however few values it has.
-
-    Labels of two values are classes all the same.
-    """
-    labels, head = program.labels, program.head
-    if head.units != 1 or labels.columns or labels.form == "text" or len(labels.classes) < 3:
-        return False
-    reached = head.activation not in ("softmax", "sigmoid") or (
-        head.activation == "sigmoid" and labels.classes.min() >= 0 and labels.classes.max() <= 1
-    )
-    of_numbers = program.loss.kind in ("regression", "unknown")
-    return reached and of_numbers and measures_distances(program.model)
 
 
 def _examine(
