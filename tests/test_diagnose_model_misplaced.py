@@ -156,3 +156,33 @@ def test_word_vectors_that_are_zeros_for_the_words_that_tell():
     assert "of the words that the rows have are zeros in it" in found.verdict
     assert "right" in found.remedies[1].tried
     assert said(looking_up(vectors), x, y, seconds=20, epochs=10).causes == ()
+
+
+def tagging(x, y, classes=4):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([
+        keras.Input(x.shape[1:], dtype="int32"), layers.Embedding(int(x.max()) + 1, 8),
+        layers.LSTM(12, return_sequences=True), layers.Dense(classes, "softmax"),
+    ])  # fmt: skip
+    model.compile(keras.optimizers.Adam(0.02), SPARSE, metrics=["accuracy"])
+    return said(model, x, y, seconds=20, epochs=6)
+
+
+def test_labels_of_the_next_step():
+    kinds = RNG.integers(0, 4, 60)
+    words = RNG.integers(2, 60, (320, 9))
+    marked = np.concatenate([np.ones((320, 1), int), words], axis=1)[:, :9]
+    (found,) = tagging(marked, kinds[words]).findings
+    assert found.cause == "labels_of_other_steps"
+    assert "stand 1 step too early: they are those of the words 1 step behind them" in found.verdict
+    assert "np.roll(y, 1, axis=1)" in found.remedies[0].code
+    assert tagging(words, kinds[words]).causes == ()
+
+
+def test_words_that_are_to_be_told_from_the_one_before_are_no_shifted_labels():
+    follows = RNG.permutation(20)
+    words = [RNG.integers(0, 20, 320)]
+    for _ in range(9):
+        words.append(np.where(RNG.random(320) < 0.5, follows[words[-1]], RNG.integers(0, 20, 320)))
+    text = np.stack(words, axis=1)
+    assert tagging(text[:, :-1] + 1, text[:, 1:], 20).causes == ()
