@@ -121,3 +121,21 @@ def test_what_cannot_be_called_with_a_few_rows_is_refused_in_a_sentence():
     model.compile("adam", LOGITS)
     with pytest.raises(InputError, match=r"cannot be examined: called with a few rows"):
         diagnose_model(model, (X, Y), seconds=0)
+
+
+class Stops(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.0
+
+
+def test_a_model_that_was_made_under_a_strategy_is_trained_under_it():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = network()
+        model.compile(keras.optimizers.Adam(0.02), LOGITS, metrics=["accuracy"])
+    before = model.get_weights()
+    sound = diagnose_model(model, (X, Y), epochs=20, seconds=20)
+    assert (sound.severity, sound.brief.accuracy > 0.8) == ("healthy", True)
+    stopped = diagnose_model(model, (X, Y), epochs=20, seconds=20, callbacks=[Stops()])
+    assert stopped.causes == ("callback_in_the_way",)
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)

@@ -44,12 +44,21 @@ def eagerly() -> Iterator[None]:
 
 
 @contextmanager
+def its_strategy(model: keras.Model) -> Iterator[None]:
+    """Make variables where the model's are: on each device of the strategy that it is made for."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        yield
+
+
+@contextmanager
 def own_optimizer(model: keras.Model) -> Iterator[None]:
     """Train with an optimizer like the model's, whose own stays as it is."""
     names = ("optimizer", "train_function", "test_function", "history", "stop_training")
     before = {name: getattr(model, name, None) for name in names}
     optimizer: Any = before["optimizer"]
-    model.optimizer = type(optimizer).from_config(optimizer.get_config())
+    with its_strategy(model):
+        model.optimizer = type(optimizer).from_config(optimizer.get_config())
     model.train_function = model.test_function = None
     try:
         yield

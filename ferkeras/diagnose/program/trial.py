@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.diagnose.program.altered import draw_weights
+from ferkeras.diagnose.program.lent import its_strategy
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
@@ -218,14 +219,15 @@ class Stepper:
             for v in (model.variables if change.everything else model.trainable_variables)
             if not change.everything or _can_be_trained(v)
         ]
-        self._optimizer = (
-            keras.optimizers.Adam()
-            if change.adam
-            else optimizer_like(
-                model.optimizer, change.rate, decay=change.penalties, clipping=change.clipping
+        with its_strategy(model):
+            self._optimizer = (
+                keras.optimizers.Adam()
+                if change.adam
+                else optimizer_like(
+                    model.optimizer, change.rate, decay=change.penalties, clipping=change.clipping
+                )
             )
-        )
-        self._optimizer.build(self.variables)
+            self._optimizer.build(self.variables)
         self._first = [v.numpy() for v in self._optimizer.variables]
         self._rate = program.rate
         loss = program.objective.target(change.repaired, change.penalties)[1]
