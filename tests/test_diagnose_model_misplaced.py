@@ -94,6 +94,13 @@ def test_a_rate_under_its_former_name():
     assert "The callback Former sets, in on_epoch_begin, optimizer.lr" in found.verdict
     assert found.line.startswith(__file__)
     assert said(stack((6,), *body), x, y, callbacks=[Own()], epochs=2).causes == ()
+    model = stack((6,), *body)
+
+    def begin(epoch, logs):
+        model.optimizer.lr = 0.1
+
+    given = keras.callbacks.LambdaCallback(on_epoch_begin=begin)
+    assert said(model, x, y, callbacks=[given], epochs=2).causes == ("rate_that_nothing_reads",)
     adam = keras.optimizers.Adam(0.01)
     adam.lr = 1e-3
     (found,) = said(stack((6,), *body, optimizer=adam), x, y).findings

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import inspect
 
-import keras
-
 from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.code_names import attributes_set
 from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding, line_of
 from ferkeras.diagnose.program.program import Program
 
 _FORMER = "lr"
-_OF_KERAS = tuple(
-    each
-    for each in vars(keras.optimizers).values()
-    if inspect.isclass(each) and issubclass(each, keras.optimizers.Optimizer)
-)
 
 
 def rate_that_nothing_reads(program: Program) -> ProgramFinding | None:
     """A callback, or the program, sets `optimizer.lr`, which is no setting of Keras 3."""
     optimizer, rate = program.optimizer, program.rate
-    if _FORMER in vars(optimizer) and isinstance(optimizer, _OF_KERAS):
+    # An optimizer of the program's own may read it.
+    if _FORMER in vars(optimizer) and type(optimizer).__module__.startswith("keras."):
         return _finding("The program sets", f"{vars(optimizer)[_FORMER]}", rate, "")
     for callback in program.rehearsals.given:
-        for name, hook in inspect.getmembers(type(callback), inspect.isfunction):
+        # A LambdaCallback is given its hooks.
+        hooks = {**dict(inspect.getmembers(type(callback), inspect.isfunction)), **vars(callback)}
+        for name, hook in hooks.items():
             if line_of(hook) and _FORMER in attributes_set(hook, "optimizer"):
                 who = f"The callback {shown(type(callback).__name__)} sets, in {name},"
                 return _finding(who, "another", rate, line_of(hook))
