@@ -123,6 +123,34 @@ def test_what_cannot_be_called_with_a_few_rows_is_refused_in_a_sentence():
         diagnose_model(model, (X, Y), seconds=0)
 
 
+def test_rows_of_sparse_tensors():
+    words = [f"{'good' if label else 'bad'} w{at % 7} w{at % 5}" for at, label in enumerate(Y > 0)]
+    counted = layers.TextVectorization(max_tokens=20, pad_to_max_tokens=True,
+                                       output_mode="multi_hot", sparse=True)  # fmt: skip
+    counted.adapt(words)
+    data = tf.data.Dataset.from_tensor_slices((words, Y > 0)).batch(32)
+    data = data.map(lambda text, label: (counted(text), label))
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((20,), sparse=True), layers.Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
+    found = diagnose_model(model, data, epochs=10, seconds=20)
+    assert (found.causes, found.severity) == ((), "healthy")
+
+
+def test_what_reading_the_rows_raises_is_told_in_a_line():
+    files = tf.data.Dataset.from_tensor_slices(([b"no picture"] * 8, [0, 1] * 4)).batch(4)
+    broken = files.map(lambda each, label: (tf.map_fn(tf.io.decode_jpeg, each, tf.uint8), label))
+    with pytest.raises(InputError, match=r"^train: batch 1 .* cannot be read.*InvalidArgument"):
+        diagnose_model(network(), broken, seconds=0)
+
+    def rows():
+        yield X[:32], Y[:32]
+        raise KeyError("label")
+
+    with pytest.raises(InputError, match=r"^train: batch 2 .* KeyError: 'label'"):
+        diagnose_model(network(), rows(), seconds=0)
+
+
 class Stops(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.learning_rate = 0.0

@@ -12,8 +12,10 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ferkeras.cli.errors import InputError
+from ferkeras.cli.wording import shown
 
 MOST_ROWS = 4096
 """Rows that are looked at; an accuracy of them is known to 0.8 points."""
@@ -21,6 +23,8 @@ MOST_ROWS = 4096
 MOST_BYTES = 256 << 20
 _MOST_SECONDS = 8.0
 _MOST_DENSE = 2 << 30
+_LONGEST = 200
+"""Characters of an error that are told."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,13 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
         except StopIteration:
             ended = True
             break
+        except Exception as error:
+            # What its own functions raise, or TensorFlow for it.
+            lines = str(error).strip().splitlines() or [""]
+            raise InputError(
+                f"{role}: batch {len(ys) + 1} of the data cannot be read, by `fit` no more than "
+                f"here: {type(error).__name__}: {shown(lines[0][:_LONGEST])}"
+            ) from error
         if not isinstance(batch, (tuple, list)) or len(batch) < 2:
             raise InputError(f"{role}: a batch holds no labels; expected (x, y)")
         x, y = keras.tree.map_structure(_array, batch[0]), _array(_single(batch[1], role))
@@ -278,4 +289,6 @@ def _array(value: Any) -> np.ndarray:
         value = value.to_numpy()
     if hasattr(value, "toarray"):  # SciPy's sparse matrices
         value = value.toarray()
+    if isinstance(value, tf.SparseTensor):
+        value = tf.sparse.to_dense(value)
     return np.asarray(value)
