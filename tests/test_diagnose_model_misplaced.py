@@ -193,3 +193,24 @@ def test_words_that_are_to_be_told_from_the_one_before_are_no_shifted_labels():
         words.append(np.where(RNG.random(320) < 0.5, follows[words[-1]], RNG.integers(0, 20, 320)))
     text = np.stack(words, axis=1)
     assert tagging(text[:, :-1] + 1, text[:, 1:], 20).causes == ()
+
+
+@pytest.mark.parametrize("inverted", [True, False])
+def test_an_attention_mask_that_lets_padding_pass(inverted):
+    x = RNG.integers(10, 30, (120, 8))
+    x[np.arange(8) >= RNG.integers(3, 8, 120)[:, None]] = 0
+    y = np.arange(120) % 2
+    x[:, 1] = 2 + y
+    keras.utils.set_random_seed(0)
+    words = keras.Input((8,), dtype="int32")
+    mask = keras.ops.equal(words, 0) if inverted else keras.ops.not_equal(words, 0)
+    embedded = layers.Embedding(30, 8)(words)
+    attention = layers.MultiHeadAttention(2, 4, name="looks")
+    seen = attention(embedded, embedded, attention_mask=keras.ops.expand_dims(mask, 1))
+    model = keras.Model(words, layers.Dense(2, "softmax")(seen[:, 0]))
+    model.compile("adam", SPARSE, metrics=["accuracy"])
+    found = said(model, x, y).findings
+    assert [each.cause for each in found] == ["attention_mask_inverted"] * inverted
+    if inverted:
+        assert "In Keras true means that a place is looked at" in found[0].verdict
+        assert found[0].layer == "looks"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -202,6 +203,22 @@ def given_before(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarr
     rows = len(keras.tree.flatten(x)[0])
     arrays = [(layer, _arrays(given, rows)) for layer, given, _ in calls]
     return [(layer, values[0]) for layer, values in arrays if values]
+
+
+def attention_masks(model: keras.Model, x: Any) -> list[tuple[keras.Layer, np.ndarray]]:
+    """Attention layers that are called with a mask, and whether each place of each row may be
+    looked at from anywhere: bool (N, places)."""
+    calls: list[tuple[Any, Any, Any]] = []
+    with _recorded(model, [], [], calls=calls):
+        model(x, training=False)
+    found = []
+    for layer, (args, kwargs), _ in calls:
+        if isinstance(layer, keras.layers.MultiHeadAttention):
+            bound = inspect.signature(type(layer).call).bind_partial(layer, *args, **kwargs)
+            if (mask := bound.arguments.get("attention_mask")) is not None:
+                allowed = keras.ops.convert_to_numpy(mask).astype(bool)
+                found.append((layer, allowed.any(axis=tuple(range(1, allowed.ndim - 1)))))
+    return found
 
 
 def calls_of_layers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ _MOST_SECONDS = 8.0
 _MOST_DENSE = 2 << 30
 _LONGEST = 200
 """Characters of an error that are told."""
+
+_OPERATION = re.compile(r"^\s*\{\{.*?\}\}")
 
 
 @dataclass(frozen=True)
@@ -196,8 +199,8 @@ def _from_batches(data: Iterable[Any], role: str, most: int) -> Material:
             ended = True
             break
         except Exception as error:
-            # What its own functions raise, or TensorFlow for it.
-            lines = str(error).strip().splitlines() or [""]
+            # What its own functions raise, or TensorFlow for it, which begins with the operation.
+            lines = _OPERATION.sub("", str(error)).strip().splitlines() or [""]
             raise InputError(
                 f"{role}: batch {len(ys) + 1} of the data cannot be read, by `fit` no more than "
                 f"here: {type(error).__name__}: {shown(lines[0][:_LONGEST])}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ferkeras.diagnose.program.causes import (
     adapted,
+    attention,
     axes,
     behind_output,
     callback,
@@ -101,6 +102,7 @@ MEASURED: tuple[Probe, ...] = (
     adapted.adapted_to_other_numbers,
     behind_output.dropout_behind_output,
     state.state_of_other_rows,
+    attention.attention_mask_inverted,
     modes.random_in_use,
     modes.depends_on_the_batch,
     reach.variables_not_tracked,
