@@ -52,9 +52,7 @@ def attention_mask_inverted(program: Program) -> ProgramFinding | None:
             reason="What the layer is called with is held against the words of the same rows. "
             "PyTorch's key_padding_mask is true where a place is left out.",
             source="Keras documentation: MultiHeadAttention, attention_mask",
-            severity="suspicious"
-            if basis is not None and program.trials.learns(basis)
-            else "broken",
+            severity="suspicious" if learns else "broken",
             confidence=MEASURED,
             layer=layer.name,
         )
