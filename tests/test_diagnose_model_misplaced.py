@@ -126,10 +126,11 @@ def test_a_state_that_is_of_other_rows():
     y = (x.sum((1, 2)) > 0).astype(int)
 
     def model():
-        return stack((5, 1), layers.LSTM(4, stateful=True), layers.Dense(2, "softmax"), batch=32)
+        remembers = layers.LSTM(4, stateful=True, name="remembers")
+        return stack((5, 1), remembers, layers.Dense(2, "softmax"), batch=32)
 
     (found,) = said(model(), x, y).findings
-    assert (found.cause, found.layer) == ("state_of_other_rows", "lstm")
+    assert (found.cause, found.layer) == ("state_of_other_rows", "remembers")
     assert found.remedies[0].code == "layers.LSTM(4)"
     assert said(model(), x, y, shuffle=False).causes == ()
     assert said(model(), x, y, callbacks=[Resets()], epochs=2).causes == ()
