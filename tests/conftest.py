@@ -71,6 +71,18 @@ def _secret_of_the_tests(tmp_path_factory):
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _traced_steps_are_forgotten():
+    """TensorFlow keeps every step that was traced, in its list of gradients: 5 GiB in the end."""
+    yield
+    from tensorflow.python.framework import ops
+
+    gradients = ops.gradient_registry._registry
+    for name in [each for each in gradients if each.startswith("CustomGradient-")]:
+        del gradients[name]
+    gc.collect()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_unmeasured(monkeypatch):
     """A probe that fails is told and passed over; in tests it fails."""

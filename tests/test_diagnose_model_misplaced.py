@@ -159,11 +159,11 @@ def test_word_vectors_that_are_zeros_for_the_words_that_tell():
     x, y = texts()
     vectors = RNG.normal(size=(200, 16)).astype("float32")
     few = vectors * (np.arange(200) < 20)[:, None]
-    (found,) = said(looking_up(few), x, y, seconds=20, epochs=10).findings
+    (found,) = said(looking_up(few), x, y, seconds=60, epochs=10).findings
     assert found.cause == "vectors_missing"
     assert "of the words that the rows have are zeros in it" in found.verdict
     assert "right" in found.remedies[1].tried
-    assert said(looking_up(vectors), x, y, seconds=20, epochs=10).causes == ()
+    assert said(looking_up(vectors), x, y, seconds=60, epochs=10).causes == ()
 
 
 def tagging(x, y, classes=4):
@@ -173,7 +173,7 @@ def tagging(x, y, classes=4):
         layers.LSTM(12, return_sequences=True), layers.Dense(classes, "softmax"),
     ])  # fmt: skip
     model.compile(keras.optimizers.Adam(0.02), SPARSE, metrics=["accuracy"])
-    return said(model, x, y, seconds=20, epochs=6)
+    return said(model, x, y, seconds=60, epochs=6)
 
 
 def test_labels_of_the_next_step():

@@ -181,10 +181,10 @@ def test_one_output_that_has_a_name(kind):
 
     sparse = keras.losses.SparseCategoricalCrossentropy
     sound = model(sparse(from_logits=True))
-    found = diagnose_model(sound, (x, {"logits": y}), epochs=10, seconds=20)
+    found = diagnose_model(sound, (x, {"logits": y}), epochs=10, seconds=60)
     assert (found.causes, found.severity) == ((), "healthy")
     assert "outputs" not in found.facts
-    wrong = diagnose_model(model(sparse()), (x, {"logits": y}), epochs=10, seconds=20)
+    wrong = diagnose_model(model(sparse()), (x, {"logits": y}), epochs=10, seconds=60)
     assert wrong.causes == ("no_output_activation",)
 
 

@@ -133,7 +133,7 @@ def test_rows_of_sparse_tensors():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((20,), sparse=True), layers.Dense(1, "sigmoid")])
     model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
-    found = diagnose_model(model, data, epochs=10, seconds=20)
+    found = diagnose_model(model, data, epochs=10, seconds=60)
     assert (found.causes, found.severity) == ((), "healthy")
 
 
@@ -163,9 +163,9 @@ def test_a_model_that_was_made_under_a_strategy_is_trained_under_it():
         model = network()
         model.compile(keras.optimizers.Adam(0.02), LOGITS, metrics=["accuracy"])
     before = model.get_weights()
-    sound = diagnose_model(model, (X, Y), epochs=20, seconds=20)
+    sound = diagnose_model(model, (X, Y), epochs=20, seconds=60)
     assert (sound.severity, sound.brief.accuracy > 0.8) == ("healthy", True)
-    stopped = diagnose_model(model, (X, Y), epochs=20, seconds=20, callbacks=[Stops()])
+    stopped = diagnose_model(model, (X, Y), epochs=20, seconds=60, callbacks=[Stops()])
     assert stopped.causes == ("callback_in_the_way",)
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
