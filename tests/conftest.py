@@ -20,6 +20,7 @@ from ferkeras.config.file import load_config
 from ferkeras.data.faces import Faces
 from ferkeras.data.load import load_splits
 from ferkeras.data.presets.fer2013 import FER2013, SIZE
+from ferkeras.training.traced import traced_steps_forgotten
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -73,14 +74,9 @@ def _secret_of_the_tests(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _traced_steps_are_forgotten():
-    """TensorFlow keeps every step that was traced, in its list of gradients: 5 GiB in the end."""
-    yield
-    from tensorflow.python.framework import ops
-
-    gradients = ops.gradient_registry._registry
-    for name in [each for each in gradients if each.startswith("CustomGradient-")]:
-        del gradients[name]
-    gc.collect()
+    """5 GiB of them would be kept in the end."""
+    with traced_steps_forgotten():
+        yield
 
 
 @pytest.fixture(autouse=True)

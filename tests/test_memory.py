@@ -1,6 +1,8 @@
 """What this machine cannot hold, or computes slowly, is said before the training."""
 
+import gc
 import io
+import weakref
 
 import keras
 import pytest
@@ -11,6 +13,7 @@ from ferkeras.config.file import with_values
 from ferkeras.config.schema import Config
 from ferkeras.config.sections import train
 from ferkeras.fit import header
+from ferkeras.fit.brief import train_one
 from ferkeras.network import precision as network_precision
 from ferkeras.training.memory import activation_bytes, physical_memory
 from ferkeras.training.setup import build_setup
@@ -52,3 +55,25 @@ def test_bfloat16_where_the_processor_has_none_is_an_alarm(monkeypatch, precisio
     assert bool(console.alarms) == said
     assert ("with train.precision=auto" in stream.getvalue()) == said
     assert (", float32\n" in stream.getvalue()) != said
+
+
+class Sees(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.seen = weakref.ref(self.model)
+        self.set_model(None)
+
+
+def test_one_training_of_many_keeps_neither_its_network_nor_its_steps(tmp_path):
+    quick = {"train.epochs": 1, "monitor.tensorboard": False, "monitor.diagnose": False}
+    config = with_values(Config(), QUICK | quick | {"output.folder": str(tmp_path)})
+    watch = Sees()
+    train_one(
+        config,
+        synthetic_splits(200),
+        Console(io.StringIO()),
+        None,
+        watch=[watch],
+        epoch_done=lambda: None,
+    )
+    gc.collect()
+    assert watch.seen() is None

@@ -44,8 +44,10 @@ def train_one(
     import keras
 
     from ferkeras.fit.run import train
+    from ferkeras.training.traced import traced_steps_forgotten
 
     # Layers are numbered through the process, and a checkpoint names them.
     keras.utils.clear_session()
     callbacks = [*watch, keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: epoch_done())]
-    return train(config, splits, console, run, watch=callbacks, brief=True).run
+    with traced_steps_forgotten():
+        return train(config, splits, console, run, watch=callbacks, brief=True).run
