@@ -24,7 +24,7 @@ from ferkeras.training.traced import traced_steps_forgotten
 
 
 def pytest_xdist_auto_num_workers(config):
-    """A process for each core; each of them takes up to 2 GiB, hence four at most."""
+    """A process for each core; each of them takes up to 2.5 GiB, hence four at most."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(4, cores or 1)
 
