@@ -138,11 +138,11 @@ def _of_several(
         except InputError as error:
             refused.append(error)
             continue
-        if not found.findings and found.brief is not None and learns(found.brief):
+        others = ", ".join(each for each in outputs_of(model) if each != name)
+        if others and not found.findings and found.brief is not None and learns(found.brief):
             held_back = one.held_back(train, fit, found.brief, fit["seconds"] / 4)
             if held_back is not None:
                 found = dataclasses.replace(found, findings=(held_back,), severity="broken")
-        others = ", ".join(each for each in outputs_of(model) if each != name)
         shown = {"outputs": f"{name} alone; not examined: {others}"} if others else {}
         return dataclasses.replace(
             found, facts=shown | dict(found.facts), seconds=time.monotonic() - begun
