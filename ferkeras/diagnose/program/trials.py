@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
+from ferkeras.diagnose.finding import Severity
 from ferkeras.diagnose.program.comparison import Comparison
 from ferkeras.diagnose.program.trial import Change, Stepper, Trial, train
 
@@ -98,6 +99,12 @@ class Trials:
             and before.skill > _LEARNT
             and after.skill < before.skill + _MORE
         )
+
+    @property
+    def severity(self) -> Severity:
+        """Of a fault that a brief training as it is shows to be none in the way: suspicious."""
+        basis = self.basis
+        return "suspicious" if basis is not None and self.learns(basis) else "broken"
 
     def tried(self, change: Change) -> Trial | None:
         """One trial with a change; None where there is no time or no way."""

@@ -25,7 +25,6 @@ def adapted_to_other_numbers(program: Program) -> ProgramFinding | None:
     if not len(spreads) or 1 / _OFF < float(np.median(spreads)) < _OFF:
         return None
     spread, mean = float(np.median(spreads)), float(np.nanmean(columns))
-    basis = program.trials.basis
     return ProgramFinding(
         cause="adapted_to_other_numbers",
         verdict=f"{layer.name!r} was adapted to other numbers than the model gets: what it is to "
@@ -45,7 +44,7 @@ def adapted_to_other_numbers(program: Program) -> ProgramFinding | None:
         reason=f"Rows are put through the layer; a spread that is {_OFF:.0f} times off is none of "
         "the data that it was adapted to.",
         source="Keras documentation: Normalization",
-        severity="suspicious" if basis is not None and program.trials.learns(basis) else "broken",
+        severity=program.trials.severity,
         confidence=MEASURED,
         layer=layer.name,
     )

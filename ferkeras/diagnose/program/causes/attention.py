@@ -27,8 +27,6 @@ def attention_mask_inverted(program: Program) -> ProgramFinding | None:
         same = float((allowed == padding).mean())
         if same < _SAME:
             continue
-        basis = program.trials.basis
-        learns = basis is not None and program.trials.learns(basis)
         return ProgramFinding(
             cause="attention_mask_inverted",
             verdict=f"The attention_mask of {layer.name!r} is true where rows have padding (zeros) "
@@ -52,7 +50,7 @@ def attention_mask_inverted(program: Program) -> ProgramFinding | None:
             reason="What the layer is called with is held against the words of the same rows. "
             "PyTorch's key_padding_mask is true where a place is left out.",
             source="Keras documentation: MultiHeadAttention, attention_mask",
-            severity="suspicious" if learns else "broken",
+            severity=program.trials.severity,
             confidence=MEASURED,
             layer=layer.name,
         )

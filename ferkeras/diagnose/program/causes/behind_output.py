@@ -28,7 +28,7 @@ def dropout_behind_output(program: Program) -> ProgramFinding | None:
     how_much = float(getattr(layer, "rate", 0.0) or getattr(layer, "stddev", 0.0))
     if not how_much:
         return None
-    kind, basis = type(layer).__name__, program.trials.basis
+    kind = type(layer).__name__
     what = "outputs" if program.head.activation == "linear" else "probabilities"
     return ProgramFinding(
         cause="dropout_behind_output",
@@ -44,7 +44,7 @@ def dropout_behind_output(program: Program) -> ProgramFinding | None:
         ),
         reason="The order in which layers are called is noted.",
         source="Srivastava et al. 2014, Dropout: hidden and input units are dropped",
-        severity="suspicious" if basis is not None and program.trials.learns(basis) else "broken",
+        severity=program.trials.severity,
         confidence=PROVEN,
         layer=layer.name,
     )

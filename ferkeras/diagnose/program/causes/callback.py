@@ -109,7 +109,7 @@ def watches_what_is_not_there(program: Program) -> ProgramFinding | None:
 
 def trained_from_now_on(program: Program) -> ProgramFinding | None:
     """A callback says in the middle of `fit` which layers are trained, and nobody hears it."""
-    rehearsals, basis = program.rehearsals, program.trials.basis
+    rehearsals = program.rehearsals
     own = rehearsals.whole if rehearsals.callbacks else None
     act = next((act for act in own.acts if act.what == "trainable"), None) if own else None
     if own is None or act is None or act.hook == "on_train_end":
@@ -147,7 +147,7 @@ def trained_from_now_on(program: Program) -> ProgramFinding | None:
         reason="`fit` was called as the program does; what callbacks do was noted.",
         source="Keras documentation: transfer learning, `trainable` is read when a model is "
         "compiled",
-        severity="suspicious" if basis is not None and program.trials.learns(basis) else "broken",
+        severity=program.trials.severity,
         confidence=PROVEN,
         line=line_of(getattr(type(callback), act.hook)),
     )

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding, Severity
+from ferkeras.diagnose.program.finding import PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.rebuilt import used_inputs
 
@@ -40,7 +40,7 @@ def input_unused(program: Program) -> ProgramFinding | None:
         "the output has no gradient for it.",
         source="Keras documentation: functional models with several inputs",
         # What is declared is meant to be used; data may hold more than a `call` reads.
-        severity=_severity(program) if _has_graph(program) else "suspicious",
+        severity=program.trials.severity if _has_graph(program) else "suspicious",
         confidence=PROVEN,
     )
 
@@ -64,7 +64,7 @@ def normalised_away(program: Program) -> ProgramFinding | None:
         ),
         reason="The axes that the layer normalises over, and how long they are.",
         source="Ba et al. 2016, Layer normalization",
-        severity=_severity(program),
+        severity=program.trials.severity,
         confidence=PROVEN,
         layer=layer.name,
     )
@@ -73,11 +73,6 @@ def normalised_away(program: Program) -> ProgramFinding | None:
 def is_cut_off(program: Program) -> bool:
     """Whether one of these explains gradients that do not reach."""
     return bool(_unused(program)) or any(map(_is_over_one_number, _layers(program)))
-
-
-def _severity(program: Program) -> Severity:
-    basis = program.trials.basis
-    return "suspicious" if basis is not None and program.trials.learns(basis) else "broken"
 
 
 def _layers(program: Program) -> list[keras.Layer]:

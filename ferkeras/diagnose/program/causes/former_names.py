@@ -24,7 +24,7 @@ def rate_that_nothing_reads(program: Program) -> ProgramFinding | None:
         for name, hook in hooks.items():
             if line_of(hook) and _FORMER in attributes_set(hook, "optimizer"):
                 who = f"The callback {shown(type(callback).__name__)} sets, in {name},"
-                return _finding(who, "another", rate, line_of(hook))
+                return _finding(who, "what it sets", rate, line_of(hook))
     return None
 
 

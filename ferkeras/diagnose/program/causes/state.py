@@ -27,7 +27,6 @@ def state_of_other_rows(program: Program) -> ProgramFinding | None:
     for callback in program.rehearsals.given:
         if any(_RESETS & names_of(getattr(type(callback), hook)) for hook in _BATCH_HOOKS):
             return None
-    basis = program.trials.basis
     return ProgramFinding(
         cause="state_of_other_rows",
         verdict=f"{layer.name!r} is stateful, and `fit` shuffles: each row begins with the state "
@@ -50,7 +49,7 @@ def state_of_other_rows(program: Program) -> ProgramFinding | None:
         reason="Read from the layers and from the arguments of `fit`; callbacks that reset states "
         "with every batch are looked for.",
         source="Keras documentation: RNN, stateful",
-        severity="suspicious" if basis is not None and program.trials.learns(basis) else "broken",
+        severity=program.trials.severity,
         confidence=PROVEN,
         layer=layer.name,
     )
