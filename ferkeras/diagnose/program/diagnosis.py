@@ -164,7 +164,7 @@ def _diagnosis(
     held = None if held is None else labelled(held, model)
     with untouched(model):
         program = Program(model, material, held, fit, seconds, own)
-        program.must_predict()
+        program.forward.must_predict()
         if order.splits_by_order(program) is not None:
             # That is the fault; what such rows are unlike is not said beside it.
             program = Program(model, material, None, fit, seconds, own)

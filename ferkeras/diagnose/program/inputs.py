@@ -44,7 +44,7 @@ class Inputs:
         program = self._program
         return first_input(
             program.model,
-            program.train.take(program.portions(program.judged_rows(256))[0]),
+            program.train.take(program.forward.portions(program.judged_rows(256))[0]),
         )
 
     @cached_property
@@ -55,7 +55,7 @@ class Inputs:
     @property
     def _one_row(self) -> Any:
         """The first row; of a model that insists on a number of rows, as often as that."""
-        return self._program.train.take(self._program.portions(np.arange(1))[0])
+        return self._program.train.take(self._program.forward.portions(np.arange(1))[0])
 
     @cached_property
     def normalised(self) -> tuple[keras.layers.Normalization, np.ndarray] | None:
@@ -63,7 +63,7 @@ class Inputs:
         program = self._program
         return normalised(
             program.model,
-            program.train.take(program.portions(program.judged_rows(256))[0]),
+            program.train.take(program.forward.portions(program.judged_rows(256))[0]),
         )
 
     @cached_property
@@ -83,7 +83,7 @@ class Inputs:
         program = self._program
         parts = [
             passed_before(program.model, program.train.take(part))
-            for part in program.portions(self.rows)
+            for part in program.forward.portions(self.rows)
         ]
         return [
             (
@@ -97,7 +97,7 @@ class Inputs:
     def divided(self) -> Divided | None:
         """Pictures that were scaled, and that a layer divides as if they were not."""
         program = self._program
-        parts = [program.train.take(part) for part in program.portions(self.rows)]
+        parts = [program.train.take(part) for part in program.forward.portions(self.rows)]
         return divided_pictures(program.model, parts)
 
     @cached_property
@@ -106,7 +106,7 @@ class Inputs:
         program = self._program
         parts = [
             tokens_of(program.model, program.train.take(part))
-            for part in program.portions(self.rows)
+            for part in program.forward.portions(self.rows)
         ]
         found = [each for each in parts if each is not None]
         return np.concatenate(found) if len(found) == len(parts) else None
@@ -153,7 +153,7 @@ class Inputs:
             lambda each: standardised(each).astype(each.dtype if each.dtype.kind == "f" else "f4"),
             program.train.x,
         )
-        rows = program.portions(program.judged_rows(256))[0]
+        rows = program.forward.portions(program.judged_rows(256))[0]
         reaches = first_input(
             program.model, keras.tree.map_structure(lambda each: each[rows], scaled)
         )

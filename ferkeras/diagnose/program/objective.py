@@ -32,7 +32,7 @@ class Objective:
         program = self._program
         # A call of its own: what a traced one has left there are no numbers.
         program.model(
-            program.train.take(program.portions(program.judged_rows(256))[0]),
+            program.train.take(program.forward.portions(program.judged_rows(256))[0]),
             training=False,
         )
         return float(sum(float(np.asarray(each)) for each in program.model.losses))
@@ -75,12 +75,12 @@ class Objective:
             return False
         rows = np.resize(
             np.arange(len(program.train)),
-            program.fixed_batch or min(8, len(program.train)),
+            program.forward.fixed_batch or min(8, len(program.train)),
         )
         y, loss = self.target(repaired=False)
-        x = program.tensors(program.train.x, rows)
+        x = program.forward.tensors(program.train.x, rows)
         try:
-            loss(x, tf.convert_to_tensor(y[rows]), program.call(x, False)[0], None)
+            loss(x, tf.convert_to_tensor(y[rows]), program.forward.call(x, False)[0], None)
         except (ValueError, TypeError, tf.errors.OpError):
             return False
         return True
@@ -88,7 +88,7 @@ class Objective:
     def loss_of(self, rows: np.ndarray, output: np.ndarray) -> float:
         """The compiled loss of some rows, were these the model's outputs for them."""
         y, loss = self.target(repaired=False)
-        x = self._program.tensors(self._program.train.x, rows)
+        x = self._program.forward.tensors(self._program.train.x, rows)
         return float(loss(x, tf.convert_to_tensor(y[rows]), tf.constant(output), None))
 
     @cached_property
@@ -102,7 +102,7 @@ class Objective:
         rows = np.arange(min(256, len(program.train)))
         best = []
         for each in (0, 1):
-            of_class = rows[labels.index[rows] == each][: program.fixed_batch]
+            of_class = rows[labels.index[rows] == each][: program.forward.fixed_batch]
             if not len(of_class):
                 return None
             losses = [

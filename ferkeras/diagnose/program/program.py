@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,15 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ferkeras.cli.errors import InputError
-from ferkeras.cli.wording import shown
-from ferkeras.diagnose.program.altered import (
-    hidden_activation,
-    nothing_augmented,
-    nothing_constrained,
-    nothing_dropped,
-)
 from ferkeras.diagnose.program.answers import Answers
+from ferkeras.diagnose.program.forward import Forward
 from ferkeras.diagnose.program.head import Head, head_of
 from ferkeras.diagnose.program.inputs import Inputs
 from ferkeras.diagnose.program.labels import Labels
@@ -34,7 +25,6 @@ from ferkeras.diagnose.program.rehearsal import OwnFit, Rehearsals
 from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
 
-_PREDICTED_BYTES = 32 << 20
 _FEW = 8
 _LONGEST = 120
 """Characters of an error that are told."""
@@ -89,8 +79,7 @@ class Program:
         self.train = train
         self.validation = validation
         self.fit = fit
-        self._changed: tuple[Any, ...] = (False, None, True, True, True)
-        self._calls: dict[Any, Any] = {}
+        self.forward = Forward(self)
         self.not_measured: list[str] = []
         self.inputs = Inputs(self)
         self.objective = Objective(self)
@@ -122,7 +111,9 @@ class Program:
     @cached_property
     def head(self) -> Head:
         """The end of the model."""
-        rows = np.resize(np.arange(len(self.train)), self.fixed_batch or min(_FEW, len(self.train)))
+        rows = np.resize(
+            np.arange(len(self.train)), self.forward.fixed_batch or min(_FEW, len(self.train))
+        )
         return head_of(self.model, self.train.take(rows))
 
     @property
@@ -190,8 +181,8 @@ class Program:
     def mask(self) -> np.ndarray | None:
         """Which steps of the rows count in the loss, as the model's layers say; None: all."""
         masks = []
-        for rows in self.portions(np.arange(len(self.train))):
-            mask = self.call(self.tensors(self.train.x, rows), False)[1]
+        for rows in self.forward.portions(np.arange(len(self.train))):
+            mask = self.forward.call(self.forward.tensors(self.train.x, rows), False)[1]
             if mask is None:
                 return None
             masks.append(np.asarray(mask))
@@ -222,54 +213,15 @@ class Program:
     @cached_property
     def outputs(self) -> np.ndarray:
         """Outputs of training rows at the first weights, in inference mode."""
-        return self.predict(self.judged_rows(256), self.train.x)
+        return self.forward.predict(self.judged_rows(256), self.train.x)
 
     def judged_rows(self, most: int) -> np.ndarray:
         """Training rows that accuracies are measured on: so many, or what is soon done."""
         count = len(self.train)
-        most = min(most, max(8, int(self.trials.seconds / 40 / self.row_seconds)))
+        most = min(most, max(8, int(self.trials.seconds / 40 / self.forward.row_seconds)))
         if count <= most:
             return np.arange(count)
         return np.sort(np.random.default_rng(1).choice(count, most, replace=False))
-
-    @cached_property
-    def row_seconds(self) -> float:
-        """What one row costs the model, from the second of two calls."""
-        rows = np.resize(np.arange(min(4, len(self.train))), self.fixed_batch or 4)
-        few = self.tensors(self.train.x, rows)
-        self.call(few, False)
-        begun = time.monotonic()
-        self.call(few, False)
-        return max(1e-6, time.monotonic() - begun) / len(rows)
-
-    def predict(
-        self, rows: np.ndarray, x: Any, *, training: bool = False, batch: int | None = None
-    ) -> np.ndarray:
-        """Outputs for some rows of `x`, float32."""
-        parts = [
-            np.asarray(self.call(self.tensors(x, part), training)[0], dtype=np.float32)
-            for part in self.portions(rows, batch)
-        ]
-        found = np.concatenate(parts)[: len(rows)]
-        # One number a row, without an axis of its own.
-        return found[:, None] if found.ndim == 1 else found
-
-    def must_predict(self) -> None:
-        """Refuse a model that cannot be called with a few rows, without which nothing is measured.
-
-        Raises:
-            InputError: what the model raises, or gives that is no array.
-        """
-        try:
-            self.predict(np.arange(min(2, len(self.train))), self.train.x)
-        except InputError:
-            raise
-        except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
-            raise InputError(
-                "the model cannot be examined: called with a few rows of the data apart from the "
-                f"others it raises {type(error).__name__}: {shown(lines[-1].strip()[:_LONGEST])}"
-            ) from None
 
     @cached_property
     def _held_answers(self) -> Answers | None:
@@ -284,81 +236,12 @@ class Program:
         if held is None or answers is None or len(held) < 2:
             return None
         rows = np.arange(min(len(held), _HELD))
-        return answers.judge(rows, self.predict(rows, held.x), repaired)[1]
+        return answers.judge(rows, self.forward.predict(rows, held.x), repaired)[1]
 
     @property
     def weighs_classes(self) -> bool:
         """Whether rows of some classes weigh more, so that accuracy is not what is aimed at."""
         return bool(self.fit.class_weight) or self.train.weight is not None
-
-    def portions(self, rows: np.ndarray, batch: int | None = None) -> list[np.ndarray]:
-        """Rows in batches; of a model that insists on a size, the last is filled up."""
-        if self.fixed_batch is not None:
-            batch = self.fixed_batch
-            rows = np.resize(rows, -(-len(rows) // batch) * batch)
-        elif batch is None:
-            size = sum(each[:1].nbytes for each in self.train.arrays)
-            batch = int(min(256, max(1, _PREDICTED_BYTES // max(1, size))))
-        return [rows[at : at + batch] for at in range(0, len(rows), batch)]
-
-    @staticmethod
-    def tensors(x: Any, rows: np.ndarray) -> Any:
-        """Some rows of `x`, in the same structure."""
-        return keras.tree.map_structure(lambda each: tf.convert_to_tensor(each[rows]), x)
-
-    def call(self, x: Any, training: bool) -> Any:
-        """Output and mask of the model as it stands; built once for each way of standing."""
-        leaves = keras.tree.flatten(x)
-        key = (self._changed, training, *(each.dtype for each in leaves))
-        if key not in self._calls:
-            model = self.model
-            self._calls[key] = tf.function(
-                lambda *given: _with_mask(
-                    model(keras.tree.pack_sequence_as(x, given), training=training)
-                ),
-                input_signature=[
-                    tf.TensorSpec((self.fixed_batch, *each.shape[1:]), each.dtype)
-                    for each in leaves
-                ],
-            )
-        return self._calls[key](*leaves)
-
-    @contextmanager
-    def changed(self, change: Change) -> Iterator[None]:
-        """Take activations away or put others in their place, as a trial asks for."""
-        with ExitStack() as stack:
-            if change.repaired:
-                stack.enter_context(self.head.bare(self.model))
-            if change.activation is not None:
-                stack.enter_context(hidden_activation(self.model, self, change.activation))
-            if not change.dropout:
-                stack.enter_context(nothing_dropped(self.model))
-            if change.augmentation is not True:
-                stack.enter_context(nothing_augmented(self.model, change.augmentation or ""))
-            if not change.constraints:
-                stack.enter_context(nothing_constrained(self.model))
-            if not change.divided and self.inputs.divided is not None:
-                stack.enter_context(self.inputs.divided.undone())
-            before = self._changed
-            self._changed = (
-                change.repaired,
-                change.activation,
-                change.dropout,
-                change.augmentation,
-                change.divided,
-            )
-            try:
-                yield
-            finally:
-                self._changed = before
-
-    @cached_property
-    def fixed_batch(self) -> int | None:
-        """Rows that the model insists on; None where any number will do."""
-        shapes = [
-            getattr(each, "shape", None) for each in (getattr(self.model, "inputs", None) or [])
-        ]
-        return next((shape[0] for shape in shapes if shape and shape[0]), None)
 
     @cached_property
     def all_index(self) -> np.ndarray | None:
@@ -384,14 +267,14 @@ class Program:
         """
         rows = np.resize(
             np.arange(min(len(self.train), max(32, min(self.batch, 128)))),
-            self.fixed_batch or min(len(self.train), max(32, min(self.batch, 128))),
+            self.forward.fixed_batch or min(len(self.train), max(32, min(self.batch, 128))),
         )
         repaired = self.trials.repaired
         if not repaired and not self.objective.works:
             return []
         y, loss = self.objective.target(repaired)
         variables = self.model.trainable_variables
-        x = self.tensors(self.train.x, rows)
+        x = self.forward.tensors(self.train.x, rows)
 
         @tf.function
         def of(x: Any, y: Any) -> Any:
@@ -399,7 +282,7 @@ class Program:
                 value = loss(x, y, self.model(x, training=False), None)
             return tape.gradient(value, variables)
 
-        with self.changed(Change(repaired=repaired)):
+        with self.forward.changed(Change(repaired=repaired)):
             gradients = of(x, tf.convert_to_tensor(y[rows]))
         return [
             (v, None if g is None else tf.convert_to_tensor(g).numpy())
@@ -423,7 +306,3 @@ class Program:
         """The optimizer, out of what scales the loss for it."""
         optimizer: Any = self.model.optimizer
         return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def _with_mask(output: Any) -> tuple[Any, Any]:
-    return output, getattr(output, "_keras_mask", None)

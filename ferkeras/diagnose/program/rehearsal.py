@@ -276,7 +276,7 @@ class Rehearsals:
                 if usual_step:
                     object.__delattr__(model, "train_step")
             rows = program.judged_rows(_JUDGED)
-            predictions = program.predict(rows, program.train.x)
+            predictions = program.forward.predict(rows, program.train.x)
             accuracy, skill = program.answers.judge(rows, predictions, False)
             held_skill = program.held_skill()
             moved = max(

@@ -152,7 +152,7 @@ class OneOutput:
                 verbose=0,
             ).history
             rows = program.judged_rows(len(alone.rows))
-            predicted = program.predict(rows, program.train.x)
+            predicted = program.forward.predict(rows, program.train.x)
             accuracy, skill = program.answers.judge(rows, predicted, False)
         if (
             watch.steps < alone.steps / 2

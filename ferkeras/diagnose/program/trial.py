@@ -144,7 +144,7 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
     """
     begun = time.monotonic()
     model, material = program.model, program.train
-    with program.changed(change):
+    with program.forward.changed(change):
         if change.fresh:
             draw_weights(model, change.seed)
         x = program.inputs.as_changed(change)
@@ -173,9 +173,9 @@ def train(program: Program, change: Change, steps: int, seconds: float) -> Trial
             if not math.isfinite(losses[-1]) and len(losses) > 20:
                 break
         rows = program.judged_rows(_JUDGED)
-        predictions = program.predict(rows, x)
+        predictions = program.forward.predict(rows, x)
         accuracy, skill = program.answers.judge(rows, predictions, change.repaired)
-        in_training = program.predict(rows, x, training=True, batch=batch)
+        in_training = program.forward.predict(rows, x, training=True, batch=batch)
         return Trial(
             change,
             len(losses),

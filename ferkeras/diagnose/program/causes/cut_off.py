@@ -106,7 +106,7 @@ def _has_graph(program: Program) -> bool:
 
 def _without_gradient(program: Program) -> tuple[str, ...]:
     """Inputs that the output has no gradient for; of whole numbers nothing can be said."""
-    x = program.tensors(program.train.x, program.portions(np.arange(1))[0])
+    x = program.forward.tensors(program.train.x, program.forward.portions(np.arange(1))[0])
     named = [
         (".".join(map(str, path)), each)
         for path, each in keras.tree.flatten_with_path(x)
@@ -131,4 +131,6 @@ def _changes_answers(program: Program, name: str) -> bool:
         for path, values in keras.tree.flatten_with_path(x)
     ]
     others = keras.tree.pack_sequence_as(x, exchanged)
-    return not np.array_equal(program.predict(rows, x), program.predict(rows, others))
+    return not np.array_equal(
+        program.forward.predict(rows, x), program.forward.predict(rows, others)
+    )

@@ -115,6 +115,6 @@ def _spread(program: Program, divided: bool) -> float:
         repaired=program.head.can_be_bared, dropout=False, augmentation=False, divided=divided
     )
     rows = program.judged_rows(256)
-    with program.trials.restarted(), program.changed(change):
-        outputs = program.predict(rows, program.train.x, training=True, batch=program.batch)
+    with program.trials.restarted(), program.forward.changed(change):
+        outputs = program.forward.predict(rows, program.train.x, training=True, batch=program.batch)
     return float(outputs.std(axis=0, dtype=np.float64).mean())

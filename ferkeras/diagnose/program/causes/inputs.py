@@ -183,7 +183,7 @@ def _fills_what_is_missing(program: Program, numbers: list[np.ndarray]) -> bool:
     """Whether the model answers such rows with numbers, and stays finite when it is trained."""
     whole = np.array([np.isfinite(each.reshape(len(each), -1)).all(axis=1) for each in numbers])
     rows = np.flatnonzero(~whole.all(axis=0))[:256]
-    if not np.isfinite(program.predict(rows, program.train.x)).all():
+    if not np.isfinite(program.forward.predict(rows, program.train.x)).all():
         return False
     trial = program.trials.as_it_is
     return trial is not None and trial.finite

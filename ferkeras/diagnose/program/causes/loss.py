@@ -222,7 +222,7 @@ def _taken_back(program: Program) -> bool:
     import tensorflow as tf
 
     found = []
-    rows = np.resize(np.arange(len(program.train)), program.fixed_batch or 1)
+    rows = np.resize(np.arange(len(program.train)), program.forward.fixed_batch or 1)
 
     def look(x: Any) -> None:
         outputs = keras.tree.flatten(program.model(x, training=True))[0]
@@ -230,7 +230,7 @@ def _taken_back(program: Program) -> bool:
         found.append(remembered and outputs.dtype == keras.config.floatx())
 
     # It is traced, and not run.
-    tf.function(look).get_concrete_function(program.tensors(program.train.x, rows))
+    tf.function(look).get_concrete_function(program.forward.tensors(program.train.x, rows))
     return found[0]
 
 

@@ -126,8 +126,8 @@ def rows_come_out_alike(program: Program) -> ProgramFinding | None:
 def _become_alike(program: Program, rows: np.ndarray, few: float) -> tuple[str, int, int] | None:
     """The first layer that makes few different outputs of many different inputs: its name, and how
     many each."""
-    part = program.portions(rows)[0]
-    part = part if program.fixed_batch is not None else part[:_FOLLOWED]
+    part = program.forward.portions(rows)[0]
+    part = part if program.forward.fixed_batch is not None else part[:_FOLLOWED]
     few *= len(part) / len(rows)
     x = program.train.take(part)
     for layer, given, made in calls_of_layers(program.model, x):
@@ -154,8 +154,8 @@ def _before_activation(program: Program, rows: np.ndarray) -> np.ndarray:
     for all of them."""
     if not program.head.can_be_bared:
         return program.outputs
-    with program.changed(Change(repaired=True)):
-        return program.predict(rows, program.train.x)
+    with program.forward.changed(Change(repaired=True)):
+        return program.forward.predict(rows, program.train.x)
 
 
 def _rounded(arrays: list[np.ndarray], rows: np.ndarray) -> np.ndarray:

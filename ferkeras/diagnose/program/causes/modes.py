@@ -26,7 +26,7 @@ def random_in_use(program: Program) -> ProgramFinding | None:
     if any(map(_remembers_or_means_it, program.model._flatten_layers(include_self=False))):
         return None
     rows = program.judged_rows(64)
-    first, second = (program.predict(rows, program.train.x) for _ in range(2))
+    first, second = (program.forward.predict(rows, program.train.x) for _ in range(2))
     apart = float(np.abs(first - second).max())
     if not apart > 1e-3:
         return None
@@ -66,15 +66,15 @@ def _remembers_or_means_it(layer: keras.Layer) -> bool:
 
 def depends_on_the_batch(program: Program) -> ProgramFinding | None:
     """In inference mode a row's outputs depend on the rows that it is given with."""
-    if program.fixed_batch is not None or program.trials.head_is_wrong:
+    if program.forward.fixed_batch is not None or program.trials.head_is_wrong:
         # A softmax over the rows is said by the probe for that.
         return None
     rows = program.judged_rows(64)
-    together, again = (program.predict(rows, program.train.x) for _ in range(2))
+    together, again = (program.forward.predict(rows, program.train.x) for _ in range(2))
     if not np.array_equal(together, again):
         # Random: said by the probe for that.
         return None
-    apart = float(np.abs(together - program.predict(rows, program.train.x, batch=1)).max())
+    apart = float(np.abs(together - program.forward.predict(rows, program.train.x, batch=1)).max())
     exact = program.model.compute_dtype == "float32"
     if not apart > (_SAME if exact else _ROUNDED) * max(1.0, float(np.abs(together).max())):
         return None

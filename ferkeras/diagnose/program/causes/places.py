@@ -96,12 +96,15 @@ def order_not_seen(program: Program) -> ProgramFinding | None:
     if not sequences or steps.shape[1] < _FEWEST_STEPS or (readable(program) or 0.0) >= READ:
         return None
     rows = program.judged_rows(64)
-    outputs = program.predict(rows, program.train.x)
+    outputs = program.forward.predict(rows, program.train.x)
     shuffled = np.random.default_rng(0).permuted(
         np.broadcast_to(np.arange(steps.shape[1]), (len(steps), steps.shape[1])), axis=1
     )
     others = np.take_along_axis(steps, shuffled if steps.ndim == 2 else shuffled[..., None], axis=1)
-    moved = program.predict(rows, keras.tree.pack_sequence_as(program.train.x, [others])) - outputs
+    moved = (
+        program.forward.predict(rows, keras.tree.pack_sequence_as(program.train.x, [others]))
+        - outputs
+    )
     spread = float(outputs.std(axis=0).max())
     if not spread > 0 or float(np.abs(moved).max()) > _SAME * spread:
         return None

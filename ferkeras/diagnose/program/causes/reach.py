@@ -159,9 +159,9 @@ def _called_from_outside(program: Program) -> ProgramFinding | None:
     Those that were trained before may be meant to stay as they are.
     """
     known = {id(weight.value) for weight in program.model.variables}
-    rows = np.resize(np.arange(min(4, len(program.train))), program.fixed_batch or 4)
+    rows = np.resize(np.arange(min(4, len(program.train))), program.forward.fixed_batch or 4)
     with tf.GradientTape() as tape:
-        program.model(program.tensors(program.train.x, rows), training=False)
+        program.model(program.forward.tensors(program.train.x, rows), training=False)
     seen = {id(each) for each in tape.watched_variables()} - known
     if not seen:
         return None

@@ -120,8 +120,8 @@ def _counts(program: Program, there: np.ndarray) -> bool:
     """Whether the compiled loss asks for those steps; one of the program's own may not."""
     if not program.objective.works:
         return True
-    rows = program.portions(program.judged_rows(32))[0]
-    output = program.predict(rows, program.train.x)
+    rows = program.forward.portions(program.judged_rows(32))[0]
+    output = program.forward.predict(rows, program.train.x)
     if output.shape[:2] != (len(rows), there.shape[1]):
         return True
     other = output.copy()

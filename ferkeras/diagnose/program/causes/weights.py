@@ -168,7 +168,7 @@ def _largest_activation(program: Program) -> float | None:
     """Size of the numbers before the last activation, in sizes of the inputs."""
     if not program.head.can_be_bared or program.inputs.size is None:
         return None
-    with program.changed(Change(repaired=True)):
-        outputs = program.predict(program.judged_rows(128), program.train.x)
+    with program.forward.changed(Change(repaired=True)):
+        outputs = program.forward.predict(program.judged_rows(128), program.train.x)
     size = float(np.sqrt(np.mean(np.square(outputs, dtype=np.float64))))
     return size / max(program.inputs.size, 1e-6)
