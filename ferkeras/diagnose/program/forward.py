@@ -81,6 +81,12 @@ class Forward:
             batch = int(min(256, max(1, _PREDICTED_BYTES // max(1, size))))
         return [rows[at : at + batch] for at in range(0, len(rows), batch)]
 
+    @property
+    def few_rows(self) -> Any:
+        """Inputs of as many training rows as one call takes."""
+        program = self._program
+        return program.train.take(self.portions(program.judged_rows(256))[0])
+
     @staticmethod
     def tensors(x: Any, rows: np.ndarray) -> Any:
         """Some rows of `x`, in the same structure."""

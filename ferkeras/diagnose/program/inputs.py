@@ -42,10 +42,7 @@ class Inputs:
     def first(self) -> np.ndarray | None:
         """What reaches the first layer with weights, of some rows; None for tokens."""
         program = self._program
-        return first_input(
-            program.model,
-            program.train.take(program.forward.portions(program.judged_rows(256))[0]),
-        )
+        return first_input(program.model, program.forward.few_rows)
 
     @cached_property
     def unadapted(self) -> keras.layers.Normalization | None:
@@ -61,10 +58,7 @@ class Inputs:
     def normalised(self) -> tuple[keras.layers.Normalization, np.ndarray] | None:
         """The adapted layer that scales them first, and what it makes of some rows."""
         program = self._program
-        return normalised(
-            program.model,
-            program.train.take(program.forward.portions(program.judged_rows(256))[0]),
-        )
+        return normalised(program.model, program.forward.few_rows)
 
     @cached_property
     def embedding(self) -> keras.layers.Embedding | None:

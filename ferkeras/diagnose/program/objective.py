@@ -31,10 +31,7 @@ class Objective:
         """What layers take for weights and activities at the first weights, added to the loss."""
         program = self._program
         # A call of its own: what a traced one has left there are no numbers.
-        program.model(
-            program.train.take(program.forward.portions(program.judged_rows(256))[0]),
-            training=False,
-        )
+        program.model(program.forward.few_rows, training=False)
         return float(sum(float(np.asarray(each)) for each in program.model.losses))
 
     def row_weights(self, class_weight: bool = True) -> np.ndarray | None:

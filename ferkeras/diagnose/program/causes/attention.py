@@ -14,7 +14,7 @@ def attention_mask_inverted(program: Program) -> ProgramFinding | None:
     """An attention mask is true where a row has padding, and false where it has words."""
     if program.inputs.embedding is None:
         return None
-    x = program.train.take(program.forward.portions(program.judged_rows(256))[0])
+    x = program.forward.few_rows
     words = tokens_of(program.model, x)
     if words is None or words.ndim != 2:
         return None
