@@ -84,7 +84,9 @@ class OverfittingWatch(keras.callbacks.Callback):
     Args:
         dataset: training samples without augmentation: inputs and labels as arrays, as
             `validation_data` takes them (weights are not used), or batches of inputs and labels
-            that can be iterated again and again (a `tf.data.Dataset`, a list).
+            that come to an end and can be iterated again and again (a `tf.data.Dataset`, a list).
+            A dataset that is known to be endless is refused; one from a generator does not say
+            whether it is: `dataset.take(steps)` ends.
         every: epochs between two measurements, at least 1.
         gap: alarm when accuracy on training samples is at least this much higher, 0 to 1.
         log: called when the gap has closed.
