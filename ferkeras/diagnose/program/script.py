@@ -16,6 +16,7 @@ no `fit` was reached, or it cannot be examined.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +25,12 @@ from typing import Any
 from ferkeras.cli.command import parser
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.home import named_path
+from ferkeras.cli.wording import shown
 from ferkeras.diagnose.program.run_to_fit import Call, run_to_fit
 
 OPTION = "--script"
+
+_BACKEND = "KERAS_BACKEND"
 
 _OWN = {"--seconds", "--page", "--json", "--fit", "--output"}
 
@@ -60,6 +64,7 @@ def diagnose_script(argv: Sequence[str]) -> int:
     from ferkeras.cli.console import Console
     from ferkeras.cli.quiet import import_tensorflow
 
+    backends = [os.environ.get(_BACKEND)]
     with Console() as console, console.working("loading TensorFlow"):
         import_tensorflow()
         from ferkeras.diagnose.program.labels import NoClassifier
@@ -70,7 +75,14 @@ def diagnose_script(argv: Sequence[str]) -> int:
         )
 
     call = run_to_fit(script, list(argv[at + 2 :]), arguments.fit)
+    backends.append(os.environ.get(_BACKEND))
     with Console() as console:
+        for backend in dict.fromkeys(backends):
+            if backend not in (None, "", "tensorflow"):
+                console.print(
+                    f"note: {_BACKEND} asks for {shown(backend)}; the program is examined on "
+                    "TensorFlow, and what it does on another backend is not seen"
+                )
         for option in sorted(_OWN & set(argv[at + 2 :])):
             console.print(
                 f"note: {option} stands after the program and was given to it; what is meant for "
