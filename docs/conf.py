@@ -48,5 +48,6 @@ def setup(app):
     # Autodoc imports the callbacks, and they Keras, which would otherwise write to the console.
     import_tensorflow()
     app.connect("builder-inited", lambda app: generated.write(HERE / "generated"))
+    app.connect("source-read", generated.notebooks_to_pages)
     app.connect("autodoc-process-docstring", generated.fences_to_directives, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

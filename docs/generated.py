@@ -1,8 +1,9 @@
 """Pages that are made from the code, so that they cannot say anything else than it does.
 
-`write` puts them into a folder that git ignores: one page a verb from its `--help`, the
-configuration from its schema and its files, the callbacks and the Python names from `__all__`, and
-the notebooks as pages.
+`write` puts them into `docs/generated/`: one page a verb from its `--help`, the configuration from
+its schema and its files, the causes from the probes, the callbacks and the Python names from
+`__all__`. They are part of the repository, for readers of it, and a test holds them to the code.
+The notebooks become pages too, which git ignores, since a repository shows notebooks as they are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
+
+from causes import causes_page
 
 from ferkeras.__main__ import verbs
 from ferkeras.config.keys import as_yaml, blocks, rule_of
@@ -33,6 +37,7 @@ def write(folder: Path) -> None:
     pages = {
         "configuration.md": configuration_page(),
         "configurations.md": configurations_page(),
+        "causes.md": causes_page(),
         "callbacks.md": callbacks_page(),
         "python.md": python_page(),
         "verbs/index.md": verbs_page(),
@@ -50,7 +55,7 @@ CALLBACKS = """# Callbacks
 
 Drop-in for any compiled Keras 3 classifier: `from ferkeras.callbacks import CollapseAlarm`, or copy
 the folder `callbacks/` into a project. They need Keras and NumPy, nothing of ferkeras. A
-[notebook](notebooks/callbacks_in_your_project.md) uses them in a plain Keras project.
+[notebook](../notebooks/callbacks_in_your_project.ipynb) uses them in a plain Keras project.
 
 All but `GradientNormMonitor`, which needs TensorFlow's gradient tape, were tried with Keras 3.15.1
 on TensorFlow 2.21.0, JAX 0.10.2 and torch 2.13.0, on processors, with Python 3.11: each by itself
@@ -202,14 +207,34 @@ def exported(file: Path) -> list[str]:
 
 
 def notebook_page(path: Path) -> str:
-    """A notebook's texts and code; its results come when it is run."""
+    """A notebook's texts, code, and what that printed and drew when it was run last."""
     cells = json.loads(path.read_text("utf-8"))["cells"]
     parts = []
     for cell in cells:
         text = "".join(cell["source"])
-        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        if cell["cell_type"] == "markdown":
+            parts.append(text.replace("](../generated/", "](../"))
+            continue
+        parts.append(f"```python\n{text}\n```")
+        parts += [shown for output in cell["outputs"] if (shown := _shown(output))]
     parts.append(f"This page is `docs/notebooks/{path.name}` of the repository, which a test runs.")
     return "\n\n".join(parts) + "\n"
+
+
+def _shown(output: dict[str, Any]) -> str:
+    """A picture, or text; nothing for what only a notebook can show."""
+    kinds = output.get("data", {"text/plain": output.get("text", "")})
+    if "image/png" in kinds:
+        return f"![](data:image/png;base64,{''.join(kinds['image/png'].split())})"
+    text = "".join(kinds["text/plain"]).rstrip()
+    return "" if text.startswith("<IPython") else f"```text\n{text}\n```"
+
+
+def notebooks_to_pages(app: object, name: str, source: list[str]) -> None:
+    """Let a link to a notebook of the repository lead to its page, in place."""
+    source[0] = re.sub(
+        r"\]\(((?:\.\./)?)notebooks/(\w+)\.ipynb\)", r"](\1generated/notebooks/\2.md)", source[0]
+    )
 
 
 def fences_to_directives(

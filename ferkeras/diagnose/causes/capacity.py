@@ -66,7 +66,7 @@ def network_too_small(m: Measurements) -> Finding | None:
 
 
 def too_small(m: Measurements, trial: Trial, before: Trial | None = None) -> Finding:
-    """The finding that a wider network learns more, as a trial has shown.
+    """A wider network learns more, as a trial has shown.
 
     Args:
         m: what was measured.

@@ -76,7 +76,7 @@ def too_much_regularisation(m: Measurements) -> Finding | None:
 def too_much(
     name: str, m: Measurements, evidence: tuple[Evidence, ...], shown: str, gain: str, reason: str
 ) -> Finding:
-    """The finding that there is too much of one kind of regularisation.
+    """One kind of regularisation is too much for the network.
 
     Args:
         name: dropout, label_smoothing or augmentation.

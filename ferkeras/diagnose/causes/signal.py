@@ -59,7 +59,7 @@ def begins_slowly(m: Measurements) -> bool:
 
 
 def first_layers_too_slow(m: Measurements, evidence: Evidence) -> Finding:
-    """The finding that `network.first_layer_rate` keeps the first layers from learning."""
+    """`network.first_layer_rate` keeps the first layers from learning."""
     rate = m.case.config.network.first_layer_rate
     return Finding(
         "first_layers_too_slow",

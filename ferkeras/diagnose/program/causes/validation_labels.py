@@ -47,8 +47,10 @@ _UNREAD = 0.2
 def _validation_destroyed(
     train: Material, held: Material, in_training: float, in_validation: float, across: float
 ) -> ProgramFinding | None:
-    """Rows of both splits are alike, and labels that can be read in one say nothing in the other;
-    None where the rows are not alike, or training's are many times the same."""
+    """Rows of both splits are alike, and labels that can be read in one say nothing in the other.
+
+    None where the rows are not alike, or training's are many times the same.
+    """
     apart = told_apart(train, held)
     if apart > _APART or nearness(train, held) < _COPIES:
         return None
