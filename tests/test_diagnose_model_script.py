@@ -2,6 +2,8 @@
 
 import html
 import json
+import re
+from pathlib import Path
 from textwrap import dedent
 
 import keras
@@ -38,6 +40,20 @@ def program(tmp_path, monkeypatch):
         return tmp_path / "train.py"
 
     return write
+
+
+def test_the_readme_shows_what_is_said_of_its_program(capsys, monkeypatch):
+    root = Path(__file__).resolve().parents[1]
+    monkeypatch.chdir(root)
+    readme = (root / "README.md").read_text("utf-8")
+    asked, told = re.search(
+        r"\$ python -m ferkeras\.diagnose (.*?)\n(.*?)```", readme, re.DOTALL
+    ).groups()
+    assert main(asked.split()) == 1
+    out = capsys.readouterr().out
+    for line in told.splitlines():
+        # How long it took and what was reached differ from machine to machine.
+        assert re.sub(r"after \d+ seconds|\d+\.\d% .*", "", line) in out
 
 
 def test_the_cause_and_its_line(program, capsys, tmp_path):
@@ -109,6 +125,15 @@ def test_of_an_autoencoder_the_next_fit_is_proposed(program, capsys):
     said = capsys.readouterr().err
     assert "the inputs themselves" in said
     assert "--fit 2 examines that call" in said
+
+
+def test_a_program_for_another_backend_is_told_where_it_is_examined(program, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    asks = 'import os\nos.environ["KERAS_BACKEND"] = "jax"\n'
+    program(asks + PROGRAM.replace("LAST", '"softmax"'))
+    assert main(["--seconds", "0", "--script", "train.py"]) == 1
+    out = capsys.readouterr().out
+    assert "note: KERAS_BACKEND asks for jax; the program is examined on TensorFlow" in out
 
 
 @pytest.mark.parametrize("asked", [["--script", "--help"], ["--help", "--script"]])
