@@ -149,6 +149,12 @@ def test_a_pytorch_momentum_is_translated():
     assert "written 0.9 here" in text
 
 
+def test_gradient_norms_that_vanish_are_below_those_that_explode():
+    with pytest.raises(InputError, match=r"vanishing_norm=200 and exploding_norm=100: expected"):
+        load_config(None, ["monitor.vanishing_norm=200"])
+    load_config(None, ["monitor.vanishing_norm=200", "monitor.exploding_norm=300"])
+
+
 def test_weight_decay_without_an_optimizer_that_has_it_is_refused():
     assert "adamw" in problems(None, "train.weight_decay=0.05")
 

@@ -57,6 +57,15 @@ class Monitor(Section):
     )
 
     @model_validator(mode="after")
+    def _vanishing_is_below_exploding(self) -> Self:
+        if self.vanishing_norm >= self.exploding_norm:
+            raise ValueError(
+                f"vanishing_norm={self.vanishing_norm:g} and exploding_norm="
+                f"{self.exploding_norm:g}: expected the first to be below the second"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _what_heals_diagnoses(self) -> Self:
         if self.collapse_action == "heal" and not self.diagnose:
             raise ValueError(
