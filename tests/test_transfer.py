@@ -112,6 +112,16 @@ def test_a_network_that_would_begin_at_random_for_the_most_part_is_refused():
     assert {"kind", "filters", "stem_filters", "residual_blocks"} <= keys.keys()
 
 
+def test_rates_of_dropout_are_none_of_the_layers_of_which_half_must_fit():
+    theirs, ours = Plain(filters=(4, 8)), Plain(filters=(4, 8, 16, 32), dense_units=(24, 24))
+    models = [build_network(each, FER2013, mean=0.5, std=0.25) for each in (ours, theirs)]
+    taken = take_over(models[0], FER2013.classes, models[1], FER2013.classes)
+    learn = [layer.name for layer in models[1].layers[:-1] if layer.weights]
+    learn = [name for name in learn if "dropout" not in name]
+    fitting = len(set(learn) - set(taken.left))
+    assert taken.layers == pytest.approx(fitting / len(learn))
+
+
 def test_nothing_in_common_is_refused():
     with pytest.raises(InputError, match="no weights fit"):
         taken_over(Plain(filters=(3,), dense_units=(5,)))

@@ -67,7 +67,7 @@ def take_over(
     theirs = {layer.name: layer for layer in source.layers}
     taken, fitting, left = 0, 0, []
     for layer in model.layers:
-        if not layer.weights or isinstance(layer, VariableDropout):
+        if not _learns(layer):
             continue
         own = layer.get_weights()
         found = theirs[layer.name].get_weights() if layer.name in theirs else []
@@ -85,7 +85,7 @@ def take_over(
             "that it starts from: the keys of network in that run's config.yaml"
         )
     shared, outputs = _take_outputs(model, classes, source, source_classes)
-    others = sum(bool(layer.weights) for layer in source.layers[:-1])
+    others = sum(map(_learns, source.layers[:-1]))
     fraction = fitting / max(1, min(fitting + len(left), others))
     return Transferred(taken + outputs, model.count_params(), fraction, tuple(left), shared)
 
@@ -115,6 +115,11 @@ def demand_most(taken: Transferred, network: AnyNetwork, source: AnyNetwork, nam
             else f"give the faces the size that {name} was trained with: data.size, data.color"
         )
     )
+
+
+def _learns(layer: keras.Layer) -> bool:
+    """Whether a layer has weights that are learnt: the rate of a dropout is a weight too."""
+    return bool(layer.weights) and not isinstance(layer, VariableDropout)
 
 
 def _fitted(have: np.ndarray, want: np.ndarray) -> np.ndarray | None:
