@@ -14,13 +14,15 @@ import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
+from ferkeras.config.networks.common import MOST_WEIGHTS
 from ferkeras.files.arrays import DamagedArrays, read_arrays
 from ferkeras.files.inner import AnyPath, InnerPath, inside
 from ferkeras.files.writing import atomic_file, remove_temporary_files
 from ferkeras.runs.records import CheckpointRecord, parse_record
 
 _KEPT = 2
-_LARGEST = 2 << 30
+_LARGEST = 24 * MOST_WEIGHTS
+"""Bytes: a weight, two slots of its optimizer and its average, four bytes each, and room."""
 _NAME = re.compile(r"(\d{6,})-([0-9a-f]{32})(-kept)?\.npz")
 _STATE = "state"
 
