@@ -195,11 +195,12 @@ class CollapseAlarm(keras.callbacks.Callback):
         self._label: int | None = None
         self._since: int | None = None
         self._complete: bool | None = None
+        self._sound = False
         self._restored = False
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Wait for this epoch's validation; forget an earlier training where one begins."""
-        self._matrix, self._broken = None, False
+        self._matrix, self._broken, self._sound = None, False, False
         if epoch == 0 and not self._restored:
             self._label = self._since = self._complete = self.stopped = None
         self._restored = False
@@ -242,8 +243,12 @@ class CollapseAlarm(keras.callbacks.Callback):
         return None if collapse is None else describe(collapse, self.names)
 
     def get_state(self) -> dict[str, Any]:
-        """The collapse that lasts, for JSON."""
+        """The collapse that lasts, and whether the last validation was found to be none, for JSON.
+
+        Neither is so of a validation that was not judged.
+        """
         return {
+            "sound": self._sound,
             "label": self._label,
             "since": self._since,
             "complete": self._complete,
@@ -256,6 +261,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         self._since = state["since"]
         self._complete = state["complete"]
         self.stopped = state["stopped"]
+        self._sound = state.get("sound", self._since is None)
         self._restored = True
 
     def _average_is_to_come(self) -> bool:
@@ -263,6 +269,7 @@ class CollapseAlarm(keras.callbacks.Callback):
         return bool(getattr(optimizer, "use_ema", False)) and not average_is_trained(optimizer)
 
     def _report(self, epoch: int, collapse: Collapse | None) -> None:
+        self._sound = collapse is None
         if collapse is None:
             if self._label is not None:
                 what = f"the collapse onto {self.names[self._label]!r}"

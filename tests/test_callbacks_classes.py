@@ -210,6 +210,19 @@ def test_alarm_waits_for_the_average_that_is_kept_but_not_beyond_the_end(
     assert [line.split(":")[0] for line in alarms] == [f"epoch {first}"]
 
 
+def test_alarm_says_in_its_state_whether_it_judged_a_validation_to_be_sound(monkeypatch):
+    alarm = CollapseAlarm(("a", "b"), alarm=lambda line: None)
+    found = []
+    for number, matrix in enumerate([FINE, ONTO_0, None], 1):
+        epoch(alarm, number, matrix)
+        found.append(alarm.get_state()["sound"])
+    monkeypatch.setattr(alarm, "_average_is_to_come", lambda: True)
+    alarm.set_params({"epochs": 9})
+    epoch(alarm, 4, FINE)
+    found.append(alarm.get_state()["sound"])
+    assert found == [True, False, False, False]
+
+
 def test_alarm_goes_on_from_its_state():
     alarms = []
     first = CollapseAlarm(("a", "b"), alarm=alarms.append)

@@ -29,6 +29,7 @@ from ferkeras.diagnose.treatment import Treatment
 from ferkeras.diagnose.trial import Trial
 from ferkeras.export.card.model_card import model_card
 from ferkeras.fit import heal
+from ferkeras.fit.good_state import checkpoints_of
 from ferkeras.fit.page import run_page
 from ferkeras.fit.run import train
 from ferkeras.metrics.predictions import read_predictions
@@ -329,7 +330,7 @@ def test_where_the_last_network_is_kept_the_good_state_stays_one(planted, tmp_pa
     monkeypatch.setattr(found, "works", False)
     monkeypatch.setattr(heal.HealOnAlarm, "_go_on", then_helping(heal.HealOnAlarm._go_on, found))
     run, said = begin(tmp_path, "train.keep=last", "train.epochs=4")
-    assert "epoch 4: healed" in said
+    assert "epoch 3: healed" in said
     assert "goes on from the end of epoch 1" in said
     assert open_run(run.folder).best_epoch == 4
 
@@ -433,6 +434,23 @@ def test_a_collapse_that_lasts_is_examined_in_the_first_second_fourth_epoch(done
     assert heal.is_due(healings, epoch, at_most=3) == due
     if due:
         assert heal.is_due(healings, epoch, at_most=3, last=True)
+
+
+@pytest.mark.parametrize(
+    ("done", "since", "epoch", "due"),
+    [
+        # It has lasted for one epoch, for two, for three, for six.
+        ([30], 30, 30, False),
+        ([30], 30, 31, True),
+        ([32], 30, 34, False),
+        ([32], 30, 35, True),
+        # Another one.
+        ([30], 40, 40, True),
+    ],
+)
+def test_how_long_a_collapse_has_lasted_is_counted_from_its_beginning(done, since, epoch, due):
+    healings = [{"epoch": each, "changes": []} for each in done]
+    assert heal.is_due(healings, epoch, at_most=3, since=since) == due
 
 
 @pytest.mark.parametrize("change", [{"network.filters": [3]}, {"train.optimizer": "adam"}])
@@ -607,6 +625,24 @@ def test_a_damaged_record_is_refused_with_its_place(told):
 def test_it_cannot_be_asked_for_without_a_diagnosis():
     with pytest.raises(InputError, match=r"set monitor\.diagnose=true"):
         load_config(None, ["monitor.collapse_action=heal", "monitor.diagnose=false"])
+
+
+@pytest.mark.parametrize(
+    ("alarm", "good"),
+    [
+        ({"sound": True, "since": None}, True),
+        # A validation that was not judged: the average is still of its start.
+        ({"sound": False, "since": None}, False),
+        ({"sound": False, "since": 2}, False),
+        # Of a run that was begun before this was told apart.
+        ({"since": None}, True),
+    ],
+)
+def test_a_good_state_is_the_end_of_an_epoch_that_was_judged(alarm, good, tmp_path):
+    config = load_config(None, ["monitor.collapse_action=heal"])
+    folder = checkpoints_of(Run(tmp_path), config, {})
+    folder.save(Checkpoint(3, 0, {"callbacks": [["CollapseAlarm", alarm]]}, [np.zeros(1)]))
+    assert (folder.newest_kept() is not None) == good
 
 
 def test_what_is_to_be_kept_is_kept_besides_the_newest_two(tmp_path):

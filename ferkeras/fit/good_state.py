@@ -113,10 +113,10 @@ def go_on_healed(
 
 
 def _is_good(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is the end of an epoch in which the alarm had nothing to say."""
+    """Whether a checkpoint is the end of an epoch that the alarm judged to be no collapse."""
     alarm = dict(checkpoint.state["callbacks"]).get(CollapseAlarm.__name__)
     at_an_end = checkpoint.epoch > 1 and not checkpoint.step
-    return at_an_end and alarm is not None and alarm["since"] is None
+    return at_an_end and alarm is not None and alarm.get("sound", alarm["since"] is None)
 
 
 def _shapes(model: keras.Model) -> list[tuple[int, ...]]:

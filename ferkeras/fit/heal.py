@@ -66,6 +66,7 @@ def is_due(
     epoch: int,
     at_most: int,
     *,
+    since: int = 1,
     at_an_end: bool = False,
     last: bool = False,
 ) -> bool:
@@ -75,6 +76,7 @@ def is_due(
         healings: what was done about those before.
         epoch: the epoch, from 1, that the alarm is of.
         at_most: how often that is done.
+        since: the epoch, from 1, in which the collapse began.
         at_an_end: whether the training is at an end otherwise; else, where nothing has helped, it
             is left alone until the collapse has lasted for as many epochs again, and where
             something has, for two epochs: what is young is no relapse.
@@ -88,7 +90,8 @@ def is_due(
         in_vain = [] if each["changes"] else [*in_vain, each["epoch"]]
     if epoch in in_vain or len(healings) >= at_most:
         return False
-    return at_an_end or not in_vain or epoch >= 2 * in_vain[-1]
+    lasted = [each - since + 1 for each in in_vain if each >= since]
+    return at_an_end or not lasted or epoch - since + 1 >= 2 * lasted[-1]
 
 
 class HealOnAlarm(keras.callbacks.Callback):
@@ -141,9 +144,9 @@ class HealOnAlarm(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Heal if a collapse is on."""
         epoch += 1
-        text = self._alarm.description
+        text, since = self._alarm.description, self._alarm.collapsed_since
         # As long as an average is of its start the alarm says nothing.
-        if text is None or self._alarm.collapsed_since is None or not self._is_due(epoch):
+        if text is None or since is None or not self._is_due(epoch, since=since):
             return
         row = {"epoch": epoch} | {key: float(value) for key, value in (logs or {}).items()}
         self._heal(epoch, text, pd.DataFrame([*self._history.rows, row]))
@@ -153,10 +156,10 @@ class HealOnAlarm(keras.callbacks.Callback):
         if self._is_due(diverged.epoch, at_an_end=True):
             self._heal(diverged.epoch, diverged.reason, self._history.frame(), diverged.step)
 
-    def _is_due(self, epoch: int, *, at_an_end: bool = False) -> bool:
+    def _is_due(self, epoch: int, *, since: int = 1, at_an_end: bool = False) -> bool:
         at_most = self._config.monitor.heal_at_most
         last = epoch >= self._config.train.epochs
-        return is_due(self._healings(), epoch, at_most, at_an_end=at_an_end, last=last)
+        return is_due(self._healings(), epoch, at_most, since=since, at_an_end=at_an_end, last=last)
 
     def _healings(self) -> list[HealingRecord]:
         return read_record(self._run.environment, EnvironmentRecord).get("healings", [])
