@@ -52,6 +52,7 @@ class GradientNorms(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype)
         self.paths = tuple(paths)
         self._before: dict[str, float] = {}
+        self._figures = dict.fromkeys(self.keys, np.nan)
         self.sums = self.add_variable((len(self.paths),), "zeros", name="sums")
         self.total = self.add_variable((), "zeros", name="total")
         self.largest = self.add_variable((), "zeros", name="largest")
@@ -101,6 +102,17 @@ class GradientNorms(keras.metrics.Metric):
         )
         return dict(zip(self.keys, values, strict=True))
 
+    def figures(self) -> dict[str, float]:
+        """`result` as numbers; after a reset, and until the next step, those before it.
+
+        A validation at the end of an epoch resets all metrics.
+        """
+        if not float(ops.convert_to_numpy(self.applied)) + float(
+            ops.convert_to_numpy(self.skipped)
+        ):
+            return dict(self._figures)
+        return {key: float(ops.convert_to_numpy(value)) for key, value in self.result().items()}
+
     def mean_norms(self) -> dict[str, float]:
         """Mean norm of each variable's gradient over the applied steps, by path.
 
@@ -108,7 +120,7 @@ class GradientNorms(keras.metrics.Metric):
         of an epoch resets all metrics. Variables without a gradient are left out, all of them if
         no step was applied.
         """
-        applied, skipped = map(float, map(ops.convert_to_numpy, (self.applied, self.skipped)))
+        applied, skipped = self._steps()
         if not applied:
             return {} if skipped else dict(self._before)
         means = ops.convert_to_numpy(self.sums) / applied
@@ -116,12 +128,20 @@ class GradientNorms(keras.metrics.Metric):
         return {path: float(mean) for path, mean in named if not np.isnan(mean)}
 
     def reset_state(self) -> None:
-        """Forget the epoch but for its mean norms; a row of skipped steps may go on in the next."""
-        self._before = self.mean_norms()
+        """Forget the epoch, but for what `figures` and `mean_norms` say of it.
+
+        A row of skipped steps may go on in the next.
+        """
+        self._before, self._figures = self.mean_norms(), self.figures()
         in_a_row = ops.convert_to_numpy(self.skipped_in_a_row)
         super().reset_state()
         self.smallest.assign(np.inf)
         self.skipped_in_a_row.assign(in_a_row)
+
+    def _steps(self) -> tuple[float, float]:
+        """How many were applied, and skipped, since the last reset."""
+        applied, skipped = map(ops.convert_to_numpy, (self.applied, self.skipped))
+        return float(applied), float(skipped)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callbacks import MonitoredModel
+from callbacks.gradient_metric import GradientNorms
 from callbacks.gradient_norms import GradientNormMonitor, describe, layer_norms
 from ferkeras.network.loss import SmoothedCrossentropy
 
@@ -157,6 +158,20 @@ def test_norms_are_those_of_training_though_validation_resets_the_metrics(by_a_c
         history["gradient_norm/logits"], history["gradient_norm"], strict=True
     ):
         assert 0.5 * total < kernel <= total
+
+
+def test_figures_of_an_epoch_are_there_until_the_next_step():
+    norms = GradientNorms(["dense/kernel"])
+    assert np.isnan(norms.figures()["gradient_norm"])
+    norms.update_state([3.0], global_norm=3.0, finite=True)
+    norms.update_state([5.0], global_norm=5.0, finite=False)
+    for _ in range(3):
+        # A validation resets the metrics, and the beginning of an epoch does.
+        found = norms.figures()
+        assert (found["gradient_norm"], found["gradient_skipped"]) == (3.0, 1.0)
+        norms.reset_state()
+    norms.update_state([7.0], global_norm=7.0, finite=True)
+    assert norms.figures()["gradient_norm"] == 7.0
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def diagnose_divergence(config: Config, model: MonitoredModel) -> str:
     """
     train = config.train
     rate = float(model.optimizer.learning_rate.numpy())
-    norms = {key: float(value) for key, value in model.gradient_norms.result().items()}
+    norms = model.gradient_norms.figures()
     sizes = {v.path: float(np.abs(v.numpy()).max()) for v in model.trainable_weights}
     broken = [path for path, size in sizes.items() if not math.isfinite(size)]
     name = max(sizes, key=sizes.__getitem__)
