@@ -379,6 +379,15 @@ def test_the_best_epoch_is_marked_and_a_tie_is_not_better(plain):
     assert callback.best == 0.5
 
 
+def test_an_epoch_whose_network_is_never_kept_is_not_marked(plain):
+    callback = EpochLine(plain)
+    callback.set_params({"epochs": 2})
+    for epoch, (accuracy, loss) in enumerate([(0.6, math.nan), (0.5, 0.7)]):
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
+    assert ["(best)" in entry for entry in text(plain).splitlines()] == [False, True]
+
+
 def test_a_resumed_run_knows_its_best(plain):
     earlier = EpochLine(plain)
     earlier.set_params({"epochs": 4})

@@ -46,6 +46,37 @@ def test_the_network_of_that_epoch_is_in_the_file(keep, epoch, tmp_path):
     assert np.array_equal(kept.get_layer("logits").bias.numpy(), [0.0, epoch - 1])
 
 
+def test_a_network_of_a_course_that_is_given_up_gives_way_to_the_next(tmp_path):
+    model, path = small_network(), InnerPath(tmp_path) / "best.keras"
+    callback = BestModelCheckpoint(path, About(("happy", "sad"), {}))
+    callback.set_model(model)
+    callback.on_epoch_end(0, {"val_accuracy": 0.5})
+    state = json.loads(json.dumps(callback.get_state()))
+    callback.set_state(state)
+    callback.on_epoch_end(1, {"val_accuracy": 0.4})
+    assert not callback.kept
+    callback.on_epoch_end(1, {"val_accuracy": 0.7})
+    assert callback.kept
+    # It has diverged; the second epoch comes out otherwise now.
+    callback.set_state(state)
+    for epoch, (accuracy, kept) in enumerate([(0.48, True), (0.47, False), (0.49, True)], 1):
+        callback.on_epoch_end(epoch, {"val_accuracy": accuracy})
+        assert callback.kept is kept
+    provenance = enclosed_in(path.read_bytes(), path).provenance
+    assert (provenance["epoch"], provenance["validation_accuracy"]) == (4, 0.49)
+
+
+def test_a_resumed_training_trusts_the_file_that_it_finds(tmp_path):
+    model, path = small_network(), InnerPath(tmp_path) / "best.keras"
+    callbacks = [BestModelCheckpoint(path, About(("happy", "sad"), {})) for _ in range(2)]
+    for callback in callbacks:
+        callback.set_model(model)
+    callbacks[0].on_epoch_end(0, {"val_accuracy": 0.5})
+    callbacks[1].set_state(json.loads(json.dumps(callbacks[0].get_state())))
+    callbacks[1].on_epoch_end(1, {"val_accuracy": 0.4})
+    assert enclosed_in(path.read_bytes(), path).provenance["epoch"] == 1
+
+
 @pytest.mark.parametrize(("steps", "averaged"), [(5, False), (6, True), (6, None)])
 def test_the_file_tells_whether_its_weights_are_an_average(steps, averaged, tmp_path):
     model, path = small_network(), InnerPath(tmp_path) / "best.keras"

@@ -87,14 +87,21 @@ def small_network() -> keras.Model:
     return model
 
 
-def tensorboard(folder, config=None) -> TensorBoardWriter:
+def tensorboard(folder, config=None, kept=(True, True, False, False)) -> TensorBoardWriter:
+    """With the network of the second epoch kept, or of those that are said."""
     return TensorBoardWriter(
-        folder, config or CONFIG, EMOTIONS, lambda: np.diag([2] * 7), FACES[:7], LABELS[:7]
+        folder,
+        config or CONFIG,
+        EMOTIONS,
+        lambda: np.diag([2] * 7),
+        FACES[:7],
+        LABELS[:7],
+        iter(kept).__next__,
     )
 
 
-def train(folder, config, model=None, epochs=4, before=()):
-    fit(model or small_network(), [*before, tensorboard(folder, config)], epochs=epochs)
+def train(folder, config, model=None, epochs=4, before=(), **kept):
+    fit(model or small_network(), [*before, tensorboard(folder, config, **kept)], epochs=epochs)
 
 
 def fit(model, callbacks, initial_epoch=0, epochs=4):
@@ -285,8 +292,7 @@ def test_the_result_is_that_of_the_best_epoch_and_the_session_ends_well(run):
 
 
 def test_where_the_last_network_is_kept_the_result_is_its(tmp_path):
-    config = load_config(None, ["train.keep=last"])
-    train(tmp_path, config)
+    train(tmp_path, CONFIG, kept=[True] * 4)
     assert numbers(events(tmp_path / "validation"), "result/val_accuracy") == {
         4: pytest.approx(VALIDATION[-1])
     }
@@ -460,7 +466,7 @@ def test_a_resumed_run_has_neither_gap_nor_overlap(tmp_path):
     writer = tensorboard(tmp_path)
     fit(model, [writer, Remember()], epochs=3)
     after_two = states[1]
-    writer = tensorboard(tmp_path)
+    writer = tensorboard(tmp_path, kept=(False, False))
     writer.set_state(after_two)
     fit(model, [writer], initial_epoch=2, epochs=4)
     read = events(tmp_path / "validation")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +61,8 @@ class TensorBoardWriter(keras.callbacks.Callback):
             shape (K, K), truth by row.
         sample_images: uint8, shape (n, H, W, C): a few validation faces.
         sample_labels: integer, shape (n,): what they show.
+        kept: whether the network of the epoch that has just ended is the run's; the results are
+            those of the last that was.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         confusion: Callable[[], np.ndarray],
         sample_images: np.ndarray,
         sample_labels: np.ndarray,
+        kept: Callable[[], bool],
     ) -> None:
         super().__init__()
         self._folder = folder_of(folder)
@@ -80,6 +82,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._confusion = confusion
         self._images = sample_images
         self._labels = sample_labels
+        self._was_kept = kept
         # What the run is called on the HParams page, where runs with one name would be averaged.
         self._trial = self._folder.path.resolve().parent.name
         self._kept: dict[str, float] = {}
@@ -115,7 +118,8 @@ class TensorBoardWriter(keras.callbacks.Callback):
         train, validation = summaries.split_by_writer(logs)
         self._write("train", summaries.scalars(train), self._step)
         self._write("validation", summaries.scalars(validation), self._step)
-        self._note_kept(logs)
+        if self._was_kept():
+            self._kept = dict(logs)
         self._matrix = self._confusion()
         every = self._config.monitor.images_every
         # Not in `on_train_end`, where Keras has put other weights into a network with an average.
@@ -123,14 +127,6 @@ class TensorBoardWriter(keras.callbacks.Callback):
         if self._step == 1 or self._step % every == 0 or last:
             self._write_pictures()
         self._flush()
-
-    def _note_kept(self, logs: Mapping[str, float]) -> None:
-        """Note the epoch's figures if its network is kept: see `BestModelCheckpoint`."""
-        accuracy = logs.get("val_accuracy", math.nan)
-        if not math.isfinite(accuracy) or not math.isfinite(logs.get("val_loss", 0.0)):
-            return
-        if self._config.train.keep == "last" or accuracy > self._kept.get("val_accuracy", -1.0):
-            self._kept = dict(logs)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Write the results and close the files."""

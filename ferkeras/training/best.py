@@ -15,6 +15,21 @@ from ferkeras.runs.embedded import About
 from ferkeras.runs.keras_file import write_served
 
 
+def worth(logs: Mapping[str, Any], monitor: str = "val_accuracy") -> float:
+    """What an epoch is chosen by: larger is better.
+
+    Args:
+        logs: of the epoch.
+        monitor: key in the logs.
+
+    Returns:
+        NaN where there is none, and for an epoch whose `val_loss` is not finite: predictions that
+        are not numbers can be right by chance.
+    """
+    finite = math.isfinite(logs.get("val_loss", 0.0))
+    return float(logs.get(monitor, math.nan)) if finite else math.nan
+
+
 class BestModelCheckpoint(keras.callbacks.Callback):
     """Save the network after each epoch, or each that is better than all before.
 
@@ -25,9 +40,11 @@ class BestModelCheckpoint(keras.callbacks.Callback):
     Args:
         path: a `.keras` file.
         about: enclosed in the file; epoch and value of `monitor` are added to its provenance.
-        monitor: key in the logs; larger is better. NaN is never better, nor is an epoch whose
-            `val_loss` is not finite: predictions that are not numbers can be right by chance.
+        monitor: key in the logs; larger is better, see `worth`. NaN is never better.
         keep: the network of the best epoch, or of the last one whose `val_loss` is finite.
+
+    Attributes:
+        kept: whether the network of the epoch that has just ended was saved.
 
     Raises:
         ValueError: an epoch's logs lack the key.
@@ -45,7 +62,9 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         self._about = about
         self._monitor = monitor
         self._keep = keep
+        self.kept = False
         self._best = -math.inf
+        self._epoch: int | None = None
 
     def set_model(self, model: keras.Model) -> None:
         """Make the copy that is written, whose weights follow the model's."""
@@ -61,13 +80,13 @@ class BestModelCheckpoint(keras.callbacks.Callback):
                 f"BestModelCheckpoint reads {self._monitor!r}. "
                 f"Received: logs with {', '.join(logs)}"
             )
-        value = float(logs[self._monitor])
-        chosen = value > self._best or (self._keep == "last" and math.isfinite(value))
-        if chosen and math.isfinite(logs.get("val_loss", 0.0)):
+        value = worth(logs, self._monitor)
+        self.kept = value > self._best or (self._keep == "last" and math.isfinite(value))
+        if self.kept:
             copy_weights(self.model, self._served)
             about = self._about.also(epoch=epoch + 1, validation_accuracy=value, **self._averaged())
             write_served(self._served, self._path, about)
-            self._best = value
+            self._best, self._epoch = value, epoch + 1
 
     def _averaged(self) -> dict[str, bool]:
         """Whether the network has the moving average of the weights, where one is kept."""
@@ -77,9 +96,16 @@ class BestModelCheckpoint(keras.callbacks.Callback):
         return {"averaged": average_is_trained(optimizer)}
 
     def get_state(self) -> dict[str, Any]:
-        """The best value so far, for JSON."""
-        return {"best": self._best}
+        """The best value so far and its epoch, for JSON."""
+        return {"best": self._best, "epoch": self._epoch}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `get_state` returned."""
-        self._best = state["best"]
+        """Restore what `get_state` returned.
+
+        Where the file has a network since that of a course that is given up with this, the next
+        epoch takes its place: the best before is gone.
+        """
+        epoch = state.get("epoch")
+        given_up = self._epoch is not None and self._epoch != epoch
+        self._best = -math.inf if given_up else state["best"]
+        self._epoch = epoch

@@ -156,7 +156,8 @@ def build_callbacks(
     heals = monitor.collapse_action == "heal"
     if heals:
         callbacks += examination
-    callbacks += [BestModelCheckpoint(run.best, about, keep=config.train.keep), history]
+    best = BestModelCheckpoint(run.best, about, keep=config.train.keep)
+    callbacks += [best, history]
     if monitor.tensorboard:
         samples = _sample(splits.validation, _SAMPLES, config.seed)
         callbacks.append(
@@ -167,6 +168,7 @@ def build_callbacks(
                 lambda: keras.ops.convert_to_numpy(setup.confusion.matrix),
                 np.asarray(samples.images),
                 samples.labels,
+                lambda: best.kept,
             )
         )
     if not heals:

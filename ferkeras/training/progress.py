@@ -12,6 +12,7 @@ from rich.text import Text
 from ferkeras.cli.bar import Bar
 from ferkeras.cli.console import Console
 from ferkeras.cli.figures import duration, percent
+from ferkeras.training.best import worth
 
 
 class EpochBar(keras.callbacks.Callback):
@@ -117,9 +118,9 @@ class EpochLine(keras.callbacks.Callback):
         """Print the line."""
         logs = logs or {}
         self._seconds.append(self._console.clock() - self._began)
-        accuracy = logs.get("val_accuracy", -math.inf)
+        accuracy = worth(logs)
         is_best = accuracy > self.best
-        self.best = max(accuracy, self.best) if not math.isnan(accuracy) else self.best
+        self.best = accuracy if is_best else self.best
         epochs = self.params["epochs"]
         remaining = sum(self._seconds) / len(self._seconds) * (epochs - epoch - 1)
         settings = _settings(logs)
