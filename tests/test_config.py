@@ -18,7 +18,7 @@ from ferkeras.config.arguments import config_parser, configured, find_config
 from ferkeras.config.file import dump_config, load_config, read_override, with_values
 from ferkeras.config.hints import CALLED, CONFIGS, REMARKS, hint_for_key
 from ferkeras.config.idle import IDLE, SYNTHETIC, refuse_idle
-from ferkeras.config.keys import all_keys, as_arguments, describe_keys, flat
+from ferkeras.config.keys import all_keys, as_arguments, describe_keys, flat, with_dots
 from ferkeras.config.schema import Config
 from ferkeras.config.yaml_text import read_value
 from ferkeras.fit import __main__ as fit
@@ -147,6 +147,15 @@ def test_a_pytorch_momentum_is_translated():
     text = problems(None, "network.batchnorm_momentum=0.1")
     assert "weight of the OLD average" in text
     assert "written 0.9 here" in text
+
+
+def test_a_value_that_is_a_mapping_itself_stays_one():
+    asked = {"Dr. Happy": ["happy"], "angry": ["angry"]}
+    for values in ({"data": {"classes": asked}}, {"data.classes": asked}):
+        assert with_dots(values | {"train": {"epochs": 3}}) == {
+            "data.classes": asked,
+            "train.epochs": 3,
+        }
 
 
 def test_gradient_norms_that_vanish_are_below_those_that_explode():

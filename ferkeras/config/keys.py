@@ -182,7 +182,7 @@ def with_dots(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Values by dotted key, of ``{"train": {"epochs": 3}}`` as of ``{"train.epochs": 3}``."""
     result: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and dict not in types_of(f"{prefix}{key}"):
             result |= with_dots(value, f"{prefix}{key}.")
         else:
             result[f"{prefix}{key}"] = value
