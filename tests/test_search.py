@@ -469,6 +469,20 @@ def test_what_has_no_effect_in_the_best_is_left_out_of_its_confirmation(tmp_path
     assert plan.arms["best"].class_weight.max == base.class_weight.max
 
 
+def test_a_search_in_a_database_is_joined_with_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base = load_config(None, [*TINY, f"output.folder={tmp_path}"])
+    space, _ = read_space(["network.conv_dropout=[0,0.1]"], None)
+    address = f"sqlite:///{tmp_path}/shared.db"
+    wanted = Task.of(base, space, ["accuracy"], {}, 2, "none", 0)
+    Search.begin(tmp_path / "s", address, wanted)
+    for folder in (None, tmp_path / "of" / "mine"):
+        joined = Search.join(f"{address}#s", folder)
+        assert joined.folder == folder or joined.folder == tmp_path / "s"
+        assert joined.folder.is_dir()
+        assert joined.task.goals == wanted.goals
+
+
 @pytest.mark.parametrize(
     ("address", "joined"),
     [
@@ -492,6 +506,7 @@ def test_a_search_in_a_database_is_joined_there_and_no_password_is_printed(addre
         (["train.epochs=1", "train.epochs=2", "train.learning_rate=log(1e-4,1e-2)"], "twice"),
         (["--join", "no-such-folder"], "no study"),
         (["train.learning_rate=auto", "network.conv_dropout=[0,0.1]"], "give a number"),
+        (["--join", "x", "--output=y"], "takes nothing else"),
         *((["--join", "x", each], "takes nothing else")
           for each in ("--trials=3", "--trials=40", "--confirm=0", "--pruner=median",
                        "--config=demo", "train.epochs=3")),

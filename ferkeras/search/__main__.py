@@ -18,9 +18,9 @@ Everything lands in a folder, by default saved_models/search-<name>: trials.csv,
 best.yaml, which is trained again with --confirm other seeds beside the configuration that it began
 with, for the best of many is too good. The same command again, or --join FOLDER, goes on; any
 number of processes may join. Machines without a common disk share a database: --store
-postgresql://..., and --join with its address. A process that dies loses its trial for a minute: it
-is taken over by another. Exit codes: 0 done, 1 failed, 2 wrong usage or input, 130 or 143 stopped
-by a signal.
+postgresql://..., and --join with its address (with --output, for a folder of their own). A process
+that dies loses its trial for a minute: it is taken over by another. Exit codes: 0 done, 1 failed, 2
+wrong usage or input, 130 or 143 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         store = arguments.store or arguments.join or ""
         to_join = without_password(store, search.folder.name) if is_address(store) else None
-        again = command_line("search", "--join", to_join or search.folder)
+        where = ["--output", arguments.output] if to_join and arguments.output else []
+        again = command_line("search", "--join", to_join or search.folder, *where)
         with going_on("search", again):
             search.work(console)
             # What is found is written before more is trained.
@@ -127,15 +128,18 @@ def _begun(arguments: argparse.Namespace) -> Search:
 
 
 def _joined(arguments: argparse.Namespace) -> Search:
-    if given_beside(arguments, "join"):
+    from ferkeras.study.storage import is_address
+
+    beside = given_beside(arguments, "join")
+    if beside and (beside != ["output"] or not is_address(arguments.join)):
         raise InputError(
-            "--join STUDY: takes nothing else, as the search is the one that was begun; leave the "
-            "rest out"
+            "--join STUDY: takes nothing else, as the search is the one that was begun, but for "
+            "--output beside the address of a database; leave the rest out"
         )
 
     from ferkeras.search.study import Search
 
-    return Search.join(arguments.join)
+    return Search.join(arguments.join, arguments.output)
 
 
 def _parser() -> argparse.ArgumentParser:

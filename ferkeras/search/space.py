@@ -163,8 +163,8 @@ def check_space(base: Config, space: Space) -> None:
             "network.dense_units=[[128],[256]]), or a file of them with --space"
         )
     refuse_healing(base)
-    if "train.learning_rate" not in space:
-        refuse_found_rate(base)
+    # The base itself is trained too, to be held against what is found.
+    refuse_found_rate(base)
     alone = {key: each.ends()[0] for key, each in space.items()}
     for key, each in space.items():
         if key.split(".")[0] in _NO_PART:

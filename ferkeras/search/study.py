@@ -138,20 +138,25 @@ class Search:
         return cls(folder, study)
 
     @classmethod
-    def join(cls, store: str) -> Search:
+    def join(cls, store: str, folder: Path | None = None) -> Search:
         """Open one that was begun, by its folder or the address of its database.
+
+        Args:
+            store: a folder, or an address.
+            folder: of the runs of this process, of an address alone; None: the study's name in
+                the configuration's `output.folder`. It is made where it is missing.
 
         Raises:
             InputError: there is none.
         """
         study = join_study(store)
-        folder = Path(store)
         if is_address(store):
             _, base, _ = stored(study, "search", _read, _MISSING)
             if Path(study.study_name).name != study.study_name:
                 raise InputError(f"study {shown(study.study_name)}: its name is no folder's")
-            folder = Path(base.output.folder) / study.study_name
-        return cls(folder, study)
+            folder = folder or Path(base.output.folder) / study.study_name
+            make_folder(folder)
+        return cls(folder or Path(store), study)
 
     @property
     def trials(self) -> list[optuna.trial.FrozenTrial]:
