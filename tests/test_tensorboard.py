@@ -37,7 +37,7 @@ from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin  # no
 from tensorboard.util import tensor_util  # noqa: E402
 from werkzeug.test import Client  # noqa: E402
 
-from ferkeras.config.file import dump_config, load_config  # noqa: E402
+from ferkeras.config.file import dump_config, load_config, with_values  # noqa: E402
 from ferkeras.config.schema import Config  # noqa: E402
 from ferkeras.data.faces import Faces  # noqa: E402
 from ferkeras.data.presets.fer2013 import EMOTIONS  # noqa: E402
@@ -475,6 +475,21 @@ def test_a_resumed_run_has_neither_gap_nor_overlap(tmp_path):
     assert steps(read, "validation/confusion_matrix") == [1, 3, 4]
     assert numbers(read, "result/val_accuracy") == {4: VALIDATION[1]}
     assert steps(read, "configuration") == [0]
+
+
+def test_a_run_that_goes_on_with_other_settings_shows_both(tmp_path):
+    model, more = small_network(), with_values(CONFIG, {"train.epochs": 99})
+    writer = tensorboard(tmp_path)
+    fit(model, [writer], epochs=2)
+    state = json.loads(json.dumps(writer.get_state()))
+    for config in (CONFIG, more):
+        writer = tensorboard(tmp_path, config, kept=(False,))
+        writer.set_state(state)
+        fit(model, [writer], initial_epoch=2, epochs=3)
+        state = json.loads(json.dumps(writer.get_state()))
+    texts = events(tmp_path / "validation").Tensors("configuration")
+    assert [each.step for each in texts] == [0, 3]
+    assert b"epochs: 99" in tf.make_ndarray(texts[-1].tensor_proto).item()
 
 
 def test_it_adds_no_trace_of_the_training_step(tmp_path):

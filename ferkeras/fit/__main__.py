@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="RUN",
         help="resume the run in this folder; without RUN, the newest unfinished one in "
         "saved_models (a folder of runs may be named too); its configuration is its own, but for "
-        "train.epochs (also of a run that is complete), and data.path or data.votes (the same ones "
-        "elsewhere)",
+        "train.epochs (also of a run that is complete), data.path or data.votes (the same ones "
+        "elsewhere), and monitor.trackers",
     )
     arguments = parser.parse_args(argv)
     named = arguments.resume if isinstance(arguments.resume, Path) else None

@@ -85,7 +85,7 @@ def train(
             something could not be written.
         Interrupted: SIGINT or SIGTERM came; the run can be resumed.
     """
-    trackers = open_trackers(config.monitor, console, goes_on=run is not None)
+    trackers = open_trackers(config.monitor, console)
     with console.working("building the network"):
         make_reproducible(config)
         setup = build_setup(config, splits)

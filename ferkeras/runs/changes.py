@@ -1,9 +1,10 @@
 """What may be changed in a run that goes on, and how that is written down.
 
-A run goes on with more epochs or with data that have moved. A kill at any moment leaves a folder
-that can be opened or resumed: first comes the new `config.yaml`, from which a later `fit --resume`
-sees by itself that epochs are missing, then the record of what was changed; then the calibration
-goes, `metrics.json`, without which the run is not complete, and last its report.
+A run goes on with more epochs, with data that have moved, or told to other trackers. A kill at any
+moment leaves a folder that can be opened or resumed: first comes the new `config.yaml`, from which
+a later `fit --resume` sees by itself that epochs are missing, then the record of what was changed;
+then the calibration goes, `metrics.json`, without which the run is not complete, and last its
+report.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from ferkeras.runs.records import CalibrationRecord, ChangeRecord, EnvironmentRe
 
 EPOCHS = "train.epochs"
 
-CHANGEABLE = (EPOCHS, PATH, VOTES)
+TRACKERS = "monitor.trackers"
+
+CHANGEABLE = (EPOCHS, PATH, VOTES, TRACKERS)
 """Keys that may be given with `fit --resume`."""
 
 
@@ -37,9 +40,9 @@ def changes_asked(overrides: Sequence[str]) -> dict[str, Any]:
         overrides,
         CHANGEABLE,
         "--resume continues a run as it was configured, so that its figures belong to one recipe; "
-        "only train.epochs (more epochs), data.path and data.votes (the same at another place) may "
-        "be given; for anything else begin a new run, with network.start_from=RUN where it shall "
-        "begin from this one's network",
+        "only train.epochs (more epochs), data.path and data.votes (the same at another place) and "
+        "monitor.trackers (who is told) may be given; for anything else begin a new run, with "
+        "network.start_from=RUN where it shall begin from this one's network",
     )
 
 

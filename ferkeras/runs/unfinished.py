@@ -21,7 +21,7 @@ from ferkeras.config.schema import Config
 from ferkeras.config.sections.output import Output
 from ferkeras.data.faces import Splits
 from ferkeras.files.writing import remove_temporary_files
-from ferkeras.runs.changes import EPOCHS, moved
+from ferkeras.runs.changes import EPOCHS, TRACKERS, moved
 from ferkeras.runs.configured import config_of
 from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import FinishedRun, check_name, check_task, task_of
@@ -164,7 +164,8 @@ def reopened(run: Run, changes: Mapping[str, Any] | None = None) -> Iterator[Unf
 
     Args:
         run: its folder.
-        changes: more epochs, data at another place: see `ferkeras.runs.changes.changes_asked`.
+        changes: more epochs, data at another place, other trackers: see
+            `ferkeras.runs.changes.changes_asked`.
 
     Raises:
         InputError: another process has the run, a file of it is damaged, or it cannot go on as
@@ -197,7 +198,7 @@ def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
         before = with_values(before, healings_to_come(environment, before))
     config = with_values(before, changes) if changes else before
     if run.metrics.exists():
-        return _complete(run, before, config, environment, asked=EPOCHS in changes)
+        return _complete(run, before, config, environment, changes)
     if environment is None and not set(Config.model_fields) <= _sections(run.config.read_text()):
         raise InputError(
             f"{shown(run.config)}: a configuration, but not one that python -m ferkeras.fit has "
@@ -209,12 +210,16 @@ def _opened(run: Run, changes: Mapping[str, Any]) -> UnfinishedRun | None:
 
 
 def _complete(
-    run: Run, before: Config, config: Config, environment: EnvironmentRecord | None, *, asked: bool
+    run: Run,
+    before: Config,
+    config: Config,
+    environment: EnvironmentRecord | None,
+    changes: Mapping[str, Any],
 ) -> UnfinishedRun | None:
     """A run with an end that is to go on, or has moved; None if neither."""
     metrics = read_record(run.metrics, MetricsRecord)
     done = metrics["epochs"]
-    if asked:
+    if EPOCHS in changes:
         if reason := metrics.get("stopped"):
             raise InputError(
                 f"{run.folder}: this run was ended early ({reason}), and would be again; "
@@ -232,6 +237,11 @@ def _complete(
                 f"begin a new run from its network: network.start_from={run.folder}"
             )
         return UnfinishedRun(run, config, environment)
+    if TRACKERS in changes:
+        raise InputError(
+            f"{TRACKERS}: {run.folder} is complete, so that there is nothing to tell; name more "
+            f"epochs too ({EPOCHS}=N), or leave it out"
+        )
     if moved(before, config):
         return UnfinishedRun(run, config, environment, complete=True)
     return None

@@ -83,6 +83,8 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._images = sample_images
         self._labels = sample_labels
         self._was_kept = kept
+        self._configuration = dump_config(config)
+        self._configuration_before = self._configuration
         # What the run is called on the HParams page, where runs with one name would be averaged.
         self._trial = self._folder.path.resolve().parent.name
         self._kept: dict[str, float] = {}
@@ -102,14 +104,19 @@ class TensorBoardWriter(keras.callbacks.Callback):
             input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)],
         )
         if self._goes_on:
+            if self._configuration_before != self._configuration:
+                self._write_configuration(self._step)
             return
         with self._writers["train"].as_default():
             tf.summary.graph(self._predict.get_concrete_function().graph)
         self._write("validation", summaries.layout(), 0)
         self._write("validation", summaries.hyperparameters(self._config, self._trial), 0)
-        with self._writers["validation"].as_default():
-            tf.summary.text("configuration", f"```yaml\n{dump_config(self._config)}\n```", step=0)
+        self._write_configuration(0)
         self._flush()
+
+    def _write_configuration(self, step: int) -> None:
+        with self._writers["validation"].as_default():
+            tf.summary.text("configuration", f"```yaml\n{self._configuration}\n```", step=step)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the epoch's numbers and, when it is time, pictures and weights."""
@@ -152,6 +159,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
             "best": self._kept,
             "step": self._step,
             "matrix": None if self._matrix is None else self._matrix.tolist(),
+            "configuration": self._configuration,
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -167,6 +175,7 @@ class TensorBoardWriter(keras.callbacks.Callback):
         self._kept = dict(state["best"])
         self._step = state["step"]
         self._matrix = None if state["matrix"] is None else np.array(state["matrix"])
+        self._configuration_before = state.get("configuration", self._configuration)
         self._goes_on = True
         if is_open:
             self._open()

@@ -18,13 +18,12 @@ def need_trackers(monitor: Monitor) -> None:
         need_extra(name, f"monitor.trackers={name}")
 
 
-def open_trackers(monitor: Monitor, console: Console, *, goes_on: bool = False) -> list[Tracker]:
+def open_trackers(monitor: Monitor, console: Console) -> list[Tracker]:
     """Import the trackers that a configuration names, and see that they answer.
 
     Args:
         monitor: names them.
         console: shows what is opened.
-        goes_on: whether it is for a run that goes on, which keeps its trackers.
 
     Raises:
         InputError: one is not installed, or does not answer.
@@ -42,6 +41,5 @@ def open_trackers(monitor: Monitor, console: Console, *, goes_on: bool = False) 
             try:
                 trackers.append(Named())
             except Exception as error:  # a server's, a file's, a library's: of any kind
-                advice = Named.advice + ("" if goes_on else ", or leave it out")
-                raise unreachable(name, advice, error) from error
+                raise unreachable(name, Named.advice, error) from error
     return trackers

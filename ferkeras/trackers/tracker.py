@@ -103,4 +103,6 @@ def reason(error: BaseException) -> str:
 
 def unreachable(name: str, advice: str, error: Exception) -> InputError:
     """The error for a tracker that does not answer, or does not know a run any more."""
-    return InputError(f"monitor.trackers={name}: {reason(error)}; {advice}")
+    return InputError(
+        f"monitor.trackers={name}: {reason(error)}; {advice}, or leave it out: monitor.trackers=[]"
+    )

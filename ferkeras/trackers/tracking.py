@@ -80,9 +80,7 @@ class Tracking(keras.callbacks.Callback):
                     place = tracker.place()
             except Exception as error:  # a server's, a file's, a library's: of any kind
                 self._each(lambda begun: begun.close("failed"), "does not begin")
-                # A run that is told of already keeps its trackers.
-                advice = tracker.advice + ("" if before else ", or leave it out")
-                raise unreachable(tracker.name, advice, error) from error
+                raise unreachable(tracker.name, tracker.advice, error) from error
             self._console.print(f"{tracker.name}: {training.name}, {place}")
             known[tracker.name] = {"id": name, "healings": healings}
             write_json(run.trackers, known)
