@@ -13,7 +13,16 @@ from untraced import untraced
 
 from ferkeras.ablate.__main__ import main
 from ferkeras.ablate.ablation import Ablation, Cell, widest
-from ferkeras.ablate.plan import BASE, Plan, grouped, plan_between, plan_variants
+from ferkeras.ablate.page import verdict
+from ferkeras.ablate.plan import (
+    BASE,
+    Plan,
+    differing,
+    grouped,
+    left_as_first,
+    plan_between,
+    plan_variants,
+)
 from ferkeras.ablate.report import report
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError, Interrupted, RunError
@@ -22,6 +31,7 @@ from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
 from ferkeras.study import storage
 from ferkeras.study.effects import Comparison, Effect
+from ferkeras.study.effects import test_of as tested
 from ferkeras.study.training import Trainer
 
 TINY = (
@@ -237,6 +247,31 @@ def test_a_budget_goes_to_the_widest_interval_whatever_it_says(p):
     assert widest(found, there | {Cell(BASE, 2)}, {"fails"}) == [Cell("wide", 2)]
 
 
+def test_what_stands_in_two_parts_of_the_page_is_one_test():
+    first = load_config(None, ["network.conv_dropout=0.05"])
+    plan = plan_between(first, load_config(None, []), {}, seeds=2, hours=None)
+    found = [
+        Effect(each, "accuracy", 0.1, 0.05, 0.15, 0.001, 0.001, 2) for each in plan.comparisons
+    ]
+    # One change: all of them, it alone, it as the last, it as the only step.
+    assert len(found) == 4
+    assert len({tested(effect) for effect in found}) == 1
+    assert verdict(found) == "helps: all changes; 0 of 1 comparisons of accuracy are not decided."
+
+
+def test_faces_and_seed_that_differ_are_told_and_trackers_are_no_change():
+    first = load_config(None, [])
+    second = load_config(
+        None,
+        ["seed=3", "data.demo_label_noise=0.3", "monitor.trackers=[mlflow]", "train.epochs=5",
+         "output.folder=x", "data.cache=false"],
+    )  # fmt: skip
+    assert left_as_first(first, second) == ["seed", "data.demo_label_noise"]
+    assert differing(first, second) == {"train.epochs": 5}
+    with pytest.raises(InputError, match="do not differ"):
+        differing(first, load_config(None, ["monitor.trackers=[mlflow]"]))
+
+
 def test_both_directions_and_the_stairs_between_two_configurations():
     first = load_config(None, ["network.conv_dropout=0.25", "train.learning_rate=0.0005",
                                "class_weight.rule=none", "seed=4",
@@ -290,8 +325,12 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["train.learning_rate=auto", "--variant", "a", "train.learning_rate=0.1"],
          "give a number"),
         (["--variant", "a", "monitor.collapse_action=heal"], "changes its own settings"),
-        (["--seeds", "1", "--variant", "a", "train.epochs=3"], "at least 2"),
-        (["--seeds", "0", "--variant", "a", "train.epochs=3"], "at least 2"),
+        (["--seeds", "1", "--variant", "a", "train.epochs=3"], "expected 2 to 1000"),
+        (["--seeds", "0", "--variant", "a", "train.epochs=3"], "expected 2 to 1000"),
+        (["--seeds", "1001", "--variant", "a", "train.epochs=3"], "expected 2 to 1000"),
+        (["--hours", "inf", "--variant", "a", "train.epochs=3"], "expected a number above 0"),
+        (["--variant", "a", "train.epochs=3", "train.epochs=4"], "given twice"),
+        (["--variant", "a", "monitor.trackers=[mlflow]"], "the same for all arms"),
         (["--group", "g", "augment.*", "--variant", "a", "train.epochs=3"], "--between"),
         (["--seeds", "3", "--hours", "1", "--variant", "a", "train.epochs=3"], "one of them"),
         (["--between", "configs/demo.yaml", "configs/demo.yaml"], "do not differ"),

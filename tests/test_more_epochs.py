@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from ferkeras.cli.console import Console
-from ferkeras.cli.errors import InputError
-from ferkeras.config.file import load_config, with_values
+from ferkeras.cli.errors import InputError, RunError
+from ferkeras.config.file import dump_config, load_config, with_values
 from ferkeras.data.load import load_splits
 from ferkeras.export.folder import check_export_folder
-from ferkeras.files.writing import temporary_name
+from ferkeras.files.writing import temporary_name, write_json, write_text
 from ferkeras.fit.__main__ import main
 from ferkeras.fit.makes import but_an_edited_card, what_a_training_makes
 from ferkeras.fit.outcome import print_outcome
@@ -29,6 +29,7 @@ from ferkeras.runs.lock import exclusive_lock
 from ferkeras.runs.record import Run
 from ferkeras.runs.records import EnvironmentRecord, read_record
 from ferkeras.runs.unfinished import reopened
+from ferkeras.study.training import Trainer
 from ferkeras.training.checkpoints import CheckpointFolder
 
 
@@ -118,6 +119,7 @@ def test_a_complete_run_is_trained_for_another_epoch_and_says_so(run, splits):
         (["train.epochs=4", "train.epochs=5"], "given twice"),
         (["more"], "'more'"),
         (["data.path=nowhere.csv"], "nowhere.csv"),
+        (["monitor.trackers=[mlflow]"], "is complete, so that there is nothing to tell"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_before_anything_is_touched(
@@ -267,10 +269,50 @@ def test_a_kill_at_any_moment_leaves_a_run_that_opens_or_goes_on(after, run, mon
     assert run.metrics.exists() or not run.calibration.exists()
 
 
-def test_only_two_keys_may_be_given():
-    assert changes_asked(["train.epochs=80", "data.path=a b.csv"]) == {
+@pytest.mark.parametrize(
+    ("schedule", "added", "taken"),
+    [("constant", False, True), ("constant", True, True), ("cosine", False, True),
+     ("cosine", True, False)],
+)  # fmt: skip
+def test_a_study_takes_no_run_for_one_whose_cosine_was_another(schedule, added, taken, run, splits):
+    change = {"train.learning_rate_schedule": schedule, "schedule.plateau_from_epoch": None}
+    config = with_values(open_run(run.folder).config, change)
+    write_text(run.config, dump_config(config))
+    environment = read_record(run.environment, EnvironmentRecord)
+    record = {"when": "now", "epoch": 2, "key": "train.epochs", "was": 2, "now": 3}
+    write_json(run.environment, {**environment, "changes": [record] * added})
+    own = run.folder.parent / "study" / "runs"
+    own.mkdir(parents=True)
+
+    def train_one(*_, **__):
+        raise RunError("trained anew")
+
+    trainer = Trainer(own, [run.folder.parent], Console(io.StringIO()), train_one)
+    trainer.splits = lambda config: splits
+    with contextlib.nullcontext() if taken else pytest.raises(RunError, match="trained anew"):
+        assert trainer.obtain(config, "one").run.folder == run.folder
+
+
+def test_an_interrupted_run_goes_on_without_its_tracker(run):
+    config = with_values(open_run(run.folder).config, {"monitor.trackers": ["mlflow"]})
+    write_text(run.config, dump_config(config))
+    environment = read_record(run.environment, EnvironmentRecord)
+    settings = {**environment.get("settings", {}), "monitor.trackers": ["mlflow"]}
+    write_json(run.environment, {**environment, "settings": settings})
+    run.metrics.unlink()
+    with reopened(run, {"monitor.trackers": []}) as found:
+        assert found.config.monitor.trackers == ()
+        (change,) = write_changes(run, found.config, 1)
+    assert change.text == "monitor.trackers = [], was ['mlflow']"
+    assert load_config(run.config).monitor.trackers == ()
+
+
+def test_only_few_keys_may_be_given():
+    asked = ["train.epochs=80", "data.path=a b.csv", "monitor.trackers=[]"]
+    assert changes_asked(asked) == {
         "train.epochs": 80,
         "data.path": "a b.csv",
+        "monitor.trackers": [],
     }
     with pytest.raises(InputError, match="begin a new run"):
         changes_asked(["seed=1"])

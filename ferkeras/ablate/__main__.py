@@ -27,6 +27,7 @@ output.folder, is not trained again. Exit codes: 0 done, 1 failed, 2 wrong usage
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if arguments.join is not None:
         _refuse_more(arguments)
-        ablation = Ablation.join(arguments.join)
+        ablation, same = Ablation.join(arguments.join), []
     else:
-        plan, folder = _plan(arguments)
+        plan, folder, same = _plan(arguments)
         ablation = Ablation.begin(folder, plan)
     with Console() as console:
         seeds = ablation.plan.seeds
@@ -72,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 else f"for {ablation.plan.hours:g} hours, two seeds of each arm first",
             },
         )
+        if same:
+            console.print(
+                f"note: {', '.join(same)}: differ, and are the first's for all arms; where both "
+                "shall have others, give them here"
+            )
         with going_on("ablation", command_line("ablate", "--join", ablation.folder)):
             ablation.work(console)
 
@@ -82,7 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
-    from ferkeras.ablate.plan import differing, plan_between, plan_variants
+    from ferkeras.ablate.plan import (
+        MOST_SEEDS,
+        differing,
+        left_as_first,
+        plan_between,
+        plan_variants,
+    )
     from ferkeras.ablate.variants import read_groups, read_variants
     from ferkeras.config.file import load_config
     from ferkeras.config.idle import refuse_idle
@@ -91,11 +103,11 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
     if arguments.seeds is not None and arguments.hours is not None:
         raise InputError("--seeds and --hours: give one of them; hours decide the number of seeds")
     seeds = _SEEDS if arguments.seeds is None else arguments.seeds
-    if seeds < 2:
+    if not 2 <= seeds <= MOST_SEEDS:
         raise InputError(
-            f"--seeds {seeds}: expected at least 2; one seed cannot tell a change from chance"
+            f"--seeds {seeds}: expected 2 to {MOST_SEEDS}; one cannot tell a change from chance"
         )
-    if arguments.hours is not None and not arguments.hours > 0:
+    if arguments.hours is not None and not 0 < arguments.hours < math.inf:
         raise InputError(f"--hours {arguments.hours:g}: expected a number above 0")
     if arguments.between is None:
         if arguments.group:
@@ -106,7 +118,7 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
         base = configured(arguments)
         variants = read_variants(arguments.variant, arguments.variants)
         plan = plan_variants(base, variants, seeds, arguments.hours)
-        name = base.name
+        name, same = base.name, []
     else:
         if arguments.variant or arguments.variants:
             raise InputError(
@@ -123,8 +135,10 @@ def _plan(arguments: argparse.Namespace):  # type: ignore[no-untyped-def]
         groups = read_groups(arguments.group)
         plan = plan_between(first, second, groups, seeds, arguments.hours)
         base, name = first, f"{first.name}-{second.name}"
+        same = left_as_first(first, second)
     need_source(base.data)
-    return plan, arguments.output or Path(base.output.folder) / f"ablate-{arguments.name or name}"
+    folder = Path(base.output.folder) / f"ablate-{arguments.name or name}"
+    return plan, arguments.output or folder, same
 
 
 def _refuse_more(arguments: argparse.Namespace) -> None:

@@ -15,8 +15,9 @@ from ferkeras.config.file import with_values
 from ferkeras.config.idle import refuse_idle
 from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
+from ferkeras.runs.moved import PATH, VOTES
 from ferkeras.study.effects import Comparison
-from ferkeras.study.training import identity, refuse_found_rate, refuse_healing
+from ferkeras.study.training import ELSEWHERE, identity, refuse_found_rate, refuse_healing
 
 _FIXED = ("name", "seed", "output", "data", "checkpoint")
 """What no variant changes: it would compare other things than recipes."""
@@ -166,15 +167,28 @@ def differing(first: Config, second: Config) -> dict[str, Any]:
     Raises:
         InputError: there are none.
     """
-    before, after = flat(first), flat(second)
-    found = {
-        key: value
-        for key, value in after.items()
-        if key.split(".")[0] not in _FIXED and (key not in before or before[key] != value)
-    }
+    found = {key: value for key, value in _different(first, second).items() if not _is_fixed(key)}
     if not found:
         raise InputError("--between: the two recipes do not differ; name two that do")
     return found
+
+
+def left_as_first(first: Config, second: Config) -> list[str]:
+    """Dotted keys that differ and say on which faces and from which seed: all have the first's."""
+    return [
+        key
+        for key in _different(first, second)
+        if key.split(".")[0] in ("seed", "data") and (key in (PATH, VOTES) or key not in ELSEWHERE)
+    ]
+
+
+def _different(first: Config, second: Config) -> dict[str, Any]:
+    before, after = flat(first), flat(second)
+    return {k: v for k, v in after.items() if k not in before or before[k] != v}
+
+
+def _is_fixed(key: str) -> bool:
+    return key.split(".")[0] in _FIXED or key in ELSEWHERE
 
 
 def grouped(
@@ -234,7 +248,7 @@ class _Arms:
 
 def _changed(config: Config, values: Mapping[str, Any], what: str) -> Config:
     for key in values:
-        if key.split(".")[0] in _FIXED:
+        if _is_fixed(key):
             raise InputError(
                 f"{what}: {key} is the same for all arms; change it for all of them with "
                 f"{key}=VALUE before any --variant"

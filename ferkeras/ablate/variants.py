@@ -8,6 +8,7 @@ from typing import Any
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import quoted, shown
+from ferkeras.config.arguments import keys_given
 from ferkeras.config.file import read_override
 from ferkeras.config.keys import with_dots
 from ferkeras.config.yaml_text import read_yaml
@@ -21,7 +22,8 @@ def read_variants(given: Sequence[Sequence[str]], file: Path | None) -> dict[str
         file: a YAML file of such, ``name: {section.key: value}``.
 
     Raises:
-        InputError: one is not readable, has no settings, or has the name of another.
+        InputError: one is not readable, has no settings, one of them twice, or has the name of
+            another.
     """
     found: dict[str, dict[str, Any]] = {}
     if file is not None:
@@ -40,6 +42,7 @@ def read_variants(given: Sequence[Sequence[str]], file: Path | None) -> dict[str
                 f"--variant {quoted(name)}: expected a name and settings: --variant NAME "
                 "section.key=value..."
             )
+        keys_given(settings)
         found[name] = dict(read_override(text) for text in settings)
     return found
 

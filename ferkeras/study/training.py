@@ -22,6 +22,7 @@ from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.files.inner import InnerPath, folder_of
 from ferkeras.files.writing import demand_room
+from ferkeras.runs.changes import EPOCHS
 from ferkeras.runs.division import had_same_splits
 from ferkeras.runs.finished import FinishedRun, open_run
 from ferkeras.runs.lock import AtWork, exclusive_lock
@@ -33,7 +34,7 @@ from ferkeras.study.storage import LOGS
 if TYPE_CHECKING:
     import keras
 
-_ELSEWHERE = (
+ELSEWHERE = (
     "name",
     "output.folder",
     "data.path",
@@ -67,7 +68,7 @@ class Train(Protocol):
 
 def identity(config: Config) -> str:
     """What two configurations have in common if their trainings on the same faces are one."""
-    values = {key: value for key, value in flat(config).items() if key not in _ELSEWHERE}
+    values = {key: value for key, value in flat(config).items() if key not in ELSEWHERE}
     return json.dumps(values, sort_keys=True)
 
 
@@ -198,7 +199,9 @@ class Trainer:
     ) -> FinishedRun:
         wanted = identity(config)
         for run in self._runs([self._folder, *self._others], wanted):
-            if run.metrics.is_file() and _trained_on(run, splits):
+            if not run.metrics.is_file() or _was_prolonged(run, config):
+                continue
+            if _trained_on(run, splits):
                 return open_run(run.folder)
         for run in self._runs([self._folder], wanted):
             if run.metrics.is_file():
@@ -259,6 +262,16 @@ class Trainer:
                 except InputError:
                     continue  # another program's folder, or a run of another version
         return found
+
+
+def _was_prolonged(run: Run, config: Config) -> bool:
+    """Whether epochs were added to a run that is another than one begun with so many."""
+    if config.train.learning_rate_schedule != "cosine":
+        return False
+    with suppress(InputError):
+        changes = read_record(run.environment, EnvironmentRecord).get("changes", [])
+        return any(each["key"] == EPOCHS for each in changes)
+    return False
 
 
 def _trained_on(run: Run, splits: Splits) -> bool:
