@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ferkeras import diagnose_model
 from ferkeras.diagnose.program.code_names import attributes_set, names_of
@@ -215,3 +216,28 @@ def test_an_attention_mask_that_lets_padding_pass(inverted):
     if inverted:
         assert "In Keras true means that a place is looked at" in found[0].verdict
         assert found[0].layer == "looks"
+
+
+class Asks(keras.Model):
+    """Asks NumPy what it is given, which only an eager call can."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.hidden = layers.Dense(8, "relu")
+        self.last = layers.Dense(2, last, name="last")
+
+    def call(self, x):
+        limit = np.abs(x.numpy()).max(axis=1, keepdims=True)
+        return self.last(self.hidden(x / limit))
+
+
+@pytest.mark.parametrize(("last", "causes"), [("relu", ("relu_output",)), ("softmax", ())])
+def test_a_model_that_asks_numpy_is_examined_as_it_runs(last, causes):
+    x, y = table(120)
+    keras.utils.set_random_seed(0)
+    model = Asks(last)
+    model.compile(keras.optimizers.Adam(0.02), SPARSE, metrics=["accuracy"], run_eagerly=True)
+    found = said(model, x, y, seconds=20, batch_size=30, epochs=40)
+    assert found.causes == causes
+    assert found.facts["output"] == f"2 units, {last} after linear"
+    assert not tf.config.functions_run_eagerly()

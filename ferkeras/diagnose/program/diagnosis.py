@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from ferkeras.cli.errors import InputError
 from ferkeras.cli.wording import shown
@@ -17,6 +18,7 @@ from ferkeras.diagnose.program.causes import callback, capacity, order
 from ferkeras.diagnose.program.causes.mixed_up import neighbours_alike
 from ferkeras.diagnose.program.finding import CodeRemedy, ProgramFinding
 from ferkeras.diagnose.program.labels import NoClassifier
+from ferkeras.diagnose.program.lent import as_it_runs
 from ferkeras.diagnose.program.material import Material, read_material
 from ferkeras.diagnose.program.prepared import build, labelled
 from ferkeras.diagnose.program.probes import HEAD, LAST, MEASURED, OWN, TIMED, TRIED, Probe
@@ -162,7 +164,7 @@ def _diagnosis(
     build(model, material)
     material = labelled(material, model)
     held = None if held is None else labelled(held, model)
-    with untouched(model):
+    with untouched(model), as_it_runs(model, material.take(np.arange(1))):
         program = Program(model, material, held, fit, seconds, own)
         program.forward.must_predict()
         if order.splits_by_order(program) is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ferkeras.diagnose.program.output import output_activations
 
@@ -80,15 +81,17 @@ def head_of(model: keras.Model, x: Any) -> Head:
     """Examine the end of a model.
 
     Args:
-        model: called twice, once symbolically.
+        model: called twice, once symbolically; where functions run eagerly, its layers alone say
+            how it ends.
         x: inputs of a few rows.
     """
-    activations = output_activations(model, x)
     called: list[Any] = []
     weighted: list[Any] = []
     calls: list[tuple[Any, Any, Any]] = []
     with _recorded(model, called, weighted, calls=calls):
         output = model(x, training=False)
+    eager = tf.config.functions_run_eagerly()
+    activations = _as_layers_say(called, calls, output) if eager else output_activations(model, x)
     wanted = [name for name in activations if name not in _PLAIN]
     layers: list[Any] = []
     for layer in reversed(called):
@@ -104,6 +107,23 @@ def head_of(model: keras.Model, x: Any) -> Head:
         weighted[-1] if weighted else None,
         next((layer for layer, _, _ in reversed(calls) if _is_leaf(layer)), None),
     )
+
+
+def _as_layers_say(
+    called: Sequence[Any], calls: Sequence[tuple[Any, Any, Any]], output: Any
+) -> tuple[str, ...]:
+    """The activations of the layers that were called last, the last one first."""
+    made = next((made for layer, _, made in reversed(calls) if _is_leaf(layer)), None)
+    if made is None or not np.array_equal(made, output):
+        # What the model does to the output of its last layer is not seen.
+        return ("other",)
+    found: list[str] = []
+    for layer in reversed(called):
+        if (name := _name(layer)) != "linear":
+            found.append(name)
+        if layer.weights:
+            break
+    return (*found, "linear")
 
 
 def _is_leaf(layer: Any) -> bool:

@@ -44,6 +44,32 @@ def eagerly() -> Iterator[None]:
 
 
 @contextmanager
+def as_it_runs(model: keras.Model, x: Any) -> Iterator[None]:
+    """Call a model eagerly that is compiled for that, where it cannot be called otherwise.
+
+    Args:
+        model: may ask NumPy, which no trace can.
+        x: inputs of a few rows.
+    """
+    asks = getattr(model, "run_eagerly", False) and not _is_traceable(model, x)
+    with eagerly() if asks else contextlib.nullcontext():
+        yield
+
+
+def _is_traceable(model: keras.Model, x: Any) -> bool:
+    import tensorflow as tf
+
+    try:
+        tf.function(lambda rows: model(rows, training=False)).get_concrete_function(
+            keras.tree.map_structure(tf.convert_to_tensor, x)
+        )
+    except Exception:
+        # Whatever its code raises of a tensor without values.
+        return False
+    return True
+
+
+@contextmanager
 def its_strategy(model: keras.Model) -> Iterator[None]:
     """Make variables where the model's are: on each device of the strategy that it is made for."""
     strategy = getattr(model, "_distribute_strategy", None)
