@@ -157,6 +157,30 @@ def test_the_model_card_tells_of_test_time_augmentation(evaluated):
         assert re.search(rf"error .*{re.escape(named)} \| {metrics['ece']:.1%} \|", card)
 
 
+def test_the_card_has_no_figures_of_a_temperature_that_the_run_has_not(evaluated):
+    folder, evaluation = evaluated
+    finished = open_run(folder)
+    calibration = finished.run.calibration.path
+    with_it = model_card(finished, {})
+    assert "are those of probabilities with the temperature" in with_it
+    before = calibration.read_text()
+    try:
+        # The training went on since.
+        calibration.unlink()
+        gone = model_card(finished, {})
+        # Calibrated once more since.
+        calibration.write_text(json.dumps({**json.loads(before), "temperature": 3.5}))
+        other = model_card(finished, {})
+    finally:
+        calibration.write_text(before)
+    plain = result_of(evaluation, "plain")["metrics"]["log_loss"]
+    tempered = result_of(evaluation, "calibrated")["metrics"]["log_loss"]
+    for card, figure in ((with_it, tempered), (gone, plain), (other, plain)):
+        assert f"| log loss | {figure:.3f} |" in card
+    assert "temperature" not in gone.partition("## Results")[2].partition("##")[0]
+    assert "are those of probabilities without a temperature" in other
+
+
 def test_figures_of_other_faces_than_its_own_are_none_of_the_card(evaluated):
     folder, _ = evaluated
     run = Run(folder)

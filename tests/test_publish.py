@@ -370,6 +370,17 @@ def test_its_card_says_that_the_split_is_by_people(run):
     assert "made by ferkeras from the seed, nobody on both sides of it" in card
 
 
+def test_its_card_calls_nobodys_split_that_of_fer2013_but_fer2013s(run):
+    finished = open_run(run)
+    for recognised, named in (("table of pixels (FER2013); 48 x 48 grey", True),
+                              ("class folders; 48 x 48 grey", False)):  # fmt: skip
+        data = {**finished.environment["data"], "official_split": True, "recognised": recognised}
+        environment = {**finished.environment, "data": data}
+        card = model_card(replace(finished, environment=environment), {})
+        assert "The split is the source's own" in card
+        assert ("FER2013 calls validation PublicTest" in card) == named
+
+
 def test_a_folder_whose_name_is_no_text_is_refused_before_any_work(run, tmp_path, capsys):
     assert main([str(run), str(tmp_path / "caf\udce9")]) == 2
     assert "its name is not UTF-8" in capsys.readouterr().err

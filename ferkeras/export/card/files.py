@@ -55,8 +55,7 @@ probabilities = network.predict(faces)  # {shape}, whole numbers of 0 to 255
 
 
 _PLAIN = """
-It has no temperature: log loss and calibration error below are not those of its probabilities, but
-of an export (`--format keras` makes one of this kind).
+It has no temperature; an export has (`--format keras` makes one of this kind).
 """
 
 
@@ -121,8 +120,7 @@ def _temperatures(of: Mapping[str, float]) -> str:
     if plain := [f"`{for_code(name)}`" for name, value in of.items() if value == 1.0]:
         text += (
             f"Those of {', '.join(plain)} are not: made before the calibration, and less honest "
-            "about their\nprobabilities than log loss and calibration error below say. Export "
-            "again to change that.\n"
+            "about their\nprobabilities. Export again to change that.\n"
         )
     return text
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from ferkeras.cli.figures import percent
 from ferkeras.cli.foreign_text import for_code, for_markdown, last_part
-from ferkeras.data.presets.fer2013 import FER2013
 from ferkeras.export.card.files import files_part
 from ferkeras.export.card.recipe import recipe_part
 from ferkeras.export.card.results import evaluation_parts, training_part
 from ferkeras.export.card.table import table
 from ferkeras.export.card.warnings import LIMITS, USES
+from ferkeras.metrics.calibration import temperatures_of
 from ferkeras.runs.finished import FinishedRun, TrainedRun
 from ferkeras.runs.records import EvaluationRecord, read_record
 
@@ -38,7 +38,7 @@ def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -
         _data(finished),
         recipe_part(finished),
     ]
-    evaluated = False
+    evaluated, temperature = False, temperatures_of(finished.run).get("none", 1.0)
     for split in ("validation", "test"):
         path = finished.run.figures(split)
         if path.is_file():
@@ -46,9 +46,9 @@ def model_card(finished: TrainedRun, exports: Mapping[str, Mapping[str, Any]]) -
             # A run that went on may have another network now, and other faces are not its own.
             if evaluation["epoch"] == finished.best_epoch and evaluation["same_data_as_training"]:
                 evaluated = evaluated or split == "validation"
-                parts += evaluation_parts(split, evaluation)
+                parts += evaluation_parts(split, evaluation, temperature)
     if not evaluated and isinstance(finished, FinishedRun):
-        parts.append(training_part(finished))
+        parts.append(training_part(finished, temperature))
     parts.append(LIMITS)
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
@@ -85,7 +85,7 @@ def _data(finished: TrainedRun) -> str:
         how += ", nobody on both sides of it"
     if data.get("official_split"):
         how = "the source's own"
-        if finished.task.classes == FER2013.classes and not finished.about().of_synthetic_faces:
+        if "(FER2013)" in data.get("recognised", ""):
             how += " (FER2013 calls validation PublicTest and test PrivateTest)"
     if leaked := data.get("leaked"):
         how += f", without {leaked:,} training faces that are validation or test faces too"

@@ -19,9 +19,17 @@ _TTA = {
 }
 
 
-def evaluation_parts(split: str, evaluation: EvaluationRecord) -> Iterator[str]:
-    """Yield the figures of an evaluation, one part for each set of faces."""
-    calibrated = any(each["variant"] == "calibrated" for each in evaluation["results"])
+def evaluation_parts(split: str, evaluation: EvaluationRecord, temperature: float) -> Iterator[str]:
+    """Yield the figures of an evaluation, one part for each set of faces.
+
+    Args:
+        split: the faces'.
+        evaluation: may be older than the run's temperature, or younger than one that is gone.
+        temperature: of the run now; 1.0 without one.
+    """
+    calibrated = evaluation["temperature"] == temperature != 1.0 and any(
+        each["variant"] == "calibrated" for each in evaluation["results"]
+    )
     for result in evaluation["results"]:
         if result["variant"] == ("calibrated" if calibrated else "plain"):
             tta = [
@@ -42,11 +50,25 @@ def evaluation_parts(split: str, evaluation: EvaluationRecord) -> Iterator[str]:
                 evaluation["bootstrap"]["confidence"],
                 tta,
                 all_faces=result["faces"] == "all",
+                note=_note(temperature, calibrated=calibrated),
             )
 
 
-def training_part(finished: FinishedRun) -> str:
-    """Return the figures of the validation faces that the training itself left."""
+def _note(temperature: float, *, calibrated: bool) -> str:
+    """Of which probabilities the figures of a calibrated run are."""
+    if temperature == 1.0:
+        return ""
+    which = "with the temperature" if calibrated else "without a temperature"
+    return f"Log loss and calibration error are those of probabilities {which}.\n\n"
+
+
+def training_part(finished: FinishedRun, temperature: float) -> str:
+    """Return the figures of the validation faces that the training itself left.
+
+    Args:
+        finished: the run.
+        temperature: its own now; these figures are without one.
+    """
     # They bring scikit-learn along, for which a wrong path shall not wait.
     from ferkeras.metrics.bootstrap import CONFIDENCE
     from ferkeras.metrics.intervals import intervals_of
@@ -54,7 +76,8 @@ def training_part(finished: FinishedRun) -> str:
 
     predicted = read_predictions(finished.run.predictions, finished.task.classes)
     ranges = intervals_of(predicted, seed=finished.config.seed)
-    return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE)
+    note = _note(temperature, calibrated=False)
+    return _results("validation", finished.metrics["validation"], ranges, CONFIDENCE, note=note)
 
 
 def _results(
@@ -65,6 +88,7 @@ def _results(
     tta: Sequence[tuple[str, str, str]] = (),
     *,
     all_faces: bool = True,
+    note: str = "",
 ) -> str:
     which = "" if all_faces else ", without those that also occur in training"
     rows = [
@@ -73,9 +97,8 @@ def _results(
         if metrics.get(key) is not None
     ]
     rows += tta
-    text = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n" + table(
-        ("measure", "value", f"{confidence:.0%} interval"), rows
-    )
+    title = f"## Results on {metrics['faces']:,} {split} faces{which}\n\n"
+    text = title + note + table(("measure", "value", f"{confidence:.0%} interval"), rows)
     return text + ("\n" + _emotions(metrics["emotions"], ranges) if all_faces else "")
 
 
