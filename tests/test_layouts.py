@@ -251,7 +251,7 @@ def test_a_column_of_people_is_asked_of_nothing_without_columns(tmp_path):
         # What a network is judged by need not say who is seen.
         config = load_config(None, [f"data.path={tmp_path / name}", "data.group_column=person"])
         task = read(tmp_path / name).faces.task
-        assert len(load_other_faces(config, Console(io.StringIO()), task).faces)
+        assert len(load_other_faces(config, Console(io.StringIO()), task)[0].faces)
     bare = written(tmp_path, "folder/happy/1.png,happy\nfolder/sad/1.png,sad\n")
     assert "a row without a line of column names above" in refusal(bare, group_column="person")
 

@@ -28,9 +28,9 @@ from ferkeras.config.sections.augment import Augment
 from ferkeras.data.classes import DROPPED
 from ferkeras.data.digests import votes_fingerprint_of
 from ferkeras.data.faces import USAGES, ReadFaces, Splits
-from ferkeras.data.load import load_splits
+from ferkeras.data.load import load_other_faces, load_splits
 from ferkeras.data.pipeline import VOTES_WEIGHT, TrainingPipeline, training_targets
-from ferkeras.data.presets.fer2013 import EMOTIONS
+from ferkeras.data.presets.fer2013 import EMOTIONS, FER2013
 from ferkeras.data.read import read_faces
 from ferkeras.data.readers.votes import Votes
 from ferkeras.data.votes import fractions, labelled_by_votes
@@ -574,6 +574,22 @@ def test_what_a_second_head_learnt_from_is_not_needed_to_evaluate(runs, tmp_path
         else:
             with pytest.raises(InputError, match=r"gone\.csv: no such file"):
                 find_subject(finished, None, None, console)
+
+
+@pytest.mark.parametrize("how", ["filter", "soft", "auxiliary"])
+@pytest.mark.parametrize("where", ["there", "gone", "columns"])
+def test_other_faces_need_no_votes(how, where, voted, make_faces, tmp_path, monkeypatch):
+    monkeypatch.setenv("FERKERAS_CACHE", str(tmp_path / "cache"))
+    places = {"there": str(voted[1]), "gone": str(tmp_path / "gone.csv"), "columns": "columns"}
+    given = {"data.path": str(voted[0]), "data.votes": places[where], "data.votes_as": how}
+    config = with_values(Config(), given)
+    for each in make_faces([0, 3]).images[:1]:
+        for name in ("angry", "happy"):
+            (tmp_path / "other" / name).mkdir(parents=True)
+            Image.fromarray(each[..., 0]).save(tmp_path / "other" / name / "a.png")
+    other = with_values(config, {"data.path": str(tmp_path / "other")})
+    read, without = load_other_faces(other, Console(io.StringIO()), FER2013)
+    assert (len(read.faces), without) == (2, True)
 
 
 def test_votes_that_said_what_training_faces_are_have_to_be_there(tmp_path, monkeypatch):

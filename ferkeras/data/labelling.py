@@ -52,7 +52,7 @@ def labelled(path: Path, source: Source, wanted: Wanted) -> Labelled:
 def _votes(path: Path, source: Source, wanted: str) -> Votes:
     if wanted == COLUMNS:
         if source.votes is None:
-            raise InputError(
+            raise OtherRows(
                 f"{shown(path)}: data.votes=columns: it has one label a face; expected a table, or "
                 "labels of NumPy's, with a column for each class"
             )

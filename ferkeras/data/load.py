@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from ferkeras.cli.console import Console
 from ferkeras.cli.errors import InputError
@@ -14,6 +15,7 @@ from ferkeras.config.sections.data import Data
 from ferkeras.data.faces import ReadFaces, Splits
 from ferkeras.data.read import read_faces
 from ferkeras.data.readers.source import NoPeople
+from ferkeras.data.readers.votes import OtherRows
 from ferkeras.data.source_path import source_at
 from ferkeras.data.split import Fold, split_faces
 from ferkeras.data.synthetic.dataset import synthetic_faces
@@ -48,13 +50,18 @@ def without_lost_votes(config: Config) -> Config:
 
     They change no label and leave no face out.
     """
-    data = config.data
-    lost = data.votes is not None and data.votes != COLUMNS and not expanded(data.votes).exists()
-    if not lost or data.votes_as != "auxiliary":
+    if not _is_lost(config.data) or config.data.votes_as != "auxiliary":
         return config
-    return config.model_copy(
-        update={"data": data.model_copy(update={"votes": None, "votes_as": None})}
-    )
+    return _with(config, votes=None, votes_as=None)
+
+
+def _is_lost(data: Data) -> bool:
+    """Whether the file of the votes is gone."""
+    return data.votes not in (None, COLUMNS) and not expanded(data.votes).exists()
+
+
+def _with(config: Config, **values: Any) -> Config:
+    return config.model_copy(update={"data": config.data.model_copy(update=values)})
 
 
 def load_splits(config: Config, console: Console, expected: Task | None = None) -> Splits:
@@ -147,22 +154,32 @@ def load_faces(config: Config, console: Console, expected: Task | None = None) -
     return read
 
 
-def load_other_faces(config: Config, console: Console, expected: Task) -> ReadFaces:
-    """Read faces that a network is judged by, which need not say who is seen in them.
+def load_other_faces(config: Config, console: Console, expected: Task) -> tuple[ReadFaces, bool]:
+    """Read faces that a network is judged by, or an export is tried on.
+
+    They need not say who is seen in them, and votes on the run's own faces are left out where they
+    are not on these, or are gone.
 
     Args:
         config: of the network's run, with the path of these faces.
         console: see `load_faces`.
         expected: likewise.
 
+    Returns:
+        The faces, and whether votes were left out.
+
     Raises:
         InputError: see `load_faces`.
     """
+    without = _with(config, votes=None, votes_as=None)
+    if _is_lost(config.data):
+        return load_other_faces(without, console, expected)[0], True
     try:
-        return load_faces(config, console, expected)
+        return load_faces(config, console, expected), False
     except NoPeople:
-        data = config.data.model_copy(update={"group_column": None})
-        return load_faces(config.model_copy(update={"data": data}), console, expected)
+        return load_other_faces(_with(config, group_column=None), console, expected)
+    except OtherRows:
+        return load_other_faces(without, console, expected)[0], True
 
 
 def notes_on(read: ReadFaces) -> list[str]:

@@ -20,7 +20,6 @@ from ferkeras.data.load import (
     split_as_configured,
     without_lost_votes,
 )
-from ferkeras.data.readers.votes import OtherRows
 from ferkeras.runs.division import had_same_faces, had_same_splits
 from ferkeras.runs.finished import TrainedRun
 
@@ -88,19 +87,13 @@ def find_subject(
             )
         return _of_splits(splits, split, finished, remark)
     moved = config.model_copy(update={"data": config.data.model_copy(update={"path": data})})
+    read, without_votes = load_other_faces(moved, console, finished.task)
     remark = ""
-    try:
-        read = load_other_faces(moved, console, finished.task)
-    except OtherRows:
-        moved = config.model_copy(
-            update={"data": moved.data.model_copy(update={"votes": None, "votes_as": None})}
+    if without_votes and config.data.votes_as != "auxiliary":
+        remark = (
+            "this run has learnt from votes, and those on its own faces do not belong to these or "
+            "are gone, so that these are judged by their own labels"
         )
-        read = load_other_faces(moved, console, finished.task)
-        if config.data.votes_as != "auxiliary":
-            remark = (
-                "the votes of this run's own faces do not belong to these, so that these are "
-                "judged by their own labels"
-            )
     if read.fingerprint == finished.fingerprint:
         return _of_splits(split_as_configured(read, config), split, finished)
     own: Splits | None = None

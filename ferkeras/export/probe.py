@@ -58,7 +58,7 @@ def find_probe(finished: TrainedRun, path: str | None, console: Console) -> Prob
         return Probe(_synthetic(finished), SYNTHETIC)
     if path is not None:
         data = data.model_copy(update={"path": path})
-    read = load_other_faces(config.model_copy(update={"data": data}), console, finished.task)
+    read, _ = load_other_faces(config.model_copy(update={"data": data}), console, finished.task)
     if read.fingerprint == finished.fingerprint:
         return Probe(mixed(split_as_configured(read, config).validation.images, config.seed))
     console.print(
