@@ -121,6 +121,42 @@ def test_class_names_in_bytes_are_utf_8(tmp_path):
     assert "names in bytes that are not UTF-8" in refusal(tmp_path / "faces.npz")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 20, 20",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999, 20, 20), }",
+        "{'descr': ['|u1'], 'fortran_order': False, 'shape': (4, 20, 20), }",
+    ],
+)
+def test_a_damaged_header_is_one_sentence(header, pair):
+    images, _ = pair
+    content = images.read_bytes()
+    length = int.from_bytes(content[8:10], "little")
+    images.write_bytes(content[:10] + header.ljust(length).encode() + content[10 + length :])
+    assert "images.npy: damaged (" in refusal(images)
+
+
+def test_damaged_archives_are_one_sentence(tmp_path):
+    np.savez_compressed(tmp_path / "faces.npz", images=faces(6), labels=names(6))
+    content = (tmp_path / "faces.npz").read_bytes()
+    refused = 0
+    for at in range(30, len(content), 97):
+        damaged = content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
+        (tmp_path / "faces.npz").write_bytes(damaged)
+        try:
+            read(tmp_path / "faces.npz")
+        except InputError:
+            refused += 1
+    assert refused > 5
+
+
+def test_labels_without_columns_are_refused(tmp_path):
+    assert "labels of shape (4, 0)" in refusal(
+        written(tmp_path, images=faces(4), labels=np.zeros((4, 0)))
+    )
+
+
 def test_python_objects_are_not_read_and_the_way_out_is_named(tmp_path):
     x, y = np.zeros((2, 48, 48), np.uint8), np.array(["happy", "sad"], dtype=object)
     with pytest.raises(InputError, match=r"Python objects.*labels\.astype\(str\)"):

@@ -173,6 +173,10 @@ def test_fer2013_is_known_by_its_columns(tmp_path):
         ({"label": ["a", "b"], "pixels": [[1] * 256, None]}, "a row without pixels"),
         ({"label": ["a", "b"], "image": [b"", b"x"]}, "row 1: no picture in this row"),
         ({"happy": [1, 1], "sad": [0, 1], "pixels": [[1] * 256] * 2}, "row 2: 2 classes are"),
+        (
+            {"happy": [1.0, 0.4], "sad": [0.0, 0.6], "pixels": [[1] * 256] * 2},
+            "row 2: '0.4' in the column 'happy', expected 0 or 1",
+        ),
         ({"age": [1, 2], "image": [b"x", b"x"]}, "no column named emotion among"),
         ({"label": [], "image": []}, "no rows in it"),
         (
@@ -183,6 +187,29 @@ def test_fer2013_is_known_by_its_columns(tmp_path):
 )
 def test_what_cannot_be_read_is_named(tmp_path, columns, said):
     assert said in refusal(written(tmp_path / "faces.parquet", pa.table(columns)))
+
+
+def test_marks_are_those_of_a_text_table(tmp_path):
+    marks = {
+        "happy": pa.array(["0", "1", None]),
+        "sad": pa.array([True, False, False]),
+        "fear": pa.array([float("nan"), 0.0, 1.0]),
+    }
+    table = pa.table({**marks, "pixels": [[1] * 256] * 3})
+    read = read_faces(written(tmp_path / "faces.parquet", table))
+    assert [read.faces.classes[each] for each in read.faces.labels] == ["sad", "happy", "fear"]
+
+
+def test_columns_hold_votes_where_that_is_asked_for(tmp_path):
+    given = {"happy": [0.75, 0.1], "sad": [0.25, 0.9], "pixels": [[1] * 256, [2] * 256]}
+    path = written(tmp_path / "faces.parquet", pa.table(given))
+    read = read_faces(path, Wanted(votes="columns", votes_as="soft"))
+    assert read.faces.labels.tolist() == [0, 1]
+    np.testing.assert_allclose(read.faces.targets, [[0.75, 0.25], [0.1, 0.9]], atol=1e-6)
+    path = written(tmp_path / "b.parquet", pa.table({**given, "happy": [0.75, 0.3]}))
+    assert "row 2: the columns of the classes come to 1.2" in refusal(
+        path, votes="columns", votes_as="soft"
+    )
 
 
 def test_a_label_that_the_names_do_not_know_is_named(tmp_path):

@@ -346,6 +346,15 @@ def test_quotes_that_do_not_match_are_refused(write):
     assert "line 3: quotes" in refusal(write(fer2013(3, emotion_2='"1')))
 
 
+@pytest.mark.parametrize("side", [192, 300])
+def test_quoted_pixels_of_large_faces_are_read(write, side):
+    faces = np.random.default_rng(0).integers(100, 256, (2, side, side))
+    named = zip(("happy", "sad"), faces, strict=True)
+    rows = [f'{name},"{face.ravel().tolist()}"' for name, face in named]
+    read = read_faces(write("\n".join(["emotion,pixels", *rows])), cache=False)
+    np.testing.assert_array_equal(read.faces.images[..., 0], faces)
+
+
 def test_a_missing_file_gets_the_name_of_its_neighbour(write, tmp_path):
     path = write(fer2013())
     assert f"did you mean {path}" in refusal(tmp_path / "fer2031.csv")

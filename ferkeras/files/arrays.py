@@ -24,7 +24,7 @@ ARCHIVE_ERRORS = (
 )
 """What `zipfile` raises on damaged archives."""
 
-_HEADER_ERRORS = (TypeError, OverflowError, SyntaxError, MemoryError, tokenize.TokenError)
+HEADER_ERRORS = (TypeError, OverflowError, SyntaxError, MemoryError, tokenize.TokenError)
 """What `numpy.lib.format` raises on damaged headers besides."""
 
 
@@ -63,7 +63,7 @@ def read_arrays(
             return {
                 name: _array(archive, member) for name, member in zip(names, wanted, strict=True)
             }
-    except (*ARCHIVE_ERRORS, *_HEADER_ERRORS) as error:
+    except (*ARCHIVE_ERRORS, *HEADER_ERRORS) as error:
         reason = " ".join(str(error).split())[:100].encode("ascii", "backslashreplace").decode()
         raise DamagedArrays(f"{type(error).__name__}: {reason}") from None
 

@@ -12,6 +12,7 @@ from ferkeras.data import selection
 from ferkeras.data.readers.source import ArrayPictures, Source, who_is
 from ferkeras.data.readers.votes import Votes, check_votes
 from ferkeras.data.task import LARGEST_SIDE, SMALLEST_SIDE
+from ferkeras.files.arrays import HEADER_ERRORS
 
 
 def labels_beside(path: Path) -> Path:
@@ -217,7 +218,7 @@ def _as_labels(at: str, labels: np.ndarray) -> np.ndarray:
     """Labels as (N,); one-hot rows become class indices."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim == 2 and labels.dtype.kind in "iufb":
+    if labels.ndim == 2 and labels.shape[1] and labels.dtype.kind in "iufb":
         one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
         if not one_hot:
             raise InputError(
@@ -237,7 +238,7 @@ def _loaded(path: Path) -> np.ndarray:
     try:
         large = path.stat().st_size > selection.LARGE
         return np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, *HEADER_ERRORS) as error:
         raise not_read(path, error) from None
 
 

@@ -119,6 +119,8 @@ def fields_of(row: bytes, delimiter: bytes) -> list[bytes]:
     """
     if b'"' not in row:
         return row.split(delimiter) if delimiter != b" " else row.split()
+    # A face of 512 pixels is one field; how long a row may be is asked where it is read.
+    csv.field_size_limit(max(csv.field_size_limit(), len(row)))
     try:
         # Latin-1 maps every byte to one character and back.
         (fields,) = csv.reader(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from ferkeras.cli.wording import did_you_mean, listed, quoted, shown
 from ferkeras.data.readers.arrays import as_faces, as_labels, as_text, brief, not_read, source_of
 from ferkeras.data.readers.columns import usage_of
 from ferkeras.data.readers.source import NoPeople, Source
+from ferkeras.files.arrays import ARCHIVE_ERRORS, HEADER_ERRORS
 
 _LARGEST = 64 * 2**30
 _IMAGES = ("images", "x", "X", "faces", "data", "pixels")
@@ -98,7 +98,7 @@ def _loaded(path: Path) -> dict[str, np.ndarray]:
             if sum(member.file_size for member in file.zip.infolist()) > _LARGEST:
                 raise ValueError(f"unpacks to more than {_LARGEST // 2**30} GiB")
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, *ARCHIVE_ERRORS, *HEADER_ERRORS) as error:
         raise not_read(path, error) from None
 
 

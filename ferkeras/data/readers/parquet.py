@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,14 @@ from ferkeras.data.pictures import MAX_PICTURE_BYTES
 from ferkeras.data.readers.arrays import as_faces
 from ferkeras.data.readers.class_folders import split_of
 from ferkeras.data.readers.columns import Columns, columns_named
-from ferkeras.data.readers.pixel_table import MAX_ROWS, Labels, Usages, pixels_of_text, preset_of
+from ferkeras.data.readers.pixel_table import (
+    MAX_ROWS,
+    Labels,
+    Usages,
+    marked_class,
+    pixels_of_text,
+    preset_of,
+)
 from ferkeras.data.readers.source import (
     ArrayPictures,
     EncodedPictures,
@@ -32,6 +39,7 @@ from ferkeras.data.readers.source import (
     Source,
     who_is,
 )
+from ferkeras.data.readers.votes import Votes, row_of_votes
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,6 +49,8 @@ SUFFIX = ".parquet"
 
 _NESTED = {"image.bytes": "image", "image_bytes": "image", "img.bytes": "img", "img_bytes": "img"}
 """Columns of encoded pictures, and what they are of."""
+
+_Read = TypeVar("_Read")
 
 _ROWS_A_BATCH = 512
 _HELD = 2
@@ -53,12 +63,13 @@ class ParquetTable:
     Args:
         path: the file.
         group_column: what `data.group_column` says.
+        votes: whether the columns of the classes hold votes.
 
     Raises:
         InputError: pyarrow is missing, the file is damaged or too large, or no table of faces.
     """
 
-    def __init__(self, path: Path, group_column: str | None) -> None:
+    def __init__(self, path: Path, group_column: str | None, *, votes: bool = False) -> None:
         need_extra("parquet", f"{shown(path)}: a Parquet table")
         import pyarrow.parquet
 
@@ -72,7 +83,8 @@ class ParquetTable:
         if not self.rows:
             raise InputError(f"{shown(path)}: no rows in it; expected at least one")
         self.names = [_NESTED.get(name.lower(), name) for name in schema.names]
-        self.columns = columns_named(f"{shown(path)}, its columns", self.names, group_column)
+        at = f"{shown(path)}, its columns"
+        self.columns = columns_named(at, self.names, group_column, votes=votes)
         self.encoded = False
         if self.columns.image is not None:
             self.encoded = self._is_encoded(schema.field(self.columns.image))
@@ -157,6 +169,7 @@ def read_parquet(
         groups or None,
         preset,
         pictures,
+        _votes(tables, root),
     )
 
 
@@ -226,22 +239,60 @@ def _labels(table: ParquetTable) -> list[str]:
     columns = table.columns
     if columns.one_hot:
         names = [name for _, name in columns.one_hot]
-        marks = [table.column(place) for place, _ in columns.one_hot]
-        return [
-            _only_marked(table, row, [name for name, mark in zip(names, each, strict=True) if mark])
-            for row, each in enumerate(zip(*marks, strict=True), 1)
-        ]
+        return list(
+            _of_rows(
+                table,
+                columns.one_hot,
+                lambda fields: marked_class(zip(names, fields.values(), strict=True)),
+            )
+        )
+    if columns.label is None:
+        return [""] * table.rows
     return [
         _label(table, row, value) for row, value in enumerate(table.column(columns.label or 0), 1)
     ]
 
 
-def _only_marked(table: ParquetTable, row: int, marked: list[str]) -> str:
-    if len(marked) != 1:
-        raise InputError(
-            f"{shown(table.path)}, row {row:,}: {len(marked)} classes are marked, expected 1"
+def _votes(tables: Sequence[ParquetTable], root: Path) -> Votes | None:
+    """The votes of all rows; None where no columns hold any."""
+    names = {tuple(name for _, name in table.columns.votes) for table in tables}
+    if len(names) > 1:
+        raise InputError(f"{shown(root)}: its tables differ in the columns of the votes")
+    (of_all,) = names
+    if not of_all:
+        return None
+    counts = [
+        votes
+        for table in tables
+        for votes in _of_rows(
+            table,
+            table.columns.votes,
+            lambda fields: row_of_votes(fields, table.columns.votes),  # noqa: B023
         )
-    return marked[0]
+    ]
+    return Votes(of_all, np.array(counts, np.float32), f"{shown(root)}, its columns")
+
+
+def _of_rows(
+    table: ParquetTable,
+    columns: Sequence[tuple[int, str]],
+    read: Callable[[dict[int, bytes]], _Read],
+) -> Iterator[_Read]:
+    """What is read of some columns, given by their places as text, row by row."""
+    places = [place for place, _ in columns]
+    values = [map(_as_text, table.column(place)) for place in places]
+    for row, each in enumerate(zip(*values, strict=True), 1):
+        try:
+            yield read(dict(zip(places, each, strict=True)))
+        except InputError as error:
+            raise InputError(f"{shown(table.path)}, row {row:,}: {error}") from None
+
+
+def _as_text(value: object) -> bytes:
+    """A value as a text table has it."""
+    if value is None or value != value:
+        return b""
+    return str(int(value) if isinstance(value, bool) else value).encode()
 
 
 def _label(table: ParquetTable, row: int, value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +54,7 @@ class Labels:
         votes = row_of_votes(fields, columns.votes)
         self._votes.extend(votes)
         if columns.one_hot:
-            name = _one_hot(columns, fields)
+            name = marked_class((name, fields[place]) for place, name in columns.one_hot)
         elif columns.label is None and votes:
             name = ""
         else:
@@ -79,10 +79,15 @@ class Labels:
         return Votes(tuple(name for _, name in columns.votes), counts, f"{shown(path)}, line 1")
 
 
-def _one_hot(columns: Columns, fields: list[bytes]) -> str:
+def marked_class(marks: Iterable[tuple[str, bytes]]) -> str:
+    """The one class of a row that is marked with 1, of columns with their fields.
+
+    Raises:
+        InputError: there is none, or more than one, or a field is neither 0, 1 nor empty.
+    """
     marked = []
-    for place, name in columns.one_hot:
-        text = fields[place].strip()
+    for name, field_of_it in marks:
+        text = field_of_it.strip()
         if text in (b"1", b"1.0"):
             marked.append(name)
         elif text not in (b"0", b"0.0", b""):

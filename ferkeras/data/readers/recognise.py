@@ -84,7 +84,7 @@ def open_folder(
     tables = [found for found in files.others if found.name.lower().endswith(_TABLES)]
     parquet = [root / found.name for found in files.others if found.file.lower().endswith(SUFFIX)]
     if parquet and not files.pictures:
-        return _parquet(root, parquet, lambda: digest_of(files), group_column)
+        return _parquet(root, parquet, lambda: digest_of(files), group_column, votes)
     if not files.pictures:
         table = next((each.name for each in tables if "/" not in each.name), None)
         hint = f"; was {shown(root / table)} meant?" if table else ";"
@@ -148,7 +148,7 @@ def open_file(
     if suffix == SUFFIX:
         # Its name may tell its split.
         return _parquet(
-            path, [path], lambda: _together(digest_of_file(path), path.name), group_column
+            path, [path], lambda: _together(digest_of_file(path), path.name), group_column, votes
         )
     if holds_pictures(path):
         packed = ZipFiles(path)
@@ -186,9 +186,9 @@ def read_columns(path: Path, group_column: str | None = None, *, votes: bool = F
 
 
 def _parquet(
-    root: Path, paths: list[Path], digest: Callable[[], str], group_column: str | None
+    root: Path, paths: list[Path], digest: Callable[[], str], group_column: str | None, votes: bool
 ) -> Opened:
-    tables = [ParquetTable(path, group_column) for path in paths]
+    tables = [ParquetTable(path, group_column, votes=votes) for path in paths]
     return Opened(
         digest,
         lambda progress: read_parquet(tables, root, progress),

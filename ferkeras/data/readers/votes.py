@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,11 +76,13 @@ def check_rows(what: str, votes: Votes, usage: np.ndarray) -> None:
         )
 
 
-def row_of_votes(fields: Sequence[bytes], columns: Sequence[tuple[int, str]]) -> list[float]:
+def row_of_votes(
+    fields: Sequence[bytes] | Mapping[int, bytes], columns: Sequence[tuple[int, str]]
+) -> list[float]:
     """The votes, or the probabilities, that stand in some columns of one row of a table.
 
     Args:
-        fields: the row; an empty field is no vote.
+        fields: the row, by place; an empty field is no vote.
         columns: place and name of each.
 
     Raises:
