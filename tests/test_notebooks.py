@@ -3,6 +3,7 @@
 import ast
 import io
 import os
+import re
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -120,8 +121,17 @@ def test_what_is_said_of_somebody_s_program_is_done_and_it_learns(outputs, tmp_p
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_notebooks_are_kept_without_results(path):
+def test_notebooks_are_kept_with_the_results_of_one_run_from_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert outputs
+    assert {output.output_type for output in outputs} <= {
+        "stream",
+        "execute_result",
+        "display_data",
+    }
+    # Nothing of the machine that they were run on.
+    assert not re.search(r"(/tmp|/home|/opt|/root|/Users)/", path.read_text("utf-8"))
