@@ -30,8 +30,7 @@ from ferkeras.config.file import load_config
 from ferkeras.runs.finished import open_run
 from ferkeras.runs.record import Run
 from ferkeras.study import storage
-from ferkeras.study.effects import Comparison, Effect
-from ferkeras.study.effects import test_of as tested
+from ferkeras.study.effects import Comparison, Effect, what_is_compared
 from ferkeras.study.training import Trainer
 
 TINY = (
@@ -255,7 +254,7 @@ def test_what_stands_in_two_parts_of_the_page_is_one_test():
     ]
     # One change: all of them, it alone, it as the last, it as the only step.
     assert len(found) == 4
-    assert len({tested(effect) for effect in found}) == 1
+    assert len({what_is_compared(effect) for effect in found}) == 1
     assert verdict(found) == "helps: all changes; 0 of 1 comparisons of accuracy are not decided."
 
 

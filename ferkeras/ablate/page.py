@@ -19,7 +19,7 @@ from ferkeras.report.html.page import render
 from ferkeras.report.html.svg import inline_svg
 from ferkeras.runs.finished import FinishedRun
 from ferkeras.runs.history import read_history
-from ferkeras.study.effects import COMPARED, ERROR_RATE, MARGIN, Effect, test_of
+from ferkeras.study.effects import COMPARED, ERROR_RATE, MARGIN, Effect, what_is_compared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def ablation_page(
         trainings=len(runs),
         hours=f"{ablation.hours():.1f}",
         budget=plan.hours,
-        tests=len({test_of(effect) for effect in found if not math.isnan(effect.p)}),
+        tests=len({what_is_compared(effect) for effect in found if not math.isnan(effect.p)}),
         rate=f"{ERROR_RATE:.0%}",
         margin=f"{100 * MARGIN:g}",
         failed=(table["failed"] != "").any(),
@@ -83,7 +83,7 @@ def verdict(found: Sequence[Effect]) -> str:
     tested: dict[tuple[str, str, str], Effect] = {}
     for effect in found:
         if effect.key == "accuracy":
-            tested.setdefault(test_of(effect), effect)
+            tested.setdefault(what_is_compared(effect), effect)
     accuracy = list(tested.values())
     for key, word in words.items():
         names = list(dict.fromkeys(_named(e) for e in accuracy if e.verdict == key))

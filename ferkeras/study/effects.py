@@ -186,16 +186,19 @@ def holm(found: Sequence[Effect]) -> list[Effect]:
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
-    tested = {test_of(effect): effect.p for effect in found if not math.isnan(effect.p)}
+    tested = {what_is_compared(effect): effect.p for effect in found if not math.isnan(effect.p)}
     adjusted: dict[tuple[str, str, str], float] = {}
     reached = 0.0
     for at, (test, p) in enumerate(sorted(tested.items(), key=lambda each: each[1])):
         reached = max(reached, min(1.0, p * (len(tested) - at)))
         adjusted[test] = reached
-    return [replace(effect, adjusted=adjusted.get(test_of(effect), math.nan)) for effect in found]
+    return [
+        replace(effect, adjusted=adjusted.get(what_is_compared(effect), math.nan))
+        for effect in found
+    ]
 
 
-def test_of(effect: Effect) -> tuple[str, str, str]:
+def what_is_compared(effect: Effect) -> tuple[str, str, str]:
     """What is tested; effects that stand in several parts of the table may be one test."""
     return effect.comparison.arm, effect.comparison.reference, effect.key
 
