@@ -152,10 +152,14 @@ def told_apart_once(monkeypatch, _told_apart):
 
 @pytest.fixture
 def heard():
-    """Ctrl-C is heard, also where the tests run in a shell's background, in which it is not."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Signals are heard, also in a shell's background, without Ctrl-C, and under nohup."""
+    usual = {signal.SIGINT: signal.default_int_handler}
+    if hasattr(signal, "SIGHUP"):
+        usual[signal.SIGHUP] = signal.SIG_DFL
+    before = {each: signal.signal(each, handler) for each, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ def test_a_signal_is_told_with_what_to_do(name, heard):
 
 
 @unix
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(("name", "code"), [(None, 0), ("SIGHUP", 129)])
 def test_a_terminal_that_is_closed_ends_nothing_but_by_its_signal(name, code, unbuffered):
