@@ -241,3 +241,153 @@ def test_a_model_that_asks_numpy_is_examined_as_it_runs(last, causes):
     assert found.causes == causes
     assert found.facts["output"] == f"2 units, {last} after linear"
     assert not tf.config.functions_run_eagerly()
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule as tutorials have it, which does not say how it is made."""
+
+    def __call__(self, step):
+        return 0.02 * keras.ops.minimum(keras.ops.cast(step, "float32") / 5.0, 1.0)
+
+
+def test_a_schedule_of_the_programs_own_is_trained_with():
+    x, y = table()
+    rate = WarmUp()
+    model = stack((6,), layers.Dense(16, "relu"), layers.Dense(2, "softmax"),
+                  optimizer=keras.optimizers.Adam(rate))  # fmt: skip
+    found = said(model, x / 255, y, seconds=30, epochs=40, callbacks=[])
+    assert (found.causes, found.severity) == ((), "healthy")
+    assert "not measured" not in found.facts
+    assert model.optimizer._learning_rate is rate
+
+
+@pytest.mark.parametrize("mixed", ["experts", "mean", "sum"])
+def test_a_mixture_of_probabilities_is_one(mixed):
+    x, y = table()
+    given = keras.Input((6,))
+    each = [layers.Dense(3, "softmax")(given) for _ in range(2)]
+    if mixed == "experts":
+        gates = layers.Reshape((2, 1))(layers.Dense(2, "softmax")(given))
+        outputs = keras.ops.sum(gates * keras.ops.stack(each, axis=1), axis=1)
+    elif mixed == "mean":
+        outputs = layers.Average()(each)
+    else:
+        outputs = 0.6 * each[0] + 0.4 * each[1]
+    model = keras.Model(given, outputs)
+    model.compile(keras.optimizers.Adam(0.01), SPARSE)
+    assert "no_output_activation" not in said(model, x / 255, y + (x[:, 2] > 200)).causes
+
+
+def test_pixels_of_no_class_are_no_class():
+    x = RNG.uniform(size=(20, 8, 8, 1)).astype("float32")
+    y = (x[..., 0] * 3).astype(int)
+    y[:, 0] = 255
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255)
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(3, 1)])
+    model.compile("adam", loss)
+    found = said(model, x, y)
+    assert found.causes == ()
+    assert found.facts["labels"].startswith("index, 3 classes")
+
+
+def test_between_classes_there_is_one_less():
+    x, y = table()
+    y = y + (x[:, 2] > 100) + (x[:, 3] > 150)
+
+    def between(truth, logits):
+        above = keras.ops.cast(keras.ops.reshape(truth, (-1, 1)) > keras.ops.arange(3), "float32")
+        return keras.ops.mean(keras.ops.binary_crossentropy(above, logits, from_logits=True), -1)
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3)])
+    model.compile("adam", between)
+    assert "output_units" not in said(model, x / 255, y).causes
+
+
+class Counts(layers.Layer):
+    """Counts its calls, and drops in front of a kernel of its own."""
+
+    def __init__(self, units):
+        super().__init__()
+        self.units, self.drop = units, layers.Dropout(0.5)
+        self.calls = tf.Variable(0, dtype=tf.int64)
+        self.largest = tf.Variable(0.0)
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], self.units))
+
+    def call(self, x, training=False):
+        self.calls.assign_add(1)
+        return keras.ops.softmax(keras.ops.matmul(self.drop(x, training=training), self.kernel))
+
+
+def test_what_a_layer_keeps_to_itself_and_drops_in_front_of_its_kernel_is_in_order():
+    x, y = table()
+    assert said(stack((6,), layers.Dense(8, "relu"), Counts(2)), x / 255, y).causes == ()
+
+
+def test_branches_that_begin_at_zero_wake_up():
+    x, y = table()
+    given = keras.Input((6,))
+    body = layers.Dense(16, "relu")(given)
+    for _ in range(2):
+        inner = layers.Dense(16, "relu")(body)
+        body = layers.Add()([body, layers.Dense(16, kernel_initializer="zeros")(inner)])
+    model = keras.Model(given, layers.Dense(2, "softmax", kernel_initializer="zeros")(body))
+    model.compile(keras.optimizers.Adam(0.01), SPARSE)
+    assert said(model, x / 255, y).causes == ()
+
+
+def test_callbacks_that_save_every_epoch_and_that_know_both_names_are_sound(tmp_path):
+    class Falls(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if hasattr(self.model.optimizer, "learning_rate"):
+                self.model.optimizer.learning_rate = 0.01
+            else:
+                self.model.optimizer.lr = 0.01
+
+    x, y = table()
+    model = stack((6,), layers.Dense(16, "relu"), layers.Dense(2, "softmax"))
+    saves = keras.callbacks.ModelCheckpoint(tmp_path / "c.weights.h5", save_weights_only=True)
+    found = said(model, x / 255, y, seconds=30, epochs=40, callbacks=[saves, Falls()])
+    assert found.causes == ()
+
+
+def test_rows_that_are_drawn_leave_the_generator_where_it_was():
+    class Drawn(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, at):
+            rows = np.random.permutation(50)
+            return X[rows], Y[rows]
+
+    X, Y = table(50)
+    model = stack((6,), layers.Dense(2, "softmax"))
+    _, keys, place, *_ = np.random.get_state()
+    diagnose_model(model, Drawn(), seconds=0)
+    assert np.random.get_state()[2] == place
+    assert np.array_equal(np.random.get_state()[1], keys)
+
+
+def test_validation_that_lacks_a_class_is_numbered_as_training_is():
+    class Steps(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                logits = self(x, training=True)
+                loss = keras.ops.mean(
+                    keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
+                )
+            self.optimizer.apply(
+                tape.gradient(loss, self.trainable_weights), self.trainable_weights
+            )
+            return {"loss": loss}
+
+    y = np.repeat(np.arange(5), [4, 49, 49, 49, 49])
+    x = (4 * np.eye(5)[y] + RNG.normal(size=(200, 5)) * 0.3).astype("float32")
+    held = y != 0
+    given = keras.Input((5,))
+    model = Steps(given, layers.Dense(5)(layers.Dense(16, "relu")(given)))
+    model.compile(keras.optimizers.Adam(0.02))
+    found = diagnose_model(model, (x, y), (x[held], y[held]), epochs=30, seconds=20)
+    assert "learnt_by_heart" not in found.causes

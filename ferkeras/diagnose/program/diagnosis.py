@@ -29,7 +29,7 @@ from ferkeras.diagnose.program.rehearsal import OwnFit
 from ferkeras.diagnose.program.several import OneOutput, functional, outputs_of
 from ferkeras.diagnose.program.trees import readable
 from ferkeras.diagnose.program.trial import Change
-from ferkeras.diagnose.program.untouched import untouched
+from ferkeras.diagnose.program.untouched import random_states, untouched
 
 _LEARNT = 0.5
 """Skill from which on a training has learnt."""
@@ -44,6 +44,7 @@ _BEGUN = 0.15
 """Skill from which on it has begun to."""
 
 
+@random_states()
 def diagnose_model(
     model: keras.Model,
     train: Any,

@@ -27,7 +27,8 @@ class Head:
         layers: those whose activations end the model, the last one first; fewer than there are
             activations where an operation has no layer.
         last_weighted: the last layer that was called and has weights; None where there is none.
-        last_called: the last layer that was called and is made of no others.
+        last_called: the layer made of no others that was called last, where its output is the
+            model's; else None.
     """
 
     activations: tuple[str, ...]
@@ -105,16 +106,25 @@ def head_of(model: keras.Model, x: Any) -> Head:
         int(output.shape[-1]) if len(output.shape) > 1 else 1,
         tuple(layers),
         weighted[-1] if weighted else None,
-        next((layer for layer, _, _ in reversed(calls) if _is_leaf(layer)), None),
+        _last(calls, output),
     )
+
+
+def _last(calls: Sequence[tuple[Any, Any, Any]], output: Any) -> Any:
+    """The last layer of no others that was called, if nothing is done to what it made."""
+    layer, made = next(
+        ((layer, made) for layer, _, made in reversed(calls) if _is_leaf(layer)), (None, None)
+    )
+    if not keras.ops.is_tensor(made) or made is None or made.shape != output.shape:
+        return None
+    return layer if np.array_equal(made, output) else None
 
 
 def _as_layers_say(
     called: Sequence[Any], calls: Sequence[tuple[Any, Any, Any]], output: Any
 ) -> tuple[str, ...]:
     """The activations of the layers that were called last, the last one first."""
-    made = next((made for layer, _, made in reversed(calls) if _is_leaf(layer)), None)
-    if made is None or not np.array_equal(made, output):
+    if _last(calls, output) is None:
         # What the model does to the output of its last layer is not seen.
         return ("other",)
     found: list[str] = []

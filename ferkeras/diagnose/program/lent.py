@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from ferkeras.diagnose.program.optimizers import another_optimizer
+
 
 @contextmanager
 def silence() -> Iterator[None]:
@@ -84,7 +86,7 @@ def own_optimizer(model: keras.Model) -> Iterator[None]:
     before = {name: getattr(model, name, None) for name in names}
     optimizer: Any = before["optimizer"]
     with its_strategy(model):
-        model.optimizer = type(optimizer).from_config(optimizer.get_config())
+        model.optimizer = another_optimizer(optimizer)
     model.train_function = model.test_function = None
     try:
         yield

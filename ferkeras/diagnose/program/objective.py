@@ -63,7 +63,7 @@ class Objective:
     def works(self) -> bool:
         """Whether Keras takes outputs and labels of these shapes and values."""
         program = self._program
-        values = program.labels.values
+        values = program.labels.flat
         if (
             program.loss.kind == "sparse"
             and program.labels.form in ("index", "fractions")

@@ -200,6 +200,10 @@ class Program:
         """Which labels of a split weigh anything; all where none does."""
         shape = self._counted_shape(material.y)
         result, weight = np.ones(shape, bool), material.weight
+        ignored = getattr(self.model.loss, "ignore_class", None)
+        # A number that is that of no unit, such as 255 for pixels of no class.
+        if ignored is not None and len(shape) > 1 and not 0 <= ignored < self.head.units:
+            result &= material.y.reshape(shape) != ignored
         if weight is None or not (weight > 0).any():
             return result
         if weight.shape == shape:
@@ -233,7 +237,11 @@ class Program:
     def held_skill(self, repaired: bool = False) -> float | None:
         """Skill on validation rows with the weights of now; None where there are none."""
         held, answers = self.validation, self._held_answers
-        if held is None or answers is None or len(held) < 2:
+        labels = self.validation_labels
+        if held is None or labels is None or answers is None or len(held) < 2:
+            return None
+        if repaired and not np.array_equal(labels.classes, self.labels.classes):
+            # A unit for each class of training: their numbers are not those of validation.
             return None
         rows = np.arange(min(len(held), _HELD))
         return answers.judge(rows, self.forward.predict(rows, held.x), repaired)[1]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import keras
 
+from ferkeras.diagnose.program.optimizers import another_optimizer
 from ferkeras.diagnose.program.program import Program
 
 GLOBAL_POOLING = (
@@ -77,19 +77,14 @@ def flattened(program: Program) -> Program | None:
 def _as_program(model: keras.Model, program: Program) -> Program:
     """The model with the data, loss and optimizer of another program, and the time left to it."""
     own = program.model
-    model.compile(loss=own.loss, optimizer=another_optimizer(own.optimizer))
+    inner = getattr(own.optimizer, "inner_optimizer", own.optimizer)
+    model.compile(loss=own.loss, optimizer=another_optimizer(inner))
     seconds = max(0.0, program.trials.seconds_left)
     result = Program(model, program.train, program.validation, program.fit, seconds)
     result.trials.head_is_wrong = program.trials.head_is_wrong
     result.trials.scale_inputs = program.trials.scale_inputs
     result.trials.undivided = program.trials.undivided
     return result
-
-
-def another_optimizer(optimizer: Any) -> Any:
-    """One with the same settings, which holds no variables yet."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    return type(inner).from_config(inner.get_config())
 
 
 def places_of(layer: keras.layers.Layer, model: keras.Model) -> int:

@@ -14,9 +14,10 @@ from ferkeras.cli.errors import InputError
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.material import are_batches, batches_of, read_material
+from ferkeras.diagnose.program.optimizers import another_optimizer
 from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.program import Fit, Program
-from ferkeras.diagnose.program.rebuilt import another_optimizer, used_inputs
+from ferkeras.diagnose.program.rebuilt import used_inputs
 from ferkeras.diagnose.program.spy import Watch
 from ferkeras.diagnose.program.trial import Trial
 from ferkeras.diagnose.program.untouched import untouched

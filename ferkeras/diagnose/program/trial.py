@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from ferkeras.diagnose.program.altered import draw_weights
 from ferkeras.diagnose.program.lent import its_strategy
+from ferkeras.diagnose.program.optimizers import settings_of
 
 if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
@@ -277,7 +278,7 @@ class Stepper:
         """Put the optimizer back to its beginning, with so many times the program's rate."""
         for variable, value in zip(self._optimizer.variables, self._first, strict=True):
             variable.assign(value)
-        if not isinstance(self._optimizer.get_config().get("learning_rate"), dict):
+        if not _is_scheduled(settings_of(self._optimizer)):
             self._optimizer.learning_rate = self._rate * factor
 
 
@@ -308,9 +309,8 @@ def optimizer_like(
         clipping: whether it shortens gradients, if the other does.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    config = inner.get_config()
-    rate = config.get("learning_rate")
-    if factor != 1 or not isinstance(rate, dict):
+    config = settings_of(inner)
+    if factor != 1 or not _is_scheduled(config):
         # The rate that the optimizer has now; a callback or a schedule may have set it.
         config["learning_rate"] = float(np.asarray(inner.learning_rate)) * factor
     if not decay and config.get("weight_decay"):
@@ -318,6 +318,10 @@ def optimizer_like(
     if not clipping:
         config |= dict.fromkeys(CLIPPING)
     return type(inner).from_config(config)
+
+
+def _is_scheduled(config: Mapping[str, Any]) -> bool:
+    return isinstance(config.get("learning_rate"), keras.optimizers.schedules.LearningRateSchedule)
 
 
 def _can_be_trained(variable: Any) -> bool:

@@ -22,24 +22,33 @@ def untouched(model: keras.Model) -> Iterator[None]:
     new = [(each, _state_of(each)) for each in others if not each.built]
     variables = variables_of(model)
     values = [variable.numpy() for variable in variables]
-    shared = keras.src.backend.common.global_state.get_global_attribute("global_seed_generator")
-    seed = None if shared is None else shared.state.numpy()
-    states = random.getstate(), np.random.get_state(), _tensorflow_state()
     stop = getattr(model, "stop_training", False)
     try:
-        yield
+        with random_states():
+            yield
     finally:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         for optimizer, state in new:
             vars(optimizer).clear()
             vars(optimizer).update(state)
+        model.stop_training = stop
+
+
+@contextmanager
+def random_states() -> Iterator[None]:
+    """Give the process's random states back when the block ends."""
+    shared = keras.src.backend.common.global_state.get_global_attribute("global_seed_generator")
+    seed = None if shared is None else shared.state.numpy()
+    states = random.getstate(), np.random.get_state(), _tensorflow_state()
+    try:
+        yield
+    finally:
         if seed is not None:
             shared.state.assign(seed)
         random.setstate(states[0])
         np.random.set_state(states[1])
         _restore_tensorflow(states[2])
-        model.stop_training = stop
 
 
 def variables_of(model: keras.Model) -> list[Any]:

@@ -62,6 +62,8 @@ def watches_the_wrong_way(program: Program) -> ProgramFinding | None:
 def _the_right_way(callback: keras.callbacks.Callback) -> CodeRemedy | None:
     """How a callback that watches the wrong way is told; None of one that does not."""
     monitor, mode = str(getattr(callback, "monitor", "")), getattr(callback, "mode", None)
+    if not getattr(callback, "save_best_only", True):
+        return None
     rising, falling = _rises(monitor), "loss" in monitor or "error" in monitor
     if not ((mode == "min" and rising) or (mode == "max" and falling and not rising)):
         return None
@@ -77,6 +79,8 @@ def watches_what_is_not_there(program: Program) -> ProgramFinding | None:
     """A callback waits for a figure that `fit` does not publish, so it never acts."""
     rehearsals = program.rehearsals
     watching = [each for each in rehearsals.given if getattr(each, "monitor", None)]
+    # It saves every epoch, whatever it is said to watch.
+    watching = [each for each in watching if getattr(each, "save_best_only", True)]
     own = rehearsals.whole if watching else None
     if own is None or not own.epochs:
         return None

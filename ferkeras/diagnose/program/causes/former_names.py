@@ -22,7 +22,9 @@ def rate_that_nothing_reads(program: Program) -> ProgramFinding | None:
         # A LambdaCallback is given its hooks.
         hooks = {**dict(inspect.getmembers(type(callback), inspect.isfunction)), **vars(callback)}
         for name, hook in hooks.items():
-            if line_of(hook) and _FORMER in attributes_set(hook, "optimizer"):
+            named = attributes_set(hook, "optimizer")
+            # One that sets both asks first which there is.
+            if line_of(hook) and _FORMER in named and "learning_rate" not in named:
                 who = f"The callback {shown(type(callback).__name__)} sets, in {name},"
                 return _finding(who, "what it sets", rate, line_of(hook))
     return None

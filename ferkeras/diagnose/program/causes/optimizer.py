@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.optimizers import settings_of
 from ferkeras.diagnose.program.program import Program
 
 _UPDATES = 30
@@ -61,7 +62,7 @@ def optimizer_holds_other_variables(program: Program) -> ProgramFinding | None:
 
 def arguments_shifted(program: Program) -> ProgramFinding | None:
     """A setting holds what is meant for another, as arguments without names do in other places."""
-    optimizer, config = program.optimizer, program.optimizer.get_config()
+    optimizer, config = program.optimizer, settings_of(program.optimizer)
     kind = type(optimizer).__name__
     decay, first = config.get("weight_decay") or 0.0, config.get("beta_1") or 0.0
     momentum = config.get("momentum") or 0.0
@@ -101,7 +102,7 @@ def arguments_shifted(program: Program) -> ProgramFinding | None:
 
 def gradients_gathered_too_long(program: Program) -> ProgramFinding | None:
     """The optimizer gathers gradients of so many steps that few updates are made in all."""
-    gathered = program.optimizer.get_config().get("gradient_accumulation_steps") or 1
+    gathered = settings_of(program.optimizer).get("gradient_accumulation_steps") or 1
     planned = program.planned_steps
     if gathered < 2 or planned is None or planned / gathered > _UPDATES:
         return None
@@ -126,7 +127,7 @@ def gradients_gathered_too_long(program: Program) -> ProgramFinding | None:
 
 def averages_overwrite_weights(program: Program) -> ProgramFinding | None:
     """The optimizer puts its average in the place of the weights before it has followed them."""
-    config = program.optimizer.get_config()
+    config = settings_of(program.optimizer)
     every, momentum = config.get("ema_overwrite_frequency"), config.get("ema_momentum") or 0.0
     if not config.get("use_ema") or not every or (left := 1 - momentum**every) > _FOLLOWED:
         return None

@@ -133,6 +133,8 @@ def no_output_activation(program: Program) -> ProgramFinding | None:
         or (head.units == 1 and (units_are_wrong(program) or program.labels.form == "fractions"))
         or (head.activation == "tanh" and loss.kind == "regression")
         or (head.activation != "linear" and _are_probabilities(outputs))
+        # Such as the mean of several heads, each of which ends in an activation.
+        or (head.units > 1 and outputs.min() >= 0 and outputs.max() <= 1)
     ):
         return None
     outside = float(((outputs < 0) | (outputs > 1)).mean())

@@ -129,7 +129,9 @@ def variables_not_tracked(program: Program) -> ProgramFinding | None:
         for name, value in vars(layer).items()
         if isinstance(value, tf.Variable)
         and value.trainable
+        and value.dtype.is_floating
         and not any(value is known.value for known in layer.variables)
+        and _is_used(program, value)
     ]
     if not found:
         return _called_from_outside(program)
@@ -151,6 +153,13 @@ def variables_not_tracked(program: Program) -> ProgramFinding | None:
         confidence=PROVEN,
         layer=layer.name,
     )
+
+
+def _is_used(program: Program, variable: tf.Variable) -> bool:
+    """Whether the outputs depend on it, so that a step could train it."""
+    with tf.GradientTape() as tape:
+        output = program.model(program.forward.few_rows, training=False)
+    return tape.gradient(output, variable) is not None
 
 
 def _called_from_outside(program: Program) -> ProgramFinding | None:

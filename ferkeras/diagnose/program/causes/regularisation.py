@@ -8,6 +8,7 @@ import numpy as np
 from ferkeras.diagnose.program.altered import augmenting, constrained, dropping
 from ferkeras.diagnose.program.comparison import CLEAR, Comparison, told
 from ferkeras.diagnose.program.finding import CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.optimizers import settings_of
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import CLIPPING, Change
 
@@ -133,7 +134,7 @@ def _guilty(program: Program, layers: list[keras.Layer]) -> tuple[keras.Layer, C
 
 def gradients_clipped_away(program: Program) -> ProgramFinding | None:
     """Gradients are shortened so much that the same steps learn only with whole ones."""
-    config = program.optimizer.get_config()
+    config = settings_of(program.optimizer)
     limits = {key: config[key] for key in CLIPPING if config.get(key) is not None}
     change = Change(clipping=False)
     comparison = _what_helps(program, change) if limits else None
@@ -184,7 +185,7 @@ def weights_held(program: Program) -> ProgramFinding | None:
 
 def penalty_too_strong(program: Program) -> ProgramFinding | None:
     """Weights cost so much that the same steps learn only where they cost nothing."""
-    decay = float(program.optimizer.get_config().get("weight_decay") or 0.0)
+    decay = float(settings_of(program.optimizer).get("weight_decay") or 0.0)
     by_layers, change = program.objective.penalties > 0, Change(penalties=False)
     comparison = _what_helps(program, change) if by_layers or decay else None
     if comparison is None and by_layers:

@@ -18,6 +18,9 @@ def units_are_wrong(program: Program) -> bool:
         return labels.values.shape[-1] != units
     if labels.form == "fractions" and units == 1 and _are_shares(labels.values):
         return False
+    if program.loss.kind == "unknown" and units > 1 and len(labels.classes) == units + 1:
+        # A loss of its own may ask between which two classes a row lies.
+        return False
     if program.loss.kind == "sparse" and units > 1:
         return len(labels.classes) > units
     return len(labels.classes) > max(2, units)

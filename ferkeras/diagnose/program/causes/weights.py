@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.optimizers import settings_of
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change
 
@@ -53,7 +54,7 @@ def weights_in_half_precision(program: Program) -> ProgramFinding | None:
     variables = program.model.trainable_variables
     half = [v for v in variables if keras.backend.standardize_dtype(v.dtype) == "float16"]
     name = type(program.optimizer).__name__
-    epsilon = program.optimizer.get_config().get("epsilon")
+    epsilon = settings_of(program.optimizer).get("epsilon")
     if not half or name not in _SQUARES or epsilon is None or epsilon >= _LARGE_EPSILON:
         return None
     basis = program.trials.basis
@@ -158,7 +159,10 @@ def _twin_units(program: Program) -> list[tuple[str, int]]:
         if np.ptp(weights, axis=-1).any() or variable.path.endswith(("embeddings", "bias")):
             continue
         columns = gradient.reshape(-1, variable.shape[-1])
-        scale = max(float(abs(columns).max()), 1e-12)
+        scale = float(abs(columns).max())
+        if not scale:
+            # What is zero before it begins, such as a branch that is added, wakes up later.
+            continue
         if len(np.unique(np.round(columns / scale, 4), axis=1).T) <= variable.shape[-1] / 2:
             found.append((variable.path, int(variable.shape[-1])))
     return found
