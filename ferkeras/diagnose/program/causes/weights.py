@@ -150,19 +150,25 @@ def _finding(
 
 def _twin_units(program: Program) -> list[tuple[str, int]]:
     """Kernels whose units are all alike, in weights and in gradient: path and units."""
+    kernels = [
+        (variable, gradient)
+        for variable, gradient in program.first_gradients
+        if len(variable.shape) >= 2 and gradient is not None
+    ]
+    begins = any(gradient.any() for _, gradient in kernels)
     found = []
-    for variable, gradient in program.first_gradients:
-        if len(variable.shape) < 2 or variable.shape[-1] < 2 or gradient is None:
+    for variable, gradient in kernels:
+        if variable.shape[-1] < 2:
             continue
         weights = variable.numpy().reshape(-1, variable.shape[-1])
         # A recurrent layer's biases have two axes, and all begin at zero.
         if np.ptp(weights, axis=-1).any() or variable.path.endswith(("embeddings", "bias")):
             continue
         columns = gradient.reshape(-1, variable.shape[-1])
-        scale = float(abs(columns).max())
-        if not scale:
-            # What is zero before it begins, such as a branch that is added, wakes up later.
+        if begins and not columns.any():
+            # Others begin, and this wakes up behind them, such as a branch that is added.
             continue
+        scale = max(float(abs(columns).max()), 1e-12)
         if len(np.unique(np.round(columns / scale, 4), axis=1).T) <= variable.shape[-1] / 2:
             found.append((variable.path, int(variable.shape[-1])))
     return found
