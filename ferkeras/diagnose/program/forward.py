@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ferkeras.diagnose.program.program import Program
 
 _PREDICTED_BYTES = 32 << 20
-_LONGEST = 120
+LONGEST = 120
 """Characters of an error that are told."""
 
 
@@ -68,7 +68,7 @@ class Forward:
             lines = str(error).strip().splitlines() or [""]
             raise InputError(
                 "the model cannot be examined: called with a few rows of the data apart from the "
-                f"others it raises {type(error).__name__}: {shown(lines[-1].strip()[:_LONGEST])}"
+                f"others it raises {type(error).__name__}: {shown(lines[-1].strip()[:LONGEST])}"
             ) from None
 
     def portions(self, rows: np.ndarray, batch: int | None = None) -> list[np.ndarray]:

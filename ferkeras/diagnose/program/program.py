@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.diagnose.program.answers import Answers
-from ferkeras.diagnose.program.forward import Forward
+from ferkeras.diagnose.program.forward import LONGEST, Forward
 from ferkeras.diagnose.program.head import Head, head_of
 from ferkeras.diagnose.program.inputs import Inputs
 from ferkeras.diagnose.program.labels import Labels
@@ -26,8 +26,6 @@ from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
 
 _FEW = 8
-_LONGEST = 120
-"""Characters of an error that are told."""
 
 _HELD = 512
 """Validation rows that a skill is measured on."""
@@ -88,7 +86,7 @@ class Program:
 
     def cannot_measure(self, what: str, error: Exception) -> None:
         """Note, once, what fails for this model, whose other measurements are taken."""
-        text = str(error).strip().partition("\n")[0][:_LONGEST]
+        text = str(error).strip().partition("\n")[0][:LONGEST]
         note = f"{what} ({type(error).__name__}: {text})"
         if note not in self.not_measured:
             self.not_measured.append(note)
