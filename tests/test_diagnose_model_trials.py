@@ -218,6 +218,41 @@ def test_a_rate_with_which_nothing_moves():
     assert said.causes == ("learning_rate_too_low",)
 
 
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises from 0 to a rate in a few steps, and stays there."""
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate * keras.ops.minimum(keras.ops.cast(step, "float32") / 5.0, 1.0)
+
+
+def test_a_schedule_that_begins_at_0_is_judged_by_the_rate_that_it_comes_to():
+    said = diagnosis(network(keras.optimizers.Adam(WarmUp(1e-7))), *blobs())
+    assert said.causes == ("learning_rate_too_low",)
+    assert said.verdict.startswith("With the learning rate 1e-07 ")
+    said = diagnosis(network(keras.optimizers.Adam(WarmUp(0.01))), *blobs())
+    assert said.causes == ()
+    assert "not measured" not in said.facts
+
+
+@pytest.mark.parametrize("rate", [0.0, WarmUp(0.0)])
+def test_a_rate_of_0(rate):
+    said = diagnosis(network(keras.optimizers.Adam(rate)), *blobs())
+    assert said.causes == ("learning_rate_too_low",)
+    assert "not measured" not in said.facts
+    assert said.verdict == "The learning rate is 0: no step changes a weight."
+    assert said.findings[0].remedies[0].code == "learning_rate=0.001"
+
+
+def test_a_rate_of_0_that_a_callback_raises_is_not_blamed():
+    rise = keras.callbacks.LearningRateScheduler(lambda epoch: 0.02)
+    model = network(keras.optimizers.Adam(0.0))
+    said = diagnosis(model, *blobs(), callbacks=[rise])
+    assert (said.causes, said.severity) == ((), "healthy")
+
+
 def test_a_training_that_ends_too_early():
     x, y = blobs()
     model = network(keras.optimizers.Adam(0.002))

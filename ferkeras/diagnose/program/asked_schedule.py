@@ -1,4 +1,4 @@
-"""The learning rates of a LearningRateScheduler, asked for without a training."""
+"""The learning rates of schedules, asked for without a training."""
 
 from __future__ import annotations
 
@@ -10,13 +10,28 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from ferkeras.diagnose.program.nothing_written import nothing_written
 
 _EPOCHS = 1000
+_ASKED = 200
 _STORES = ("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR", "STORE_DEREF")
 _CHANGING = ("append", "extend", "insert", "update", "add", "pop", "assign", "write")
 """What a function does that remembers something from one call to the next."""
+
+
+def rates_over(
+    schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Up to so many steps, evenly spread, and the learning rate that an optimizer has at each.
+
+    The first is step 0.
+    """
+    asked = np.unique(np.linspace(0, steps, _ASKED).astype(int))
+    # As an optimizer asks: with a tensor, of which some schedules take the type.
+    rates = [float(np.asarray(schedule(tf.constant(step, tf.int64)))) for step in asked]
+    return asked, np.array(rates)
 
 
 def rates_of(

@@ -87,6 +87,7 @@ MEASURED: tuple[Probe, ...] = (
     former_names.rate_that_nothing_reads,
     schedule.schedule_ends_too_early,
     schedule.scheduler_ends_too_early,
+    rate.learning_rate_zero,
     label_values.class_missing_in_training,
     weights.initialisation,
     weights.weights_in_half_precision,

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from ferkeras.diagnose.program.answers import Answers
+from ferkeras.diagnose.program.asked_schedule import rates_over
 from ferkeras.diagnose.program.forward import LONGEST, Forward
 from ferkeras.diagnose.program.head import Head, head_of
 from ferkeras.diagnose.program.inputs import Inputs
@@ -26,6 +27,9 @@ from ferkeras.diagnose.program.trial import Change
 from ferkeras.diagnose.program.trials import Trials
 
 _FEW = 8
+
+_UNKNOWN_STEPS = 1000
+"""Steps that a schedule is asked about where nobody knows how many there will be."""
 
 _HELD = 512
 """Validation rows that a skill is measured on."""
@@ -299,8 +303,16 @@ class Program:
 
     @property
     def rate(self) -> float:
-        """The learning rate that the optimizer has."""
-        return float(np.asarray(self.optimizer.learning_rate))
+        """The learning rate that the optimizer has; of a schedule the highest of the training."""
+        return self._highest_rate or float(np.asarray(self.optimizer.learning_rate))
+
+    @cached_property
+    def _highest_rate(self) -> float | None:
+        """Of a schedule, which may begin at 0; None where there is none."""
+        schedule = getattr(self.optimizer, "_learning_rate", None)
+        if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            return None
+        return float(rates_over(schedule, self.planned_steps or _UNKNOWN_STEPS)[1].max())
 
     @property
     def usual_rate(self) -> float:

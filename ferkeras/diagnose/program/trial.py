@@ -225,7 +225,10 @@ class Stepper:
                 keras.optimizers.Adam()
                 if change.adam
                 else optimizer_like(
-                    model.optimizer, change.rate, decay=change.penalties, clipping=change.clipping
+                    model.optimizer,
+                    program.rate * change.rate if change.rate != 1 else None,
+                    decay=change.penalties,
+                    clipping=change.clipping,
                 )
             )
             self._optimizer.build(self.variables)
@@ -295,7 +298,7 @@ def order(rows: int, batch: int, rng: np.random.Generator, shuffled: bool) -> It
 
 def optimizer_like(
     optimizer: keras.optimizers.Optimizer,
-    factor: float,
+    rate: float | None,
     *,
     decay: bool = True,
     clipping: bool = True,
@@ -304,15 +307,17 @@ def optimizer_like(
 
     Args:
         optimizer: that it is to be like.
-        factor: of its rate.
+        rate: that it is to have; None: the schedule of the other, or the rate that it has now.
         decay: whether it takes weights away, if the other does.
         clipping: whether it shortens gradients, if the other does.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     config = settings_of(inner)
-    if factor != 1 or not _is_scheduled(config):
-        # The rate that the optimizer has now; a callback or a schedule may have set it.
-        config["learning_rate"] = float(np.asarray(inner.learning_rate)) * factor
+    if rate is not None:
+        config["learning_rate"] = rate
+    elif not _is_scheduled(config):
+        # A callback may have set it.
+        config["learning_rate"] = float(np.asarray(inner.learning_rate))
     if not decay and config.get("weight_decay"):
         config["weight_decay"] = 0.0
     if not clipping:

@@ -124,6 +124,8 @@ class Trials:
 
     def generous(self) -> tuple[Trial, ...]:
         """Long trainings at a fitting rate from several draws of weights; empty without time."""
+        if not self._program.rate > 0:
+            return ()
         trials = []
         change = self._upon(Change(fresh=True, rate=_GENEROUS_RATE / self._program.rate, adam=True))
         for seed in range(4):

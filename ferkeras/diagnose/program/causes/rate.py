@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.program.comparison import CLEAR, told
-from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
+from ferkeras.diagnose.program.finding import MEASURED, PROVEN, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 from ferkeras.diagnose.program.trial import Change, Trial
 
@@ -120,6 +120,32 @@ def learning_rate_hurts(program: Program) -> ProgramFinding | None:
         "it teaches twice as much of both splits.",
         source="Goodfellow et al., Deep Learning, 11.4.1",
         confidence=MEASURED,
+    )
+
+
+def learning_rate_zero(program: Program) -> ProgramFinding | None:
+    """The learning rate is 0 in the whole training, and no callback nor step raises it."""
+    if program.rate != 0:
+        return None
+    acted = program.rehearsals.callbacks or program.rehearsals.has_own_step
+    whole = program.rehearsals.whole if acted else None
+    if acted and (whole is None or whole.moved > 0):
+        return None
+    return ProgramFinding(
+        cause="learning_rate_too_low",
+        verdict="The learning rate is 0: no step changes a weight.",
+        evidence=(Evidence("learning rate, the highest of the training", "0", "above 0", 0.0),),
+        remedies=(
+            CodeRemedy(
+                "give the optimizer a learning rate",
+                "weights that get somewhere",
+                code=f"learning_rate={program.usual_rate:g}",
+            ),
+        ),
+        reason="Named where the optimizer, or its schedule at every step, has a rate of 0, and "
+        "`fit` leaves every weight as it was.",
+        source="Goodfellow et al., Deep Learning, 8.3.1",
+        confidence=PROVEN,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from ferkeras.diagnose.program.asked_schedule import rates_of
+from ferkeras.diagnose.program.asked_schedule import rates_of, rates_over
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
@@ -34,8 +34,7 @@ def schedule_ends_too_early(program: Program) -> ProgramFinding | None:
     planned = program.planned_steps
     if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule) or not planned:
         return None
-    steps = np.unique(np.linspace(0, planned, 200).astype(int))
-    rates = np.array([float(np.asarray(schedule(int(step)))) for step in steps])
+    steps, rates = rates_over(schedule, planned)
     gone = _gone(rates)
     if gone is None or not _matters(program, int(steps[gone])):
         return None
