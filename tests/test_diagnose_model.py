@@ -102,6 +102,17 @@ def test_labels_that_do_not_exclude_each_other(last, loss, said):
     x, _ = blobs(3)
     y = (x[:, :3] > 0).astype("float32")
     assert causes(network(layers.Dense(3, last), loss=loss), (x, y)) == said
+    # Smoothed, they exclude each other no more than before.
+    assert causes(network(layers.Dense(3, last), loss=loss), (x, 0.9 * y + 0.05)) == said
+
+
+def test_smoothed_labels_of_one_class_a_row_exclude_each_other():
+    x, y = blobs(3)
+    smooth = 0.9 * one_hot(y) + 0.05
+    found = causes(
+        network(layers.Dense(3, "sigmoid"), loss="categorical_crossentropy"), (x, smooth)
+    )
+    assert found == ["sigmoid_for_exclusive_classes"]
 
 
 @pytest.mark.parametrize(

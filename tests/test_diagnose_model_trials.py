@@ -218,6 +218,15 @@ def test_a_rate_with_which_nothing_moves():
     assert said.causes == ("learning_rate_too_low",)
 
 
+def test_labels_of_several_raters_are_learnt_each_by_itself():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 6))
+    shares = np.mean([x[:, :3] + rng.normal(0, 0.3, (240, 3)) > 0 for _ in range(3)], axis=0)
+    model = network(keras.optimizers.Adam(0.01), loss="binary_crossentropy", last="sigmoid")
+    said = diagnosis(model, x.astype("float32"), shares.astype("float32"), epochs=40)
+    assert (said.causes, said.severity) == ((), "healthy")
+
+
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """Rises from 0 to a rate in a few steps, and stays there."""
 

@@ -34,7 +34,7 @@ class Answers:
         labels = self._labels
         counted = labels.counted[rows]
         if not labels.exclusive:
-            truth = labels.values[rows].astype(bool)
+            truth = labels.present[rows]
             right = (output > self.threshold(repaired)) == truth
             base = np.maximum(truth.mean(0), 1 - truth.mean(0)).mean()
             accuracy = float(right.mean())
@@ -66,7 +66,7 @@ class Answers:
         labels = self._labels
         counted = labels.counted[rows]
         if not labels.exclusive:
-            truth, scores = labels.values[rows][counted] > 0, output[counted]
+            truth, scores = labels.present[rows][counted], output[counted]
         elif len(labels.classes) == 2 and self._head.units in (1, 2):
             index = np.full(labels.counted.shape, -1)
             index[labels.counted] = labels.index

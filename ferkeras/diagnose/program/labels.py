@@ -12,11 +12,14 @@ from ferkeras.cli.errors import InputError
 
 Form = Literal["index", "one_hot", "scaled_one_hot", "independent", "soft", "fractions", "text"]
 """index: one whole number a row. one_hot: a 1 among zeros. scaled_one_hot: one other number among
-zeros. independent: zeros and ones, several or none a row. soft: probabilities. fractions: numbers
-that are not whole. text: no numbers."""
+zeros. independent: several classes or none a row, as zeros and ones or how likely each is. soft:
+probabilities that sum to 1. fractions: numbers that are not whole. text: no numbers."""
 
 _FEW = 200
 """More different fractions than this are a quantity, not classes."""
+
+_HALF = 0.5
+"""How likely a class must be for a row to have it."""
 
 
 class NoClassifier(InputError):
@@ -65,7 +68,9 @@ class Labels:
             return "scaled_one_hot"
         if flat.min() >= 0 and np.allclose(sums, 1, atol=1e-3):
             return "soft"
-        return "fractions"
+        likely = flat.min() >= 0 and flat.max() <= 1 and len(np.unique(flat[:500])) <= _FEW
+        # Two that are each likelier than not exclude each other in no way.
+        return "independent" if likely and np.any((flat > _HALF).sum(-1) > 1) else "fractions"
 
     @cached_property
     def classes(self) -> np.ndarray:
@@ -75,6 +80,11 @@ class Labels:
         if self.columns:
             return np.flatnonzero(self.flat.max(axis=0) > 0)
         return np.unique(self.flat)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """Of independent labels, which of them a row has, shape as `values`."""
+        return self.values > _HALF
 
     @property
     def exclusive(self) -> bool:
@@ -91,7 +101,7 @@ class Labels:
         """Fraction of one-hot rows that are zeros only; 0 where any row has several classes."""
         if self.form != "independent":
             return 0.0
-        sums = self.flat.sum(axis=-1)
+        sums = self.present[self.counted].sum(axis=-1)
         return float((sums == 0).mean()) if sums.max() <= 1 else 0.0
 
     @property
@@ -108,7 +118,8 @@ class Labels:
         Of independent labels, each combination is a class.
         """
         if self.columns and self.form == "independent":
-            return np.unique(self.flat, axis=0, return_inverse=True)[1].reshape(-1)
+            present = self.present[self.counted]
+            return np.unique(present, axis=0, return_inverse=True)[1].reshape(-1)
         values = self.flat.argmax(axis=-1) if self.columns else self.flat
         if values.dtype.kind not in "biuf":
             values = values.astype(str)

@@ -81,7 +81,7 @@ def softmax_for_independent_labels(program: Program) -> ProgramFinding | None:
     head, labels = program.head, program.labels
     if head.activation != "softmax" or head.units == 1 or labels.exclusive or labels.classless:
         return None
-    several = float((labels.flat.sum(-1) != 1).mean())
+    several = float((labels.present[labels.counted].sum(-1) != 1).mean())
     return _finding(
         program,
         "softmax_for_independent_labels",
