@@ -45,6 +45,7 @@ class GoBack(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.seen = []
+        self.kept = {"epochs": [], "sizes": np.zeros(2)}
 
     def on_train_begin(self, logs=None):
         self.first = self.model.get_weights()
@@ -52,6 +53,8 @@ class GoBack(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.model.set_weights(self.first)
         self.seen.append(epoch)
+        self.kept["epochs"].append(epoch)
+        self.kept["sizes"] += 1
         print("back")
 
 
@@ -376,6 +379,8 @@ def test_model_and_callbacks_are_left_as_they_were(capsys):
         np.testing.assert_array_equal(variable.numpy(), value)
     assert vars(callback) == attributes
     assert seen == [7]
+    assert callback.kept["epochs"] == []
+    assert not callback.kept["sizes"].any()
     assert capsys.readouterr().out == ""
     assert model.optimizer is optimizer
     assert model.history is history

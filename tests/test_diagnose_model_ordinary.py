@@ -291,6 +291,33 @@ def test_every_optimizer_of_a_model_is_given_back():
     assert int(model.base["first"].iterations) == 8
 
 
+class Counts(layers.Layer):
+    """Counts its calls, and keeps a number of each."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls, self.means = 0, [0.5]
+
+    def call(self, x):
+        self.calls += 1
+        self.means.append(float(self.calls))
+        # TensorFlow's own generator, without a seed of the layer's.
+        return x + tf.random.get_global_generator().normal(tf.shape(x), stddev=0.01)
+
+
+def test_what_a_layer_counts_and_what_it_draws_from_are_given_back():
+    counts = Counts()
+    model = keras.Sequential([keras.Input((6,)), counts, layers.Dense(3, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
+    calls, means = counts.calls, list(counts.means)
+    drawn = tf.random.get_global_generator().state.numpy()
+    diagnose_model(model, blobs(), seconds=2)
+    assert (counts.calls, counts.means) == (calls, means)
+    np.testing.assert_array_equal(tf.random.get_global_generator().state.numpy(), drawn)
+    model.predict(blobs()[0], verbose=0)
+    assert counts.calls > calls
+
+
 def test_minus_one_beside_one_is_a_class():
     class Own(keras.Sequential):
         def train_step(self, data):

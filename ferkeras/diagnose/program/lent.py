@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -106,24 +106,3 @@ def trained_as_before(model: keras.Model) -> Iterator[None]:
         for layer, trainable in before:
             if layer.trainable != trainable:
                 layer.trainable = trainable
-
-
-@contextmanager
-def as_they_were(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
-    """Give callbacks back with the attributes that they have now, and these with their contents."""
-    before = [dict(vars(each)) for each in callbacks]
-    contents = [
-        (value, copy.copy(value))
-        for attributes in before
-        for value in attributes.values()
-        if isinstance(value, (list, dict, set))
-    ]
-    try:
-        yield
-    finally:
-        for each, attributes in zip(callbacks, before, strict=True):
-            vars(each).clear()
-            vars(each).update(attributes)
-        for value, content in contents:
-            value.clear()
-            (value.extend if isinstance(value, list) else value.update)(content)

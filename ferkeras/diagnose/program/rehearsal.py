@@ -20,9 +20,9 @@ import keras
 import numpy as np
 
 from ferkeras.diagnose.finding import Evidence
+from ferkeras.diagnose.program.attributes import as_they_were
 from ferkeras.diagnose.program.comparison import CLEAR, told
 from ferkeras.diagnose.program.lent import (
-    as_they_were,
     copied,
     eagerly,
     own_optimizer,

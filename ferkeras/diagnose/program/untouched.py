@@ -10,13 +10,17 @@ from typing import Any
 import keras
 import numpy as np
 from tensorflow.python.eager import context as tensorflow_context
+from tensorflow.python.ops import stateful_random_ops
+
+from ferkeras.diagnose.program.attributes import counters_as_they_were
 
 
 @contextmanager
 def untouched(model: keras.Model) -> Iterator[None]:
     """Give weights, optimizer, metrics and random states back when the block ends.
 
-    Layers' attributes are not in this; what changes one gives it back itself.
+    Of layers' attributes it gives those back that count; what else changes one gives it back
+    itself.
     """
     others = _other_optimizers(model)
     new = [(each, _state_of(each)) for each in others if not each.built]
@@ -24,7 +28,7 @@ def untouched(model: keras.Model) -> Iterator[None]:
     values = [variable.numpy() for variable in variables]
     stop = getattr(model, "stop_training", False)
     try:
-        with random_states():
+        with random_states(), counters_as_they_were(model._flatten_layers(include_self=True)):
             yield
     finally:
         for variable, value in zip(variables, values, strict=True):
@@ -82,9 +86,16 @@ def _state_of(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:
 def _tensorflow_state() -> Any:
     # Operations without a seed of their own draw one from the context's generator.
     generator = getattr(tensorflow_context.context(), "_rng", None)
-    return None if generator is None else generator.getstate()
+    shared = stateful_random_ops.global_generator
+    return (
+        None if generator is None else generator.getstate(),
+        None if shared is None else shared.state.numpy(),
+    )
 
 
 def _restore_tensorflow(state: Any) -> None:
-    if state is not None:
-        tensorflow_context.context()._rng.setstate(state)
+    own, shared = state
+    if own is not None:
+        tensorflow_context.context()._rng.setstate(own)
+    if shared is not None:
+        stateful_random_ops.global_generator.state.assign(shared)
