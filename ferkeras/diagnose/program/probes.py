@@ -13,6 +13,7 @@ from ferkeras.diagnose.program.causes import (
     class_weight,
     cut_off,
     divided_again,
+    drawn_once,
     former_names,
     hidden,
     hooks,
@@ -110,6 +111,7 @@ MEASURED: tuple[Probe, ...] = (
     reading.one_batch_over_and_over,
     reading.rows_change_as_they_are_read,
     reading.labels_part_from_rows,
+    drawn_once.augmentation_drawn_once,
     callback.watches_the_wrong_way,
 )
 """What can be measured beside it."""

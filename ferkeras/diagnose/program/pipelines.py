@@ -1,0 +1,105 @@
+"""What a tf.data pipeline does with its rows on the way, read from its graphs and not run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import tensorflow as tf
+
+_DRAWING = re.compile(
+    r"Random(?!GetKeyCounter|GetAlg|SeedGenerator|Dataset)|Multinomial|TruncatedNormal"
+    r"|Stateful(Uniform|StandardNormal)|SampleDistorted"
+)
+_KEY = "StatelessRandomGetKeyCounter"
+"""Makes what numbers are drawn with of a seed, its input."""
+
+_OF_A_GENERATOR = "RngReadAndSkip"
+
+_HANDED_ON = ("Identity", "Cast", "Pack", "Reshape", "ConcatV2", "StridedSlice", "Add", "AddV2")
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A function that a pipeline calls for its elements.
+
+    Attributes:
+        function: of the program.
+        graph: that TensorFlow made of it.
+        element: what it is given, as `tf.data.Dataset.element_spec` has it.
+        cached: whether its results are kept after the first epoch.
+    """
+
+    function: Any
+    graph: Any
+    element: Any
+    cached: bool
+
+    @cached_property
+    def asks_python(self) -> bool:
+        """Whether Python is run for each element."""
+        return any("PyFunc" in node.op for node in self._nodes())
+
+    @cached_property
+    def draws(self) -> bool:
+        """Whether TensorFlow draws numbers in it."""
+        return any(_DRAWING.search(node.op) for node in self._nodes())
+
+    @cached_property
+    def draws_alike(self) -> bool:
+        """Whether all that it draws comes of seeds that are written there, the same each time."""
+        operations = {node.op for node in self._nodes()}
+        drawing = {each for each in operations if _DRAWING.search(each)}
+        if _OF_A_GENERATOR in operations or not all(e.startswith("Stateless") for e in drawing):
+            return False
+        seeds = [
+            (node.input[0], part) for part in self._parts() for node in part if node.op == _KEY
+        ]
+        return bool(drawing and seeds) and all(_is_written(*each) for each in seeds)
+
+    def _parts(self) -> Iterator[list[Any]]:
+        yield list(self.graph.node)
+        for each in self.graph.library.function:
+            yield list(each.node_def)
+
+    def _nodes(self) -> Iterator[Any]:
+        for part in self._parts():
+            yield from part
+
+
+def mappings_of(data: Any) -> list[Mapping]:
+    """Functions of a pipeline, the first one that a row meets at the end; none of other data."""
+    found: list[Mapping] = []
+    waiting = [(data, False)]
+    while waiting:
+        each, cached = waiting.pop()
+        if not isinstance(each, tf.data.Dataset):
+            continue
+        before = list(each._inputs())
+        for wrapper in each._functions():
+            found.append(
+                Mapping(
+                    wrapper._func,
+                    wrapper.function.graph.as_graph_def(),
+                    before[0].element_spec if before else None,
+                    cached,
+                )
+            )
+        kept = cached or type(each).__name__ == "CacheDataset"
+        waiting += [(source, kept) for source in before]
+    return found
+
+
+def _is_written(name: str, nodes: list[Any]) -> bool:
+    """Whether a value is made of constants alone."""
+    known = {node.name: node for node in nodes}
+    waiting = [name]
+    while waiting:
+        node = known.get(waiting.pop().split(":")[0].lstrip("^"))
+        if node is None or node.op not in (*_HANDED_ON, "Const"):
+            return False
+        waiting += node.input
+    return True

@@ -1,0 +1,145 @@
+"""Augmentation whose numbers are drawn once, and the ordinary ones beside it."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ferkeras import diagnose_model
+from ferkeras.diagnose.program.code_names import drawn_in
+
+RNG = np.random.default_rng(0)
+GENERATOR = tf.random.Generator.from_seed(1)
+FLIP = keras.layers.RandomFlip(seed=3)
+Y = np.arange(160) % 2
+X = (np.random.default_rng(1).normal(size=(160, 6, 6, 1)) + Y[:, None, None, None]).astype(
+    "float32"
+)
+
+
+def mirrored(x, when):
+    return tf.cond(when, lambda: tf.image.flip_left_right(x), lambda: x)
+
+
+def with_random(x, y):
+    return (tf.image.flip_left_right(x) if random.random() < 0.5 else x), y
+
+
+def with_numpy(x, y):
+    return x + np.random.normal(0, 0.1), y
+
+
+def with_a_generator_of_numpy(x, y):
+    return x + RNG.uniform(0, 0.1), y
+
+
+def with_a_helper(x, y):
+    return with_numpy(x, y)
+
+
+def with_a_written_seed(x, y):
+    return tf.image.stateless_random_flip_left_right(x, seed=(1, 2)), y
+
+
+def with_tensorflow(x, y):
+    return mirrored(x, tf.random.uniform(()) < 0.5), y
+
+
+def with_a_generator_of_tensorflow(x, y):
+    seed = GENERATOR.make_seeds(2)[:, 0]
+    return tf.image.stateless_random_flip_left_right(x, seed=seed), y
+
+
+def with_a_layer(x, y):
+    return FLIP(x, training=True), y
+
+
+def with_a_seed_that_numpy_drew(x, y):
+    return tf.image.random_flip_left_right(x, seed=np.random.randint(99)), y
+
+
+def in_python(x, y):
+    changed = tf.numpy_function(lambda each: each + np.float32(np.random.rand()), [x], tf.float32)
+    return tf.ensure_shape(changed, x.shape), y
+
+
+def told(*stages) -> tuple[str, ...]:
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(160, seed=0)
+    for stage in stages:
+        data = data.cache() if stage == "cache" else data.map(stage)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    found = diagnose_model(model, data.batch(8), callbacks=[], seconds=0)
+    return tuple(each.verdict for each in found.findings if each.cause == "augmentation_drawn_once")
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (with_random, "with_random asks random.random, which is run once"),
+        (with_numpy, "with_numpy asks np.random.normal, which is run once"),
+        (with_a_generator_of_numpy, "with_a_generator_of_numpy asks RNG.uniform, which is run"),
+        (with_a_helper, "with_a_helper asks np.random.normal, which is run once"),
+        (lambda x, y: (x + random.gauss(0, 1), y), "A lambda of map asks random.gauss, which"),
+        (with_a_written_seed, "with_a_written_seed draws with a seed that is written there"),
+    ],
+)
+def test_numbers_that_are_drawn_as_the_function_is_read(function, said):
+    (verdict,) = told(function)
+    assert verdict.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        with_tensorflow,
+        with_a_generator_of_tensorflow,
+        with_a_layer,
+        with_a_seed_that_numpy_drew,
+        in_python,
+        lambda x, y: (x / 2, y),
+    ],
+)
+def test_numbers_that_are_drawn_for_each_row(function):
+    assert told(function) == ()
+    assert told("cache", function) == ()
+
+
+@pytest.mark.parametrize("function", [with_tensorflow, with_a_layer])
+def test_what_is_drawn_before_a_cache_is_the_same_in_each_epoch(function):
+    (verdict,) = told(function, "cache")
+    assert verdict.startswith("The pipeline keeps with cache() what with_")
+    # What is drawn behind it is new in each.
+    assert told(function, "cache", with_tensorflow) == ()
+
+
+def test_rows_that_are_made_by_drawing_are_no_augmentation():
+    rows = tf.data.Dataset.range(160).map(
+        lambda at: (tf.random.normal((6, 6, 1)), tf.cast(at % 2, tf.int32))
+    )
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    found = diagnose_model(model, rows.cache().batch(8), callbacks=[], seconds=0)
+    assert "augmentation_drawn_once" not in found.causes
+
+
+def test_functions_that_draw_nothing():
+    def seeds(x):
+        random.seed(3)
+        np.random.seed(3)
+        return np.random.default_rng(3), x
+
+    def inner(x):
+        return [random.choice(x) for _ in range(3)]
+
+    assert drawn_in(seeds) == ""
+    assert drawn_in(np.mean) == ""
+    assert drawn_in("no function") == ""
+    assert drawn_in(lambda x: inner(x)) == "random.choice"
