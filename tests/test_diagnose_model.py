@@ -106,6 +106,46 @@ def test_labels_that_do_not_exclude_each_other(last, loss, said):
     assert causes(network(layers.Dense(3, last), loss=loss), (x, 0.9 * y + 0.05)) == said
 
 
+def crossentropy(first, second):
+    return -keras.ops.sum(first * keras.ops.log(keras.ops.clip(second, 1e-7, 1.0)), -1)
+
+
+def labels_first(y_true, y_pred):
+    return crossentropy(y_true, y_pred)
+
+
+def outputs_first(y_pred, y_true):
+    return crossentropy(y_true, y_pred)
+
+
+def either_way(y_pred, y_true):
+    return keras.ops.mean(keras.ops.square(y_pred - y_true), -1)
+
+
+class OutputsFirst(keras.losses.Loss):
+    def call(self, logits, targets):
+        return crossentropy(targets, logits)
+
+
+@pytest.mark.parametrize(
+    ("loss", "code"),
+    [
+        (outputs_first, "def outputs_first(y_true, y_pred):"),
+        (OutputsFirst(), "def call(targets, logits):"),
+        (labels_first, None),
+        (either_way, None),
+        (keras.losses.CategoricalCrossentropy(), None),
+    ],
+)
+def test_a_loss_that_takes_outputs_first(loss, code):
+    x, y = blobs(3)
+    model = network(layers.Dense(3, "softmax"), loss=loss)
+    found = diagnose_model(model, (x, one_hot(y)), seconds=0)
+    assert found.causes == (("loss_arguments_exchanged",) if code else ())
+    if code:
+        assert found.findings[0].remedies[0].code == code
+
+
 def test_smoothed_labels_of_one_class_a_row_exclude_each_other():
     x, y = blobs(3)
     smooth = 0.9 * one_hot(y) + 0.05

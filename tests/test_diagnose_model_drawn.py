@@ -130,6 +130,46 @@ def test_rows_that_are_made_by_drawing_are_no_augmentation():
     assert "augmentation_drawn_once" not in found.causes
 
 
+def each_by_itself(x, mask):
+    return tf.image.random_flip_left_right(x), tf.image.random_flip_left_right(mask)
+
+
+def with_one_seed(x, mask):
+    flip = tf.image.random_flip_left_right
+    return flip(x, seed=5), flip(mask, seed=5)
+
+
+def both_at_once(x, mask):
+    both = tf.image.random_flip_left_right(tf.concat([x, mask], -1))
+    return tf.image.random_brightness(both[..., :1], 0.1), both[..., 1:]
+
+
+def the_picture_alone(x, mask):
+    return tf.image.random_brightness(x, 0.1), mask
+
+
+@pytest.mark.parametrize("seeded", [True, False])
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (each_by_itself, True),
+        (with_one_seed, False),
+        (both_at_once, False),
+        (the_picture_alone, False),
+    ],
+)
+def test_masks_that_are_moved_apart_from_their_pictures(function, named, seeded):
+    tf.random.set_seed(3 if seeded else None)
+    masks = (X > 0.5).astype("float32")
+    data = tf.data.Dataset.from_tensor_slices((X, masks)).map(function).batch(8)
+    model = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")]
+    )
+    model.compile("adam", "binary_crossentropy")
+    found = diagnose_model(model, data, callbacks=[], seconds=0)
+    assert ("masks_drawn_apart" in found.causes) == named
+
+
 def test_functions_that_draw_nothing():
     def seeds(x):
         random.seed(3)

@@ -30,12 +30,14 @@ class Mapping:
         function: of the program.
         graph: that TensorFlow made of it.
         element: what it is given, as `tf.data.Dataset.element_spec` has it.
+        result: what it gives, likewise; of some that is batched behind it.
         cached: whether its results are kept after the first epoch.
     """
 
     function: Any
     graph: Any
     element: Any
+    result: Any
     cached: bool
 
     @cached_property
@@ -60,9 +62,31 @@ class Mapping:
         ]
         return bool(drawing and seeds) and all(_is_written(*each) for each in seeds)
 
+    def drawn_for(self, output: int) -> set[Any] | None:
+        """What draws numbers for one of its outputs, as far as it has no seed in common.
+
+        The operations, or their seeds; None where they come of a generator, which may have the
+        seed of another.
+        """
+        found, seen, waiting = set(), set(), [self.graph.outputs[output].op]
+        while waiting:
+            operation = waiting.pop()
+            if operation.name in seen:
+                continue
+            seen.add(operation.name)
+            waiting += [each.op for each in operation.inputs]
+            draws = _DRAWING.search(operation.type)
+            if operation.type == _KEY or (draws and operation.type.startswith("Stateless")):
+                return None
+            if draws:
+                seeds = tuple(operation.get_attr(name) for name in ("seed", "seed2"))
+                found.add(seeds if any(seeds) else operation.name)
+        return found
+
     def _parts(self) -> Iterator[list[Any]]:
-        yield list(self.graph.node)
-        for each in self.graph.library.function:
+        graph = self.graph.as_graph_def()
+        yield list(graph.node)
+        for each in graph.library.function:
             yield list(each.node_def)
 
     def _nodes(self) -> Iterator[Any]:
@@ -83,8 +107,9 @@ def mappings_of(data: Any) -> list[Mapping]:
             found.append(
                 Mapping(
                     wrapper._func,
-                    wrapper.function.graph.as_graph_def(),
+                    wrapper.function.graph,
                     before[0].element_spec if before else None,
+                    each.element_spec,
                     cached,
                 )
             )

@@ -13,6 +13,7 @@ from ferkeras.diagnose.program.causes import (
     class_weight,
     cut_off,
     divided_again,
+    drawn_apart,
     drawn_once,
     former_names,
     hidden,
@@ -23,6 +24,7 @@ from ferkeras.diagnose.program.causes import (
     leakage,
     learnt_by_heart,
     loss,
+    loss_arguments,
     lost,
     metric,
     mixed_up,
@@ -64,6 +66,7 @@ HEAD: tuple[Probe, ...] = (
     output_activation.activation_doubled,
     loss.wrong_loss,
     loss.loss_rewards_mistakes,
+    loss_arguments.loss_arguments_exchanged,
     training_step.step_squashes_twice,
     label_values.labels_out_of_range,
 )
@@ -112,6 +115,7 @@ MEASURED: tuple[Probe, ...] = (
     reading.rows_change_as_they_are_read,
     reading.labels_part_from_rows,
     drawn_once.augmentation_drawn_once,
+    drawn_apart.masks_drawn_apart,
     callback.watches_the_wrong_way,
 )
 """What can be measured beside it."""

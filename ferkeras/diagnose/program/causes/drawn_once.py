@@ -21,7 +21,7 @@ def augmentation_drawn_once(program: Program) -> ProgramFinding | None:
     """A pipeline draws the numbers of its augmentation once, for all rows or for all epochs."""
     mappings = mappings_of(program.rehearsals.data)
     for mapping in mappings:
-        name = _name(mapping)
+        name = name_of(mapping)
         if mapping.draws_alike:
             return _finding(
                 mapping,
@@ -47,7 +47,7 @@ def augmentation_drawn_once(program: Program) -> ProgramFinding | None:
         if mapping.cached and mapping.draws and _are_pictures(mapping) and not _draw(later):
             return _finding(
                 mapping,
-                f"The pipeline keeps with cache() what {_name(mapping)} has drawn in the first "
+                f"The pipeline keeps with cache() what {name_of(mapping)} has drawn in the first "
                 "epoch: every later one has the same rows.",
                 "before cache(): once",
                 "augment behind cache()",
@@ -68,7 +68,8 @@ def _are_pictures(mapping: Mapping) -> bool:
     )
 
 
-def _name(mapping: Mapping) -> str:
+def name_of(mapping: Mapping) -> str:
+    """A function of a pipeline, for people."""
     name = getattr(mapping.function, "__name__", "<lambda>")
     return "A lambda of map" if name == "<lambda>" else shown(name)
 
