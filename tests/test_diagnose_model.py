@@ -155,6 +155,35 @@ def test_smoothed_labels_of_one_class_a_row_exclude_each_other():
     assert found == ["sigmoid_for_exclusive_classes"]
 
 
+def standardised(values, of=None):
+    of = values if of is None else of
+    return ((values - of.mean(0)) / of.std(0)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("scale", "named"),
+    [
+        (lambda x, held: (standardised(x), standardised(held)), True),
+        (lambda x, held: (standardised(x), standardised(held, x)), False),
+        # All by one number, as pictures often are.
+        (lambda x, held: ((x - x.mean()) / x.std(), (held - held.mean()) / held.std()), True),
+        (lambda x, held: ((x - x.mean()) / x.std(), (held - x.mean()) / x.std()), False),
+        # Each row by itself, in both.
+        (lambda x, held: (standardised(x.T).T, standardised(held.T).T), False),
+        # The same rows twice.
+        (lambda x, held: (standardised(x), standardised(x)[: len(x)]), False),
+        (lambda x, held: (x, held), False),
+    ],
+)
+def test_validation_that_is_scaled_by_itself(scale, named):
+    x, y = blobs(3)
+    held, of_held = blobs(3, seed=1)
+    x, held = scale(3 * x + 1, 3 * held[: len(held) // 2] + 1)
+    model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")
+    found = causes(model, (x, y), (held, of_held[: len(held)]))
+    assert ("validation_scaled_by_itself" in found) == named
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
