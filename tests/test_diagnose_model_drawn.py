@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ferkeras import diagnose_model
-from ferkeras.diagnose.program.code_names import drawn_in
+from ferkeras.diagnose.program.drawing import drawn_once, sources_in
 
 RNG = np.random.default_rng(0)
 GENERATOR = tf.random.Generator.from_seed(1)
@@ -60,6 +60,10 @@ def with_a_seed_that_numpy_drew(x, y):
     return tf.image.random_flip_left_right(x, seed=np.random.randint(99)), y
 
 
+def with_nothing_drawn(x, y, augment=False):
+    return with_numpy(x, y) if augment else (x, y)
+
+
 def in_python(x, y):
     changed = tf.numpy_function(lambda each: each + np.float32(np.random.rand()), [x], tf.float32)
     return tf.ensure_shape(changed, x.shape), y
@@ -102,6 +106,7 @@ def test_numbers_that_are_drawn_as_the_function_is_read(function, said):
         with_a_layer,
         with_a_seed_that_numpy_drew,
         in_python,
+        with_nothing_drawn,
         lambda x, y: (x / 2, y),
     ],
 )
@@ -170,16 +175,22 @@ def test_masks_that_are_moved_apart_from_their_pictures(function, named, seeded)
     assert ("masks_drawn_apart" in found.causes) == named
 
 
-def test_functions_that_draw_nothing():
-    def seeds(x):
-        random.seed(3)
-        np.random.seed(3)
-        return np.random.default_rng(3), x
+def test_sources_of_numbers_are_found_where_they_stand_and_are_left_as_they_were():
+    own = random.Random(3)
 
     def inner(x):
-        return [random.choice(x) for _ in range(3)]
+        return [own.choice((1.0, 2.0)) * x for _ in range(3)]
 
-    assert drawn_in(seeds) == ""
-    assert drawn_in(np.mean) == ""
-    assert drawn_in("no function") == ""
-    assert drawn_in(lambda x: inner(x)) == "random.choice"
+    def outer(x):
+        return inner(x)
+
+    def fails(x):
+        return random.random() * x.no_such_thing
+
+    assert sources_in(outer) == {"own.choice": own}
+    assert list(sources_in(with_a_helper)) == ["np.random.normal"]
+    assert sources_in(np.mean) == sources_in("no function") == sources_in(lambda x: x) == {}
+    element, before = tf.TensorSpec((2,)), (own.getstate(), random.getstate())
+    assert drawn_once(outer, element) == "own.choice"
+    assert drawn_once(fails, element) == ""
+    assert (own.getstate(), random.getstate()) == before

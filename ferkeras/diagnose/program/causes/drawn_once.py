@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from ferkeras.cli.wording import shown
-from ferkeras.diagnose.program.code_names import drawn_in
+from ferkeras.diagnose.program.drawing import drawn_once
 from ferkeras.diagnose.program.finding import (
     PROVEN,
     CodeRemedy,
@@ -33,7 +33,7 @@ def augmentation_drawn_once(program: Program) -> ProgramFinding | None:
             )
         if mapping.draws or mapping.asks_python:
             continue
-        if drawn := drawn_in(mapping.function):
+        if drawn := drawn_once(mapping.function, mapping.element):
             return _finding(
                 mapping,
                 f"{name} asks {drawn}, which is run once, when TensorFlow reads the function: "
@@ -80,8 +80,9 @@ def _finding(mapping: Mapping, verdict: str, here: str, remedy: str, code: str) 
         verdict=verdict,
         evidence=(Evidence("when numbers are drawn", here, "for each row of each epoch", 0.0),),
         remedies=(CodeRemedy(remedy, "rows that are others in each epoch", code=code),),
-        reason="The graphs that TensorFlow has made of the pipeline's functions are read, and "
-        "their code, not run.",
+        reason="The graphs that TensorFlow has made of the pipeline's functions are read; where "
+        "Python's or NumPy's numbers stand in one, TensorFlow reads it again, and whether they "
+        "are drawn then is seen.",
         source="TensorFlow guide: tf.data, and better performance with tf.data (caching)",
         severity="suspicious",
         confidence=PROVEN,
