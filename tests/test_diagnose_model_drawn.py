@@ -78,7 +78,7 @@ def told(*stages) -> tuple[str, ...]:
         [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
     )
     model.compile("adam", "sparse_categorical_crossentropy")
-    found = diagnose_model(model, data.batch(8), callbacks=[], seconds=0)
+    found = diagnose_model(model, data.batch(8), seconds=0)
     return tuple(each.verdict for each in found.findings if each.cause == "augmentation_drawn_once")
 
 
@@ -131,7 +131,7 @@ def test_rows_that_are_made_by_drawing_are_no_augmentation():
         [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(2, "softmax")]
     )
     model.compile("adam", "sparse_categorical_crossentropy")
-    found = diagnose_model(model, rows.cache().batch(8), callbacks=[], seconds=0)
+    found = diagnose_model(model, rows.cache().batch(8), seconds=0)
     assert "augmentation_drawn_once" not in found.causes
 
 
@@ -171,7 +171,7 @@ def test_masks_that_are_moved_apart_from_their_pictures(function, named, seeded)
         [keras.Input((6, 6, 1)), keras.layers.Conv2D(1, 3, padding="same", activation="sigmoid")]
     )
     model.compile("adam", "binary_crossentropy")
-    found = diagnose_model(model, data, callbacks=[], seconds=0)
+    found = diagnose_model(model, data, seconds=0)
     assert ("masks_drawn_apart" in found.causes) == named
 
 

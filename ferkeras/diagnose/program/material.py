@@ -46,6 +46,7 @@ class Material:
         streamed: whether the data comes in batches of its own order (`tf.data`, a sequence).
         sizes: rows of each batch that was read, where the data comes in batches.
         labelled: part of the rows that these are of; the others have no label and were left out.
+        source: what they were read from, where the data comes in batches; else None.
     """
 
     x: Any
@@ -58,6 +59,7 @@ class Material:
     streamed: bool
     sizes: tuple[int, ...] = ()
     labelled: float = 1.0
+    source: Any = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -138,7 +140,7 @@ def read_material(
             f"{role}: expected (x, y), a tf.data.Dataset or batches of (x, y), received "
             f"{type(data).__name__}"
         )
-    return _from_batches(data, role, rows)
+    return replace(_from_batches(data, role, rows), source=data)
 
 
 def _single(y: Any, role: str) -> Any:

@@ -20,7 +20,7 @@ from ferkeras.diagnose.program.program import Program
 
 def masks_drawn_apart(program: Program) -> ProgramFinding | None:
     """A pipeline draws for the masks of pictures other numbers than for the pictures."""
-    for mapping in mappings_of(program.rehearsals.data):
+    for mapping in mappings_of(program.train.source):
         if not _is_picture_with_mask(mapping.result) or len(mapping.graph.outputs) < 2:
             continue
         of_pictures, of_masks = mapping.drawn_for(0), mapping.drawn_for(1)

@@ -19,7 +19,7 @@ from ferkeras.diagnose.program.program import Program
 
 def augmentation_drawn_once(program: Program) -> ProgramFinding | None:
     """A pipeline draws the numbers of its augmentation once, for all rows or for all epochs."""
-    mappings = mappings_of(program.rehearsals.data)
+    mappings = mappings_of(program.train.source)
     for mapping in mappings:
         name = name_of(mapping)
         if mapping.draws_alike:
