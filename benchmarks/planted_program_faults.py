@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from programs import faulty_fit, faulty_rows, healthy_fit  # noqa: F401 (they register theirs)
+from programs import faulty_fit, faulty_rows, healthy_fit, pipelines  # noqa: F401 (they register theirs)
 from programs.calibration import calibration
 from programs.faulty import FAULTS
 from programs.healthy import HEALTHY

@@ -293,7 +293,9 @@ class Program:
             return tape.gradient(value, variables)
 
         with self.forward.changed(Change(repaired=repaired)):
-            gradients = of(x, tf.convert_to_tensor(y[rows]))
+            labels = tf.convert_to_tensor(y[rows])
+            # Called as itself it would count as one that is traced over and over.
+            gradients = of.get_concrete_function(x, labels)(x, labels)
         return [
             (v, None if g is None else tf.convert_to_tensor(g).numpy())
             for v, g in zip(variables, gradients, strict=True)
