@@ -338,6 +338,10 @@ def test_keys_are_grouped_as_told_and_the_rest_by_section():
         (["--between", "stuck", "fer2013", "--config", "demo2"], "give one of them"),
         (["--between", "fer2013-fast", "fer2013-teacher", "distill.weight=0.3"], "has no effect"),
         (["--variant", "a", "distill.weight=0.3"], "variant 'a': distill.weight: has no effect"),
+        (["seed=2147483647", "--seeds", "2", "--variant", "a", "train.epochs=3"],
+         "seed 2147483647: up to 2 seeds are counted from it on"),
+        (["seed=2147483000", "--hours", "1", "--variant", "a", "train.epochs=3"],
+         "give one that is at most 2147482648"),
         (["--join", "no-such-folder"], "no study"),
         *((["--join", "x", *each], "takes nothing else")
           for each in (["--seeds", "2"], ["--seeds", "0"], ["--hours", "0"], ["--config=demo"])),

@@ -501,6 +501,7 @@ def test_a_search_in_a_database_is_joined_there_and_no_password_is_printed(addre
         ([], "nothing to search"),
         (["train.learning_rate=log(1e-4,1e-2)", "--trials=0"], "at least 1"),
         (["train.learning_rate=log(1e-4,1e-2)", "--confirm=1"], "at least 2"),
+        (["train.learning_rate=log(1e-4,1e-2)", "seed=2147483646"], "up to 4 seeds"),
         (["train.learning_rate=log(1e-4,1e-2)", "--store=nonsense://x"], "cannot be used"),
         (["distill.weight=linear(0.1,0.9)"], "has no effect"),
         (["train.epochs=1", "train.epochs=2", "train.learning_rate=log(1e-4,1e-2)"], "twice"),

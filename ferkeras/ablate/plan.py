@@ -17,7 +17,13 @@ from ferkeras.config.keys import flat
 from ferkeras.config.schema import Config
 from ferkeras.runs.moved import PATH, VOTES
 from ferkeras.study.effects import Comparison
-from ferkeras.study.training import ELSEWHERE, identity, refuse_found_rate, refuse_healing
+from ferkeras.study.training import (
+    ELSEWHERE,
+    identity,
+    need_seeds,
+    refuse_found_rate,
+    refuse_healing,
+)
 
 _FIXED = ("name", "seed", "output", "data", "checkpoint")
 """What no variant changes: it would compare other things than recipes."""
@@ -107,7 +113,7 @@ def plan_variants(
             same = "the configuration as it is" if arm == BASE else f"variant {quoted(arm)}"
             raise InputError(f"variant {quoted(name)}: is {same}; change a value that differs")
         comparisons.append(Comparison(name, arm, BASE, "variant"))
-    return Plan(arms.configs, comparisons, seeds, hours)
+    return _planned(arms, comparisons, seeds, hours)
 
 
 def plan_between(
@@ -158,7 +164,7 @@ def plan_between(
         arm = arms.add(f"stairs: {name}", step)
         comparisons.append(Comparison(name, arm, below, "stairs"))
         below = arm
-    return Plan(arms.configs, comparisons, seeds, hours)
+    return _planned(arms, comparisons, seeds, hours)
 
 
 def differing(first: Config, second: Config) -> dict[str, Any]:
@@ -227,6 +233,14 @@ def grouped(
 
 class _Contradiction(InputError):
     """A change that breaks a rule with the settings that it meets."""
+
+
+def _planned(
+    arms: _Arms, comparisons: Sequence[Comparison], seeds: int, hours: float | None
+) -> Plan:
+    # All have the same first one.
+    need_seeds(next(iter(arms.configs.values())), MOST_SEEDS if hours else seeds)
+    return Plan(arms.configs, comparisons, seeds, hours)
 
 
 class _Arms:

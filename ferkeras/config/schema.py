@@ -32,11 +32,14 @@ IN_WORDS = {
 """What each pattern of a text takes."""
 
 
+HIGHEST_SEED = 2**31 - 1
+
+
 class Config(Section):
     """All settings of one run."""
 
     name: Annotated[str, Field(pattern=_NAME)] = Field("run", description="name of the run")
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
+    seed: Annotated[int, Field(ge=0, le=HIGHEST_SEED)] = Field(
         0, description="the same seed gives the same run, bit for bit, on one machine"
     )
     data: Data = Field(default_factory=Data)

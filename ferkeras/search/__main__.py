@@ -98,6 +98,7 @@ def _begun(arguments: argparse.Namespace) -> Search:
     from ferkeras.config.idle import refuse_idle
     from ferkeras.data.load import need_source
     from ferkeras.search.space import check_space, read_space
+    from ferkeras.study.training import need_seeds
 
     for key, value in _DEFAULTS.items():
         if getattr(arguments, key) is None:
@@ -117,6 +118,7 @@ def _begun(arguments: argparse.Namespace) -> Search:
     check_space(base, space)
     refuse_idle(base, [*keys, *space], undecided=space)
     need_source(base.data)
+    need_seeds(base, 1 + arguments.confirm)
 
     from ferkeras.search.study import Search, Task
 

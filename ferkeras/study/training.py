@@ -17,7 +17,7 @@ from ferkeras.cli.figures import percent
 from ferkeras.cli.invocation import command_line
 from ferkeras.config.file import load_config
 from ferkeras.config.keys import flat
-from ferkeras.config.schema import Config
+from ferkeras.config.schema import HIGHEST_SEED, Config
 from ferkeras.data.faces import Splits
 from ferkeras.data.load import load_splits
 from ferkeras.files.inner import InnerPath, folder_of
@@ -82,6 +82,19 @@ def refuse_found_rate(config: Config) -> None:
         raise InputError(
             "train.learning_rate=auto: trainings would differ in what is found; give a number "
             f"({command_line('lr_find')} suggests one)"
+        )
+
+
+def need_seeds(config: Config, count: int) -> None:
+    """Refuse a configuration from whose seed on there are not so many.
+
+    Raises:
+        InputError: the last of them would be above the highest.
+    """
+    if config.seed + count - 1 > HIGHEST_SEED:
+        raise InputError(
+            f"seed {config.seed}: up to {count:,} seeds are counted from it on, and the highest is "
+            f"{HIGHEST_SEED}; give one that is at most {HIGHEST_SEED - count + 1}"
         )
 
 
