@@ -23,7 +23,7 @@ _HANDED_ON = ("Identity", "Cast", "Pack", "Reshape", "ConcatV2", "StridedSlice",
 
 
 @dataclass(frozen=True)
-class Mapping:
+class Stage:
     """A function that a pipeline calls for its elements.
 
     Attributes:
@@ -94,9 +94,9 @@ class Mapping:
             yield from part
 
 
-def mappings_of(data: Any) -> list[Mapping]:
+def stages_of(data: Any) -> list[Stage]:
     """Functions of a pipeline, the first one that a row meets at the end; none of other data."""
-    found: list[Mapping] = []
+    found: list[Stage] = []
     waiting = [(data, False)]
     while waiting:
         each, cached = waiting.pop()
@@ -105,7 +105,7 @@ def mappings_of(data: Any) -> list[Mapping]:
         before = list(each._inputs())
         for wrapper in each._functions():
             found.append(
-                Mapping(
+                Stage(
                     wrapper._func,
                     wrapper.function.graph,
                     before[0].element_spec if before else None,

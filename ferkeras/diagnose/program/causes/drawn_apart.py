@@ -14,19 +14,19 @@ from ferkeras.diagnose.program.finding import (
     ProgramFinding,
     line_of,
 )
-from ferkeras.diagnose.program.pipelines import mappings_of
+from ferkeras.diagnose.program.pipelines import stages_of
 from ferkeras.diagnose.program.program import Program
 
 
 def masks_drawn_apart(program: Program) -> ProgramFinding | None:
     """A pipeline draws for the masks of pictures other numbers than for the pictures."""
-    for mapping in mappings_of(program.train.source):
-        if not _is_picture_with_mask(mapping.result) or len(mapping.graph.outputs) < 2:
+    for stage in stages_of(program.train.source):
+        if not _is_picture_with_mask(stage.result) or len(stage.graph.outputs) < 2:
             continue
-        of_pictures, of_masks = mapping.drawn_for(0), mapping.drawn_for(1)
+        of_pictures, of_masks = stage.drawn_for(0), stage.drawn_for(1)
         if not of_pictures or not of_masks or of_pictures & of_masks:
             continue
-        name = name_of(mapping)
+        name = name_of(stage)
         return ProgramFinding(
             cause="masks_drawn_apart",
             verdict=f"{name} draws for the pictures and for their masks apart: a mask is moved "
@@ -46,7 +46,7 @@ def masks_drawn_apart(program: Program) -> ProgramFinding | None:
             source="TensorFlow tutorials: image segmentation",
             severity="suspicious",
             confidence=PROVEN,
-            line=line_of(mapping.function),
+            line=line_of(stage.function),
         )
     return None
 

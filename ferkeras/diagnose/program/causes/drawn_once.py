@@ -13,41 +13,41 @@ from ferkeras.diagnose.program.finding import (
     ProgramFinding,
     line_of,
 )
-from ferkeras.diagnose.program.pipelines import Mapping, mappings_of
+from ferkeras.diagnose.program.pipelines import Stage, stages_of
 from ferkeras.diagnose.program.program import Program
 
 
 def augmentation_drawn_once(program: Program) -> ProgramFinding | None:
     """A pipeline draws the numbers of its augmentation once, for all rows or for all epochs."""
-    mappings = mappings_of(program.train.source)
-    for mapping in mappings:
-        name = name_of(mapping)
-        if mapping.draws_alike:
+    stages = stages_of(program.train.source)
+    for stage in stages:
+        name = name_of(stage)
+        if stage.draws_alike:
             return _finding(
-                mapping,
+                stage,
                 f"{name} draws with a seed that is written there: every row is changed alike, in "
                 "every epoch.",
                 "seed of what it draws: the same for each row",
                 "use what draws anew for each row",
                 "tf.image.random_flip_left_right(image)  # or seed=generator.make_seeds(2)[:, 0]",
             )
-        if mapping.draws or mapping.asks_python:
+        if stage.draws or stage.asks_python:
             continue
-        if drawn := drawn_once(mapping.function, mapping.element):
+        if drawn := drawn_once(stage.function, stage.element):
             return _finding(
-                mapping,
+                stage,
                 f"{name} asks {drawn}, which is run once, when TensorFlow reads the function: "
                 "every row is changed alike, in every epoch.",
                 f"{drawn}: once, as the function is read",
                 "let TensorFlow draw",
                 "tf.random.uniform(()) < 0.5",
             )
-    later = [each for each in mappings if not each.cached]
-    for mapping in mappings:
-        if mapping.cached and mapping.draws and _are_pictures(mapping) and not _draw(later):
+    later = [each for each in stages if not each.cached]
+    for stage in stages:
+        if stage.cached and stage.draws and _are_pictures(stage) and not _draw(later):
             return _finding(
-                mapping,
-                f"The pipeline keeps with cache() what {name_of(mapping)} has drawn in the first "
+                stage,
+                f"The pipeline keeps with cache() what {name_of(stage)} has drawn in the first "
                 "epoch: every later one has the same rows.",
                 "before cache(): once",
                 "augment behind cache()",
@@ -56,25 +56,25 @@ def augmentation_drawn_once(program: Program) -> ProgramFinding | None:
     return None
 
 
-def _draw(mappings: list[Mapping]) -> bool:
-    return any(each.draws or each.asks_python for each in mappings)
+def _draw(stages: list[Stage]) -> bool:
+    return any(each.draws or each.asks_python for each in stages)
 
 
-def _are_pictures(mapping: Mapping) -> bool:
+def _are_pictures(stage: Stage) -> bool:
     """Whether anything that it is given has two axes and more, so that there is what to augment."""
     return any(
         isinstance(each, tf.TensorSpec) and each.shape.rank is not None and each.shape.rank > 1
-        for each in tf.nest.flatten(mapping.element)
+        for each in tf.nest.flatten(stage.element)
     )
 
 
-def name_of(mapping: Mapping) -> str:
+def name_of(stage: Stage) -> str:
     """A function of a pipeline, for people."""
-    name = getattr(mapping.function, "__name__", "<lambda>")
+    name = getattr(stage.function, "__name__", "<lambda>")
     return "A lambda of map" if name == "<lambda>" else shown(name)
 
 
-def _finding(mapping: Mapping, verdict: str, here: str, remedy: str, code: str) -> ProgramFinding:
+def _finding(stage: Stage, verdict: str, here: str, remedy: str, code: str) -> ProgramFinding:
     return ProgramFinding(
         cause="augmentation_drawn_once",
         verdict=verdict,
@@ -86,5 +86,5 @@ def _finding(mapping: Mapping, verdict: str, here: str, remedy: str, code: str) 
         source="TensorFlow guide: tf.data, and better performance with tf.data (caching)",
         severity="suspicious",
         confidence=PROVEN,
-        line=line_of(mapping.function),
+        line=line_of(stage.function),
     )
