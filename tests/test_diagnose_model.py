@@ -160,6 +160,10 @@ def standardised(values, of=None):
     return ((values - of.mean(0)) / of.std(0)).astype("float32")
 
 
+def noise(like, columns):
+    return np.random.default_rng(0).normal(size=(len(like), columns)).astype("float32")
+
+
 @pytest.mark.parametrize(
     ("scale", "named"),
     [
@@ -173,13 +177,16 @@ def standardised(values, of=None):
         # The same rows twice.
         (lambda x, held: (standardised(x), standardised(x)[: len(x)]), False),
         (lambda x, held: (x, held), False),
+        # Many numbers of mean 0, none of which was scaled.
+        (lambda x, held: (noise(x, 2000), noise(held, 2000)), False),
     ],
 )
 def test_validation_that_is_scaled_by_itself(scale, named):
     x, y = blobs(3)
     held, of_held = blobs(3, seed=1)
     x, held = scale(3 * x + 1, 3 * held[: len(held) // 2] + 1)
-    model = network(layers.Dense(3, "softmax"), loss="sparse_categorical_crossentropy")
+    last = layers.Dense(3, "softmax")
+    model = network(last, loss="sparse_categorical_crossentropy", inputs=x.shape[1])
     found = causes(model, (x, y), (held, of_held[: len(held)]))
     assert ("validation_scaled_by_itself" in found) == named
 

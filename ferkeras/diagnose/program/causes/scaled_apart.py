@@ -7,8 +7,11 @@ import numpy as np
 from ferkeras.diagnose.program.finding import MEASURED, CodeRemedy, Evidence, ProgramFinding
 from ferkeras.diagnose.program.program import Program
 
-_EXACT = 2e-4
-"""From 0 and 1, as far as single precision brings mean and standard deviation of a whole split."""
+_EXACT = 1e-4
+"""From 0 and 1, as far as single precision brings mean and standard deviation of a column."""
+
+_EXACT_OF_ALL = 2e-5
+"""The same of all numbers together, whose mean is near 0 by chance where they are very many."""
 
 _FEWEST_ROWS = 20
 _COLUMNS = 3
@@ -24,6 +27,9 @@ def validation_scaled_by_itself(program: Program) -> ProgramFinding | None:
     """Validation inputs are standardised exactly: by their own mean, not by that of training."""
     held = program.validation
     if held is None or len(held) != held.total or len(held) < _FEWEST_ROWS:
+        return None
+    if program.fit.validation_split:
+        # What `fit` divides was scaled in one.
         return None
     if np.isin(held.digests, program.train.digests).mean() > _THE_SAME:
         return None
@@ -54,8 +60,8 @@ def validation_scaled_by_itself(program: Program) -> ProgramFinding | None:
                     code="scaler.fit_transform(x_train), scaler.transform(x_val)",
                 ),
             ),
-            reason=f"Rows that are scaled by another split's numbers do not come within "
-            f"{_EXACT:g} of 0 and 1.",
+            reason="Rows that are scaled by another split's numbers come near 0 and 1, and not to "
+            "them.",
             source="scikit-learn documentation: common pitfalls, inconsistent preprocessing",
             severity="suspicious",
             confidence=MEASURED,
@@ -72,15 +78,16 @@ def _standardised(values: np.ndarray) -> str | None:
     measured = [at for at, each in enumerate(numbers.T) if len(np.unique(each[:1000])) >= _VALUES]
     if len(measured) >= _COLUMNS and _exact(*_both(numbers[:, measured])):
         return " in every column"
-    return "" if _exact(numbers.mean(), numbers.std()) else None
+    of_all = _exact(numbers.mean(), numbers.std(), _EXACT_OF_ALL)
+    return "" if of_all else None
 
 
 def _both(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return columns.mean(axis=0, dtype=np.float64), columns.std(axis=0, dtype=np.float64)
 
 
-def _exact(mean: np.ndarray, std: np.ndarray) -> bool:
-    return bool((np.abs(mean) < _EXACT).all() and (np.abs(std - 1) < _EXACT).all())
+def _exact(mean: np.ndarray, std: np.ndarray, within: float = _EXACT) -> bool:
+    return bool((np.abs(mean) < within).all() and (np.abs(std - 1) < within).all())
 
 
 def _nearly(values: np.ndarray) -> bool:
