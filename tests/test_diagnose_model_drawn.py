@@ -153,7 +153,6 @@ def the_picture_alone(x, mask):
     return tf.image.random_brightness(x, 0.1), mask
 
 
-@pytest.mark.parametrize("seeded", [True, False])
 @pytest.mark.parametrize(
     ("function", "named"),
     [
@@ -163,8 +162,9 @@ def the_picture_alone(x, mask):
         (the_picture_alone, False),
     ],
 )
-def test_masks_that_are_moved_apart_from_their_pictures(function, named, seeded):
-    tf.random.set_seed(3 if seeded else None)
+def test_masks_that_are_moved_apart_from_their_pictures(function, named):
+    # Another test may have asked for determinism, which wants a seed.
+    tf.random.set_seed(3)
     masks = (X > 0.5).astype("float32")
     data = tf.data.Dataset.from_tensor_slices((X, masks)).map(function).batch(8)
     model = keras.Sequential(

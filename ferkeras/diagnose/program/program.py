@@ -294,8 +294,10 @@ class Program:
 
         with self.forward.changed(Change(repaired=repaired)):
             labels = tf.convert_to_tensor(y[rows])
-            # Called as itself it would count as one that is traced over and over.
-            gradients = of.get_concrete_function(x, labels)(x, labels)
+            # Called as itself it would count as one that is traced over and over; one that asks
+            # NumPy is not traced at all.
+            eager = tf.config.functions_run_eagerly()
+            gradients = (of if eager else of.get_concrete_function(x, labels))(x, labels)
         return [
             (v, None if g is None else tf.convert_to_tensor(g).numpy())
             for v, g in zip(variables, gradients, strict=True)
