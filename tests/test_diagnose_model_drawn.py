@@ -64,6 +64,19 @@ def with_nothing_drawn(x, y, augment=False):
     return with_numpy(x, y) if augment else (x, y)
 
 
+class Loader:
+    """Draws with a source of its own."""
+
+    def __init__(self):
+        self.source = np.random.default_rng(0)
+
+    def augment(self, x, y):
+        return x * self.source.uniform(0.8, 1.2), y
+
+    def passes_on(self, x, source):
+        return x, source
+
+
 def in_python(x, y):
     changed = tf.numpy_function(lambda each: each + np.float32(np.random.rand()), [x], tf.float32)
     return tf.ensure_shape(changed, x.shape), y
@@ -90,6 +103,7 @@ def told(*stages) -> tuple[str, ...]:
         (with_a_generator_of_numpy, "with_a_generator_of_numpy asks RNG.uniform, which is run"),
         (with_a_helper, "with_a_helper asks np.random.normal, which is run once"),
         (lambda x, y: (x + random.gauss(0, 1), y), "A lambda of map asks random.gauss, which"),
+        (Loader().augment, "augment asks self.source.uniform, which is run once"),
         (with_a_written_seed, "with_a_written_seed draws with a seed that is written there"),
     ],
 )
@@ -107,6 +121,7 @@ def test_numbers_that_are_drawn_as_the_function_is_read(function, said):
         with_a_seed_that_numpy_drew,
         in_python,
         with_nothing_drawn,
+        Loader().passes_on,
         lambda x, y: (x / 2, y),
     ],
 )

@@ -73,27 +73,33 @@ class _Reader:
 
     def read(self, function: Any) -> None:
         function = inspect.unwrap(function) if callable(function) else function
+        owner = getattr(function, "__self__", None)
         function = getattr(function, "__func__", function)
         if not isinstance(function, FunctionType) or _is_of_a_library(function.__code__):
             return
         held = map(_content, function.__closure__ or ())
         cells = dict(zip(function.__code__.co_freevars, held, strict=True))
-        self._read_code(function.__code__, {**function.__globals__, **cells})
+        # A method of an object may draw with what that holds.
+        itself = {} if owner is None else {function.__code__.co_varnames[0]: owner}
+        self._read_code(function.__code__, {**function.__globals__, **cells, **itself}, owner)
 
-    def _read_code(self, code: CodeType, known: dict[str, Any]) -> None:
+    def _read_code(self, code: CodeType, known: dict[str, Any], owner: Any = None) -> None:
         if code in self._read:
             return
         self._read.add(code)
         value, name = None, ""
         for each in dis.get_instructions(code):
-            if each.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
-                value, name = known.get(each.argval), str(each.argval)
+            fast = owner is not None and each.opname.startswith("LOAD_FAST")
+            if fast or each.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
+                # Of what is local only the object itself is known.
+                there = not fast or known.get(each.argval) is owner
+                value, name = known.get(each.argval) if there else None, str(each.argval)
             elif each.opname in ("LOAD_ATTR", "LOAD_METHOD") and value is not None:
                 name = f"{name}.{each.argval}"
                 if isinstance(value, _SOURCES):
                     self._found(name, value)
-                # Of modules alone: anything else may do something when it is asked.
-                value = _part(value, each.argval) if isinstance(value, ModuleType) else None
+                held = isinstance(value, ModuleType) or value is owner
+                value = _part(value, each.argval) if held else None
             elif isinstance(each.argval, CodeType):
                 self._read_code(each.argval, known)
             elif each.opname not in _BETWEEN:
@@ -135,9 +141,14 @@ def _content(cell: Any) -> Any:
         return None
 
 
-def _part(module: ModuleType, name: str) -> Any:
-    """What a module has by a name; NumPy and TensorFlow make some of theirs when asked."""
-    return vars(module).get(name, sys.modules.get(f"{module.__name__}.{name}"))
+def _part(holder: Any, name: str) -> Any:
+    """What a module or an object has by a name, without asking for it.
+
+    NumPy and TensorFlow make some of their modules when asked.
+    """
+    if isinstance(holder, ModuleType):
+        return vars(holder).get(name, sys.modules.get(f"{holder.__name__}.{name}"))
+    return inspect.getattr_static(holder, name, None)
 
 
 def _is_of_a_library(code: CodeType) -> bool:

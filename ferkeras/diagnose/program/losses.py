@@ -68,12 +68,16 @@ class LossForm:
         return {"categorical": True, "categorical_hinge": True, "sparse": False}.get(self.kind)
 
 
-def loss_form(loss: Any) -> LossForm:
-    """Read a loss as `compile` was given it: a name, a function, or a `keras.losses.Loss`."""
+def single_loss(loss: Any) -> Any:
+    """The loss of the only output, out of the list or dict that it may be given in."""
     while isinstance(loss, (list, tuple)) and len(loss) == 1:
         loss = loss[0]
-    if isinstance(loss, dict) and len(loss) == 1:
-        loss = next(iter(loss.values()))
+    return next(iter(loss.values())) if isinstance(loss, dict) and len(loss) == 1 else loss
+
+
+def loss_form(loss: Any) -> LossForm:
+    """Read a loss as `compile` was given it: a name, a function, or a `keras.losses.Loss`."""
+    loss = single_loss(loss)
     if isinstance(loss, str):
         try:
             loss = keras.losses.get(loss)

@@ -76,7 +76,7 @@ class Stage:
             seen.add(operation.name)
             waiting += [each.op for each in operation.inputs]
             draws = _DRAWING.search(operation.type)
-            if operation.type == _KEY or (draws and operation.type.startswith("Stateless")):
+            if operation.type == _KEY or (draws and operation.type.startswith("State")):
                 return None
             if draws:
                 seeds = tuple(operation.get_attr(name) for name in ("seed", "seed2"))

@@ -18,6 +18,7 @@ from ferkeras.diagnose.program.finding import (
     ProgramFinding,
     line_of,
 )
+from ferkeras.diagnose.program.losses import single_loss
 from ferkeras.diagnose.program.prepared import has_own_step
 from ferkeras.diagnose.program.program import Program
 
@@ -67,8 +68,7 @@ def loss_arguments_exchanged(program: Program) -> ProgramFinding | None:
 
 def _of_the_program(loss: Any) -> Any | None:
     """The function that is called with labels and outputs; None of Keras's losses."""
-    while isinstance(loss, (list, tuple)) and len(loss) == 1:
-        loss = loss[0]
+    loss = single_loss(loss)
     if isinstance(loss, keras.losses.Loss):
         # What a wrapper wraps, or the method of a subclass.
         loss = getattr(loss, "fn", loss.call)
