@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from ferkeras import diagnose_model
 from ferkeras.diagnose.program.drawing import drawn_once, sources_in
+from ferkeras.diagnose.program.finding import line_of
 
 RNG = np.random.default_rng(0)
 GENERATOR = tf.random.Generator.from_seed(1)
@@ -188,6 +189,13 @@ def test_masks_that_are_moved_apart_from_their_pictures(function, named):
     model.compile("adam", "binary_crossentropy")
     found = diagnose_model(model, data, seconds=0)
     assert ("masks_drawn_apart" in found.causes) == named
+
+
+def test_a_method_is_told_with_its_line():
+    assert line_of(Loader().augment).endswith(
+        f"{__file__}:{Loader.augment.__code__.co_firstlineno}"
+    )
+    assert line_of(np.mean) == line_of(keras.Model().call) == ""
 
 
 def test_sources_of_numbers_are_found_where_they_stand_and_are_left_as_they_were():

@@ -56,7 +56,8 @@ class ProgramFinding(Finding):
 
 
 def line_of(function: Any) -> str:
-    """File and line where a function of the program begins; empty for a library's."""
+    """File and line where a function or method of the program begins; empty for a library's."""
+    function = getattr(function, "__func__", function)
     code = function.__code__ if inspect.isfunction(function) else None
     if code is None or "site-packages" in code.co_filename:
         return ""

@@ -62,7 +62,7 @@ def loss_arguments_exchanged(program: Program) -> ProgramFinding | None:
         source="Keras documentation: losses, creating custom losses",
         severity="suspicious",
         confidence=MEASURED,
-        line=line_of(inspect.unwrap(getattr(function, "__func__", function))),
+        line=line_of(function),
     )
 
 
